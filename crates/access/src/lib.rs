@@ -1,0 +1,1 @@
+//! Access decisions: roles and restrictions behind core's Decide port.

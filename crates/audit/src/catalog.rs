@@ -1,0 +1,105 @@
+//! Which segments there are, and where in them to start reading: shared by the writer, which adds,
+//! and readers, which look up. Knows nothing of frames.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+/// Bytes between two places to start reading from.
+const STRIDE: u64 = 64 * 1024;
+
+/// One segment.
+pub(crate) struct Segment {
+    /// The sequence number of its first entry.
+    pub(crate) first: u64,
+    places: Mutex<Places>,
+}
+
+/// Where some frames start: sequence number and offset, ascending, from the first frame on.
+#[derive(Clone, Default)]
+struct Places {
+    known: Vec<(u64, u64)>,
+    /// Whether they reach to the segment's end.
+    whole: bool,
+}
+
+impl Segment {
+    pub(crate) fn new(first: u64) -> Self {
+        Self {
+            first,
+            places: Mutex::default(),
+        }
+    }
+
+    /// Takes note of where a frame starts, if the last note is far enough behind.
+    pub(crate) fn note(&self, sequence: u64, offset: u64) {
+        let known = &mut self.places.lock().known;
+        if known.last().is_none_or(|(_, last)| offset >= last + STRIDE) {
+            known.push((sequence, offset));
+        }
+    }
+
+    /// The notes now reach to the segment's end, and whoever appends keeps them so.
+    pub(crate) fn whole(&self) {
+        self.places.lock().whole = true;
+    }
+
+    /// Takes over the places of a segment that nobody appends to.
+    pub(crate) fn learn(&self, known: Vec<(u64, u64)>) {
+        *self.places.lock() = Places { known, whole: true };
+    }
+
+    /// All places, if they reach to the segment's end.
+    pub(crate) fn places(&self) -> Option<Vec<(u64, u64)>> {
+        let places = self.places.lock();
+        places.whole.then(|| places.known.clone())
+    }
+
+    /// The last place at or before the entry with this sequence number.
+    pub(crate) fn place(&self, sequence: u64) -> Option<(u64, u64)> {
+        let known = &self.places.lock().known;
+        let after = known.partition_point(|(first, _)| *first <= sequence);
+        known.get(after.checked_sub(1)?).copied()
+    }
+}
+
+/// All segments, in order.
+#[derive(Default)]
+pub(crate) struct Catalog {
+    segments: Mutex<Vec<Arc<Segment>>>,
+}
+
+impl Catalog {
+    /// A catalog of the segments that start with these sequence numbers, ascending.
+    pub(crate) fn new(firsts: &[u64]) -> Self {
+        let segments = firsts.iter().map(|first| Arc::new(Segment::new(*first)));
+        Self {
+            segments: Mutex::new(segments.collect()),
+        }
+    }
+
+    /// The segments, as they are now.
+    pub(crate) fn segments(&self) -> Vec<Arc<Segment>> {
+        self.segments.lock().clone()
+    }
+
+    /// The last one.
+    pub(crate) fn last(&self) -> Option<Arc<Segment>> {
+        self.segments.lock().last().cloned()
+    }
+
+    /// Adds a segment behind all others. One that starts with the same sequence number held no
+    /// entry and is replaced.
+    pub(crate) fn push(&self, segment: Arc<Segment>) {
+        let mut segments = self.segments.lock();
+        segments.retain(|other| other.first < segment.first);
+        segments.push(segment);
+    }
+
+    /// The segments from the one on that holds this sequence number.
+    pub(crate) fn from(&self, sequence: u64) -> Vec<Arc<Segment>> {
+        let segments = self.segments.lock();
+        let after = segments.partition_point(|segment| segment.first <= sequence);
+        segments[after.saturating_sub(1)..].to_vec()
+    }
+}

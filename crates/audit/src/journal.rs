@@ -1,0 +1,312 @@
+//! The journal: opening it, and the handle that core sees as its [`AuditLog`].
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyward_core::audit::{AuditEvent, Journaled};
+use keyward_core::port::audit_log::{AuditError, AuditLog, JournalObserver, TailQuery};
+use keyward_core::time::Clock;
+use parking_lot::Mutex;
+use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
+
+use crate::canonical;
+use crate::fault;
+use crate::frame::PAYLOAD_MAX;
+use crate::io::JournalIo;
+use crate::queue::{Limits, Offer, Pending, Queue};
+use crate::reader::Reader;
+use crate::recovery::{OpenError, doing, recover};
+use crate::std_io::StdIo;
+use crate::writer::{Active, Origin, Shared, Writer, make};
+
+/// Entries handed to the observer at once when opening.
+const REPLAY_PAGE: usize = 1024;
+
+/// When an entry counts as appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SyncMode {
+    /// When it is on the disk. It survives a power cut.
+    Always,
+    /// When the operating system has it. It survives the death of the process, not a power cut.
+    Written,
+}
+
+/// How a journal behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct JournalConfig {
+    /// When an entry counts as appended.
+    pub sync: SyncMode,
+    /// How many entries may wait to be written.
+    pub queue_entries: usize,
+    /// How many bytes of entries may wait to be written.
+    pub queue_bytes: usize,
+    /// The size at which a new segment is begun.
+    pub segment_bytes: u64,
+    /// After a fault: the least time between two looks whether the disk can be written again,
+    /// when entries are being refused.
+    pub probe_least: Duration,
+    /// The same, when nobody asks.
+    pub probe_most: Duration,
+}
+
+impl Default for JournalConfig {
+    fn default() -> Self {
+        Self {
+            sync: SyncMode::Always,
+            queue_entries: 16 * 1024,
+            queue_bytes: 32 * 1024 * 1024,
+            segment_bytes: 64 * 1024 * 1024,
+            probe_least: Duration::from_millis(50),
+            probe_most: Duration::from_secs(1),
+        }
+    }
+}
+
+/// Registry revisions that have no entry in the journal, as far as it had been read when it was
+/// opened. In a registry that several nodes write to, other nodes' journals may have them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Unlogged {
+    /// Those below `after` that are missing, ascending.
+    pub missing: Vec<i64>,
+    /// The highest one that has an entry; 0 if there is none. All above are missing.
+    pub after: i64,
+}
+
+/// An append-only log on disk, written in batches by one thread.
+pub struct Journal {
+    shared: Arc<Shared>,
+    reader: Reader,
+    unlogged: Unlogged,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl Journal {
+    /// Opens the journal in a directory, or begins one; repairs what a crash left, and shows the
+    /// observer what it has not kept yet.
+    pub fn open(
+        dir: &Path,
+        config: JournalConfig,
+        node: Arc<str>,
+        deployment: Uuid,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn JournalObserver>,
+    ) -> Result<Self, OpenError> {
+        let io = StdIo::new(dir).map_err(doing("making the directory"))?;
+        Self::open_with(Arc::new(io), config, node, deployment, clock, observer)
+    }
+
+    /// [`Journal::open`] on any implementation of the disk.
+    pub fn open_with(
+        io: Arc<dyn JournalIo>,
+        config: JournalConfig,
+        node: Arc<str>,
+        deployment: Uuid,
+        clock: Arc<dyn Clock>,
+        observer: Arc<dyn JournalObserver>,
+    ) -> Result<Self, OpenError> {
+        if node.len() > usize::from(u8::MAX) {
+            return Err(OpenError::NodeName { size: node.len() });
+        }
+        let found = recover(&*io, deployment)?;
+        let origin = Origin {
+            node,
+            deployment,
+            clock,
+        };
+        let catalog = found.catalog;
+        let reader = Reader {
+            io: Arc::clone(&io),
+            catalog: Arc::clone(&catalog),
+        };
+        let seen = observer.replay_after();
+        let mut last = found.last;
+        if last < seen && config.sync == SyncMode::Always {
+            return Err(OpenError::Shortened { last, seen });
+        }
+        replay(&reader, &*observer, last)?;
+        let marked = found.open.as_ref().is_some_and(|open| open.marked);
+        let active = match (found.open, catalog.last()) {
+            (Some(open), Some(segment)) if *open.node == *origin.node && last >= seen => Active {
+                file: open.file,
+                segment,
+                start: open.start,
+                end: open.end,
+            },
+            // The first segment, one for a node renamed, or one that says what was lost.
+            _ => {
+                let follows = last;
+                last = last.max(seen);
+                let revisions = &found.revisions;
+                crate::writer::discard(&*io, last + 1)
+                    .and_then(|()| make(&*io, &origin, follows, last + 1, revisions, 0))
+                    .map_err(doing("making a segment"))?
+            }
+        };
+        catalog.push(Arc::clone(&active.segment));
+        let shared = Arc::new(Shared {
+            queue: Arc::new(Queue::new(Limits {
+                entries: config.queue_entries,
+                bytes: config.queue_bytes,
+            })),
+            catalog,
+            durable: watch::Sender::new(last),
+            broken: watch::Sender::new(false),
+            finished: watch::Sender::new(false),
+        });
+        let unlogged = Unlogged {
+            missing: found.revisions.missing.iter().copied().collect(),
+            after: found.revisions.highest,
+        };
+        let writer = Writer {
+            io,
+            shared: Arc::clone(&shared),
+            config,
+            origin,
+            observer,
+            active: Some(active),
+            last,
+            synced: last,
+            marked,
+            revisions: found.revisions,
+            buffer: Vec::new(),
+        };
+        let thread = std::thread::Builder::new()
+            .name("audit-journal".to_owned())
+            .spawn(move || writer.run())
+            .map_err(doing("starting the writer"))?;
+        Ok(Self {
+            shared,
+            reader,
+            unlogged,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// The highest registry revision that had an entry when the journal was opened; 0 if none.
+    pub fn highest_revision(&self) -> i64 {
+        self.unlogged.after
+    }
+
+    /// The registry revisions that had no entry when the journal was opened. Entries are appended
+    /// in another order than changes commit, so there may be some below the highest.
+    pub fn unlogged(&self) -> &Unlogged {
+        &self.unlogged
+    }
+
+    /// The last entry that is durable; 0 if there is none.
+    pub fn last(&self) -> u64 {
+        *self.shared.durable.borrow()
+    }
+
+    /// Waits until no fault keeps entries from being appended, or the journal is closed.
+    pub async fn repaired(&self) {
+        let mut broken = self.shared.broken.subscribe();
+        let mut finished = self.shared.finished.subscribe();
+        tokio::select! {
+            _ = broken.wait_for(|broken| !broken) => {}
+            _ = finished.wait_for(|finished| *finished) => {}
+        }
+    }
+
+    /// Refuses new entries, writes what is queued, and ends the writer.
+    pub async fn close(&self) {
+        self.shared.queue.close();
+        let mut finished = self.shared.finished.subscribe();
+        let _ = finished.wait_for(|finished| *finished).await;
+        self.join();
+    }
+
+    fn join(&self) {
+        let thread = self.thread.lock().take();
+        // An observer that owns the last handle would have the thread wait for itself.
+        if let Some(thread) = thread
+            && thread.thread().id() != std::thread::current().id()
+            && thread.join().is_err()
+        {
+            tracing::error!("the audit journal's writer panicked");
+        }
+    }
+}
+
+fn replay(reader: &Reader, observer: &dyn JournalObserver, last: u64) -> Result<(), OpenError> {
+    let mut after = observer.replay_after();
+    while after < last {
+        let page = reader
+            .forward(after, last, None, REPLAY_PAGE)
+            .map_err(|error| match error {
+                AuditError::Damaged { sequence } => OpenError::Damaged { sequence },
+                other => OpenError::Io {
+                    doing: "replaying entries",
+                    source: std::io::Error::other(other),
+                },
+            })?;
+        match page.first() {
+            Some(first) if first.sequence == after + 1 => {}
+            _ => return Err(OpenError::Damaged { sequence: after + 1 }),
+        }
+        after += page.len() as u64;
+        observer.observe(&page);
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl AuditLog for Journal {
+    async fn append(&self, event: AuditEvent) -> Result<u64, AuditError> {
+        let payload = canonical::encode(&event);
+        if payload.len() > PAYLOAD_MAX {
+            return Err(AuditError::EntryTooLarge {
+                size: payload.len(),
+                max: PAYLOAD_MAX,
+            });
+        }
+        let queue = &self.shared.queue;
+        let refused = || queue.fault().unwrap_or_else(fault::stopped);
+        let (done, answer) = oneshot::channel();
+        let pending = Pending {
+            event,
+            payload,
+            done,
+        };
+        match queue.offer(pending) {
+            Offer::Taken => {}
+            Offer::Refused(error) => return Err(error),
+            Offer::Wait(pending, permit) => {
+                let permit = permit.await.map_err(|_| refused())?;
+                queue.offer_with(permit, pending)?;
+            }
+        }
+        answer.await.unwrap_or_else(|_| Err(refused()))
+    }
+
+    async fn tail(&self, query: TailQuery) -> Result<Vec<Journaled>, AuditError> {
+        let reader = self.reader.clone();
+        let durable = self.last();
+        let read = move || match query.after {
+            Some(after) => reader.forward(after, durable, query.tenant, query.limit),
+            None => reader.last(durable, query.tenant, query.limit),
+        };
+        let read = tokio::task::spawn_blocking(read).await;
+        read.unwrap_or_else(|_| Err(fault::stopped()))
+    }
+
+    async fn changed(&self, after: u64) {
+        let mut durable = self.shared.durable.subscribe();
+        // The sender lives as long as this handle, so that this ends only for the right reason.
+        let _ = durable.wait_for(|durable| *durable > after).await;
+    }
+
+    fn fault(&self) -> Option<AuditError> {
+        self.shared.queue.fault()
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.shared.queue.close();
+        self.join();
+    }
+}

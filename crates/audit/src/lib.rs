@@ -1,0 +1,35 @@
+//! The audit log on disk: an append-only journal in segments, committed in groups.
+//!
+//! [`Journal`] implements core's `AuditLog` port. It knows how entries are kept and nothing of what
+//! they mean: no key material, no policy, no HTTP. The format is described for strangers in
+//! `docs/formats/journal.md`.
+//!
+//! ```text
+//! append ─► canonical ─► queue (a lane per tenant) ─► writer ─► segment ─► observer ─► answer
+//! open   ─► recovery ─► tail (examine, settle) ─► reader ─► observer (what it has not kept)
+//! tail   ─► reader ─► segments, up to what is durable
+//! ```
+//!
+//! The promise: an entry that `append` acknowledged is there after any crash, in its place, and
+//! `append` refuses at once while the disk cannot be written. The journal mends itself when it can.
+
+mod canonical;
+mod catalog;
+mod fault;
+mod frame;
+mod frames;
+mod io;
+mod journal;
+mod queue;
+mod reader;
+mod recovery;
+mod revisions;
+mod segment;
+mod std_io;
+mod tail;
+mod writer;
+
+pub use io::{Access, JournalIo, SegmentFile};
+pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
+pub use recovery::OpenError;
+pub use std_io::StdIo;

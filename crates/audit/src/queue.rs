@@ -1,0 +1,384 @@
+//! The queue before the writer: bounded, and fair between tenants (invariant 5).
+//!
+//! Every tenant has a lane. The writer takes one entry from each lane in turn, so that a flood in
+//! one lane delays another tenant's entry by at most one of its own. Room is shared by the rule
+//! of dynamic thresholds (Choudhury and Hahne, 1998): a lane may hold no more than what is still
+//! free, so that one flood fills half of the queue and never all of it. Who finds no room waits,
+//! in its lane's order; room that comes free is given to the lanes in turn.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_core::audit::AuditEvent;
+use keyward_core::ids::TenantId;
+use keyward_core::port::audit_log::AuditError;
+use parking_lot::{Condvar, Mutex};
+use tokio::sync::oneshot;
+
+use crate::fault;
+use crate::frame;
+
+/// Whose lane: a tenant's, or the system's own.
+type LaneId = Option<TenantId>;
+
+/// An entry on its way to the disk.
+pub(crate) struct Pending {
+    pub(crate) event: AuditEvent,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) done: oneshot::Sender<Result<u64, AuditError>>,
+}
+
+impl Pending {
+    fn size(&self) -> usize {
+        frame::HEAD + self.payload.len()
+    }
+}
+
+/// How much fits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) entries: usize,
+    pub(crate) bytes: usize,
+}
+
+/// What the writer is to do next.
+pub(crate) enum Work {
+    /// Write these, in this order.
+    Batch(Vec<Pending>),
+    /// Nothing more will come.
+    Finish,
+}
+
+/// What became of an entry that was offered.
+pub(crate) enum Offer {
+    /// It is in the queue.
+    Taken,
+    /// There is no room; a permit will come.
+    Wait(Pending, oneshot::Receiver<Permit>),
+    /// The journal cannot take it.
+    Refused(AuditError),
+}
+
+/// Room for one entry. Given back if it is not used.
+pub(crate) struct Permit {
+    queue: Arc<Queue>,
+    lane: LaneId,
+    size: usize,
+    used: bool,
+}
+
+#[derive(Default)]
+struct Lane {
+    queued: VecDeque<Pending>,
+    waiting: VecDeque<(usize, oneshot::Sender<Permit>)>,
+    /// Room in use: entries queued and permits given.
+    held: Held,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Held {
+    entries: usize,
+    bytes: usize,
+}
+
+#[derive(Default)]
+struct State {
+    lanes: HashMap<LaneId, Lane>,
+    /// Lanes with something queued, in the order of their turns.
+    turns: VecDeque<LaneId>,
+    /// Lanes with someone waiting, in the order of their turns.
+    waiting_turns: VecDeque<LaneId>,
+    held: Held,
+    fault: Option<AuditError>,
+    closing: bool,
+    /// An entry was refused because of the fault: time to look at the disk again.
+    poked: bool,
+    writer_sleeps: bool,
+}
+
+/// The queue.
+pub(crate) struct Queue {
+    limits: Limits,
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+impl Queue {
+    /// A queue that holds so much.
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self {
+            // One entry of the largest size must fit, or nobody could ever pass.
+            limits: Limits {
+                entries: limits.entries.max(1),
+                bytes: limits.bytes.max(frame::HEAD + frame::PAYLOAD_MAX),
+            },
+            state: Mutex::default(),
+            wake: Condvar::new(),
+        }
+    }
+
+    /// Offers an entry.
+    pub(crate) fn offer(&self, pending: Pending) -> Offer {
+        let (lane_id, size) = (pending.event.tenant, pending.size());
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if let Some(error) = self.refusal(state) {
+            return Offer::Refused(error);
+        }
+        let free = state.free(self.limits);
+        let lane = state.lanes.entry(lane_id).or_default();
+        if lane.waiting.is_empty() && lane.may_take(size, free) {
+            lane.held.add(size);
+            state.held.add(size);
+            self.enqueue(state, lane_id, pending);
+            return Offer::Taken;
+        }
+        let (give, permit) = oneshot::channel();
+        if lane.waiting.is_empty() {
+            state.waiting_turns.push_back(lane_id);
+        }
+        lane.waiting.push_back((size, give));
+        Offer::Wait(pending, permit)
+    }
+
+    /// Puts an entry where its permit says there is room.
+    pub(crate) fn offer_with(&self, mut permit: Permit, pending: Pending) -> Result<(), AuditError> {
+        let mut state = self.state.lock();
+        if let Some(error) = self.refusal(&mut state) {
+            drop(state);
+            return Err(error);
+        }
+        permit.used = true;
+        self.enqueue(&mut state, permit.lane, pending);
+        Ok(())
+    }
+
+    fn refusal(&self, state: &mut State) -> Option<AuditError> {
+        if state.closing {
+            return Some(fault::closed());
+        }
+        let error = state.fault.clone()?;
+        if !state.poked {
+            state.poked = true;
+            self.wake.notify_all();
+        }
+        Some(error)
+    }
+
+    fn enqueue(&self, state: &mut State, lane_id: LaneId, pending: Pending) {
+        let lane = state.lanes.entry(lane_id).or_default();
+        if lane.queued.is_empty() {
+            state.turns.push_back(lane_id);
+        }
+        lane.queued.push_back(pending);
+        if state.writer_sleeps {
+            state.writer_sleeps = false;
+            self.wake.notify_all();
+        }
+    }
+
+    /// Waits for work and takes as much as `batch` allows, one entry from each lane in turn.
+    pub(crate) fn take(self: &Arc<Self>, batch: Limits) -> Work {
+        let mut state = self.state.lock();
+        while state.turns.is_empty() {
+            if state.closing {
+                return Work::Finish;
+            }
+            state.writer_sleeps = true;
+            self.wake.wait(&mut state);
+        }
+        state.writer_sleeps = false;
+        let mut taken = Vec::new();
+        let mut bytes = 0;
+        while let Some(lane_id) = state.turns.pop_front() {
+            let Some(lane) = state.lanes.get_mut(&lane_id) else { continue };
+            let Some(size) = lane.queued.front().map(Pending::size) else { continue };
+            if !taken.is_empty() && (taken.len() >= batch.entries || bytes + size > batch.bytes) {
+                state.turns.push_front(lane_id);
+                break;
+            }
+            taken.extend(lane.queued.pop_front());
+            bytes += size;
+            lane.held.remove(size);
+            let (more, idle) = (!lane.queued.is_empty(), lane.is_idle());
+            state.held.remove(size);
+            if more {
+                state.turns.push_back(lane_id);
+            } else if idle {
+                state.lanes.remove(&lane_id);
+            }
+        }
+        let permits = self.grant(&mut state);
+        drop(state);
+        give(permits);
+        Work::Batch(taken)
+    }
+
+    /// Gives free room to those who wait, one of each lane in turn.
+    fn grant(
+        self: &Arc<Self>,
+        state: &mut State,
+    ) -> Vec<(oneshot::Sender<Permit>, Permit)> {
+        let mut permits = Vec::new();
+        let mut without_room = 0;
+        while without_room < state.waiting_turns.len() {
+            let Some(lane_id) = state.waiting_turns.pop_front() else { break };
+            let free = state.free(self.limits);
+            let Some(lane) = state.lanes.get_mut(&lane_id) else { continue };
+            let Some((size, _)) = lane.waiting.front() else { continue };
+            let size = *size;
+            if !lane.may_take(size, free) {
+                without_room += 1;
+                state.waiting_turns.push_back(lane_id);
+                continue;
+            }
+            without_room = 0;
+            let give = lane.waiting.pop_front();
+            if !lane.waiting.is_empty() {
+                state.waiting_turns.push_back(lane_id);
+            }
+            lane.held.add(size);
+            state.held.add(size);
+            let permit = Permit {
+                queue: Arc::clone(self),
+                lane: lane_id,
+                size,
+                used: false,
+            };
+            permits.extend(give.map(|(_, give)| (give, permit)));
+        }
+        permits
+    }
+
+    fn give_back(self: &Arc<Self>, lane_id: LaneId, size: usize) {
+        let mut state = self.state.lock();
+        state.held.remove(size);
+        if let Some(lane) = state.lanes.get_mut(&lane_id) {
+            lane.held.remove(size);
+            if lane.is_idle() {
+                state.lanes.remove(&lane_id);
+            }
+        }
+        let permits = self.grant(&mut state);
+        drop(state);
+        give(permits);
+    }
+
+    /// Refuses everything from now on, and what is queued or waiting now.
+    pub(crate) fn break_down(&self, error: &AuditError) {
+        let mut state = self.state.lock();
+        state.fault = Some(error.clone());
+        state.poked = false;
+        let pending = state.empty();
+        drop(state);
+        for one in pending {
+            let _ = one.done.send(Err(error.clone()));
+        }
+    }
+
+    /// Takes entries again.
+    pub(crate) fn repaired(&self) {
+        self.state.lock().fault = None;
+    }
+
+    /// Why entries are refused now, if they are.
+    pub(crate) fn fault(&self) -> Option<AuditError> {
+        let state = self.state.lock();
+        state.fault.clone().or_else(|| state.closing.then(fault::closed))
+    }
+
+    /// Takes no more entries; what is queued is still written, who waits for room is refused.
+    pub(crate) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closing = true;
+        let waiting = state.turn_away();
+        self.wake.notify_all();
+        drop(state);
+        drop(waiting);
+    }
+
+    /// Waits before the disk is looked at again: `least` in any case, then until `most` has
+    /// passed or an entry was refused. False if the journal closes meanwhile.
+    pub(crate) fn pause(&self, least: Duration, most: Duration) -> bool {
+        let mut state = self.state.lock();
+        let closing = |state: &mut State| !state.closing;
+        self.wake.wait_while_for(&mut state, closing, least);
+        let quiet = |state: &mut State| !state.closing && !state.poked;
+        self.wake.wait_while_for(&mut state, quiet, most.saturating_sub(least));
+        state.poked = false;
+        !state.closing
+    }
+}
+
+impl State {
+    fn free(&self, limits: Limits) -> Held {
+        Held {
+            entries: limits.entries.saturating_sub(self.held.entries),
+            bytes: limits.bytes.saturating_sub(self.held.bytes),
+        }
+    }
+
+    /// Takes everything queued out, and turns away who waits.
+    fn empty(&mut self) -> Vec<Pending> {
+        drop(self.turn_away());
+        self.turns.clear();
+        let mut pending = Vec::new();
+        for lane in self.lanes.values_mut() {
+            for one in lane.queued.drain(..) {
+                lane.held.remove(one.size());
+                self.held.remove(one.size());
+                pending.push(one);
+            }
+        }
+        self.lanes.retain(|_, lane| !lane.is_idle());
+        pending
+    }
+
+    fn turn_away(&mut self) -> Vec<(usize, oneshot::Sender<Permit>)> {
+        self.waiting_turns.clear();
+        let lanes = self.lanes.values_mut();
+        let waiting = lanes.flat_map(|lane| std::mem::take(&mut lane.waiting)).collect();
+        self.lanes.retain(|_, lane| !lane.is_idle());
+        waiting
+    }
+}
+
+impl Lane {
+    fn may_take(&self, size: usize, free: Held) -> bool {
+        self.held.entries < free.entries
+            && size <= free.bytes
+            && (self.held.entries == 0 || self.held.bytes + size <= free.bytes)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.queued.is_empty() && self.waiting.is_empty() && self.held.entries == 0
+    }
+}
+
+impl Held {
+    fn add(&mut self, size: usize) {
+        self.entries += 1;
+        self.bytes += size;
+    }
+
+    fn remove(&mut self, size: usize) {
+        self.entries = self.entries.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(size);
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        if !self.used {
+            self.queue.give_back(self.lane, self.size);
+        }
+    }
+}
+
+/// Hands permits over, outside of the lock: one that nobody takes gives its room back.
+fn give(permits: Vec<(oneshot::Sender<Permit>, Permit)>) {
+    for (give, permit) in permits {
+        let _ = give.send(permit);
+    }
+}

@@ -1,0 +1,212 @@
+//! Reading entries back: forward after a sequence number, or the last ones. Reads only what is
+//! durable, so that it never meets what the writer is writing.
+
+use std::io;
+use std::sync::Arc;
+
+use keyward_core::audit::{AuditEvent, Journaled};
+use keyward_core::ids::TenantId;
+use keyward_core::port::audit_log::AuditError;
+
+use crate::catalog::{Catalog, Segment};
+use crate::fault;
+use crate::frame::{Frame, Kind};
+use crate::frames::{self, Frames, Step};
+use crate::io::{Access, JournalIo, SegmentFile};
+use crate::segment;
+
+/// Whose entries: `None` means all.
+pub(crate) type Filter = Option<Option<TenantId>>;
+
+/// Reads segments.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    pub(crate) io: Arc<dyn JournalIo>,
+    pub(crate) catalog: Arc<Catalog>,
+}
+
+impl Reader {
+    /// Up to `limit` entries after a sequence number, none after `durable`.
+    pub(crate) fn forward(
+        &self,
+        after: u64,
+        durable: u64,
+        filter: Filter,
+        limit: usize,
+    ) -> Result<Vec<Journaled>, AuditError> {
+        let mut found = Vec::new();
+        // The last entry of the segment before.
+        let mut before = None;
+        for segment in self.catalog.from(after.saturating_add(1)) {
+            if segment.first > durable || found.len() >= limit {
+                break;
+            }
+            let (file, start, follows) = self.open(&segment)?;
+            if let Some(last) = before.filter(|last| *last != follows) {
+                return Err(AuditError::Damaged { sequence: last + 1 });
+            }
+            let from = segment.place(after.saturating_add(1));
+            let (first, offset) = from.unwrap_or((segment.first, start));
+            let last = walk(&*file, offset, first, durable, |_, frame| {
+                if frame.sequence > after {
+                    found.extend(decode(frame, filter)?);
+                }
+                Ok(found.len() < limit)
+            })?;
+            before = Some(last.unwrap_or(follows));
+        }
+        match before {
+            Some(last) if last < durable && found.len() < limit => {
+                Err(AuditError::Damaged { sequence: last + 1 })
+            }
+            _ => Ok(found),
+        }
+    }
+
+    /// The last `limit` entries up to `durable`, in order.
+    pub(crate) fn last(
+        &self,
+        durable: u64,
+        filter: Filter,
+        limit: usize,
+    ) -> Result<Vec<Journaled>, AuditError> {
+        let mut blocks: Vec<Vec<Journaled>> = Vec::new();
+        let mut found = 0;
+        let mut end = durable;
+        for segment in self.catalog.segments().iter().rev() {
+            if found >= limit {
+                break;
+            }
+            if segment.first > end {
+                continue;
+            }
+            let (file, start, follows) = self.open(segment)?;
+            let places = match segment.places() {
+                Some(places) => places,
+                None => index(segment, &*file, start, end)?,
+            };
+            for (first, offset) in places.iter().rev() {
+                if *first > end {
+                    continue;
+                }
+                let mut block = Vec::new();
+                let last = walk(&*file, *offset, *first, end, |_, frame| {
+                    block.extend(decode(frame, filter)?);
+                    Ok(true)
+                })?;
+                if last != Some(end) {
+                    let sequence = last.map_or(*first, |last| last + 1);
+                    return Err(AuditError::Damaged { sequence });
+                }
+                found += block.len();
+                blocks.push(block);
+                end = first - 1;
+                if found >= limit {
+                    break;
+                }
+            }
+            end = end.min(follows);
+        }
+        let entries = blocks.into_iter().rev().flatten();
+        Ok(entries.skip(found.saturating_sub(limit)).collect())
+    }
+
+    /// The file, where its frames start, and which entry it follows.
+    fn open(&self, segment: &Segment) -> Result<(Box<dyn SegmentFile>, u64, u64), AuditError> {
+        let damaged = AuditError::Damaged { sequence: segment.first };
+        let file = self
+            .io
+            .open(&segment::name(segment.first), Access::Read)
+            .map_err(|error| unreadable(&error, segment.first))?;
+        match frames::header(&*file).map_err(|error| fault::unavailable(&error))? {
+            Ok((header, start)) if header.first == segment.first => {
+                Ok((file, start, header.follows))
+            }
+            _ => Err(damaged),
+        }
+    }
+}
+
+/// Makes the index of a segment that has not been read since the start.
+fn index(
+    segment: &Segment,
+    file: &dyn SegmentFile,
+    start: u64,
+    durable: u64,
+) -> Result<Vec<(u64, u64)>, AuditError> {
+    let fresh = Segment::new(segment.first);
+    walk(file, start, segment.first, durable, |offset, frame| {
+        fresh.note(frame.sequence, offset);
+        Ok(true)
+    })?;
+    fresh.whole();
+    let places = fresh.places().unwrap_or_default();
+    segment.learn(places.clone());
+    Ok(places)
+}
+
+/// Visits entries up to `durable` and checks that none is missing; the visitor says whether to go
+/// on. Answers the last entry visited.
+pub(crate) fn walk(
+    file: &dyn SegmentFile,
+    offset: u64,
+    mut expected: u64,
+    durable: u64,
+    mut visit: impl FnMut(u64, &Frame<'_>) -> Result<bool, AuditError>,
+) -> Result<Option<u64>, AuditError> {
+    let mut frames = Frames::at(file, offset);
+    let mut last = None;
+    while expected <= durable {
+        match frames.step().map_err(|error| fault::unavailable(&error))? {
+            Step::Frame(_, frame) if frame.kind == Kind::Mark => {}
+            Step::Frame(at, frame) if frame.sequence == expected => {
+                last = Some(expected);
+                expected += 1;
+                if !visit(at, &frame)? {
+                    break;
+                }
+            }
+            // The caller knows whether the segment may end here.
+            Step::End => break,
+            Step::Frame(..) | Step::Bad => {
+                return Err(AuditError::Damaged { sequence: expected });
+            }
+        }
+    }
+    Ok(last)
+}
+
+/// The entry in a frame, if it is one of those wanted.
+pub(crate) fn decode(frame: &Frame<'_>, filter: Filter) -> Result<Option<Journaled>, AuditError> {
+    if let Some(Some(tenant)) = filter
+        && !names(frame.payload, tenant)
+    {
+        return Ok(None);
+    }
+    let event: AuditEvent = serde_json::from_slice(frame.payload).map_err(|_| {
+        let sequence = frame.sequence;
+        AuditError::Damaged { sequence }
+    })?;
+    let wanted = filter.is_none_or(|tenant| event.tenant == tenant);
+    Ok(wanted.then_some(Journaled {
+        sequence: frame.sequence,
+        event,
+    }))
+}
+
+/// Whether a payload can be a tenant's: cheaper than parsing it, and never wrong with a no.
+fn names(payload: &[u8], tenant: TenantId) -> bool {
+    let mut text = uuid::Uuid::encode_buffer();
+    let wanted = tenant.uuid().as_hyphenated().encode_lower(&mut text);
+    payload
+        .windows(wanted.len())
+        .any(|window| window == wanted.as_bytes())
+}
+
+fn unreadable(error: &io::Error, first: u64) -> AuditError {
+    if error.kind() == io::ErrorKind::NotFound {
+        AuditError::Damaged { sequence: first }
+    } else {
+        fault::unavailable(error)
+    }
+}

@@ -1,0 +1,183 @@
+//! Opening a journal: find the segments, examine the last one, make it sound. There is no other
+//! way to open one, so that this code runs on every start and not only after a crash.
+
+use std::io;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::catalog::Catalog;
+use crate::frame::{Frame, Kind};
+use crate::frames::{self, Frames};
+use crate::io::{Access, JournalIo, SegmentFile};
+use crate::revisions::Revisions;
+use crate::segment::{self, Header, HeaderFault};
+use crate::tail::{self, TailFault};
+
+/// Why a journal cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The disk or the file system failed.
+    #[error("the audit journal cannot be opened: {doing} failed")]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// How it failed.
+        #[source]
+        source: io::Error,
+    },
+    /// An entry that had been acknowledged cannot be read.
+    #[error(
+        "the audit journal is damaged at sequence {sequence}; restore its directory from a copy, \
+         or move it away and keep it as evidence"
+    )]
+    Damaged {
+        /// The first sequence number that could not be read.
+        sequence: u64,
+    },
+    /// The journal ends before entries that were already counted elsewhere: its end was lost, or
+    /// an older copy of it was put in its place.
+    #[error("the audit journal ends at sequence {last}, but entries up to {seen} were seen before")]
+    Shortened {
+        /// Its last entry.
+        last: u64,
+        /// The last entry that is known to have existed.
+        seen: u64,
+    },
+    /// It was written by a later version of this program.
+    #[error("the audit journal has format {version}; this program knows format {known}")]
+    UnknownFormat {
+        /// What it has.
+        version: u16,
+        /// What is known.
+        known: u16,
+    },
+    /// It belongs to another deployment.
+    #[error("the audit journal belongs to deployment {found}")]
+    OtherDeployment {
+        /// Which.
+        found: Uuid,
+    },
+    /// The node's name is longer than a segment's header can hold.
+    #[error("the node's name has {size} bytes; at most 255 fit the audit journal")]
+    NodeName {
+        /// What it has.
+        size: usize,
+    },
+}
+
+/// The last segment, ready to be appended to.
+pub(crate) struct Open {
+    pub(crate) file: Box<dyn SegmentFile>,
+    /// Where its frames start.
+    pub(crate) start: u64,
+    /// Where the next frame belongs.
+    pub(crate) end: u64,
+    /// Whether a mark says that all of it is durable.
+    pub(crate) marked: bool,
+    /// The node that its header names.
+    pub(crate) node: String,
+}
+
+/// What opening found.
+pub(crate) struct Recovered {
+    pub(crate) catalog: Arc<Catalog>,
+    /// The last segment, if there is any.
+    pub(crate) open: Option<Open>,
+    /// The last entry; 0 if there is none.
+    pub(crate) last: u64,
+    pub(crate) revisions: Revisions,
+}
+
+/// Finds and repairs what is there.
+pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered, OpenError> {
+    let names = io.list().map_err(doing("listing the directory"))?;
+    let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment::first_of(name)).collect();
+    firsts.sort_unstable();
+    while let Some(first) = firsts.last().copied() {
+        let name = segment::name(first);
+        let mut file = io
+            .open(&name, Access::Write)
+            .map_err(doing("opening the last segment"))?;
+        match frames::header(&*file).map_err(doing("reading the last segment"))? {
+            Ok((header, start)) => {
+                let header = check(header, first, deployment)?;
+                let catalog = Catalog::new(&firsts);
+                let mut revisions = header.revisions;
+                let Some(segment) = catalog.last() else { break };
+                let tail = tail::examine(&*file, &segment, start, &mut revisions)
+                    .map_err(tail_fault)?;
+                tail::settle(&mut *file, &tail).map_err(doing("repairing the last segment"))?;
+                if tail.torn {
+                    tracing::info!(last = tail.last, "removed a torn write from the audit journal");
+                }
+                // An empty segment may have been made after a loss that its header records.
+                let last = if tail.last < first { header.follows } else { tail.last };
+                return Ok(Recovered {
+                    catalog: Arc::new(catalog),
+                    open: Some(Open {
+                        file,
+                        start,
+                        end: tail.end,
+                        marked: tail.unproven == tail.end,
+                        node: header.node,
+                    }),
+                    last,
+                    revisions,
+                });
+            }
+            Err(HeaderFault::Version(version)) => {
+                let known = segment::VERSION;
+                return Err(OpenError::UnknownFormat { version, known });
+            }
+            Err(HeaderFault::Broken) => {
+                // The header is synced before the first frame is written: without any frame it is
+                // a segment whose making was interrupted, with one it is damaged.
+                let any = |frame: &Frame<'_>| frame.kind == Kind::Mark || frame.sequence >= first;
+                if Frames::at(&*file, 0)
+                    .search(any)
+                    .map_err(doing("reading the last segment"))?
+                {
+                    return Err(OpenError::Damaged { sequence: first });
+                }
+                drop(file);
+                io.remove(&name)
+                    .and_then(|()| io.sync_dir())
+                    .map_err(doing("removing an unfinished segment"))?;
+                firsts.pop();
+            }
+        }
+    }
+    Ok(Recovered {
+        catalog: Arc::default(),
+        open: None,
+        last: 0,
+        revisions: Revisions::default(),
+    })
+}
+
+fn check(header: Header, first: u64, deployment: Uuid) -> Result<Header, OpenError> {
+    if header.deployment != deployment {
+        let found = header.deployment;
+        return Err(OpenError::OtherDeployment { found });
+    }
+    if header.first != first {
+        return Err(OpenError::Damaged { sequence: first });
+    }
+    Ok(header)
+}
+
+fn tail_fault(fault: TailFault) -> OpenError {
+    match fault {
+        TailFault::Damaged(sequence) => OpenError::Damaged { sequence },
+        TailFault::Io(source) => OpenError::Io {
+            doing: "reading the last segment",
+            source,
+        },
+    }
+}
+
+pub(crate) fn doing(doing: &'static str) -> impl FnOnce(io::Error) -> OpenError {
+    move |source| OpenError::Io { doing, source }
+}

@@ -1,0 +1,307 @@
+//! The one thread that writes: takes what waits, writes it, syncs it, tells the observer, answers.
+//! While one batch syncs, the next one gathers in the queue.
+
+use std::io;
+use std::sync::Arc;
+
+use keyward_core::audit::Journaled;
+use keyward_core::port::audit_log::{AuditError, JournalObserver};
+use keyward_core::time::Clock;
+use tokio::sync::{oneshot, watch};
+use uuid::Uuid;
+
+use crate::catalog::{Catalog, Segment};
+use crate::fault;
+use crate::frame;
+use crate::io::{Access, JournalIo, SegmentFile};
+use crate::journal::{JournalConfig, SyncMode};
+use crate::queue::{Limits, Pending, Queue, Work};
+use crate::revisions::Revisions;
+use crate::segment::{self, Header};
+use crate::tail::{self, TailFault};
+
+/// The most that one sync covers.
+const BATCH: Limits = Limits {
+    entries: 4096,
+    bytes: 4 * 1024 * 1024,
+};
+
+/// The least that must fit the disk after a fault before entries are taken again.
+const ROOM_LEAST: usize = 64 * 1024;
+
+/// What the writer and the journal's handles share.
+pub(crate) struct Shared {
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) catalog: Arc<Catalog>,
+    /// The last entry that is durable.
+    pub(crate) durable: watch::Sender<u64>,
+    /// Whether entries are refused because of a fault.
+    pub(crate) broken: watch::Sender<bool>,
+    /// Whether the writer has ended.
+    pub(crate) finished: watch::Sender<bool>,
+}
+
+/// What is written into headers.
+pub(crate) struct Origin {
+    pub(crate) node: Arc<str>,
+    pub(crate) deployment: Uuid,
+    pub(crate) clock: Arc<dyn Clock>,
+}
+
+/// A segment that is being appended to.
+pub(crate) struct Active {
+    pub(crate) file: Box<dyn SegmentFile>,
+    pub(crate) segment: Arc<Segment>,
+    /// Where its frames start.
+    pub(crate) start: u64,
+    /// Where the next frame belongs: behind everything that was acknowledged.
+    pub(crate) end: u64,
+}
+
+/// The writer.
+pub(crate) struct Writer {
+    pub(crate) io: Arc<dyn JournalIo>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) config: JournalConfig,
+    pub(crate) origin: Origin,
+    pub(crate) observer: Arc<dyn JournalObserver>,
+    pub(crate) active: Option<Active>,
+    /// The last entry that was acknowledged.
+    pub(crate) last: u64,
+    /// The last entry that was synced.
+    pub(crate) synced: u64,
+    /// Whether a mark follows the last entry.
+    pub(crate) marked: bool,
+    pub(crate) revisions: Revisions,
+    pub(crate) buffer: Vec<u8>,
+}
+
+/// Ends the service in order if the thread ends, even if an observer panics.
+struct Ending(Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.queue.break_down(&fault::stopped());
+        self.0.queue.close();
+        self.0.finished.send_replace(true);
+    }
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        let _ending = Ending(Arc::clone(&self.shared));
+        while let Work::Batch(batch) = self.shared.queue.take(BATCH) {
+            if let Err((unwritten, error)) = self.write(batch)
+                && !self.recover(unwritten, &error)
+            {
+                return;
+            }
+        }
+        if let Err(error) = self.finish() {
+            tracing::warn!(%error, "the audit journal could not be closed in order");
+        }
+    }
+
+    /// Writes a batch and answers those who wait for it, or gives it back.
+    fn write(&mut self, batch: Vec<Pending>) -> Result<(), (Vec<Pending>, io::Error)> {
+        if let Err(error) = self.put(&batch) {
+            return Err((batch, error));
+        }
+        let mut entries = Vec::with_capacity(batch.len());
+        let mut waiters: Vec<oneshot::Sender<_>> = Vec::with_capacity(batch.len());
+        for pending in batch {
+            self.last += 1;
+            if let Some(revision) = pending.event.revision {
+                self.revisions.note(revision);
+            }
+            entries.push(Journaled {
+                sequence: self.last,
+                event: pending.event,
+            });
+            waiters.push(pending.done);
+        }
+        self.shared.durable.send_replace(self.last);
+        self.observer.observe(&entries);
+        for (entry, waiter) in entries.iter().zip(waiters) {
+            // Whoever stopped waiting does not learn that it is written; it is.
+            let _ = waiter.send(Ok(entry.sequence));
+        }
+        Ok(())
+    }
+
+    /// Writes frames behind all others and makes them as durable as configured.
+    fn put(&mut self, batch: &[Pending]) -> io::Result<()> {
+        self.marked = false;
+        self.buffer.clear();
+        for (sequence, pending) in (self.last + 1..).zip(batch) {
+            let behind = (sequence - 1 - self.synced) as u32;
+            frame::put_entry(&mut self.buffer, sequence, behind, &pending.payload);
+        }
+        let size = self.buffer.len() as u64;
+        if let Some(active) = &mut self.active
+            && active.end > active.start
+            && active.end + size > self.config.segment_bytes
+        {
+            // All segments but the last are synced, in every mode. The frames at hand were made
+            // before that, and say less than is true; that is harmless.
+            active.file.sync()?;
+            self.synced = self.last;
+            self.active = None;
+        }
+        let active = match &mut self.active {
+            Some(active) => active,
+            None => {
+                let (last, revisions) = (self.last, &self.revisions);
+                let fresh = make(&*self.io, &self.origin, last, last + 1, revisions, 0)?;
+                self.active.insert(fresh)
+            }
+        };
+        if active.end == active.start {
+            self.shared.catalog.push(Arc::clone(&active.segment));
+        }
+        active.file.write_at(active.end, &self.buffer)?;
+        let written = self.last + batch.len() as u64;
+        if self.config.sync == SyncMode::Always {
+            active.file.sync()?;
+            self.synced = written;
+        }
+        active.segment.note(self.last + 1, active.end);
+        active.end += size;
+        Ok(())
+    }
+
+    /// Refuses everything until the disk can be written again. False if the journal was closed.
+    fn recover(&mut self, unwritten: Vec<Pending>, error: &io::Error) -> bool {
+        let told = fault::unavailable(error);
+        tracing::error!(cause = %told, last = self.last, "the audit journal cannot be written");
+        // The torn write is removed before anybody is told, if the disk still lets it be, so that
+        // what was refused is not in the log.
+        let mut fault = told;
+        let room = self.buffer.len().max(ROOM_LEAST);
+        let mut outcome = self.repair(room);
+        self.refuse(unwritten, &fault);
+        while let Err(error) = outcome {
+            if error != fault {
+                fault = error;
+                self.shared.queue.break_down(&fault);
+            }
+            let JournalConfig { probe_least, probe_most, .. } = self.config;
+            if !self.shared.queue.pause(probe_least, probe_most) {
+                return false;
+            }
+            outcome = self.repair(room);
+        }
+        tracing::info!(last = self.last, "the audit journal can be written again");
+        self.shared.queue.repaired();
+        self.shared.broken.send_replace(false);
+        true
+    }
+
+    fn refuse(&self, unwritten: Vec<Pending>, fault: &AuditError) {
+        self.shared.broken.send_replace(true);
+        self.shared.queue.break_down(fault);
+        for pending in unwritten {
+            let _ = pending.done.send(Err(fault.clone()));
+        }
+    }
+
+    /// Cuts the last segment back to what was acknowledged, after reading that it is there, and
+    /// goes on in a new one. The old file is opened again: after a failed sync, an open file's
+    /// later syncs can succeed without having written anything.
+    ///
+    /// The new segment starts with `room` bytes of zeros, so that a disk that is still full says
+    /// so here and not to the next caller.
+    fn repair(&mut self, room: usize) -> Result<(), AuditError> {
+        let unavailable = |error: io::Error| fault::unavailable(&error);
+        if let Some(active) = &mut self.active {
+            let first = active.segment.first;
+            // If nothing in it was acknowledged, the new one will take its place.
+            if self.last >= first {
+                let name = segment::name(first);
+                let mut file = self.io.open(&name, Access::Write).map_err(unavailable)?;
+                file.truncate(active.end).map_err(unavailable)?;
+                let scratch = Segment::new(first);
+                let mut ignored = Revisions::default();
+                let tail = tail::examine(&*file, &scratch, active.start, &mut ignored)
+                    .map_err(|fault| match fault {
+                        TailFault::Io(error) => unavailable(error),
+                        TailFault::Damaged(sequence) => AuditError::Damaged { sequence },
+                    })?;
+                if tail.last != self.last || tail.end != active.end {
+                    let sequence = tail.last + 1;
+                    return Err(AuditError::Damaged { sequence });
+                }
+                tail::settle(&mut *file, &tail).map_err(unavailable)?;
+            }
+            self.active = None;
+        }
+        self.synced = self.last;
+        let first = self.last + 1;
+        discard(&*self.io, first).map_err(unavailable)?;
+        let active = make(&*self.io, &self.origin, self.last, first, &self.revisions, room);
+        let active = active.map_err(unavailable)?;
+        self.shared.catalog.push(Arc::clone(&active.segment));
+        self.active = Some(active);
+        Ok(())
+    }
+
+    /// Says that everything is durable, so that the next start can tell damage from a torn write
+    /// up to the last entry.
+    fn finish(&mut self) -> io::Result<()> {
+        let Some(active) = &mut self.active else { return Ok(()) };
+        if self.config.sync == SyncMode::Written {
+            active.file.sync()?;
+        }
+        if !self.marked && active.end > active.start {
+            self.buffer.clear();
+            frame::put_mark(&mut self.buffer, self.last);
+            active.file.write_at(active.end, &self.buffer)?;
+            active.file.sync()?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes a segment; it is durable before anything is written behind its header.
+pub(crate) fn make(
+    io: &dyn JournalIo,
+    origin: &Origin,
+    follows: u64,
+    first: u64,
+    revisions: &Revisions,
+    room: usize,
+) -> io::Result<Active> {
+    let header = Header {
+        first,
+        follows,
+        created_at: origin.clock.now(),
+        deployment: origin.deployment,
+        node: origin.node.as_ref().to_owned(),
+        revisions: revisions.clone(),
+    };
+    let mut bytes = header.encode();
+    let start = bytes.len() as u64;
+    bytes.resize(bytes.len() + room, 0);
+    let mut file = io.create(&segment::name(first))?;
+    file.write_at(0, &bytes)?;
+    file.sync()?;
+    io.sync_dir()?;
+    let segment = Arc::new(Segment::new(first));
+    segment.whole();
+    Ok(Active {
+        file,
+        segment,
+        start,
+        end: start,
+    })
+}
+
+/// Removes a segment in which nothing was acknowledged, if it is there.
+pub(crate) fn discard(io: &dyn JournalIo, first: u64) -> io::Result<()> {
+    match io.remove(&segment::name(first)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => io.sync_dir(),
+    }
+}

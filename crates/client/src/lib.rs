@@ -1,0 +1,1 @@
+//! Rust client of Keyward's HTTP API.

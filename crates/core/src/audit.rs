@@ -1,0 +1,150 @@
+//! The audit event: who did what to what, when, from where, and how it ended. No secrets, ever.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::ids::{KeyId, PrincipalId, TenantId, TokenId, VersionId};
+use crate::names::CorrelationId;
+use crate::noun::action::Action;
+use crate::text_enum;
+use crate::time::Timestamp;
+
+text_enum! {
+    /// How an operation ended.
+    pub enum Outcome {
+        /// It was done.
+        Ok => "ok",
+        /// It was refused: not allowed, or not in this state.
+        Refused => "refused",
+        /// It was tried and failed.
+        Failed => "failed",
+    }
+}
+
+text_enum! {
+    /// How the actor was known.
+    pub enum Authentication {
+        /// By a bearer token.
+        Token => "token",
+        /// The server itself: the clock, recovery, initialisation.
+        System => "system",
+        /// By nothing valid.
+        None => "none",
+    }
+}
+
+/// Who acted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The principal, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalId>,
+    /// The token, if one was recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenId>,
+    /// The network address the request came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// How it was known.
+    pub authentication: Authentication,
+}
+
+impl Actor {
+    /// The server itself.
+    pub const fn system() -> Self {
+        Self {
+            principal: None,
+            token: None,
+            address: None,
+            authentication: Authentication::System,
+        }
+    }
+}
+
+/// What was acted on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resource {
+    /// The kind of thing: `key`, `tenant`, `token`, …
+    pub kind: std::borrow::Cow<'static, str>,
+    /// Its id, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<uuid::Uuid>,
+    /// Its name as given, if it was addressed by one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The key version, if one was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+}
+
+/// What counts towards a version's usage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// The key.
+    pub key: KeyId,
+    /// The version.
+    pub version: VersionId,
+    /// Protect operations that succeeded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub protects: i64,
+    /// Process operations that succeeded.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub processes: i64,
+    /// Bytes protected.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub bytes: i64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+fn is_zero(count: &i64) -> bool {
+    *count == 0
+}
+
+/// One entry of the audit log. Its canonical form is JSON with sorted keys and no spaces.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditEvent {
+    /// When.
+    pub time: Timestamp,
+    /// On which node.
+    pub node: std::sync::Arc<str>,
+    /// In which tenant; none for the system's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<TenantId>,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+    /// To what.
+    pub resource: Resource,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// A stable code: of the error, or why it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The request.
+    pub correlation_id: CorrelationId,
+    /// More, without secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub details: BTreeMap<String, Value>,
+    /// What counts towards usage; one for each version that was used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub used: Vec<Used>,
+    /// The revision of the change it belongs to; none for what changed nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// The number of the change in its tenant's change log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<i64>,
+}
+
+/// An entry as the journal holds it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Journaled {
+    /// Its place in this node's journal, without gaps.
+    pub sequence: u64,
+    /// The event.
+    #[serde(flatten)]
+    pub event: AuditEvent,
+}

@@ -1,0 +1,268 @@
+//! What an operation answers when it does not succeed: what happened, to what, what to do next.
+//!
+//! Kinds: the caller's fault (bad input, not allowed, not in this state), a conflict (try again),
+//! or ours (storage, registry, log). Only the last kind is worth waking somebody for.
+
+use keyward_api::error::ErrorCode;
+
+use crate::noun::state::{IllegalTransition, State};
+use crate::port::audit_log::AuditError;
+use crate::port::key_provider::ProviderError;
+use crate::port::registry::RegistryError;
+use crate::port::storage::StorageError;
+
+/// Why an operation was not done.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpError {
+    /// A field of the request is wrong.
+    #[error("{field}: {problem}")]
+    Invalid {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it, without its value.
+        problem: std::borrow::Cow<'static, str>,
+    },
+    /// The ciphertext, signature or MAC is not well formed.
+    #[error("the input is not well formed: {0}")]
+    Envelope(#[from] keyward_crypto::envelope::EnvelopeError),
+    /// The ciphertext names another key than the request.
+    #[error("the input was made by another key than the one addressed")]
+    OtherKey,
+    /// The input does not authenticate.
+    #[error("the input does not authenticate: altered, made by another key, or another context")]
+    NotAuthentic,
+    /// The algorithm does not do this, or the input does not fit it.
+    #[error("{problem}")]
+    Unsupported {
+        /// What does not fit.
+        problem: String,
+    },
+    /// The key's usages do not include this.
+    #[error("this key is not meant to {usage}; its usages are: {allowed}")]
+    UsageNotAllowed {
+        /// What was asked.
+        usage: &'static str,
+        /// What it is meant for.
+        allowed: String,
+    },
+    /// No valid token.
+    #[error("a valid token is needed: none, unknown, expired or revoked")]
+    Unauthenticated,
+    /// Not allowed.
+    #[error("this token may not perform {action}")]
+    Forbidden {
+        /// What was asked.
+        action: &'static str,
+    },
+    /// Not there, or not the caller's to see.
+    #[error("no such {what}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+    },
+    /// The name is taken.
+    #[error("a {what} with this name exists already")]
+    AlreadyExists {
+        /// What.
+        what: &'static str,
+    },
+    /// An earlier request with the same idempotency key made it, and its answer held a secret.
+    #[error(
+        "an earlier request with this Idempotency-Key made {resource}; its secret is not shown again"
+    )]
+    AlreadyCreated {
+        /// What it made.
+        resource: uuid::Uuid,
+    },
+    /// The idempotency key was used for something else.
+    #[error("this Idempotency-Key was used for another request")]
+    IdempotencyMismatch,
+    /// The state table refuses.
+    #[error("version {version}: {source}")]
+    Transition {
+        /// Which version.
+        version: i64,
+        /// Why.
+        source: IllegalTransition,
+    },
+    /// The state does not allow this use.
+    #[error("version {version} is {state} and cannot {what}; {hint}")]
+    StateForbids {
+        /// Which version.
+        version: i64,
+        /// Its state.
+        state: State,
+        /// What was asked.
+        what: &'static str,
+        /// What would help.
+        hint: &'static str,
+    },
+    /// The rotation cannot be undone.
+    #[error("the rotation cannot be rolled back: {why}")]
+    RollbackUnavailable {
+        /// Why.
+        why: &'static str,
+    },
+    /// The tenant is suspended or shredded.
+    #[error("the tenant is {state}")]
+    TenantNotActive {
+        /// Its state.
+        state: &'static str,
+    },
+    /// Live bindings.
+    #[error(
+        "{live} live data bindings still need this key; release them, or force the destruction with a reason"
+    )]
+    KeyInUse {
+        /// How many.
+        live: i64,
+    },
+    /// The version's use limit is reached.
+    #[error("version {version} has reached its use limit; rotate the key")]
+    LimitReached {
+        /// Which version.
+        version: i64,
+    },
+    /// Another request came first.
+    #[error("another request changed it at the same time; read it again and retry")]
+    Conflict,
+    /// `If-Match` named another row version.
+    #[error("it changed since you read it (now etag {now})")]
+    PreconditionFailed {
+        /// The present row version.
+        now: i64,
+    },
+    /// Sealed.
+    #[error("the server is sealed; unseal it first")]
+    Sealed,
+    /// Starting, stopping, or behind with its log.
+    #[error("the server is not ready: {why}")]
+    NotReady {
+        /// Why.
+        why: &'static str,
+    },
+    /// The log cannot be written.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
+    /// A record was refused.
+    #[error("the stored key material was refused: {0}")]
+    Record(#[source] StorageError),
+    /// The storage is down.
+    #[error("{0}")]
+    Storage(#[source] StorageError),
+    /// The registry is down or damaged.
+    #[error("{0}")]
+    Registry(#[source] RegistryError),
+    /// The library failed.
+    #[error("the cryptographic library failed; nothing was changed")]
+    Crypto,
+}
+
+impl OpError {
+    /// A wrong field.
+    pub fn invalid(
+        field: &'static str,
+        problem: impl Into<std::borrow::Cow<'static, str>>,
+    ) -> Self {
+        Self::Invalid {
+            field,
+            problem: problem.into(),
+        }
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Invalid { .. } => ErrorCode::InvalidRequest,
+            Self::Envelope(_) | Self::OtherKey => ErrorCode::InvalidCiphertext,
+            Self::NotAuthentic => ErrorCode::NotAuthentic,
+            Self::Unsupported { .. } => ErrorCode::UnsupportedAlgorithm,
+            Self::UsageNotAllowed { .. } => ErrorCode::UsageNotAllowed,
+            Self::Unauthenticated => ErrorCode::Unauthenticated,
+            Self::Forbidden { .. } => ErrorCode::Forbidden,
+            Self::NotFound { .. } => ErrorCode::NotFound,
+            Self::AlreadyExists { .. } => ErrorCode::AlreadyExists,
+            Self::AlreadyCreated { .. } => ErrorCode::AlreadyCreated,
+            Self::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
+            Self::Transition { .. } | Self::StateForbids { .. } => ErrorCode::WrongState,
+            Self::RollbackUnavailable { .. } => ErrorCode::RollbackUnavailable,
+            Self::TenantNotActive { .. } => ErrorCode::TenantSuspended,
+            Self::KeyInUse { .. } => ErrorCode::KeyInUse,
+            Self::LimitReached { .. } => ErrorCode::LimitReached,
+            Self::Conflict => ErrorCode::Conflict,
+            Self::PreconditionFailed { .. } => ErrorCode::PreconditionFailed,
+            Self::Sealed => ErrorCode::Sealed,
+            Self::NotReady { .. } => ErrorCode::NotReady,
+            Self::Audit(_) => ErrorCode::AuditUnavailable,
+            Self::Record(_) => ErrorCode::RecordRefused,
+            Self::Storage(_) => ErrorCode::StorageUnavailable,
+            Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
+            Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
+        }
+    }
+}
+
+impl From<RegistryError> for OpError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            // Two requests with one idempotency key at once: the second reads what the first made
+            // when it is sent again.
+            RegistryError::Conflict { .. }
+            | RegistryError::Duplicate {
+                table: "idempotency",
+            } => Self::Conflict,
+            RegistryError::Duplicate { table } => Self::AlreadyExists {
+                what: singular(table),
+            },
+            other => Self::Registry(other),
+        }
+    }
+}
+
+/// What a row of a table is called in messages.
+fn singular(table: &'static str) -> &'static str {
+    match table {
+        "tenants" => "tenant",
+        "principals" => "principal",
+        "tokens" => "token",
+        "roles" => "role",
+        "role_assignments" => "role assignment",
+        "keys" => "key",
+        "key_versions" => "key version",
+        "policies" => "policy",
+        "class_pointers" => "class",
+        "data_bindings" => "data binding",
+        "idempotency" => "request",
+        _ => "row",
+    }
+}
+
+impl From<StorageError> for OpError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Sealed => Self::Sealed,
+            StorageError::Refused(_) | StorageError::Missing | StorageError::NoTenantKek => {
+                Self::Record(error)
+            }
+            other => Self::Storage(other),
+        }
+    }
+}
+
+impl From<ProviderError> for OpError {
+    fn from(error: ProviderError) -> Self {
+        match error {
+            ProviderError::NotAuthentic => Self::NotAuthentic,
+            ProviderError::InvalidInput { reason } => Self::Unsupported {
+                problem: reason.to_owned(),
+            },
+            ProviderError::Unsupported { algorithm, usage } => Self::Unsupported {
+                problem: format!("{algorithm} cannot {usage}"),
+            },
+            ProviderError::Record(source) | ProviderError::Unavailable(source) => source.into(),
+            ProviderError::Sealed => Self::Sealed,
+            ProviderError::Internal => Self::Crypto,
+        }
+    }
+}

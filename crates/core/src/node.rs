@@ -1,0 +1,253 @@
+//! A node: the ports it was given, what it keeps in memory, and whether it may serve.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use futures_util::lock::Mutex;
+use keyward_crypto::random::Random;
+
+use crate::change::Change;
+use crate::change_pump::ChangePump;
+use crate::error::OpError;
+use crate::hot::Hot;
+use crate::noun::key::ProviderKind;
+use crate::ops::reserve::Reservations;
+use crate::port::audit_log::AuditLog;
+use crate::port::decide::Decide;
+use crate::port::key_provider::KeyProvider;
+use crate::port::registry::{ChangeObserver, Registry};
+use crate::port::seal::SealControl;
+use crate::port::storage::KeyHierarchy;
+use crate::session::Sessions;
+use crate::time::{Clock, Timestamp};
+pub use crate::usage_book::UsageBook;
+
+/// What a node is given.
+#[derive(Clone)]
+pub struct Ports {
+    /// The SQL database of everything that is not secret.
+    pub registry: Arc<dyn Registry>,
+    /// This node's journal; its observer is `usage`.
+    pub audit: Arc<dyn AuditLog>,
+    /// Counts what the journal says of usage.
+    pub usage: Arc<UsageBook>,
+    /// The tenants' key-encryption keys.
+    pub hierarchy: Arc<dyn KeyHierarchy>,
+    /// The seal.
+    pub seal: Arc<dyn SealControl>,
+    /// Key services by kind.
+    pub providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
+    /// Who decides.
+    pub decide: Arc<dyn Decide>,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness for ids and token secrets.
+    pub random: Arc<dyn Random>,
+}
+
+/// What a node is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The node's name in the log.
+    pub name: Arc<str>,
+    /// The deployment's id.
+    pub deployment: uuid::Uuid,
+    /// How long a scheduled destruction waits when nothing is said, in days (7 to 30).
+    pub destruction_wait_days: i64,
+    /// How long a rotation can be undone when nothing is said, in seconds.
+    pub rollback_window_seconds: i64,
+    /// How long the first token lives, in seconds.
+    pub bootstrap_token_seconds: i64,
+}
+
+impl Settings {
+    /// The defaults of DESIGN sections 3 and 7.
+    pub fn new(name: &str, deployment: uuid::Uuid) -> Self {
+        Self {
+            name: name.into(),
+            deployment,
+            destruction_wait_days: 30,
+            rollback_window_seconds: 24 * 3600,
+            bootstrap_token_seconds: 24 * 3600,
+        }
+    }
+}
+
+/// A node.
+pub struct Node {
+    pub(crate) ports: Ports,
+    pub(crate) settings: Settings,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) reservations: Reservations,
+    pub(crate) ticking: Mutex<()>,
+    pub(crate) flushing: Mutex<()>,
+    loaded: AtomicBool,
+    stopping: AtomicBool,
+}
+
+/// What follows every commit: the part of a node that the registry tells.
+pub(crate) struct Memory {
+    pub(crate) hot: Hot,
+    pub(crate) sessions: Sessions,
+    pub(crate) pump: Arc<ChangePump>,
+    providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
+}
+
+impl ChangeObserver for Memory {
+    fn committed(&self, changes: &[Change]) {
+        for change in changes {
+            let applied = self.hot.apply(change);
+            if applied.access {
+                self.sessions.new_epoch();
+            }
+            for key in applied.retired {
+                for provider in self.providers.values() {
+                    provider.forget(key);
+                }
+            }
+        }
+        self.pump.push(changes);
+    }
+}
+
+/// Why a node does not serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It serves.
+    Ready,
+    /// It has not loaded its keys.
+    Starting,
+    /// It finishes what it has begun and takes nothing new.
+    Stopping,
+    /// The root key is not in memory.
+    Sealed,
+    /// The journal cannot be written, or lacks committed changes.
+    AuditUnavailable,
+}
+
+impl Node {
+    /// Puts a node together. It serves after [`crate::ops::start::load`].
+    pub fn new(ports: Ports, settings: Settings) -> Self {
+        let memory = Arc::new(Memory {
+            hot: Hot::default(),
+            sessions: Sessions::default(),
+            pump: Arc::new(ChangePump::default()),
+            providers: ports.providers.clone(),
+        });
+        ports.registry.observe(memory.clone());
+        Self {
+            ports,
+            settings,
+            memory,
+            reservations: Reservations::default(),
+            ticking: Mutex::new(()),
+            flushing: Mutex::new(()),
+            loaded: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
+        }
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.ports.clock.now()
+    }
+
+    /// What the node was told.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How many keys the node holds in memory.
+    pub fn key_count(&self) -> usize {
+        self.memory.hot.key_count()
+    }
+
+    /// The seal.
+    pub fn seal(&self) -> &dyn SealControl {
+        &*self.ports.seal
+    }
+
+    /// Whether the node serves, and if not, why.
+    pub fn readiness(&self) -> Readiness {
+        if self.stopping.load(Ordering::Acquire) {
+            Readiness::Stopping
+        } else if !self.loaded.load(Ordering::Acquire) {
+            Readiness::Starting
+        } else if self.ports.seal.is_sealed() {
+            Readiness::Sealed
+        } else if self.ports.audit.fault().is_some() || self.memory.pump.behind().is_some() {
+            Readiness::AuditUnavailable
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    /// Refuses when nothing may be done: starting, or without a journal to write to.
+    pub(crate) fn ensure_auditable(&self) -> Result<(), OpError> {
+        if !self.loaded.load(Ordering::Acquire) {
+            return Err(OpError::NotReady {
+                why: "it is starting",
+            });
+        }
+        if let Some(fault) = self
+            .ports
+            .audit
+            .fault()
+            .or_else(|| self.memory.pump.behind())
+        {
+            return Err(OpError::Audit(fault));
+        }
+        Ok(())
+    }
+
+    /// Refuses when keys cannot be used.
+    pub(crate) fn ensure_unsealed(&self) -> Result<(), OpError> {
+        if self.ports.seal.is_sealed() {
+            Err(OpError::Sealed)
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(crate) fn provider(&self, kind: ProviderKind) -> Result<&Arc<dyn KeyProvider>, OpError> {
+        self.ports
+            .providers
+            .get(&kind)
+            .ok_or_else(|| OpError::Unsupported {
+                problem: format!("this server has no provider {kind}"),
+            })
+    }
+
+    pub(crate) fn random_id(&self) -> Result<[u8; 16], OpError> {
+        let mut bytes = [0; 16];
+        self.ports
+            .random
+            .fill(&mut bytes)
+            .map_err(|_| OpError::Crypto)?;
+        Ok(bytes)
+    }
+
+    pub(crate) fn set_loaded(&self) {
+        self.loaded.store(true, Ordering::Release);
+    }
+
+    /// What carries committed changes to the journal: to be spawned once, before
+    /// [`crate::ops::start::load`].
+    pub fn pump(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.memory.pump.clone().run(self.ports.audit.clone())
+    }
+
+    /// Takes no new work; what has begun is finished.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Forgets every key in memory and drops the root key.
+    pub fn drop_secrets(&self) {
+        self.ports.seal.seal();
+        for provider in self.ports.providers.values() {
+            provider.forget_all();
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! The catalogue of actions: one row for everything that can be done, which is at once the
+//! permission to do it, the action that the audit log names, and a line of docs/operations.md.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+macro_rules! actions {
+    ($($variant:ident $name:literal $scope:ident $effect:ident $summary:literal;)+) => {
+        /// Something that can be done. A permission is the right to do one of these.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum Action { $(#[doc = $summary] $variant),+ }
+
+        impl Action {
+            /// Every action, in the order of the catalogue.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The name in roles and in the audit log.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// What it does, in a sentence.
+            pub const fn summary(self) -> &'static str {
+                match self { $(Self::$variant => $summary),+ }
+            }
+
+            /// What it acts on.
+            pub const fn scope(self) -> Scope {
+                match self { $(Self::$variant => Scope::$scope),+ }
+            }
+
+            /// What kind of effect it has.
+            pub const fn effect(self) -> Effect {
+                match self { $(Self::$variant => Effect::$effect),+ }
+            }
+        }
+    };
+}
+
+/// What an action acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// The deployment: only a role that holds everywhere can allow it.
+    System,
+    /// A tenant.
+    Tenant,
+    /// A key: a restricted role can allow it for some keys.
+    Key,
+}
+
+/// What kind of effect an action has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// Changes the registry.
+    Change,
+    /// Reads the registry or the log.
+    Read,
+    /// Uses a key to protect.
+    Protect,
+    /// Uses a key to process.
+    Process,
+    /// Widens another action; never performed on its own.
+    Widen,
+    /// Recorded by the server, never granted.
+    Record,
+}
+
+actions! {
+    SystemInit "system.init" System Record "Initialises a deployment: root key, seals, first token.";
+    SystemUnseal "system.unseal" System Record "Brings the root key into memory.";
+    SystemSeal "system.seal" System Change "Drops the root key from memory.";
+    SystemStart "system.start" System Record "A node became ready.";
+    SystemStop "system.stop" System Record "A node shut down in order.";
+    AuthenticationRefused "authentication.refused" System Record "A request came without a valid token.";
+    TenantCreate "tenant.create" System Change "Makes a tenant and its first key-encryption key.";
+    TenantList "tenant.list" System Read "Lists tenants.";
+    TenantRead "tenant.read" Tenant Read "Shows a tenant.";
+    TenantSuspend "tenant.suspend" System Change "Stops every use of a tenant's keys.";
+    TenantResume "tenant.resume" System Change "Allows the use of a suspended tenant's keys again.";
+    TenantShred "tenant.shred" System Change "Destroys a suspended tenant's key-encryption keys, and with them all it held.";
+    PrincipalCreate "principal.create" Tenant Change "Makes a principal.";
+    PrincipalList "principal.list" Tenant Read "Lists principals.";
+    PrincipalDisable "principal.disable" Tenant Change "Disables a principal: its tokens are refused.";
+    TokenCreate "token.create" Tenant Change "Makes a token for a principal and shows it once.";
+    TokenList "token.list" Tenant Read "Lists tokens, without their secrets.";
+    TokenRevoke "token.revoke" Tenant Change "Ends a token.";
+    RoleCreate "role.create" Tenant Change "Makes a role from the catalogue of permissions.";
+    RoleList "role.list" Tenant Read "Lists roles and their assignments.";
+    RoleUpdate "role.update" Tenant Change "Changes what a role allows.";
+    RoleAssign "role.assign" Tenant Change "Gives a role to a principal.";
+    RoleUnassign "role.unassign" Tenant Change "Takes a role from a principal.";
+    KeyCreate "key.create" Tenant Change "Makes a key and its first version.";
+    KeySearch "key.search" Tenant Read "Searches keys.";
+    KeyRead "key.read" Key Read "Shows a key and its versions.";
+    KeyHistory "key.history" Key Read "Shows every transition of a key.";
+    KeyUsage "key.usage" Key Read "Shows how often each version was used.";
+    KeyUpdate "key.update" Key Change "Changes a key's description, owner, tags and policy.";
+    KeyActivate "key.activate" Key Change "Puts a pending version into use.";
+    KeySuspend "key.suspend" Key Change "Puts active versions on hold.";
+    KeyResume "key.resume" Key Change "Takes versions off hold.";
+    KeyRotate "key.rotate" Key Change "Makes a new version and lets it protect.";
+    KeyEmergencyRotate "key.emergency_rotate" Key Change "Makes a new version and marks the old one compromised at once.";
+    KeyRollBack "key.roll_back" Key Change "Undoes a rotation inside its window.";
+    KeyExpire "key.expire" Key Change "Ends a version's cryptoperiod.";
+    KeyRenew "key.renew" Key Change "Extends the cryptoperiod of an expired version.";
+    KeyRetire "key.retire" Key Change "A replaced version's overlap ended.";
+    KeyRevoke "key.revoke" Key Change "Revokes a key for a reason.";
+    KeyCompromise "key.compromise" Key Change "Marks a version or a key compromised.";
+    KeyScheduleDestruction "key.schedule_destruction" Key Change "Schedules the destruction of a version or a key.";
+    KeyForceDestruction "key.force_destruction" Key Widen "Schedules the destruction of a key that live data bindings still need.";
+    KeyCancelDestruction "key.cancel_destruction" Key Change "Calls a scheduled destruction off.";
+    KeyDestroy "key.destroy" Key Change "Deletes the material of a version whose destruction is due.";
+    KeyEncrypt "key.encrypt" Key Protect "Encrypts with the primary version.";
+    KeyDecrypt "key.decrypt" Key Process "Decrypts with the version that the ciphertext names.";
+    KeyRewrap "key.rewrap" Key Protect "Decrypts with the old version and encrypts with the primary; the plaintext stays inside.";
+    KeySign "key.sign" Key Protect "Signs with the primary version.";
+    KeyVerify "key.verify" Key Process "Verifies a signature.";
+    KeyMac "key.mac" Key Protect "Computes a message authentication code.";
+    KeyVerifyMac "key.verify_mac" Key Process "Verifies a message authentication code.";
+    KeyWrap "key.wrap" Key Protect "Wraps another key.";
+    KeyUnwrap "key.unwrap" Key Process "Unwraps another key.";
+    KeyDataKey "key.data_key" Key Protect "Makes a data key, wrapped, with or without its plaintext.";
+    KeyDerive "key.derive" Key Protect "Derives a key from a label and a context.";
+    KeyEncapsulate "key.encapsulate" Key Protect "Makes a shared secret and its encapsulation.";
+    KeyDecapsulate "key.decapsulate" Key Process "Recovers a shared secret.";
+    KeyUseCompromised "key.use_compromised" Key Widen "Lets processing actions use a compromised version.";
+    RandomBytes "random.bytes" Tenant Read "Returns random bytes.";
+    ClassRead "class.read" Tenant Read "Shows which key is current for a class of data.";
+    ClassAssign "class.assign" Tenant Change "Names the current key of a class of data.";
+    ClassRevert "class.revert" Tenant Change "Returns a class of data to the key it had before.";
+    BindingCreate "binding.create" Key Change "Records that a key protects some data.";
+    BindingList "binding.list" Key Read "Lists the data that a key protects.";
+    BindingRelease "binding.release" Key Change "Records that a key protects some data no more.";
+    PolicyCreate "policy.create" Tenant Change "Makes a rotation policy.";
+    PolicyList "policy.list" Tenant Read "Lists policies.";
+    PolicyUpdate "policy.update" Tenant Change "Changes a policy.";
+    PolicyDelete "policy.delete" Tenant Change "Deletes a policy; keys that had it have none.";
+    JobList "job.list" Tenant Read "Lists background jobs.";
+    AuditRead "audit.read" Tenant Read "Reads the audit log.";
+}
+
+/// A set of actions.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct ActionSet(u128);
+
+// A bit each: the set has room for every action.
+const _: () = assert!(Action::ALL.len() <= 128);
+
+impl ActionSet {
+    /// No action.
+    pub const EMPTY: Self = Self(0);
+
+    /// The set of some actions.
+    pub const fn of(actions: &[Action]) -> Self {
+        let mut bits = 0;
+        let mut i = 0;
+        while i < actions.len() {
+            bits |= 1 << actions[i] as u8;
+            i += 1;
+        }
+        Self(bits)
+    }
+
+    /// Whether the set has the action.
+    pub const fn contains(self, action: Action) -> bool {
+        self.0 & (1 << action as u8) != 0
+    }
+
+    /// Adds an action.
+    pub const fn insert(&mut self, action: Action) {
+        self.0 |= 1 << action as u8;
+    }
+
+    /// What is in either set.
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// What is in this set but not in the other.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether nothing is in the set.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The actions, in the order of the catalogue.
+    pub fn iter(self) -> impl Iterator<Item = Action> {
+        Action::ALL
+            .iter()
+            .copied()
+            .filter(move |action| self.contains(*action))
+    }
+}
+
+impl std::fmt::Debug for ActionSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set()
+            .entries(self.iter().map(Action::name))
+            .finish()
+    }
+}
+
+impl FromIterator<Action> for ActionSet {
+    fn from_iter<I: IntoIterator<Item = Action>>(actions: I) -> Self {
+        let mut set = Self::EMPTY;
+        for action in actions {
+            set.insert(action);
+        }
+        set
+    }
+}
+
+impl std::fmt::Display for Action {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Action {
+    type Err = crate::UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, crate::UnknownName> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|action| action.name() == text)
+            .ok_or(crate::UnknownName("Action"))
+    }
+}
+
+impl Serialize for Action {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Action {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for ActionSet {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for ActionSet {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::<Action>::deserialize(deserializer).map(|actions| actions.into_iter().collect())
+    }
+}

@@ -1,0 +1,17 @@
+//! The nouns of the design: what the registry's rows mean.
+//!
+//! Every noun carries an `etag`, its row version: 1 when made, one more with every change.
+
+pub mod action;
+pub mod binding;
+pub mod class_pointer;
+pub mod history;
+pub mod job;
+pub mod key;
+pub mod key_version;
+pub mod policy;
+pub mod principal;
+pub mod role;
+pub mod state;
+pub mod tenant;
+pub mod token;

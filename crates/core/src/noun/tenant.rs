@@ -1,0 +1,99 @@
+//! A tenant: an isolated namespace with its own key-encryption key, members, policies and log.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{RecordId, TenantId};
+use crate::names::TenantName;
+use crate::text_enum;
+use crate::time::Timestamp;
+
+text_enum! {
+    /// What a tenant may do.
+    pub enum TenantState {
+        /// Works.
+        Active => "active",
+        /// Refuses every use of its keys until it is resumed.
+        Suspended => "suspended",
+        /// Its key-encryption keys are destroyed: nothing it held can be opened again.
+        Shredded => "shredded",
+    }
+}
+
+/// A tenant as the registry holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name, unique in the deployment.
+    pub name: TenantName,
+    /// What it may do.
+    pub state: TenantState,
+    /// Free text for people, at most 1,024 characters.
+    pub description: String,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Row version.
+    pub etag: i64,
+}
+
+/// One version of a tenant's key-encryption key: where the vault keeps it, and which record is the
+/// right one. The key itself is in the vault, wrapped under the root key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantKek {
+    /// Whose.
+    pub tenant: TenantId,
+    /// 1 for the first.
+    pub version: i64,
+    /// The vault's record.
+    pub record: RecordId,
+    /// SHA-256 of the record's core header: the ledger's word for the right record.
+    pub record_digest: Digest,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was destroyed, if it was.
+    pub destroyed_at: Option<Timestamp>,
+    /// Row version.
+    pub etag: i64,
+}
+
+/// A SHA-256 digest, written as lower-case hex.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Digest(pub [u8; 32]);
+
+impl std::fmt::Display for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&data_encoding::HEXLOWER.encode(&self.0))
+    }
+}
+
+impl std::fmt::Debug for Digest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Digest({self})")
+    }
+}
+
+impl Digest {
+    /// Takes exactly 32 bytes.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        data_encoding::HEXLOWER
+            .decode(text.as_bytes())
+            .ok()
+            .and_then(|bytes| Self::from_slice(&bytes))
+            .ok_or_else(|| serde::de::Error::custom("not 64 lower-case hex digits"))
+    }
+}

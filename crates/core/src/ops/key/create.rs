@@ -1,0 +1,494 @@
+//! Making keys: material first, then the registry's transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use keyward_crypto::algorithm::{Algorithm, default_usages, validate_usages};
+use keyward_crypto::usage::UsageSet;
+
+use super::{check_texts, circumstance};
+use crate::caller::{Caller, Changed, Idempotency, TenantRef};
+use crate::change::{Row, Write, WriteKind};
+use crate::error::OpError;
+use crate::hot::HotTenant;
+use crate::ids::{KeyId, VersionId};
+use crate::lifecycle::{Draft, Which};
+use crate::names::{CorrelationId, DataClass, KeyName, PolicyName};
+use crate::node::Node;
+use crate::noun::action::Action;
+use crate::noun::key::{Key, Origin, ProviderKind, Restrictions, UseLimit};
+use crate::noun::key_version::KeyVersion;
+use crate::noun::state::State;
+use crate::ops::commit::{Earlier, idempotency_key};
+use crate::ops::gate::{Attempt, Authorized, detail, ensure_active, resource};
+use crate::port::key_provider::{MaterialSpec, NewMaterial};
+use crate::port::registry::{KeyRef, KeyWithVersions};
+use crate::time::Timestamp;
+
+/// What a new key is to be.
+#[derive(Clone, Debug)]
+pub struct NewKey {
+    /// Its name.
+    pub name: KeyName,
+    /// Free text.
+    pub description: String,
+    /// What it is for.
+    pub purpose: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The class of data it protects.
+    pub data_class: Option<DataClass>,
+    /// Its algorithm.
+    pub algorithm: Algorithm,
+    /// What it may be used for; the algorithm's usual ones if nothing is said.
+    pub usages: Option<UsageSet>,
+    /// Who holds its material.
+    pub provider: ProviderKind,
+    /// What it may not do.
+    pub restrictions: Restrictions,
+    /// Services that are meant to use it.
+    pub authorized_services: BTreeSet<String>,
+    /// A note on who may use it.
+    pub access_policy: BTreeMap<String, String>,
+    /// Rules it falls under.
+    pub compliance_tags: BTreeSet<String>,
+    /// Names and values of the owner's choice.
+    pub tags: BTreeMap<String, String>,
+    /// When it is rotated by itself.
+    pub rotation_policy: Option<PolicyName>,
+    /// How long a rotation can be undone; from the policy or the server's default if not said.
+    pub rollback_window_seconds: Option<i64>,
+    /// How long a replaced version still protects; from the policy or 0 if not said.
+    pub overlap_seconds: Option<i64>,
+    /// When the first version's cryptoperiod ends.
+    pub expires_at: Option<Timestamp>,
+    /// Whether the first version is put into use at once.
+    pub activate: bool,
+}
+
+impl NewKey {
+    /// A key with nothing but a name: the default algorithm, no class, not yet in use.
+    pub fn named(name: KeyName) -> Self {
+        Self {
+            name,
+            description: String::new(),
+            purpose: String::new(),
+            owner: String::new(),
+            data_class: None,
+            algorithm: Algorithm::Aes256GcmCommit,
+            usages: None,
+            provider: ProviderKind::Native,
+            restrictions: Restrictions {
+                exportable: false,
+                deterministic: false,
+                process_after_expiry: true,
+                use_limit: None,
+            },
+            authorized_services: BTreeSet::new(),
+            access_policy: BTreeMap::new(),
+            compliance_tags: BTreeSet::new(),
+            tags: BTreeMap::new(),
+            rotation_policy: None,
+            rollback_window_seconds: None,
+            overlap_seconds: None,
+            expires_at: None,
+            activate: false,
+        }
+    }
+}
+
+/// Without a stated limit, a limited algorithm gets this one: NIST SP 800-38D section 8.3 allows
+/// 2^32 messages under one key with random 96-bit nonces.
+const DEFAULT_LIMIT: UseLimit = UseLimit {
+    uses: 1 << 32,
+    bytes: 1 << 50,
+};
+
+/// At most so many keys in one request.
+const BATCH_MAX: usize = 1000;
+
+/// Makes a key and its first version.
+pub async fn create(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    new: NewKey,
+    idempotency: Option<&Idempotency>,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    let named = resource("key", None, Some(new.name.as_str()));
+    let mut attempt = Attempt::new(
+        node,
+        caller,
+        Action::KeyCreate,
+        node.tenant_id(tenant),
+        named,
+    );
+    let made: Result<_, OpError> = async {
+        node.ensure_auditable()?;
+        let (found, proof) = node.authorize_tenant(caller, Action::KeyCreate, tenant)?;
+        let request = idempotency_key(caller, Some(found.id), "key.create", idempotency)?;
+        if let Earlier::Made(id) = node.earlier(request.as_ref()).await? {
+            let made = KeyRef::Id(KeyId::from_uuid(id));
+            let current = node.ports.registry.key(found.id, &made).await?;
+            let value = current.ok_or(OpError::NotFound { what: "key" })?;
+            return Ok(Changed {
+                value,
+                revision: 0,
+                audit_pending: false,
+            });
+        }
+        let plan = plan(node, caller, &found, new).await?;
+        let materials = node
+            .provider(plan.spec_provider())?
+            .generate(&[plan.spec()])
+            .await?;
+        let material = materials.into_iter().next().ok_or(OpError::Crypto)?;
+        attempt.resource.id = Some(plan.key.id.uuid());
+        insert(&attempt, caller, proof, plan, material, request).await
+    }
+    .await;
+    match made {
+        Ok(done) => Ok(done),
+        Err(error) => Err(attempt.log_failure(error).await),
+    }
+}
+
+/// Makes up to 1,000 keys; each succeeds or fails on its own. Their material is made durable
+/// together.
+pub async fn create_many(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    new: Vec<NewKey>,
+) -> Result<Vec<Result<Changed<KeyWithVersions>, OpError>>, OpError> {
+    let attempt = Attempt::new(
+        node,
+        caller,
+        Action::KeyCreate,
+        node.tenant_id(tenant),
+        resource("key", None, None),
+    );
+    let planned: Result<_, OpError> = async {
+        node.ensure_auditable()?;
+        let (found, proof) = node.authorize_tenant(caller, Action::KeyCreate, tenant)?;
+        if new.is_empty() || new.len() > BATCH_MAX {
+            return Err(OpError::invalid("items", "must be 1 to 1000 keys"));
+        }
+        let mut plans = Vec::with_capacity(new.len());
+        for item in new {
+            plans.push(plan(node, caller, &found, item).await);
+        }
+        Ok((plans, proof))
+    }
+    .await;
+    let (plans, proof) = match planned {
+        Ok(planned) => planned,
+        Err(error) => return Err(attempt.log_failure(error).await),
+    };
+    let specs: Vec<MaterialSpec> = plans.iter().flatten().map(Plan::spec).collect();
+    let mut materials = if specs.is_empty() {
+        Vec::new()
+    } else {
+        match node.provider(ProviderKind::Native)?.generate(&specs).await {
+            Ok(materials) => materials,
+            Err(error) => return Err(attempt.log_failure(error.into()).await),
+        }
+    }
+    .into_iter();
+    let works = plans.into_iter().map(|plan| {
+        let material = plan.is_ok().then(|| materials.next()).flatten();
+        let named = match &plan {
+            Ok(plan) => resource(
+                "key",
+                Some(plan.key.id.uuid()),
+                Some(plan.key.name.as_str()),
+            ),
+            Err(_) => resource("key", None, None),
+        };
+        let one = Attempt::new(node, caller, Action::KeyCreate, attempt.tenant, named);
+        async move {
+            let made = match (plan, material) {
+                (Ok(plan), Some(material)) => {
+                    insert(&one, caller, proof, plan, material, None).await
+                }
+                (Ok(_), None) => Err(OpError::Crypto),
+                (Err(error), _) => Err(error),
+            };
+            match made {
+                Ok(done) => Ok(done),
+                Err(error) => Err(one.log_failure(error).await),
+            }
+        }
+    });
+    Ok(futures_util::future::join_all(works).await)
+}
+
+/// A key and its first version before they have material.
+struct Plan {
+    key: Key,
+    version_id: VersionId,
+    expires_at: Option<Timestamp>,
+    activate: bool,
+}
+
+impl Plan {
+    const fn spec_provider(&self) -> ProviderKind {
+        self.key.provider
+    }
+
+    const fn spec(&self) -> MaterialSpec {
+        spec_of(&self.key, 1)
+    }
+}
+
+/// What a version's material is for.
+pub(super) const fn spec_of(key: &Key, version: u32) -> MaterialSpec {
+    MaterialSpec {
+        tenant: key.tenant,
+        key: key.id,
+        version,
+        algorithm: key.algorithm,
+        usages: key.usages,
+    }
+}
+
+async fn plan(
+    node: &Node,
+    caller: &Caller,
+    tenant: &HotTenant,
+    new: NewKey,
+) -> Result<Plan, OpError> {
+    ensure_active(tenant)?;
+    node.ensure_unsealed()?;
+    let usages = new.usages.unwrap_or_else(|| default_usages(new.algorithm));
+    validate_usages(new.algorithm, usages).map_err(|error| OpError::Unsupported {
+        problem: error.to_string(),
+    })?;
+    let now = node.now();
+    if new.expires_at.is_some_and(|end| end <= now) {
+        return Err(OpError::invalid("expires_at", "must be in the future"));
+    }
+    if new.provider != ProviderKind::Native {
+        return Err(OpError::invalid(
+            "provider",
+            "this server has no such provider",
+        ));
+    }
+    if new.restrictions.exportable || new.restrictions.deterministic {
+        return Err(OpError::invalid(
+            "restrictions",
+            "exportable and deterministic keys are not supported by this version",
+        ));
+    }
+    let mut restrictions = new.restrictions;
+    restrictions.use_limit = limit(new.algorithm, restrictions.use_limit)?;
+    let policy = match &new.rotation_policy {
+        Some(name) => Some(crate::ops::policy::find(node, tenant.id, name).await?),
+        None => None,
+    };
+    // A cheap look before material is made; the registry's unique index has the last word.
+    if node
+        .memory
+        .hot
+        .key(tenant.id, &KeyRef::Name(new.name.clone()))
+        .is_some()
+    {
+        return Err(OpError::AlreadyExists { what: "key" });
+    }
+    let key = Key {
+        id: KeyId::from_random(node.random_id()?),
+        tenant: tenant.id,
+        name: new.name,
+        description: new.description,
+        purpose: new.purpose,
+        owner: new.owner,
+        data_class: new.data_class,
+        algorithm: new.algorithm,
+        usages,
+        provider: new.provider,
+        origin: Origin::Generated,
+        restrictions,
+        authorized_services: new.authorized_services,
+        access_policy: new.access_policy,
+        compliance_tags: new.compliance_tags,
+        tags: new.tags,
+        rotation_policy: policy.as_ref().map(|policy| policy.id),
+        rollback_window_seconds: new
+            .rollback_window_seconds
+            .or(policy.as_ref().map(|policy| policy.rollback_window_seconds))
+            .unwrap_or(node.settings.rollback_window_seconds),
+        overlap_seconds: new
+            .overlap_seconds
+            .or(policy.as_ref().map(|policy| policy.overlap_seconds))
+            .unwrap_or(0),
+        primary_version: 1,
+        latest_version: 1,
+        created_by: caller.token,
+        created_at: now,
+        updated_at: now,
+        etag: 1,
+    };
+    check_texts(&key)?;
+    Ok(Plan {
+        key,
+        version_id: VersionId::from_random(node.random_id()?),
+        expires_at: new.expires_at,
+        activate: new.activate,
+    })
+}
+
+fn limit(algorithm: Algorithm, stated: Option<UseLimit>) -> Result<Option<UseLimit>, OpError> {
+    match stated {
+        Some(limit) if limit.uses < 1 || limit.bytes < 1 => Err(OpError::invalid(
+            "use_limit",
+            "must allow at least one use and one byte",
+        )),
+        Some(limit) if algorithm.info().needs_use_limit && limit.uses > DEFAULT_LIMIT.uses => Err(
+            OpError::invalid("use_limit", "this algorithm allows at most 4294967296 uses"),
+        ),
+        Some(limit) => Ok(Some(limit)),
+        None if algorithm.info().needs_use_limit => Ok(Some(DEFAULT_LIMIT)),
+        None => Ok(None),
+    }
+}
+
+/// The row of a version whose material exists.
+pub(super) fn version_row(
+    key: &Key,
+    id: VersionId,
+    version: i64,
+    material: NewMaterial,
+    caller: &Caller,
+    now: Timestamp,
+) -> KeyVersion {
+    let info = key.algorithm.info();
+    KeyVersion {
+        id,
+        tenant: key.tenant,
+        key: key.id,
+        version,
+        parent_version: None,
+        state: State::Pending,
+        state_before: None,
+        algorithm: key.algorithm,
+        size_bits: i32::try_from(info.size_bits).unwrap_or(i32::MAX),
+        strength_bits: i32::try_from(info.strength_bits).unwrap_or(i32::MAX),
+        provider: key.provider,
+        provider_key_id: material.provider_key_id,
+        region: material.region,
+        endpoint: material.endpoint,
+        record_digest: material.record_digest,
+        fingerprint: material.fingerprint,
+        public_key: material.public_key.map(|der| STANDARD.encode(der)),
+        can_roll_back: false,
+        rollback_expires_at: None,
+        retire_at: None,
+        promotion_count: 1,
+        created_by: caller.token,
+        rotated_by: None,
+        correlation_id: caller.origin.correlation_id.clone(),
+        created_at: now,
+        updated_at: now,
+        activated_at: None,
+        expires_at: None,
+        rotated_at: None,
+        compromised_at: None,
+        destroy_at: None,
+        destroying: false,
+        destroyed_at: None,
+        etag: 1,
+    }
+}
+
+async fn insert(
+    attempt: &Attempt<'_>,
+    caller: &Caller,
+    proof: Authorized,
+    plan: Plan,
+    material: NewMaterial,
+    request: Option<crate::change::IdempotencyKey>,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    let node = attempt.node;
+    let Plan {
+        key,
+        version_id,
+        expires_at,
+        activate,
+    } = plan;
+    let id = key.id.uuid();
+    let mut row = version_row(&key, version_id, 1, material, caller, key.created_at);
+    row.expires_at = expires_at;
+    let current = KeyWithVersions {
+        key,
+        versions: vec![row],
+    };
+    let mut draft = Draft::new(
+        current,
+        circumstance(node, caller, None),
+        node.transition_ids(),
+    );
+    draft.record_creation();
+    if activate {
+        draft.activate(Which::Version(1))?;
+    }
+    let (mut value, drafted) = draft.finish();
+    value.key.etag = 1;
+    value.versions[0].etag = 1;
+    let mut writes = vec![
+        Write::insert(Row::Key(Box::new(value.key.clone()))),
+        Write::insert(Row::KeyVersion(Box::new(value.versions[0].clone()))),
+    ];
+    writes.extend(
+        drafted
+            .into_iter()
+            .filter(|write| write.kind == WriteKind::Insert),
+    );
+    let done = attempt
+        .commit_once(proof, writes, request.map(|key| (key, id)), |event| {
+            event.resource.version = Some(1);
+            detail(event, "algorithm", value.key.algorithm.name());
+            detail(event, "state", value.versions[0].state.name());
+        })
+        .await?;
+    Ok(done.map(|()| value))
+}
+
+impl Node {
+    /// Ids for history rows, in order of time.
+    pub(crate) fn transition_ids(&self) -> Box<dyn FnMut() -> crate::ids::TransitionId + Send> {
+        let random = self.ports.random.clone();
+        let clock = self.ports.clock.clone();
+        let mut counter: u16 = 0;
+        Box::new(move || {
+            let mut bytes = [0; 10];
+            // Without randomness the id still differs by time and counter; the registry's primary
+            // key refuses a repetition.
+            let _ = random.fill(&mut bytes);
+            // Rows of one commit keep their order: the counter leads the random part.
+            let [high, low] = counter.to_be_bytes();
+            bytes[0] = high & 0x0f;
+            bytes[1] = low;
+            counter = counter.wrapping_add(1);
+            let millis = u64::try_from(clock.now().as_micros() / 1000).unwrap_or(0);
+            let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
+            crate::ids::TransitionId::from_uuid(uuid)
+        })
+    }
+
+    /// An id in order of time (UUIDv7).
+    pub(crate) fn ordered_id(&self) -> Result<uuid::Uuid, OpError> {
+        let mut bytes = [0; 10];
+        self.ports
+            .random
+            .fill(&mut bytes)
+            .map_err(|_| OpError::Crypto)?;
+        let millis = u64::try_from(self.now().as_micros() / 1000).unwrap_or(0);
+        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
+    }
+
+    /// A correlation id for what the server does by itself.
+    pub(crate) fn own_correlation_id(&self) -> Result<CorrelationId, OpError> {
+        CorrelationId::new(&format!("kw-{}", self.ordered_id()?)).map_err(|_| OpError::Crypto)
+    }
+}

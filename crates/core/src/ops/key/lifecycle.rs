@@ -1,0 +1,524 @@
+//! The lifecycle verbs: each reads the key, asks the draft, and commits what it says.
+
+use super::create::{spec_of, version_row};
+use crate::caller::{Caller, Changed, TenantRef};
+use crate::error::OpError;
+use crate::hot::HotKey;
+use crate::ids::VersionId;
+use crate::lifecycle::{Circumstance, Draft, NewVersion, Which};
+use crate::node::Node;
+use crate::noun::action::Action;
+use crate::noun::state::State;
+use crate::ops::gate::{Attempt, Authorized, bounded, detail, ensure_active, key_resource};
+use crate::ops::role::ensure_match;
+use crate::port::registry::{KeyRef, KeyWithVersions};
+use crate::text_enum;
+use crate::time::Timestamp;
+
+/// What every lifecycle verb takes.
+#[derive(Clone, Debug)]
+pub struct LifecycleRequest {
+    /// Which versions.
+    pub which: Which,
+    /// Why, at most 1,024 characters.
+    pub reason: Option<String>,
+    /// The key's row version that the caller has read, if it wants to be sure.
+    pub if_match: Option<i64>,
+}
+
+impl Default for LifecycleRequest {
+    fn default() -> Self {
+        Self {
+            which: Which::Default,
+            reason: None,
+            if_match: None,
+        }
+    }
+}
+
+text_enum! {
+    /// Why a key is revoked (KMIP 2.1 section 11.48, RFC 5280 section 5.3.1).
+    pub enum RevocationReason {
+        /// No reason given.
+        Unspecified => "unspecified",
+        /// Others know the key, or may.
+        KeyCompromise => "key_compromise",
+        /// Its owner changed.
+        AffiliationChanged => "affiliation_changed",
+        /// Another key took its place.
+        Superseded => "superseded",
+        /// It is not needed any more.
+        CessationOfOperation => "cessation_of_operation",
+        /// Its owner may not use it any more.
+        PrivilegeWithdrawn => "privilege_withdrawn",
+    }
+}
+
+/// How a key is rotated.
+#[derive(Clone, Debug, Default)]
+pub struct RotateRequest {
+    /// Why.
+    pub reason: Option<String>,
+    /// Whether the old version is compromised at once.
+    pub emergency: bool,
+    /// When the new version's cryptoperiod ends.
+    pub expires_at: Option<Timestamp>,
+    /// The key's row version that the caller has read, if it wants to be sure.
+    pub if_match: Option<i64>,
+}
+
+/// Who does it, when and why.
+pub(crate) fn circumstance(node: &Node, caller: &Caller, reason: Option<String>) -> Circumstance {
+    Circumstance {
+        now: node.now(),
+        principal: caller.principal,
+        token: caller.token,
+        reason,
+        correlation_id: caller.origin.correlation_id.clone(),
+    }
+}
+
+/// One lifecycle verb on its way.
+struct Verb<'a> {
+    attempt: Attempt<'a>,
+    reason: Option<String>,
+    if_match: Option<i64>,
+}
+
+impl<'a> Verb<'a> {
+    fn new(
+        node: &'a Node,
+        caller: &'a Caller,
+        action: Action,
+        tenant: &TenantRef,
+        key: &KeyRef,
+        reason: Option<String>,
+        if_match: Option<i64>,
+    ) -> Self {
+        let attempt = Attempt::new(
+            node,
+            caller,
+            action,
+            node.tenant_id(tenant),
+            key_resource(key),
+        );
+        Self {
+            attempt,
+            reason,
+            if_match,
+        }
+    }
+
+    /// Checks everything that comes before the change itself.
+    async fn open(
+        &mut self,
+        tenant: &TenantRef,
+        key: &KeyRef,
+    ) -> Result<(KeyWithVersions, std::sync::Arc<HotKey>, Authorized), OpError> {
+        let Attempt {
+            node,
+            caller,
+            action,
+            ..
+        } = self.attempt;
+        node.ensure_auditable()?;
+        let (found, hot, proof) = node.authorize_key(caller, action, tenant, key).await?;
+        self.attempt.resource.id = Some(hot.id.uuid());
+        // Stopping a key must be possible in a suspended tenant too; starting one must not.
+        let stops = matches!(
+            action,
+            Action::KeySuspend | Action::KeyRevoke | Action::KeyCompromise | Action::KeyExpire
+        );
+        if !stops {
+            ensure_active(&found)?;
+        }
+        bounded("reason", self.reason.as_deref().unwrap_or(""), 1024)?;
+        let current = node.fetch_key(&hot).await?;
+        ensure_match(self.if_match, current.key.etag)?;
+        Ok((current, hot, proof))
+    }
+
+    fn draft(&self, current: KeyWithVersions) -> Draft {
+        let Attempt { node, caller, .. } = self.attempt;
+        let at = circumstance(node, caller, self.reason.clone());
+        Draft::new(current, at, node.transition_ids())
+    }
+
+    async fn save(
+        &self,
+        draft: Draft,
+        proof: Authorized,
+        complete: impl FnOnce(&mut crate::audit::AuditEvent),
+    ) -> Result<Changed<KeyWithVersions>, OpError> {
+        let before = draft.key().primary_version;
+        let (value, writes) = draft.finish();
+        let done = self
+            .attempt
+            .commit(proof, writes, |event| {
+                event.reason = self.reason.clone();
+                event.resource.version = Some(before);
+                detail(event, "primary_version", value.key.primary_version);
+                complete(event);
+            })
+            .await?;
+        Ok(done.map(|()| value))
+    }
+
+    async fn finish<T>(self, outcome: Result<T, OpError>) -> Result<T, OpError> {
+        match outcome {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.attempt.log_failure(error).await),
+        }
+    }
+}
+
+/// The verbs that need nothing but an edit of the draft.
+async fn edit(
+    node: &Node,
+    caller: &Caller,
+    action: Action,
+    (tenant, key): (&TenantRef, &KeyRef),
+    request: LifecycleRequest,
+    edit: impl FnOnce(&mut Draft, Which) -> Result<(), OpError>,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    let LifecycleRequest {
+        which,
+        reason,
+        if_match,
+    } = request;
+    let mut verb = Verb::new(node, caller, action, tenant, key, reason, if_match);
+    let outcome = async {
+        let (current, _, proof) = verb.open(tenant, key).await?;
+        let mut draft = verb.draft(current);
+        edit(&mut draft, which)?;
+        verb.save(draft, proof, |event| {
+            if let Which::Version(number) = which {
+                event.resource.version = Some(number);
+            }
+        })
+        .await
+    }
+    .await;
+    verb.finish(outcome).await
+}
+
+/// Puts pending versions into use.
+pub async fn activate(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    edit(
+        node,
+        caller,
+        Action::KeyActivate,
+        (tenant, key),
+        request,
+        Draft::activate,
+    )
+    .await
+}
+
+/// Puts active versions on hold: they neither protect nor process until resumed.
+pub async fn suspend(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    edit(
+        node,
+        caller,
+        Action::KeySuspend,
+        (tenant, key),
+        request,
+        Draft::suspend,
+    )
+    .await
+}
+
+/// Takes versions off hold.
+pub async fn resume(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    edit(
+        node,
+        caller,
+        Action::KeyResume,
+        (tenant, key),
+        request,
+        Draft::resume,
+    )
+    .await
+}
+
+/// Ends a version's cryptoperiod now.
+pub async fn expire(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    edit(
+        node,
+        caller,
+        Action::KeyExpire,
+        (tenant, key),
+        request,
+        Draft::expire,
+    )
+    .await
+}
+
+/// Extends a version's cryptoperiod, to `expires_at` or without end.
+pub async fn renew(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+    expires_at: Option<Timestamp>,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    edit(
+        node,
+        caller,
+        Action::KeyRenew,
+        (tenant, key),
+        request,
+        |draft, which| draft.renew(which, expires_at),
+    )
+    .await
+}
+
+/// Marks versions compromised: all of them, or one.
+pub async fn compromise(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    edit(
+        node,
+        caller,
+        Action::KeyCompromise,
+        (tenant, key),
+        request,
+        Draft::compromise,
+    )
+    .await
+}
+
+/// Undoes the last rotation inside its window.
+pub async fn roll_back(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    edit(
+        node,
+        caller,
+        Action::KeyRollBack,
+        (tenant, key),
+        request,
+        |draft, _| draft.roll_back(),
+    )
+    .await
+}
+
+/// Calls a scheduled destruction off.
+pub async fn cancel_destruction(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    let action = Action::KeyCancelDestruction;
+    edit(
+        node,
+        caller,
+        action,
+        (tenant, key),
+        request,
+        Draft::cancel_destruction,
+    )
+    .await
+}
+
+/// Revokes: for key compromise the versions become compromised, for any other reason rotated.
+pub async fn revoke(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+    reason: RevocationReason,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    let LifecycleRequest {
+        which,
+        reason: note,
+        if_match,
+    } = request;
+    let mut verb = Verb::new(node, caller, Action::KeyRevoke, tenant, key, note, if_match);
+    let outcome = async {
+        let (current, _, proof) = verb.open(tenant, key).await?;
+        let mut draft = verb.draft(current);
+        if reason == RevocationReason::KeyCompromise {
+            draft.compromise(which)?;
+        } else {
+            draft.retire(which)?;
+        }
+        verb.save(draft, proof, |event| {
+            detail(event, "revocation_reason", reason.name())
+        })
+        .await
+    }
+    .await;
+    verb.finish(outcome).await
+}
+
+/// Makes a new version and lets it protect.
+pub async fn rotate(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: RotateRequest,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    let RotateRequest {
+        reason,
+        emergency,
+        expires_at,
+        if_match,
+    } = request;
+    let action = if emergency {
+        Action::KeyEmergencyRotate
+    } else {
+        Action::KeyRotate
+    };
+    let mut verb = Verb::new(node, caller, action, tenant, key, reason, if_match);
+    let outcome = async {
+        let (current, _, proof) = verb.open(tenant, key).await?;
+        node.ensure_unsealed()?;
+        let now = node.now();
+        if expires_at.is_some_and(|end| end <= now) {
+            return Err(OpError::invalid("expires_at", "must be in the future"));
+        }
+        let mut draft = verb.draft(current);
+        draft.check_can_rotate(emergency)?;
+        let number = draft.key().latest_version + 1;
+        let version = u32::try_from(number).map_err(|_| OpError::Conflict)?;
+        let spec = spec_of(draft.key(), version);
+        let made = node
+            .provider(draft.key().provider)?
+            .generate(&[spec])
+            .await?;
+        let material = made.into_iter().next().ok_or(OpError::Crypto)?;
+        let id = VersionId::from_random(node.random_id()?);
+        let mut row = version_row(draft.key(), id, number, material, caller, now);
+        row.expires_at = expires_at;
+        let window = draft.key().rollback_window_seconds;
+        let rollback_expires_at = (window > 0).then(|| now.plus_seconds(window));
+        draft.rotate(
+            NewVersion {
+                row,
+                rollback_expires_at,
+            },
+            emergency,
+        )?;
+        verb.save(draft, proof, |event| detail(event, "new_version", number))
+            .await
+    }
+    .await;
+    verb.finish(outcome).await
+}
+
+/// Days that a destruction may be made to wait.
+const WAIT_DAYS: std::ops::RangeInclusive<i64> = 7..=30;
+
+/// Schedules the destruction of one version or of the whole key.
+pub async fn schedule_destruction(
+    node: &Node,
+    caller: &Caller,
+    tenant: &TenantRef,
+    key: &KeyRef,
+    request: LifecycleRequest,
+    wait_days: Option<i64>,
+    force: bool,
+) -> Result<Changed<KeyWithVersions>, OpError> {
+    let LifecycleRequest {
+        which,
+        reason,
+        if_match,
+    } = request;
+    let action = Action::KeyScheduleDestruction;
+    let mut verb = Verb::new(node, caller, action, tenant, key, reason, if_match);
+    let outcome = async {
+        let (current, hot, proof) = verb.open(tenant, key).await?;
+        let days = wait_days.unwrap_or(node.settings.destruction_wait_days);
+        if !WAIT_DAYS.contains(&days) {
+            return Err(OpError::invalid("wait_days", "must be 7 to 30"));
+        }
+        let live = node
+            .ports
+            .registry
+            .live_bindings(hot.tenant, hot.id)
+            .await?;
+        let needs_force = live > 0 && would_lose_data(&current, which);
+        if needs_force {
+            if !force {
+                return Err(OpError::KeyInUse { live });
+            }
+            if verb
+                .reason
+                .as_deref()
+                .is_none_or(|reason| reason.trim().is_empty())
+            {
+                return Err(OpError::invalid("reason", "must say why, when forced"));
+            }
+            if !node
+                .allows_widening(caller, Action::KeyForceDestruction, &hot)
+                .await?
+            {
+                return Err(OpError::Forbidden {
+                    action: Action::KeyForceDestruction.name(),
+                });
+            }
+        }
+        let due = node.now().plus_seconds(days * 24 * 3600);
+        let mut draft = verb.draft(current);
+        draft.schedule_destruction(which, due)?;
+        verb.save(draft, proof, |event| {
+            detail(event, "due", due.to_string());
+            if needs_force {
+                detail(event, "forced_over_live_bindings", live);
+            }
+        })
+        .await
+    }
+    .await;
+    verb.finish(outcome).await
+}
+
+/// Whether what is to be destroyed may have protected something: a version that was never active
+/// has not.
+fn would_lose_data(current: &KeyWithVersions, which: Which) -> bool {
+    current.versions.iter().any(|version| {
+        let meant = match which {
+            Which::Default => true,
+            Which::Version(number) => version.version == number,
+        };
+        meant && version.state != State::Pending
+    })
+}

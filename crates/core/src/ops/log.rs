@@ -1,0 +1,59 @@
+//! Reading the audit log.
+
+use crate::audit::{Journaled, Outcome};
+use crate::caller::{Caller, TenantRef};
+use crate::error::OpError;
+use crate::node::Node;
+use crate::noun::action::Action;
+use crate::ops::gate::{Attempt, page_size, resource};
+use crate::port::audit_log::TailQuery;
+
+/// Entries of a tenant, of the system, or (with no scope) of all; after a sequence number, or
+/// the last ones.
+pub async fn tail(
+    node: &Node,
+    caller: &Caller,
+    scope: Option<&TenantRef>,
+    after: Option<u64>,
+    limit: Option<usize>,
+) -> Result<Vec<Journaled>, OpError> {
+    let tenant = scope.and_then(|scope| node.tenant_id(scope));
+    let attempt = Attempt::new(
+        node,
+        caller,
+        Action::AuditRead,
+        tenant,
+        resource("audit", None, None),
+    );
+    let read: Result<_, OpError> = async {
+        node.ensure_auditable()?;
+        let wanted = match scope {
+            None => {
+                node.authorize_system(caller, Action::AuditRead)?;
+                None
+            }
+            Some(scope) => Some(node.authorize_scope(caller, Action::AuditRead, scope)?.0),
+        };
+        let query = TailQuery {
+            tenant: wanted,
+            after,
+            limit: page_size(limit)?,
+        };
+        Ok(node.ports.audit.tail(query).await?)
+    }
+    .await;
+    match read {
+        // Following the log must not fill it: a page that shows nothing new is not an entry.
+        Ok(entries) if entries.is_empty() && after.is_some() => Ok(entries),
+        Ok(entries) => {
+            node.ports.audit.append(attempt.event(Outcome::Ok)).await?;
+            Ok(entries)
+        }
+        Err(error) => Err(attempt.log_failure(error).await),
+    }
+}
+
+/// Waits until an entry after a sequence number may be there.
+pub async fn wait(node: &Node, after: u64) {
+    node.ports.audit.changed(after).await;
+}

@@ -1,0 +1,24 @@
+//! Every use case as an operation. One file per noun; one function per verb.
+//!
+//! Each follows the same steps: may the node serve → who and what → may the caller → do it →
+//! audit entry → answer. A refusal is an audit entry too.
+
+pub mod authenticate;
+pub mod binding;
+pub mod class;
+pub mod clockwork;
+mod commit;
+mod gate;
+pub mod initialize;
+pub mod job;
+pub mod key;
+pub mod log;
+pub mod policy;
+pub mod principal;
+pub(crate) mod reserve;
+pub mod role;
+pub mod seal;
+pub mod start;
+pub mod tenant;
+pub mod token;
+pub mod use_key;

@@ -1,0 +1,8 @@
+//! The ports: what core asks of the world. Adapters implement them; nothing here does I/O.
+
+pub mod audit_log;
+pub mod decide;
+pub mod key_provider;
+pub mod registry;
+pub mod seal;
+pub mod storage;

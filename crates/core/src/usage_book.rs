@@ -1,0 +1,150 @@
+//! How often each version was used: counted from journal entries as they become durable, so that
+//! counting after a crash is reading the journal again (the normal path is the recovery path).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::audit::Journaled;
+use crate::ids::VersionId;
+use crate::noun::key_version::UsageTotals;
+use crate::port::audit_log::JournalObserver;
+use crate::port::registry::UsageDelta;
+
+/// Counters not yet flushed, and which changes the journal has seen.
+pub struct UsageBook {
+    start_after: u64,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Default)]
+struct Inner {
+    deltas: HashMap<VersionId, UsageTotals>,
+    sequence: u64,
+    /// Every change up to here is in the journal.
+    logged_to: i64,
+    /// Changes beyond that are in the journal too.
+    logged_beyond: BTreeSet<i64>,
+}
+
+/// What a flush writes: counters, and how far journal and change feed are accounted for.
+pub struct Snapshot {
+    /// What to add.
+    pub deltas: Vec<UsageDelta>,
+    /// Journal entries up to here are counted.
+    pub sequence: u64,
+    /// Changes up to here are in the journal.
+    pub logged_to: i64,
+}
+
+impl UsageBook {
+    /// Begins after what was flushed: journal entries up to `sequence`, changes up to `logged_to`.
+    pub fn new(sequence: u64, logged_to: i64) -> Self {
+        Self {
+            start_after: sequence,
+            inner: Mutex::new(Inner {
+                sequence,
+                logged_to,
+                ..Inner::default()
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // Counters are plain numbers: a panic elsewhere cannot leave them half-made.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the counters for a flush. None while changes are in the journal out of order: the
+    /// flush waits, so that a restart reads those entries again.
+    pub fn take(&self) -> Option<Snapshot> {
+        let mut inner = self.lock();
+        if !inner.logged_beyond.is_empty() {
+            return None;
+        }
+        let deltas = std::mem::take(&mut inner.deltas)
+            .into_iter()
+            .map(|(version, add)| UsageDelta { version, add })
+            .collect();
+        Some(Snapshot {
+            deltas,
+            sequence: inner.sequence,
+            logged_to: inner.logged_to,
+        })
+    }
+
+    /// Puts back what a failed flush had taken.
+    pub fn put_back(&self, snapshot: Snapshot) {
+        let mut inner = self.lock();
+        for UsageDelta { version, add } in snapshot.deltas {
+            merge(inner.deltas.entry(version).or_default(), add);
+        }
+    }
+
+    /// What is counted of a version beyond what was flushed.
+    pub fn pending(&self, version: VersionId) -> UsageTotals {
+        self.lock()
+            .deltas
+            .get(&version)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Whether a change is in the journal.
+    pub fn is_logged(&self, revision: i64) -> bool {
+        let inner = self.lock();
+        revision <= inner.logged_to || inner.logged_beyond.contains(&revision)
+    }
+
+    /// Every change up to here is in the journal.
+    pub fn logged_to(&self) -> i64 {
+        self.lock().logged_to
+    }
+}
+
+/// Adds counters; the later last use stays.
+pub fn merge(into: &mut UsageTotals, add: UsageTotals) {
+    into.protects += add.protects;
+    into.processes += add.processes;
+    into.bytes_protected += add.bytes_protected;
+    into.last_used_at = into.last_used_at.max(add.last_used_at);
+}
+
+impl JournalObserver for UsageBook {
+    fn replay_after(&self) -> u64 {
+        self.start_after
+    }
+
+    fn observe(&self, entries: &[Journaled]) {
+        let mut inner = self.lock();
+        for entry in entries {
+            inner.sequence = inner.sequence.max(entry.sequence);
+            for used in &entry.event.used {
+                let add = UsageTotals {
+                    protects: used.protects,
+                    processes: used.processes,
+                    bytes_protected: used.bytes,
+                    last_used_at: Some(entry.event.time),
+                };
+                merge(inner.deltas.entry(used.version).or_default(), add);
+            }
+            if let Some(revision) = entry.event.revision.filter(|r| *r > inner.logged_to) {
+                inner.logged_beyond.insert(revision);
+                while inner.logged_beyond.first() == Some(&(inner.logged_to + 1)) {
+                    inner.logged_beyond.pop_first();
+                    inner.logged_to += 1;
+                }
+            }
+        }
+    }
+}
+
+/// Adds what is pending to what was flushed, per version number.
+pub fn add_pending(
+    flushed: &mut BTreeMap<i64, UsageTotals>,
+    versions: impl Iterator<Item = (i64, VersionId)>,
+    book: &UsageBook,
+) {
+    for (number, id) in versions {
+        merge(flushed.entry(number).or_default(), book.pending(id));
+    }
+}

@@ -1,0 +1,38 @@
+//! Algorithms, key material, ciphertext envelope, record format, wrapping and secret sharing: bytes in, bytes out.
+//!
+//! This crate knows no clock, disk, network or database. Randomness for symmetric keys, salts,
+//! nonces, ids and sharing is a parameter ([`random::Random`]); generation of asymmetric keys and
+//! signing use the generator of AWS-LC itself.
+//!
+//! | to do this | look here |
+//! |---|---|
+//! | name an algorithm, ask what it may do | [`algorithm`], [`usage`] |
+//! | make, import, store a key | [`material`] |
+//! | use a key | [`prepared`] |
+//! | write a ciphertext as text | [`envelope`] |
+//! | protect a stored object | [`record`], [`keywrap`] |
+//! | split a secret among custodians | [`sharing`] |
+//!
+//! The formats are written down for other implementers in `docs/formats/`.
+
+pub mod algorithm;
+pub mod digest;
+pub mod envelope;
+mod error;
+pub mod keywrap;
+pub mod material;
+pub mod prepared;
+pub mod random;
+pub mod record;
+pub mod secret;
+pub mod sharing;
+pub mod suite;
+pub mod usage;
+
+pub use algorithm::{Algorithm, AlgorithmInfo, Family};
+pub use error::CryptoError;
+pub use material::KeyMaterial;
+pub use prepared::{Message, MessageContext, PreparedKey, SignatureScheme};
+pub use random::{Random, SystemRandom};
+pub use secret::SecretBytes;
+pub use usage::{Usage, UsageSet};

@@ -1,0 +1,15 @@
+//! Everything the crate promises, seen from outside. One test binary, so that it links once.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
+
+mod algorithms;
+mod envelopes;
+mod known_answers;
+mod materials;
+mod messages;
+mod records;
+mod shares;
+mod signatures;
+mod streams;
+mod support;
+mod vectors;
+mod wycheproofs;

@@ -1,0 +1,1 @@
+//! Requests to core operations to JSON: authentication, endpoints, OpenAPI, limits.

@@ -1,0 +1,101 @@
+//! What people and scripts see: tables or JSON on standard output, words on standard error.
+
+use std::io::{self, IsTerminal, Write};
+
+use clap::ValueEnum;
+use comfy_table::{ContentArrangement, Table};
+use serde::Serialize;
+
+use crate::exit::Failure;
+
+/// How results are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For scripts: what the API answered.
+    Json,
+}
+
+/// Says something to the person at the terminal, apart from the result.
+pub fn say(text: &str) {
+    // Nothing is left to be done if standard error is closed.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
+/// Writes bytes of a result.
+pub fn write(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // Whoever read has read enough: `keyward key list | head`.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.map_err(|error| Failure::local(format!("the output cannot be written: {error}"))),
+    }
+}
+
+/// Writes a line of a result.
+pub fn line(text: &str) -> Result<(), Failure> {
+    write(format!("{text}\n").as_bytes())
+}
+
+/// Writes a result as JSON.
+pub fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(value).map_err(Failure::local)?;
+    line(&text)
+}
+
+/// Writes one JSON object on a line of its own, for results without an end.
+pub fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(Failure::local)?;
+    line(&text)
+}
+
+/// A table of rows under a header.
+pub fn rows<R, C>(header: &[&str], rows: R) -> Result<(), Failure>
+where
+    R: IntoIterator<Item = C>,
+    C: IntoIterator<Item = String>,
+{
+    let mut table = plain();
+    table.set_header(header.iter().map(|name| name.to_uppercase()));
+    for row in rows {
+        table.add_row(row);
+    }
+    if table.is_empty() {
+        say("nothing to show\n");
+        return Ok(());
+    }
+    write_table(&table)
+}
+
+/// One thing's fields, one a line. Empty ones are left out.
+pub fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
+    let mut table = plain();
+    for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
+        table.add_row([(*name).to_owned(), value.clone()]);
+    }
+    write_table(&table)
+}
+
+fn plain() -> Table {
+    let mut table = Table::new();
+    table.load_style(comfy_table::presets::NOTHING);
+    if io::stdout().is_terminal() {
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+    } else {
+        table.force_no_tty();
+        table.set_content_arrangement(ContentArrangement::Disabled);
+    }
+    table
+}
+
+fn write_table(table: &Table) -> Result<(), Failure> {
+    let text: String =
+        table.lines().map(|line| format!("{}\n", line.trim_end().trim_start_matches(' '))).collect();
+    write(text.as_bytes())
+}
+
+/// An optional value as a cell.
+pub fn cell<T: std::fmt::Display>(value: Option<T>) -> String {
+    value.map_or_else(String::new, |value| value.to_string())
+}

@@ -1,0 +1,179 @@
+//! The configuration of a server: one TOML file, every value overridable by a variable
+//! `KEYWARD_<SECTION>_<KEY>` and by `--set section.key=value`. Secrets are references to files,
+//! never values. This file says what can be configured; it starts nothing.
+
+mod check;
+mod load;
+pub mod reference;
+pub(crate) mod settings;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+pub use check::check;
+pub use load::{ConfigError, Problem, Sources, load};
+use settings::{choice, settings};
+
+choice! {
+    /// How connections are protected.
+    pub enum TlsMode {
+        /// Not at all: loopback only.
+        Off => "off",
+        /// With a certificate and key from files.
+        Files => "files",
+        /// With a certificate that the server makes for itself.
+        SelfMade => "self-made",
+    }
+}
+
+choice! {
+    /// What keeps the vault's bytes.
+    pub enum StorageKind {
+        /// One SQLite file.
+        Embedded => "embedded",
+        /// One file for each record.
+        File => "file",
+    }
+}
+
+choice! {
+    /// When an audit entry counts as written.
+    pub enum AuditSync {
+        /// When it survives power loss.
+        Always => "always",
+        /// When the operating system has it.
+        Written => "written",
+    }
+}
+
+choice! {
+    /// How the server's own log looks.
+    pub enum LogFormat {
+        /// Lines for people.
+        Text => "text",
+        /// One JSON object a line.
+        Json => "json",
+    }
+}
+
+settings! {
+    /// Everything that can be configured.
+    pub struct Config;
+
+    /// The node itself.
+    [node] Node {
+        /// The node's name in the audit log; another one for every node of a deployment.
+        name: String = "node-1".to_owned(), "`node-1`";
+        /// Where everything is kept that no other setting puts elsewhere. On a local disk: one
+        /// process at a time holds its lock. Made with mode 0700 if it is not there.
+        data_dir: PathBuf = PathBuf::from("keyward-data"), "`keyward-data`";
+    }
+
+    /// Where the API is served.
+    [listen] Listen {
+        /// The address and port. Port 0 takes any free one and says which.
+        address: SocketAddr = SocketAddr::from(([127, 0, 0, 1], 8210)), "`127.0.0.1:8210`";
+        /// `off` is refused on any address but loopback. `self-made` is for trying things: clients
+        /// take `tls-self-made.pem` from the data directory as their `--ca-file`.
+        tls: TlsMode = TlsMode::Off, "`off`";
+        /// The certificate and its chain, PEM. For `tls = "files"`.
+        tls_cert_file: Option<PathBuf> = None, "not set";
+        /// Its private key, PEM, readable by nobody else. For `tls = "files"`.
+        tls_key_file: Option<PathBuf> = None, "not set";
+    }
+
+    /// The database of everything that is not secret.
+    [registry] RegistrySection {
+        /// `postgres://user@host:port/database` for PostgreSQL, without a password in it. Not set:
+        /// SQLite in the data directory.
+        url: Option<String> = None, "`registry.db` in the data directory";
+        /// The file that holds the password of the database's user, readable by nobody else.
+        password_file: Option<PathBuf> = None, "not set";
+    }
+
+    /// The vault: everything secret, encrypted.
+    [storage] Storage {
+        /// One SQLite file, or one file for each record.
+        backend: StorageKind = StorageKind::Embedded, "`embedded`";
+        /// Where.
+        path: Option<PathBuf> = None, "`vault.db` or `vault/` in the data directory";
+    }
+
+    /// How the root key comes into memory.
+    [seal] Seal {
+        /// The file that opens the seal at start, mode 0600. Only for deployments that were
+        /// initialised with `--key-file`; those with shares are unsealed by their holders.
+        key_file: Option<PathBuf> = None, "not set";
+    }
+
+    /// The audit log of this node.
+    [audit] Audit {
+        /// Where its journal is. A disk of its own is a good idea: when it is full, operations are
+        /// refused until there is space again.
+        dir: Option<PathBuf> = None, "`audit/` in the data directory";
+        /// `always`: an answer leaves when its entry survives power loss. `written`: when the
+        /// operating system has it; entries of the last moments can be lost with the power.
+        sync: AuditSync = AuditSync::Always, "`always`";
+        /// How many entries may wait for the journal; requests beyond wait for their turn.
+        queue_entries: u64 = 8192, "`8192`";
+    }
+
+    /// What one client may ask for.
+    [limits] Limits {
+        /// The largest request body, in bytes.
+        body_bytes: u64 = 4 * 1024 * 1024, "`4194304`";
+        /// Requests per second for each token, on average. 0: as many as it likes.
+        requests_per_second: u64 = 0, "`0`";
+        /// How many requests a token may make at once before the average counts.
+        request_burst: u64 = 1000, "`1000`";
+        /// How long a request may take to arrive and be answered.
+        request_timeout_seconds: u64 = 30, "`30`";
+        /// How long requests in flight may take to finish when the server stops.
+        shutdown_grace_seconds: u64 = 20, "`20`";
+    }
+
+    /// What holds for keys when nothing else is said.
+    [lifecycle] Lifecycle {
+        /// How long a scheduled destruction waits, 7 to 30 days.
+        destruction_wait_days: u64 = 30, "`30`";
+        /// How long a rotation can be rolled back.
+        rollback_window_seconds: u64 = 24 * 3600, "`86400`";
+    }
+
+    /// Numbers for monitoring.
+    [metrics] Metrics {
+        /// Whether `/metrics` is served without a token.
+        open: bool = false, "`false`";
+    }
+
+    /// The server's own log on standard error. The audit log is another thing.
+    [log] Log {
+        /// For people or for machines.
+        format: LogFormat = LogFormat::Text, "`text`";
+        /// The least level shown: `error`, `warn`, `info`, `debug`, `trace`, or directives such as
+        /// `info,keyward_http=debug`.
+        level: String = "info".to_owned(), "`info`";
+    }
+}
+
+impl Config {
+    /// The SQLite registry, used when no URL is set.
+    pub fn registry_file(&self) -> PathBuf {
+        self.node.data_dir.join("registry.db")
+    }
+
+    /// Where the vault is.
+    pub fn vault_path(&self) -> PathBuf {
+        self.storage.path.clone().unwrap_or_else(|| {
+            self.node.data_dir.join(match self.storage.backend {
+                StorageKind::Embedded => "vault.db",
+                StorageKind::File => "vault",
+            })
+        })
+    }
+
+    /// Where the journal is.
+    pub fn audit_dir(&self) -> PathBuf {
+        self.audit.dir.clone().unwrap_or_else(|| self.node.data_dir.join("audit"))
+    }
+}

@@ -1,0 +1,148 @@
+//! What a configuration's values mean together: dangerous or impossible combinations, and files
+//! that are missing or open to others. Reports everything at once; changes nothing.
+
+use std::path::Path;
+
+use super::{Config, ConfigError, Problem, StorageKind, TlsMode};
+use crate::private_file;
+use crate::server::filesystem;
+
+/// Checks a configuration.
+pub fn check(config: &Config) -> Result<(), ConfigError> {
+    let mut found = Findings::default();
+    node(config, &mut found);
+    listen(config, &mut found);
+    registry(config, &mut found);
+    storage(config, &mut found);
+    limits(config, &mut found);
+    if let Some(file) = &config.seal.key_file {
+        found.private("seal.key_file", file);
+    }
+    if found.0.is_empty() { Ok(()) } else { Err(ConfigError { problems: found.0 }) }
+}
+
+#[derive(Default)]
+struct Findings(Vec<Problem>);
+
+impl Findings {
+    fn add(&mut self, at: &str, what: impl Into<String>) {
+        self.0.push(Problem { at: at.to_owned(), what: what.into() });
+    }
+
+    fn private(&mut self, at: &str, file: &Path) {
+        if let Err(error) = private_file::ensure_private(file) {
+            self.add(at, error.to_string());
+        }
+    }
+}
+
+fn node(config: &Config, found: &mut Findings) {
+    let name = &config.node.name;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
+        found.add("node.name", "must be 1 to 64 of letters, digits, '.', '_' and '-'");
+    }
+    for (at, path) in [
+        ("node.data_dir", config.node.data_dir.clone()),
+        ("audit.dir", config.audit_dir()),
+        ("storage.path", config.vault_path()),
+    ] {
+        if let Err(error) = filesystem::ensure_local(&path) {
+            found.add(at, error.to_string());
+        }
+    }
+}
+
+fn listen(config: &Config, found: &mut Findings) {
+    let listen = &config.listen;
+    match listen.tls {
+        TlsMode::Off if !listen.address.ip().is_loopback() => found.add(
+            "listen.tls",
+            format!(
+                "{} can be reached from other machines; set tls = \"files\" with a certificate, \
+                 or listen on 127.0.0.1",
+                listen.address
+            ),
+        ),
+        TlsMode::Files => {
+            match &listen.tls_cert_file {
+                None => found.add("listen.tls_cert_file", "is needed for tls = \"files\""),
+                Some(file) if !file.is_file() => {
+                    found.add("listen.tls_cert_file", format!("{} is not a file", file.display()));
+                }
+                Some(_) => {}
+            }
+            match &listen.tls_key_file {
+                None => found.add("listen.tls_key_file", "is needed for tls = \"files\""),
+                Some(file) => found.private("listen.tls_key_file", file),
+            }
+        }
+        TlsMode::Off | TlsMode::SelfMade => {}
+    }
+    if listen.tls != TlsMode::Files && (listen.tls_cert_file.is_some() || listen.tls_key_file.is_some())
+    {
+        found.add("listen.tls", "a certificate or key file is set; set tls = \"files\" to use it");
+    }
+}
+
+fn registry(config: &Config, found: &mut Findings) {
+    let registry = &config.registry;
+    if let Some(url) = &registry.url {
+        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+        match rest {
+            None => found.add("registry.url", "must begin with postgres://"),
+            Some(rest) => {
+                let user = rest.split('/').next().unwrap_or("").rsplit_once('@');
+                if user.is_some_and(|(user, _)| user.contains(':')) {
+                    found.add(
+                        "registry.url",
+                        "holds a password; put it into a file and name it in password_file",
+                    );
+                }
+            }
+        }
+    }
+    if let Some(file) = &registry.password_file {
+        found.private("registry.password_file", file);
+        if registry.url.is_none() {
+            found.add("registry.password_file", "is set, but no url that would need it");
+        }
+    }
+}
+
+fn storage(config: &Config, found: &mut Findings) {
+    let path = config.vault_path();
+    match config.storage.backend {
+        StorageKind::Embedded if path.is_dir() => found.add(
+            "storage.path",
+            format!("{} is a directory; backend = \"embedded\" keeps one file", path.display()),
+        ),
+        StorageKind::File if path.is_file() => found.add(
+            "storage.path",
+            format!("{} is a file; backend = \"file\" keeps a directory", path.display()),
+        ),
+        _ => {}
+    }
+}
+
+fn limits(config: &Config, found: &mut Findings) {
+    let mut within = |at: &str, value: u64, least: u64, most: u64| {
+        if !(least..=most).contains(&value) {
+            found.add(at, format!("is {value}; must be {least} to {most}"));
+        }
+    };
+    let limits = &config.limits;
+    within("limits.body_bytes", limits.body_bytes, 1024, 64 * 1024 * 1024);
+    within("limits.requests_per_second", limits.requests_per_second, 0, 1_000_000);
+    within("limits.request_burst", limits.request_burst, 1, 1_000_000);
+    within("limits.request_timeout_seconds", limits.request_timeout_seconds, 1, 3600);
+    within("limits.shutdown_grace_seconds", limits.shutdown_grace_seconds, 0, 3600);
+    within("audit.queue_entries", config.audit.queue_entries, 16, 1_048_576);
+    let lifecycle = &config.lifecycle;
+    within("lifecycle.destruction_wait_days", lifecycle.destruction_wait_days, 7, 30);
+    within("lifecycle.rollback_window_seconds", lifecycle.rollback_window_seconds, 0, 365 * 86_400);
+}
+
+#[cfg(test)]
+#[path = "check_tests.rs"]
+mod tests;

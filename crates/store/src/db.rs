@@ -1,0 +1,307 @@
+//! Connections: one writer and many readers on SQLite, one pool on PostgreSQL, and one way to run
+//! a statement on either. Knows no table.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use keyward_core::port::registry::RegistryError;
+use sqlx::pool::PoolConnection;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool};
+
+use crate::config::{Config, OpenError, StatementObserver};
+use crate::fault::Fault;
+use crate::row::Cells;
+use crate::value::{Value, lite, pg};
+
+/// Statements kept prepared on each connection; more than the code has.
+const STATEMENTS_KEPT: usize = 512;
+
+#[derive(Clone)]
+enum Pools {
+    Lite { writer: SqlitePool, readers: SqlitePool },
+    Pg(PgPool),
+}
+
+/// Which SQL is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
+
+/// An open database.
+#[derive(Clone)]
+pub(crate) struct Database {
+    pools: Pools,
+    observer: Option<Arc<dyn StatementObserver>>,
+}
+
+impl Database {
+    pub(crate) async fn open(config: &Config) -> Result<Self, OpenError> {
+        let pools = if config.url.starts_with("sqlite:") {
+            open_sqlite(config).await?
+        } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
+            open_postgres(config).await?
+        } else {
+            return Err(OpenError::Url);
+        };
+        Ok(Self { pools, observer: config.observer.clone() })
+    }
+
+    pub(crate) const fn dialect(&self) -> Dialect {
+        match self.pools {
+            Pools::Lite { .. } => Dialect::Sqlite,
+            Pools::Pg(_) => Dialect::Postgres,
+        }
+    }
+
+    pub(crate) async fn close(&self) {
+        match &self.pools {
+            Pools::Lite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Pools::Pg(pool) => pool.close().await,
+        }
+    }
+
+    /// Every row of a query, outside any transaction: one statement, one snapshot.
+    pub(crate) async fn rows<T>(
+        &self,
+        text: impl Into<Cow<'static, str>>,
+        values: Vec<Value>,
+        mut read: impl FnMut(&mut Cells<'_>) -> Result<T, RegistryError>,
+    ) -> Result<Vec<T>, RegistryError> {
+        let text = text.into();
+        observe(self.observer.as_ref(), &text, &values);
+        match &self.pools {
+            Pools::Lite { readers, .. } => {
+                let arguments = lite(values).map_err(|_| damaged_argument())?;
+                let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+                    .fetch_all(readers)
+                    .await
+                    .map_err(read_error)?;
+                rows.iter().map(|row| read(&mut Cells::lite(row))).collect()
+            }
+            Pools::Pg(pool) => {
+                let arguments = pg(values).map_err(|_| damaged_argument())?;
+                let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+                    .fetch_all(pool)
+                    .await
+                    .map_err(read_error)?;
+                rows.iter().map(|row| read(&mut Cells::pg(row))).collect()
+            }
+        }
+    }
+
+    /// The first row of a query, if it has one.
+    pub(crate) async fn row<T>(
+        &self,
+        text: impl Into<Cow<'static, str>>,
+        values: Vec<Value>,
+        read: impl FnMut(&mut Cells<'_>) -> Result<T, RegistryError>,
+    ) -> Result<Option<T>, RegistryError> {
+        Ok(self.rows(text, values, read).await?.into_iter().next())
+    }
+
+    /// Begins a transaction that will write. On SQLite there is one at a time.
+    pub(crate) async fn begin(&self) -> Result<Transaction, Fault> {
+        let (connection, begin) = match &self.pools {
+            Pools::Lite { writer, .. } => {
+                (Connection::Lite(writer.acquire().await?), "BEGIN IMMEDIATE")
+            }
+            Pools::Pg(pool) => (Connection::Pg(pool.acquire().await?), "BEGIN"),
+        };
+        let mut transaction =
+            Transaction { connection: Some(connection), observer: self.observer.clone() };
+        transaction.command(begin).await?;
+        Ok(transaction)
+    }
+}
+
+enum Connection {
+    Lite(PoolConnection<Sqlite>),
+    Pg(PoolConnection<Postgres>),
+}
+
+/// A transaction. Dropped before [`Transaction::commit`] or [`Transaction::rollback`], it takes its
+/// connection with it: a connection in an unknown state never goes back to the pool.
+pub(crate) struct Transaction {
+    connection: Option<Connection>,
+    observer: Option<Arc<dyn StatementObserver>>,
+}
+
+impl Transaction {
+    /// Runs text without parameters; several statements at once are allowed.
+    pub(crate) async fn command(
+        &mut self,
+        text: impl Into<Cow<'static, str>>,
+    ) -> Result<(), Fault> {
+        let text = sqlx::raw_sql(AssertSqlSafe(text.into()));
+        match &mut self.connection {
+            Some(Connection::Lite(connection)) => text.execute(&mut **connection).await.map(drop),
+            Some(Connection::Pg(connection)) => text.execute(&mut **connection).await.map(drop),
+            None => Err(sqlx::Error::PoolClosed),
+        }
+        .map_err(Fault::from)
+    }
+
+    /// Runs a statement; how many rows it touched.
+    pub(crate) async fn execute(
+        &mut self,
+        text: impl Into<Cow<'static, str>>,
+        values: Vec<Value>,
+    ) -> Result<u64, Fault> {
+        let text = text.into();
+        observe(self.observer.as_ref(), &text, &values);
+        match &mut self.connection {
+            Some(Connection::Lite(connection)) => {
+                let arguments = lite(values).map_err(|_| Fault::Constraint)?;
+                sqlx::query_with(AssertSqlSafe(text), arguments)
+                    .execute(&mut **connection)
+                    .await
+                    .map(|done| done.rows_affected())
+            }
+            Some(Connection::Pg(connection)) => {
+                let arguments = pg(values).map_err(|_| Fault::Constraint)?;
+                sqlx::query_with(AssertSqlSafe(text), arguments)
+                    .execute(&mut **connection)
+                    .await
+                    .map(|done| done.rows_affected())
+            }
+            None => Err(sqlx::Error::PoolClosed),
+        }
+        .map_err(Fault::from)
+    }
+
+    /// Runs a statement; the rows it returns.
+    pub(crate) async fn rows<T>(
+        &mut self,
+        text: impl Into<Cow<'static, str>>,
+        values: Vec<Value>,
+        read: impl Fn(&mut Cells<'_>) -> Result<T, RegistryError>,
+    ) -> Result<Vec<T>, Fault> {
+        let text = text.into();
+        observe(self.observer.as_ref(), &text, &values);
+        match &mut self.connection {
+            Some(Connection::Lite(connection)) => {
+                let arguments = lite(values).map_err(|_| Fault::Constraint)?;
+                let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+                    .fetch_all(&mut **connection)
+                    .await?;
+                rows.iter().map(|row| read(&mut Cells::lite(row)).map_err(Fault::from)).collect()
+            }
+            Some(Connection::Pg(connection)) => {
+                let arguments = pg(values).map_err(|_| Fault::Constraint)?;
+                let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+                    .fetch_all(&mut **connection)
+                    .await?;
+                rows.iter().map(|row| read(&mut Cells::pg(row)).map_err(Fault::from)).collect()
+            }
+            None => Err(sqlx::Error::PoolClosed.into()),
+        }
+    }
+
+    /// Makes it durable.
+    pub(crate) async fn commit(mut self) -> Result<(), Fault> {
+        self.command("COMMIT").await?;
+        self.connection.take();
+        Ok(())
+    }
+
+    /// Undoes it and returns the connection, if the connection still answers.
+    pub(crate) async fn rollback(mut self) {
+        if self.command("ROLLBACK").await.is_ok() {
+            self.connection.take();
+        }
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        match self.connection.take() {
+            Some(Connection::Lite(connection)) => drop(connection.detach()),
+            Some(Connection::Pg(connection)) => drop(connection.detach()),
+            None => {}
+        }
+    }
+}
+
+fn observe(observer: Option<&Arc<dyn StatementObserver>>, text: &str, values: &[Value]) {
+    if let Some(observer) = observer {
+        observer.observe(text, values);
+    }
+}
+
+fn read_error(error: sqlx::Error) -> RegistryError {
+    Fault::from(error).on("registry")
+}
+
+const fn damaged_argument() -> RegistryError {
+    RegistryError::Constraint { table: "registry" }
+}
+
+async fn open_sqlite(config: &Config) -> Result<Pools, OpenError> {
+    // Readers and the writer would each see a memory of their own.
+    if config.url.contains("memory") && !config.url.starts_with("sqlite:///") {
+        return Err(OpenError::Url);
+    }
+    let options = SqliteConnectOptions::from_str(&config.url)
+        .map_err(|_| OpenError::Url)?
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .foreign_keys(true)
+        .busy_timeout(config.patience)
+        .statement_cache_capacity(STATEMENTS_KEPT)
+        .row_buffer_size(1_024)
+        .pragma("temp_store", "memory")
+        // What a burst of writes left of the log file is given back at the next checkpoint.
+        .pragma("journal_size_limit", "67108864")
+        .disable_statement_logging();
+    let writer = SqlitePoolOptions::new()
+        .max_connections(1)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.clone().create_if_missing(true))
+        .await
+        .map_err(open_error)?;
+    let readers = SqlitePoolOptions::new()
+        .max_connections(config.connections)
+        .acquire_timeout(config.patience)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_lazy_with(options.pragma("query_only", "on"));
+    Ok(Pools::Lite { writer, readers })
+}
+
+async fn open_postgres(config: &Config) -> Result<Pools, OpenError> {
+    let patience_ms = config.patience.as_millis().to_string();
+    let options = PgConnectOptions::from_str(&config.url)
+        .map_err(|_| OpenError::Url)?
+        .application_name("keyward")
+        // What is acknowledged is durable, whatever the server's own default (invariant 2).
+        .options([("synchronous_commit", "on"), ("lock_timeout", patience_ms.as_str())])
+        .statement_cache_capacity(STATEMENTS_KEPT)
+        .disable_statement_logging();
+    let pool = PgPoolOptions::new()
+        .max_connections(config.connections.max(2))
+        .acquire_timeout(config.patience)
+        .test_before_acquire(false)
+        .connect_with(options)
+        .await
+        .map_err(open_error)?;
+    Ok(Pools::Pg(pool))
+}
+
+fn open_error(error: sqlx::Error) -> OpenError {
+    let cause = match Fault::from(error).on("registry") {
+        RegistryError::Unavailable { cause } => cause,
+        _ => "the database refused the connection".to_owned(),
+    };
+    OpenError::Unavailable { cause }
+}

@@ -1,0 +1,75 @@
+//! Tenants and their key-encryption keys as rows.
+
+use keyward_core::noun::tenant::{Tenant, TenantKek};
+use keyward_core::port::registry::RegistryError;
+
+use super::{Noun, Table, label, table, text};
+use crate::row::Cells;
+use crate::value::Value;
+
+impl Noun for Tenant {
+    fn table() -> &'static Table {
+        table!("tenants", key 1, [
+            "id", "name", "state", "description", "created_at", "updated_at", "etag",
+        ])
+    }
+
+    fn values(&self) -> Vec<Value> {
+        vec![
+            Value::Uuid(Some(self.id.uuid())),
+            text(self.name.as_str()),
+            label("tenant_state", self.state.name()),
+            text(&self.description),
+            Value::Time(Some(self.created_at)),
+            Value::Time(Some(self.updated_at)),
+            Value::Int(Some(self.etag)),
+        ]
+    }
+
+    fn read(cells: &mut Cells<'_>) -> Result<Self, RegistryError> {
+        cells.of("tenants");
+        Ok(Self {
+            id: cells.id("id")?,
+            name: cells.parsed("name")?,
+            state: cells.parsed("state")?,
+            description: cells.text("description")?,
+            created_at: cells.time("created_at")?,
+            updated_at: cells.time("updated_at")?,
+            etag: cells.int("etag")?,
+        })
+    }
+}
+
+impl Noun for TenantKek {
+    fn table() -> &'static Table {
+        table!("tenant_keks", key 2, [
+            "tenant_id", "version", "record_id", "record_digest", "created_at", "destroyed_at",
+            "etag",
+        ])
+    }
+
+    fn values(&self) -> Vec<Value> {
+        vec![
+            Value::Uuid(Some(self.tenant.uuid())),
+            Value::Int(Some(self.version)),
+            Value::Uuid(Some(self.record.uuid())),
+            Value::Bytes(Some(self.record_digest.0.to_vec())),
+            Value::Time(Some(self.created_at)),
+            Value::Time(self.destroyed_at),
+            Value::Int(Some(self.etag)),
+        ]
+    }
+
+    fn read(cells: &mut Cells<'_>) -> Result<Self, RegistryError> {
+        cells.of("tenant_keks");
+        Ok(Self {
+            tenant: cells.id("tenant_id")?,
+            version: cells.int("version")?,
+            record: cells.id("record_id")?,
+            record_digest: cells.digest("record_digest")?,
+            created_at: cells.time("created_at")?,
+            destroyed_at: cells.opt_time("destroyed_at")?,
+            etag: cells.int("etag")?,
+        })
+    }
+}

@@ -1,0 +1,277 @@
+//! The one writer: takes what waits, puts it into one transaction with a savepoint for each
+//! commit, numbers what survived, makes it durable, answers everybody.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use keyward_core::change::{Change, Commit};
+use keyward_core::port::registry::RegistryError;
+use keyward_core::time::{Clock, Timestamp};
+use uuid::Uuid;
+
+use super::feed::{self, Stamp};
+use super::member::{self, Effects, Trouble};
+use super::queue::{FairQueue, Waiting};
+use super::{bulk, side};
+use crate::db::{Database, Transaction};
+use crate::fault::Fault;
+
+/// How often a batch that collided with another node's transaction is done again as a whole,
+/// before its members are written one by one.
+const ATTEMPTS_TOGETHER: usize = 3;
+/// How often a single commit is done again.
+const ATTEMPTS_ALONE: usize = 20;
+
+/// What became of one commit of a transaction that is durable.
+type Outcome = Result<Stamp, RegistryError>;
+
+/// The task behind the queue.
+pub(crate) struct Writer {
+    database: Database,
+    queue: Arc<FairQueue>,
+    clock: Arc<dyn Clock>,
+    batch_max: usize,
+    /// Scopes whose counters are known to exist.
+    known_scopes: HashSet<Uuid>,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        database: Database,
+        queue: Arc<FairQueue>,
+        clock: Arc<dyn Clock>,
+        batch_max: usize,
+    ) -> Self {
+        Self { database, queue, clock, batch_max: batch_max.max(1), known_scopes: HashSet::new() }
+    }
+
+    /// Writes until the queue is closed and empty.
+    pub(crate) async fn run(mut self) {
+        while let Some(batch) = self.queue.next(self.batch_max).await {
+            self.settle(batch).await;
+        }
+    }
+
+    async fn settle(&mut self, batch: Vec<Waiting>) {
+        let (commits, answers): (Vec<Commit>, Vec<_>) =
+            batch.into_iter().map(|waiting| (waiting.commit, waiting.answer)).unzip();
+        let outcomes = self.write_all(&commits).await;
+        for ((commit, answer), outcome) in commits.into_iter().zip(answers).zip(outcomes) {
+            // Whoever asked may have gone away; the change stands all the same.
+            answer.send(outcome.map(|stamp| change(commit, stamp))).ok();
+        }
+    }
+
+    /// Every commit's outcome, whatever happens to the transaction.
+    async fn write_all(&mut self, commits: &[Commit]) -> Vec<Outcome> {
+        for _ in 0..ATTEMPTS_TOGETHER {
+            match self.write_together(commits).await {
+                Ok(outcomes) => return outcomes,
+                Err(trouble) if trouble.fault == Fault::Collision => {}
+                // A member that is refused only when all is written (a deferred constraint, an
+                // outbox row) must not take the others with it.
+                Err(trouble) if trouble.fault.is_of_the_row() => break,
+                Err(trouble) => {
+                    let error = trouble.fault.on(trouble.table);
+                    return commits.iter().map(|_| Err(error.clone())).collect();
+                }
+            }
+        }
+        let mut outcomes = Vec::with_capacity(commits.len());
+        for commit in commits {
+            outcomes.push(self.write_alone(commit).await);
+        }
+        outcomes
+    }
+
+    async fn write_alone(&mut self, commit: &Commit) -> Outcome {
+        let mut attempt = 1;
+        loop {
+            match self.write_together(std::slice::from_ref(commit)).await {
+                Ok(outcomes) => {
+                    let nothing = Fault::Down("the transaction was lost");
+                    return outcomes.into_iter().next().unwrap_or(Err(nothing.on("registry")));
+                }
+                Err(trouble) if trouble.fault == Fault::Collision && attempt < ATTEMPTS_ALONE => {
+                    attempt += 1;
+                }
+                Err(trouble) => return Err(trouble.fault.on(trouble.table)),
+            }
+        }
+    }
+
+    async fn write_together(&mut self, commits: &[Commit]) -> Result<Vec<Outcome>, Trouble> {
+        let now = self.clock.now();
+        let mut transaction = self.database.begin().await.map_err(Trouble::with("feed"))?;
+        match self.fill(&mut transaction, commits, now).await {
+            Ok((outcomes, scopes)) => {
+                if outcomes.iter().any(Result::is_ok) {
+                    transaction.commit().await.map_err(Trouble::with("keys"))?;
+                    self.known_scopes.extend(scopes);
+                } else {
+                    transaction.rollback().await;
+                }
+                Ok(outcomes)
+            }
+            Err(trouble) => {
+                transaction.rollback().await;
+                Err(trouble)
+            }
+        }
+    }
+
+    async fn fill(
+        &self,
+        transaction: &mut Transaction,
+        commits: &[Commit],
+        now: Timestamp,
+    ) -> Result<(Vec<Outcome>, HashSet<Uuid>), Trouble> {
+        let mut batch = Batch::new(self, commits, now);
+        transaction.command("SAVEPOINT member").await.map_err(Trouble::with("feed"))?;
+        batch.insert_together(transaction).await?;
+        for index in 0..commits.len() {
+            batch.write_member(transaction, index).await?;
+        }
+        transaction.command("RELEASE SAVEPOINT member").await.map_err(Trouble::with("feed"))?;
+        batch.publish(transaction).await
+    }
+}
+
+/// A batch while it is being written.
+struct Batch<'a> {
+    writer: &'a Writer,
+    commits: &'a [Commit],
+    now: Timestamp,
+    /// Why a commit was refused.
+    refused: Vec<Option<RegistryError>>,
+    /// Commits that are written, in the order in which they were.
+    written: Vec<usize>,
+    text: side::TextChanges,
+    scopes: HashSet<Uuid>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(writer: &'a Writer, commits: &'a [Commit], now: Timestamp) -> Self {
+        Self {
+            writer,
+            commits,
+            now,
+            refused: vec![None; commits.len()],
+            written: Vec::with_capacity(commits.len()),
+            text: side::TextChanges::default(),
+            scopes: writer.known_scopes.clone(),
+        }
+    }
+
+    /// Tries all commits that only insert at once.
+    async fn insert_together(&mut self, transaction: &mut Transaction) -> Result<(), Trouble> {
+        let all = 0..self.commits.len();
+        let inserts: Vec<usize> =
+            all.filter(|index| bulk::only_inserts(&self.commits[*index])).collect();
+        if inserts.len() < 2 {
+            return Ok(());
+        }
+        let commits: Vec<&Commit> = inserts.iter().map(|index| &self.commits[*index]).collect();
+        let outcome = async {
+            let effects = bulk::apply(transaction, &commits, self.now).await?;
+            let mut opened = self.scopes.clone();
+            for commit in &commits {
+                feed::open_scope(transaction, commit.tenant, &opened).await?;
+                opened.insert(feed::scope(commit.tenant));
+            }
+            Ok::<Effects, Trouble>(effects)
+        }
+        .await;
+        match outcome.map_err(Trouble::of_member) {
+            Ok(effects) => {
+                for index in inserts {
+                    self.written.push(index);
+                    self.scopes.insert(feed::scope(self.commits[index].tenant));
+                }
+                self.text.absorb(effects.text, &effects.deleted);
+                keep(transaction).await
+            }
+            // One of them is at fault: find out which, one by one.
+            Err(Ok(_)) => undo(transaction).await,
+            Err(Err(trouble)) => Err(trouble),
+        }
+    }
+
+    async fn write_member(
+        &mut self,
+        transaction: &mut Transaction,
+        index: usize,
+    ) -> Result<(), Trouble> {
+        if self.written.contains(&index) {
+            return Ok(());
+        }
+        let commit = &self.commits[index];
+        let dialect = self.writer.database.dialect();
+        let outcome = async {
+            let effects = member::apply(transaction, dialect, commit, self.now).await?;
+            feed::open_scope(transaction, commit.tenant, &self.scopes).await?;
+            Ok::<Effects, Trouble>(effects)
+        }
+        .await;
+        match outcome.map_err(Trouble::of_member) {
+            Ok(effects) => {
+                self.written.push(index);
+                self.scopes.insert(feed::scope(commit.tenant));
+                self.text.absorb(effects.text, &effects.deleted);
+                keep(transaction).await
+            }
+            Err(Ok(error)) => {
+                self.refused[index] = Some(error);
+                undo(transaction).await
+            }
+            Err(Err(trouble)) => Err(trouble),
+        }
+    }
+
+    async fn publish(
+        self,
+        transaction: &mut Transaction,
+    ) -> Result<(Vec<Outcome>, HashSet<Uuid>), Trouble> {
+        let lost = || Err(Fault::Down("the transaction was lost").on("registry"));
+        let mut outcomes: Vec<Outcome> =
+            self.refused.into_iter().map(|refused| refused.map_or_else(lost, Err)).collect();
+        if self.written.is_empty() {
+            return Ok((outcomes, self.scopes));
+        }
+        let dialect = self.writer.database.dialect();
+        self.text.write(transaction, dialect).await.map_err(Trouble::with("key_text"))?;
+        let commits: Vec<&Commit> =
+            self.written.iter().map(|index| &self.commits[*index]).collect();
+        let stamps = feed::publish(transaction, &commits, self.now)
+            .await
+            .map_err(Trouble::with("changes"))?;
+        for (index, stamp) in self.written.into_iter().zip(stamps) {
+            outcomes[index] = Ok(stamp);
+        }
+        Ok((outcomes, self.scopes))
+    }
+}
+
+/// Keeps what the savepoint holds and opens the next one.
+async fn keep(transaction: &mut Transaction) -> Result<(), Trouble> {
+    transaction
+        .command("RELEASE SAVEPOINT member; SAVEPOINT member")
+        .await
+        .map_err(Trouble::with("feed"))
+}
+
+/// Undoes what the savepoint holds; it stays open for the next member.
+async fn undo(transaction: &mut Transaction) -> Result<(), Trouble> {
+    transaction.command("ROLLBACK TO SAVEPOINT member").await.map_err(Trouble::with("feed"))
+}
+
+fn change(commit: Commit, stamp: Stamp) -> Change {
+    Change {
+        revision: stamp.revision,
+        tenant: commit.tenant,
+        change: stamp.change,
+        committed_at: stamp.committed_at,
+        writes: commit.writes,
+        event: stamp.event,
+    }
+}

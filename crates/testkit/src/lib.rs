@@ -1,0 +1,1 @@
+//! One World for tests: driven clock, seeded randomness, faults, real servers.

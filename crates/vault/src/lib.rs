@@ -1,0 +1,22 @@
+//! Secure storage: the key hierarchy, its seals, records and the backends beneath them.
+//!
+//! | to | look at |
+//! |---|---|
+//! | make a deployment, open it, store and open records | [`vault`] |
+//! | understand how the root key gets into memory | [`seal`] |
+//! | keep sealed bytes | [`backend`] |
+//!
+//! This crate opens and seals; it knows neither the registry (what it needs of it comes through
+//! the port `RecordLedger`) nor HTTP. The hierarchy is written down for other implementers in
+//! `docs/formats/hierarchy.md`.
+
+pub mod backend;
+mod fair_gate;
+mod object_names;
+pub mod seal;
+pub mod vault;
+
+pub use backend::embedded::EmbeddedBackend;
+pub use backend::file::FileBackend;
+pub use seal::SealError;
+pub use vault::{InitOutcome, SealSetup, Vault};

@@ -1,0 +1,77 @@
+//! What things are called in a backend. Names say where a thing is, never what it is: every
+//! record authenticates itself, wherever it is found.
+//!
+//! | name | what |
+//! |---|---|
+//! | `rec/<last 2 hex>/<record id>` | a record; above 64 KiB its core only |
+//! | `rec/<last 2 hex>/<record id>.outer` | the outer header of a record above 64 KiB |
+//! | `kek/<tenant>/<version>-<record id>` | a tenant's key-encryption key |
+//! | `root/current` | which root key is in force, and which seals hold it |
+//! | `seal/key-file/<root key id>` | the root key wrapped under a key file |
+//! | `seal/shares/<set id>` | the root key wrapped under a shared key |
+//!
+//! Records are spread by the *last* two digits of their ids: the first ones are the time.
+
+use keyward_core::ids::RecordId;
+use keyward_core::noun::tenant::TenantKek;
+use keyward_core::port::storage::{ObjectName, StorageError};
+use uuid::Uuid;
+
+/// Where the manifest of the root key is.
+pub(crate) const ROOT_MANIFEST: &str = "root/current";
+
+/// A record, or its core.
+pub(crate) fn record(id: RecordId) -> Result<ObjectName, StorageError> {
+    named(&record_text(id))
+}
+
+/// The outer header of a large record.
+pub(crate) fn outer(id: RecordId) -> Result<ObjectName, StorageError> {
+    named(&format!("{}.outer", record_text(id)))
+}
+
+/// A tenant's key-encryption key. The record id is in the name so that a version which was begun
+/// and never committed is not in the way of the next attempt.
+pub(crate) fn tenant_kek(kek: &TenantKek) -> Result<ObjectName, StorageError> {
+    named(&format!("kek/{}/{}-{}", kek.tenant, kek.version, kek.record))
+}
+
+/// The manifest of the root key.
+pub(crate) fn root_manifest() -> Result<ObjectName, StorageError> {
+    named(ROOT_MANIFEST)
+}
+
+/// The root key under a key file.
+pub(crate) fn key_file_seal(root_key: Uuid) -> Result<ObjectName, StorageError> {
+    named(&format!("seal/key-file/{root_key}"))
+}
+
+/// The root key under a shared key.
+pub(crate) fn shares_seal(set_id: &[u8]) -> Result<ObjectName, StorageError> {
+    named(&format!("seal/shares/{}", data_encoding::HEXLOWER.encode(set_id)))
+}
+
+/// A name found in a manifest.
+pub(crate) fn named(text: &str) -> Result<ObjectName, StorageError> {
+    ObjectName::new(text)
+        .ok_or_else(|| StorageError::Unavailable { cause: "a name is not well formed".to_owned() })
+}
+
+fn record_text(id: RecordId) -> String {
+    let text = id.to_string();
+    format!("rec/{}/{text}", &text[text.len() - 2..])
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_spread_by_the_random_end_of_their_ids() {
+        let id: RecordId = "01930000-0000-7000-8000-0000000000ab".parse().unwrap();
+        let name = "rec/ab/01930000-0000-7000-8000-0000000000ab";
+        assert_eq!(record(id).unwrap().as_str(), name);
+        assert_eq!(outer(id).unwrap().as_str(), format!("{name}.outer"));
+    }
+}

@@ -1,0 +1,75 @@
+//! The root key under a sealing key: one message of the committing construction, so that a wrong
+//! sealing key is told from altered bytes, bound to the deployment, the root key's name, the kind
+//! of seal and the seal's own id. Knows nothing of files or shares.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE64;
+use keyward_crypto::keywrap::Kek;
+use keyward_crypto::{
+    Algorithm, CryptoError, KeyMaterial, MessageContext, PreparedKey, Random, SecretBytes,
+};
+use uuid::Uuid;
+
+use super::SealError;
+use super::manifest::{RootKeyName, SealKind};
+
+/// What a wrapped root key is bound to.
+pub(crate) struct Binding<'a> {
+    pub(crate) deployment: Uuid,
+    pub(crate) root_key: RootKeyName,
+    pub(crate) kind: SealKind,
+    /// Tells two seals of one kind apart: a fingerprint or a set id, in hex.
+    pub(crate) seal_id: &'a str,
+}
+
+/// Wraps; the result is Base64.
+pub(crate) fn wrap(
+    root: &Kek,
+    sealing_key: &SecretBytes,
+    binding: &Binding<'_>,
+    random: &dyn Random,
+) -> Result<String, CryptoError> {
+    let context = binding.context();
+    let wrapped = prepare(sealing_key)?.wrap_key(
+        &binding.message(&context),
+        root.to_secret().expose(),
+        random,
+    )?;
+    Ok(BASE64.encode(&wrapped))
+}
+
+/// Undoes [`wrap`].
+pub(crate) fn unwrap(
+    wrapped: &str,
+    sealing_key: &SecretBytes,
+    binding: &Binding<'_>,
+) -> Result<Kek, SealError> {
+    let damaged = |_| SealError::Damaged { what: "the wrapped root key" };
+    let wrapped = BASE64.decode(wrapped.as_bytes()).map_err(|_| damaged(CryptoError::Truncated))?;
+    let context = binding.context();
+    let root = prepare(sealing_key)?
+        .unwrap_key(&binding.message(&context), &wrapped)
+        .map_err(damaged)?;
+    Kek::from_secret(&root).map_err(damaged)
+}
+
+impl Binding<'_> {
+    fn context(&self) -> BTreeMap<String, String> {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        BTreeMap::from([
+            pair("purpose", "keyward/root-key/1"),
+            pair("deployment", &self.deployment.to_string()),
+            pair("seal", self.kind.name()),
+            pair("seal-id", self.seal_id),
+        ])
+    }
+
+    fn message<'c>(&self, context: &'c BTreeMap<String, String>) -> MessageContext<'c> {
+        MessageContext { key_id: self.root_key.id, version: self.root_key.version, context }
+    }
+}
+
+fn prepare(sealing_key: &SecretBytes) -> Result<PreparedKey, CryptoError> {
+    PreparedKey::new(&KeyMaterial::import(Algorithm::Aes256GcmCommit, sealing_key)?)
+}

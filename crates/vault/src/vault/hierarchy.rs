@@ -1,0 +1,232 @@
+//! The keys in memory: the root key, and tenants' key-encryption keys as they are needed. All of
+//! them live in one [`OpenHierarchy`], so that sealing drops them together; each is zeroized when
+//! its last holder lets go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use keyward_core::ids::{RecordId, TenantId};
+use keyward_core::noun::tenant::{Digest, TenantKek};
+use keyward_core::port::storage::{KeyHierarchy, StorageError};
+use keyward_core::time::Timestamp;
+use keyward_crypto::keywrap::Kek;
+use keyward_crypto::record::{self, KekRef, RecordError, RecordKind, RecordLabel};
+use parking_lot::RwLock;
+use uuid::Uuid;
+
+use super::{Vault, layout, refused};
+use crate::object_names;
+
+/// A tenant's key-encryption key, open.
+#[derive(Clone)]
+pub(super) struct OpenKek {
+    pub(super) name: KekRef,
+    pub(super) key: Arc<Kek>,
+}
+
+/// Everything that is in memory only while unsealed.
+pub(super) struct OpenHierarchy {
+    root: Kek,
+    root_name: KekRef,
+    tenants: RwLock<Tenants>,
+}
+
+#[derive(Default)]
+struct Tenants {
+    open: HashMap<TenantId, TenantKeys>,
+    /// Counts the times something was forgotten: a key whose loading began before is not kept.
+    forgotten: u64,
+}
+
+#[derive(Default)]
+struct TenantKeys {
+    /// The newest, under which new records go.
+    current: Option<OpenKek>,
+    by_name: HashMap<KekRef, OpenKek>,
+}
+
+impl OpenHierarchy {
+    pub(super) fn new(root: Kek, root_name: KekRef) -> Arc<Self> {
+        Arc::new(Self { root, root_name, tenants: RwLock::default() })
+    }
+
+    fn current(&self, tenant: TenantId) -> Option<OpenKek> {
+        self.tenants.read().open.get(&tenant)?.current.clone()
+    }
+
+    fn named(&self, tenant: TenantId, name: KekRef) -> Option<OpenKek> {
+        self.tenants.read().open.get(&tenant)?.by_name.get(&name).cloned()
+    }
+
+    fn forgotten(&self) -> u64 {
+        self.tenants.read().forgotten
+    }
+
+    /// Keeps an opened key, unless something was forgotten since its loading began.
+    fn keep(&self, tenant: TenantId, kek: &OpenKek, is_current: bool, began_at: u64) {
+        let mut tenants = self.tenants.write();
+        if tenants.forgotten != began_at {
+            return;
+        }
+        let keys = tenants.open.entry(tenant).or_default();
+        keys.by_name.insert(kek.name, kek.clone());
+        if is_current {
+            keys.current = Some(kek.clone());
+        }
+    }
+
+    fn forget(&self, tenant: TenantId) {
+        let mut tenants = self.tenants.write();
+        tenants.forgotten += 1;
+        tenants.open.remove(&tenant);
+    }
+}
+
+impl Vault {
+    /// The key under which a tenant's new records go: the newest that the registry names. It is
+    /// remembered until the tenant is forgotten, so whoever commits a new version forgets the
+    /// tenant afterwards.
+    pub(super) async fn current_kek(
+        &self,
+        hierarchy: &OpenHierarchy,
+        tenant: TenantId,
+    ) -> Result<OpenKek, StorageError> {
+        if let Some(kek) = hierarchy.current(tenant) {
+            return Ok(kek);
+        }
+        let began_at = hierarchy.forgotten();
+        let live = self.ledger.tenant_keks(tenant).await?;
+        let newest = live.first().ok_or(StorageError::NoTenantKek)?;
+        let kek = self.open_kek(hierarchy, tenant, newest).await?;
+        hierarchy.keep(tenant, &kek, true, began_at);
+        Ok(kek)
+    }
+
+    /// The key that a record's outer header names, if it is one of the tenant's live ones.
+    pub(super) async fn named_kek(
+        &self,
+        hierarchy: &OpenHierarchy,
+        tenant: TenantId,
+        named: KekRef,
+    ) -> Result<OpenKek, StorageError> {
+        if let Some(kek) = hierarchy.named(tenant, named) {
+            return Ok(kek);
+        }
+        let began_at = hierarchy.forgotten();
+        let live = self.ledger.tenant_keks(tenant).await?;
+        if live.is_empty() {
+            return Err(StorageError::NoTenantKek);
+        }
+        let is_named = |kek: &&TenantKek| kek_name(kek).is_ok_and(|name| name == named);
+        let row = live.iter().find(is_named).ok_or(refused(RecordError::WrongKek { named }))?;
+        let kek = self.open_kek(hierarchy, tenant, row).await?;
+        hierarchy.keep(tenant, &kek, false, began_at);
+        Ok(kek)
+    }
+
+    /// Reads and opens a key-encryption key, which must be the very record that the registry
+    /// names.
+    async fn open_kek(
+        &self,
+        hierarchy: &OpenHierarchy,
+        tenant: TenantId,
+        row: &TenantKek,
+    ) -> Result<OpenKek, StorageError> {
+        if row.tenant != tenant {
+            return Err(refused(RecordError::WrongRecord { field: "tenant" }));
+        }
+        let stored = self.backend.read(&object_names::tenant_kek(row)?).await?;
+        let stored = stored.ok_or(StorageError::NoTenantKek)?;
+        let (outer, core) = layout::split(&stored)?;
+        let label = kek_label(row)?;
+        let digest = Some(&row.record_digest.0);
+        let opened =
+            record::open(outer, core, &hierarchy.root, &label, digest).map_err(refused)?;
+        let key = Kek::from_secret(&opened.payload).map_err(|_| refused(RecordError::Malformed))?;
+        Ok(OpenKek { name: kek_name(row)?, key: Arc::new(key) })
+    }
+}
+
+#[async_trait]
+impl KeyHierarchy for Vault {
+    async fn create_tenant_kek(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<TenantKek, StorageError> {
+        let hierarchy = self.unsealed()?;
+        let mut row = TenantKek {
+            tenant,
+            version: 1,
+            record: self.fresh_record_id(now)?,
+            record_digest: Digest([0; 32]),
+            created_at: now,
+            destroyed_at: None,
+            etag: 1,
+        };
+        let kek = Kek::generate(&*self.random).map_err(|error| refused(error.into()))?;
+        let sealed = record::seal(
+            &kek_label(&row)?,
+            &[],
+            kek.to_secret().expose(),
+            &hierarchy.root,
+            hierarchy.root_name,
+            &*self.random,
+        )
+        .map_err(refused)?;
+        row.record_digest = Digest(sealed.core_digest);
+        let _turn = self.gate.enter(tenant, 1).await?;
+        self.backend
+            .write_if_absent(&object_names::tenant_kek(&row)?, layout::join(sealed))
+            .await?;
+        Ok(row)
+    }
+
+    async fn destroy_tenant_kek(&self, kek: &TenantKek) -> Result<(), StorageError> {
+        self.unsealed()?;
+        let name = object_names::tenant_kek(kek)?;
+        let deleted = self.delete_and_look(&[name]).await;
+        self.forget_tenant(kek.tenant);
+        deleted
+    }
+
+    fn forget_tenant(&self, tenant: TenantId) {
+        if let Ok(hierarchy) = self.unsealed() {
+            hierarchy.forget(tenant);
+        }
+    }
+}
+
+impl Vault {
+    /// A time-ordered id, as records have.
+    fn fresh_record_id(&self, now: Timestamp) -> Result<RecordId, StorageError> {
+        let mut bytes = [0; 10];
+        self.random.fill(&mut bytes).map_err(|error| refused(error.into()))?;
+        let millis = u64::try_from(now.as_micros() / 1000).unwrap_or_default();
+        let id = uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
+        Ok(RecordId::from_uuid(id))
+    }
+}
+
+/// The name of a tenant's key in outer headers: the id of its own record, and its version.
+fn kek_name(row: &TenantKek) -> Result<KekRef, StorageError> {
+    Ok(KekRef { id: row.record.uuid(), version: kek_version(row)? })
+}
+
+fn kek_version(row: &TenantKek) -> Result<u32, StorageError> {
+    u32::try_from(row.version)
+        .map_err(|_| refused(RecordError::WrongRecord { field: "version" }))
+}
+
+fn kek_label(row: &TenantKek) -> Result<RecordLabel, StorageError> {
+    Ok(RecordLabel {
+        kind: RecordKind::TenantKek,
+        record_id: row.record.uuid(),
+        tenant: row.tenant.uuid(),
+        key_id: Uuid::nil(),
+        version: kek_version(row)?,
+        algorithm: String::new(),
+        usage: 0,
+    })
+}
