@@ -177,6 +177,9 @@ mod tests {
     fn lengths_outside_the_limits_are_refused_before_anything_is_read() {
         assert_eq!(size([0, 0, 0, 12]), Err(NotAFrame));
         assert_eq!(size([0xff; 4]), Err(NotAFrame));
-        assert_eq!(size(((13 + PAYLOAD_MAX) as u32).to_be_bytes()), Ok(HEAD + PAYLOAD_MAX));
+        assert_eq!(
+            size(((13 + PAYLOAD_MAX) as u32).to_be_bytes()),
+            Ok(HEAD + PAYLOAD_MAX)
+        );
     }
 }

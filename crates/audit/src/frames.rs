@@ -32,9 +32,7 @@ pub(crate) struct Frames<'f> {
 }
 
 /// Reads a segment's header.
-pub(crate) fn header(
-    file: &dyn SegmentFile,
-) -> io::Result<Result<(Header, u64), HeaderFault>> {
+pub(crate) fn header(file: &dyn SegmentFile) -> io::Result<Result<(Header, u64), HeaderFault>> {
     let mut bytes = vec![0; HEADER_MAX];
     let filled = fill(file, 0, &mut bytes)?;
     Ok(Header::decode(&bytes[..filled]).map(|(header, length)| (header, length as u64)))
@@ -79,7 +77,9 @@ impl<'f> Frames<'f> {
         if !self.ahead(4)? {
             return Ok(None);
         }
-        let Some(size) = self.piece[self.at..].first_chunk::<4>().map(|first| frame::size(*first))
+        let Some(size) = self.piece[self.at..]
+            .first_chunk::<4>()
+            .map(|first| frame::size(*first))
         else {
             return Ok(None);
         };
@@ -88,7 +88,9 @@ impl<'f> Frames<'f> {
             return Ok(None);
         }
         let frame = frame::parse(&self.piece[self.at..self.at + size]);
-        Ok(frame.ok().map(|frame| (size, frame.kind, frame.behind, frame.sequence)))
+        Ok(frame
+            .ok()
+            .map(|frame| (size, frame.kind, frame.behind, frame.sequence)))
     }
 
     /// The next frame anywhere behind this position that `wanted` accepts.
@@ -123,7 +125,11 @@ impl<'f> Frames<'f> {
             self.at = 0;
             let kept = self.piece.len();
             self.piece.resize(kept.max(wanted) + PIECE, 0);
-            let filled = fill(self.file, self.offset + kept as u64, &mut self.piece[kept..])?;
+            let filled = fill(
+                self.file,
+                self.offset + kept as u64,
+                &mut self.piece[kept..],
+            )?;
             self.ended = kept + filled < self.piece.len();
             self.piece.truncate(kept + filled);
         }

@@ -137,9 +137,8 @@ impl Journal {
             },
             // The first segment, one for a node renamed, or one that says what was lost.
             _ => {
-                let follows = last;
                 last = last.max(seen);
-                let revisions = &found.revisions;
+                let (follows, revisions) = (found.present, &found.revisions);
                 crate::writer::discard(&*io, last + 1)
                     .and_then(|()| make(&*io, &origin, follows, last + 1, revisions, 0))
                     .map_err(doing("making a segment"))?
@@ -243,11 +242,8 @@ fn replay(reader: &Reader, observer: &dyn JournalObserver, last: u64) -> Result<
                     source: std::io::Error::other(other),
                 },
             })?;
-        match page.first() {
-            Some(first) if first.sequence == after + 1 => {}
-            _ => return Err(OpenError::Damaged { sequence: after + 1 }),
-        }
-        after += page.len() as u64;
+        let Some(entry) = page.last() else { break };
+        after = entry.sequence;
         observer.observe(&page);
     }
     Ok(())
@@ -276,7 +272,7 @@ impl AuditLog for Journal {
             Offer::Refused(error) => return Err(error),
             Offer::Wait(pending, permit) => {
                 let permit = permit.await.map_err(|_| refused())?;
-                queue.offer_with(permit, pending)?;
+                queue.offer_with(permit, *pending)?;
             }
         }
         answer.await.unwrap_or_else(|_| Err(refused()))

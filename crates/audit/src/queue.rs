@@ -55,7 +55,7 @@ pub(crate) enum Offer {
     /// It is in the queue.
     Taken,
     /// There is no room; a permit will come.
-    Wait(Pending, oneshot::Receiver<Permit>),
+    Wait(Box<Pending>, oneshot::Receiver<Permit>),
     /// The journal cannot take it.
     Refused(AuditError),
 }
@@ -139,11 +139,15 @@ impl Queue {
             state.waiting_turns.push_back(lane_id);
         }
         lane.waiting.push_back((size, give));
-        Offer::Wait(pending, permit)
+        Offer::Wait(Box::new(pending), permit)
     }
 
     /// Puts an entry where its permit says there is room.
-    pub(crate) fn offer_with(&self, mut permit: Permit, pending: Pending) -> Result<(), AuditError> {
+    pub(crate) fn offer_with(
+        &self,
+        mut permit: Permit,
+        pending: Pending,
+    ) -> Result<(), AuditError> {
         let mut state = self.state.lock();
         if let Some(error) = self.refusal(&mut state) {
             drop(state);
@@ -192,8 +196,12 @@ impl Queue {
         let mut taken = Vec::new();
         let mut bytes = 0;
         while let Some(lane_id) = state.turns.pop_front() {
-            let Some(lane) = state.lanes.get_mut(&lane_id) else { continue };
-            let Some(size) = lane.queued.front().map(Pending::size) else { continue };
+            let Some(lane) = state.lanes.get_mut(&lane_id) else {
+                continue;
+            };
+            let Some(size) = lane.queued.front().map(Pending::size) else {
+                continue;
+            };
             if !taken.is_empty() && (taken.len() >= batch.entries || bytes + size > batch.bytes) {
                 state.turns.push_front(lane_id);
                 break;
@@ -216,17 +224,20 @@ impl Queue {
     }
 
     /// Gives free room to those who wait, one of each lane in turn.
-    fn grant(
-        self: &Arc<Self>,
-        state: &mut State,
-    ) -> Vec<(oneshot::Sender<Permit>, Permit)> {
+    fn grant(self: &Arc<Self>, state: &mut State) -> Vec<(oneshot::Sender<Permit>, Permit)> {
         let mut permits = Vec::new();
         let mut without_room = 0;
         while without_room < state.waiting_turns.len() {
-            let Some(lane_id) = state.waiting_turns.pop_front() else { break };
+            let Some(lane_id) = state.waiting_turns.pop_front() else {
+                break;
+            };
             let free = state.free(self.limits);
-            let Some(lane) = state.lanes.get_mut(&lane_id) else { continue };
-            let Some((size, _)) = lane.waiting.front() else { continue };
+            let Some(lane) = state.lanes.get_mut(&lane_id) else {
+                continue;
+            };
+            let Some((size, _)) = lane.waiting.front() else {
+                continue;
+            };
             let size = *size;
             if !lane.may_take(size, free) {
                 without_room += 1;
@@ -285,7 +296,10 @@ impl Queue {
     /// Why entries are refused now, if they are.
     pub(crate) fn fault(&self) -> Option<AuditError> {
         let state = self.state.lock();
-        state.fault.clone().or_else(|| state.closing.then(fault::closed))
+        state
+            .fault
+            .clone()
+            .or_else(|| state.closing.then(fault::closed))
     }
 
     /// Takes no more entries; what is queued is still written, who waits for room is refused.
@@ -298,6 +312,16 @@ impl Queue {
         drop(waiting);
     }
 
+    /// The writer has ended: nothing will be written any more.
+    pub(crate) fn end(&self) {
+        let error = match self.state.lock().closing {
+            true => fault::closed(),
+            false => fault::stopped(),
+        };
+        self.break_down(&error);
+        self.close();
+    }
+
     /// Waits before the disk is looked at again: `least` in any case, then until `most` has
     /// passed or an entry was refused. False if the journal closes meanwhile.
     pub(crate) fn pause(&self, least: Duration, most: Duration) -> bool {
@@ -305,7 +329,8 @@ impl Queue {
         let closing = |state: &mut State| !state.closing;
         self.wake.wait_while_for(&mut state, closing, least);
         let quiet = |state: &mut State| !state.closing && !state.poked;
-        self.wake.wait_while_for(&mut state, quiet, most.saturating_sub(least));
+        self.wake
+            .wait_while_for(&mut state, quiet, most.saturating_sub(least));
         state.poked = false;
         !state.closing
     }
@@ -338,7 +363,9 @@ impl State {
     fn turn_away(&mut self) -> Vec<(usize, oneshot::Sender<Permit>)> {
         self.waiting_turns.clear();
         let lanes = self.lanes.values_mut();
-        let waiting = lanes.flat_map(|lane| std::mem::take(&mut lane.waiting)).collect();
+        let waiting = lanes
+            .flat_map(|lane| std::mem::take(&mut lane.waiting))
+            .collect();
         self.lanes.retain(|_, lane| !lane.is_idle());
         waiting
     }

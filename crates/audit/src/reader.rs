@@ -37,15 +37,24 @@ impl Reader {
         let mut found = Vec::new();
         // The last entry of the segment before.
         let mut before = None;
-        for segment in self.catalog.from(after.saturating_add(1)) {
+        if after >= durable {
+            return Ok(found);
+        }
+        for segment in self.catalog.from(after + 1) {
             if segment.first > durable || found.len() >= limit {
                 break;
             }
             let (file, start, follows) = self.open(&segment)?;
-            if let Some(last) = before.filter(|last| *last != follows) {
-                return Err(AuditError::Damaged { sequence: last + 1 });
+            // Each segment says which entry it follows: a segment that is gone is noticed, and a
+            // loss that was recorded is no damage.
+            let missing = match before {
+                Some(last) => (last != follows).then_some(last + 1),
+                None => (segment.first > after + 1 && follows > after).then_some(after + 1),
+            };
+            if let Some(sequence) = missing {
+                return Err(AuditError::Damaged { sequence });
             }
-            let from = segment.place(after.saturating_add(1));
+            let from = segment.place(after + 1);
             let (first, offset) = from.unwrap_or((segment.first, start));
             let last = walk(&*file, offset, first, durable, |_, frame| {
                 if frame.sequence > after {
@@ -113,7 +122,9 @@ impl Reader {
 
     /// The file, where its frames start, and which entry it follows.
     fn open(&self, segment: &Segment) -> Result<(Box<dyn SegmentFile>, u64, u64), AuditError> {
-        let damaged = AuditError::Damaged { sequence: segment.first };
+        let damaged = AuditError::Damaged {
+            sequence: segment.first,
+        };
         let file = self
             .io
             .open(&segment::name(segment.first), Access::Read)

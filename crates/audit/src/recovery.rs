@@ -85,15 +85,20 @@ pub(crate) struct Recovered {
     pub(crate) catalog: Arc<Catalog>,
     /// The last segment, if there is any.
     pub(crate) open: Option<Open>,
-    /// The last entry; 0 if there is none.
+    /// The sequence number before the next entry's.
     pub(crate) last: u64,
+    /// The last entry that is there: less than `last` only right behind a loss.
+    pub(crate) present: u64,
     pub(crate) revisions: Revisions,
 }
 
 /// Finds and repairs what is there.
 pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered, OpenError> {
     let names = io.list().map_err(doing("listing the directory"))?;
-    let mut firsts: Vec<u64> = names.iter().filter_map(|name| segment::first_of(name)).collect();
+    let mut firsts: Vec<u64> = names
+        .iter()
+        .filter_map(|name| segment::first_of(name))
+        .collect();
     firsts.sort_unstable();
     while let Some(first) = firsts.last().copied() {
         let name = segment::name(first);
@@ -106,14 +111,21 @@ pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered,
                 let catalog = Catalog::new(&firsts);
                 let mut revisions = header.revisions;
                 let Some(segment) = catalog.last() else { break };
-                let tail = tail::examine(&*file, &segment, start, &mut revisions)
-                    .map_err(tail_fault)?;
+                let tail =
+                    tail::examine(&*file, &segment, start, &mut revisions).map_err(tail_fault)?;
                 tail::settle(&mut *file, &tail).map_err(doing("repairing the last segment"))?;
                 if tail.torn {
-                    tracing::info!(last = tail.last, "removed a torn write from the audit journal");
+                    tracing::info!(
+                        last = tail.last,
+                        "removed a torn write from the audit journal"
+                    );
                 }
                 // An empty segment may have been made after a loss that its header records.
-                let last = if tail.last < first { header.follows } else { tail.last };
+                let present = if tail.last < first {
+                    header.follows
+                } else {
+                    tail.last
+                };
                 return Ok(Recovered {
                     catalog: Arc::new(catalog),
                     open: Some(Open {
@@ -123,7 +135,8 @@ pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered,
                         marked: tail.unproven == tail.end,
                         node: header.node,
                     }),
-                    last,
+                    last: tail.last,
+                    present,
                     revisions,
                 });
             }
@@ -153,6 +166,7 @@ pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered,
         catalog: Arc::default(),
         open: None,
         last: 0,
+        present: 0,
         revisions: Revisions::default(),
     })
 }

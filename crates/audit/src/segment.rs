@@ -91,7 +91,9 @@ impl Header {
             Some([b'K', b'W', b'J', b'1', _, _, high, low]) => u16::from_be_bytes([*high, *low]),
             _ => return Err(HeaderFault::Broken),
         };
-        let whole = bytes.get(..usize::from(length)).ok_or(HeaderFault::Broken)?;
+        let whole = bytes
+            .get(..usize::from(length))
+            .ok_or(HeaderFault::Broken)?;
         let (covered, crc) = whole.split_last_chunk::<4>().ok_or(HeaderFault::Broken)?;
         if crc32fast::hash(covered).to_be_bytes() != *crc {
             return Err(HeaderFault::Broken);
@@ -165,7 +167,12 @@ mod tests {
     fn names_sort_as_their_sequence_numbers_and_nothing_else_is_a_segment() {
         assert_eq!(name(42), "journal-00000000000000000042.kwj");
         assert_eq!(first_of(&name(u64::MAX)), Some(u64::MAX));
-        for other in ["journal-42.kwj", "journal-+0000000000000000042.kwj", "lock", "journal-.kwj"] {
+        for other in [
+            "journal-42.kwj",
+            "journal-+0000000000000000042.kwj",
+            "lock",
+            "journal-.kwj",
+        ] {
             assert_eq!(first_of(other), None, "{other}");
         }
     }
@@ -177,7 +184,11 @@ mod tests {
         for at in 0..bytes.len() * 8 {
             let mut flipped = bytes.clone();
             flipped[at / 8] ^= 1 << (at % 8);
-            assert_eq!(Header::decode(&flipped), Err(HeaderFault::Broken), "bit {at}");
+            assert_eq!(
+                Header::decode(&flipped),
+                Err(HeaderFault::Broken),
+                "bit {at}"
+            );
             assert_eq!(Header::decode(&bytes[..at / 8]), Err(HeaderFault::Broken));
         }
     }

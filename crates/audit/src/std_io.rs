@@ -21,7 +21,9 @@ impl StdIo {
                 File::open(parent)?.sync_all()?;
             }
         }
-        Ok(Self { dir: dir.to_owned() })
+        Ok(Self {
+            dir: dir.to_owned(),
+        })
     }
 }
 

@@ -52,20 +52,24 @@ pub(crate) fn examine(
     let mut proven = segment.first - 1;
     // Frames that nothing proves yet: sequence number and offset.
     let mut unproven: std::collections::VecDeque<(u64, u64)> = std::collections::VecDeque::new();
-    let torn = loop {
+    let (end, torn) = loop {
+        let end = frames.offset();
         match frames.step()? {
-            Step::End => break false,
+            Step::End => break (end, false),
             Step::Bad => {
                 // Something readable behind it that was written after this entry was acknowledged
                 // makes it damage. Otherwise it was never acknowledged: a torn write.
                 if frames.search(|frame| frame.durable_before() >= next)? {
                     return Err(TailFault::Damaged(next));
                 }
-                break true;
+                break (end, true);
             }
             Step::Frame(offset, frame) => {
                 proven = proven.max(frame.durable_before());
-                while unproven.front().is_some_and(|(sequence, _)| *sequence <= proven) {
+                while unproven
+                    .front()
+                    .is_some_and(|(sequence, _)| *sequence <= proven)
+                {
                     unproven.pop_front();
                 }
                 match frame.kind {
@@ -82,7 +86,6 @@ pub(crate) fn examine(
         }
     };
     segment.whole();
-    let end = frames.offset();
     Ok(Tail {
         last: next - 1,
         end,
@@ -111,7 +114,11 @@ pub(crate) fn settle(file: &mut dyn SegmentFile, tail: &Tail) -> io::Result<()> 
     file.sync()
 }
 
-fn note_revision(payload: &[u8], sequence: u64, revisions: &mut Revisions) -> Result<(), TailFault> {
+fn note_revision(
+    payload: &[u8],
+    sequence: u64,
+    revisions: &mut Revisions,
+) -> Result<(), TailFault> {
     const FIELD: &[u8] = b"\"revision\":";
     if payload.windows(FIELD.len()).any(|window| window == FIELD) {
         let event: AuditEvent =

@@ -81,8 +81,7 @@ struct Ending(Arc<Shared>);
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.queue.break_down(&fault::stopped());
-        self.0.queue.close();
+        self.0.queue.end();
         self.0.finished.send_replace(true);
     }
 }
@@ -149,13 +148,12 @@ impl Writer {
             self.synced = self.last;
             self.active = None;
         }
-        let active = match &mut self.active {
-            Some(active) => active,
-            None => {
-                let (last, revisions) = (self.last, &self.revisions);
-                let fresh = make(&*self.io, &self.origin, last, last + 1, revisions, 0)?;
-                self.active.insert(fresh)
-            }
+        let active = if let Some(active) = &mut self.active {
+            active
+        } else {
+            let (last, revisions) = (self.last, &self.revisions);
+            let fresh = make(&*self.io, &self.origin, last, last + 1, revisions, 0)?;
+            self.active.insert(fresh)
         };
         if active.end == active.start {
             self.shared.catalog.push(Arc::clone(&active.segment));
@@ -186,7 +184,11 @@ impl Writer {
                 fault = error;
                 self.shared.queue.break_down(&fault);
             }
-            let JournalConfig { probe_least, probe_most, .. } = self.config;
+            let JournalConfig {
+                probe_least,
+                probe_most,
+                ..
+            } = self.config;
             if !self.shared.queue.pause(probe_least, probe_most) {
                 return false;
             }
@@ -223,11 +225,12 @@ impl Writer {
                 file.truncate(active.end).map_err(unavailable)?;
                 let scratch = Segment::new(first);
                 let mut ignored = Revisions::default();
-                let tail = tail::examine(&*file, &scratch, active.start, &mut ignored)
-                    .map_err(|fault| match fault {
+                let tail = tail::examine(&*file, &scratch, active.start, &mut ignored).map_err(
+                    |fault| match fault {
                         TailFault::Io(error) => unavailable(error),
                         TailFault::Damaged(sequence) => AuditError::Damaged { sequence },
-                    })?;
+                    },
+                )?;
                 if tail.last != self.last || tail.end != active.end {
                     let sequence = tail.last + 1;
                     return Err(AuditError::Damaged { sequence });
@@ -239,7 +242,14 @@ impl Writer {
         self.synced = self.last;
         let first = self.last + 1;
         discard(&*self.io, first).map_err(unavailable)?;
-        let active = make(&*self.io, &self.origin, self.last, first, &self.revisions, room);
+        let active = make(
+            &*self.io,
+            &self.origin,
+            self.last,
+            first,
+            &self.revisions,
+            room,
+        );
         let active = active.map_err(unavailable)?;
         self.shared.catalog.push(Arc::clone(&active.segment));
         self.active = Some(active);
@@ -249,7 +259,9 @@ impl Writer {
     /// Says that everything is durable, so that the next start can tell damage from a torn write
     /// up to the last entry.
     fn finish(&mut self) -> io::Result<()> {
-        let Some(active) = &mut self.active else { return Ok(()) };
+        let Some(active) = &mut self.active else {
+            return Ok(());
+        };
         if self.config.sync == SyncMode::Written {
             active.file.sync()?;
         }

@@ -20,6 +20,8 @@ const BATCH: usize = 1024;
 pub struct ChangePump {
     inner: Mutex<Inner>,
     wake: AtomicWaker,
+    /// Held while draining: two at once would append the same entries twice.
+    draining: futures_util::lock::Mutex<()>,
 }
 
 #[derive(Default)]
@@ -75,6 +77,7 @@ impl ChangePump {
 
     /// Logs everything that is queued; what fails stays queued.
     pub async fn drain(&self, journal: &dyn AuditLog) -> Result<(), AuditError> {
+        let _alone = self.draining.lock().await;
         loop {
             let batch: Vec<(i64, AuditEvent)> = self
                 .lock()

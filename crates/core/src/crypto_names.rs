@@ -1,4 +1,5 @@
 //! Serde by name for the enumerations of `keyward-crypto`, which knows no serde.
+#![allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
 
 /// An algorithm as its name.
 pub mod algorithm {

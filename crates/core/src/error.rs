@@ -29,6 +29,12 @@ pub enum OpError {
     /// The ciphertext names another key than the request.
     #[error("the input was made by another key than the one addressed")]
     OtherKey,
+    /// The ciphertext's inside is not well formed.
+    #[error("the ciphertext is not well formed: {reason}")]
+    MalformedCiphertext {
+        /// Why.
+        reason: &'static str,
+    },
     /// The input does not authenticate.
     #[error("the input does not authenticate: altered, made by another key, or another context")]
     NotAuthentic,
@@ -175,7 +181,9 @@ impl OpError {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid { .. } => ErrorCode::InvalidRequest,
-            Self::Envelope(_) | Self::OtherKey => ErrorCode::InvalidCiphertext,
+            Self::Envelope(_) | Self::OtherKey | Self::MalformedCiphertext { .. } => {
+                ErrorCode::InvalidCiphertext
+            }
             Self::NotAuthentic => ErrorCode::NotAuthentic,
             Self::Unsupported { .. } => ErrorCode::UnsupportedAlgorithm,
             Self::UsageNotAllowed { .. } => ErrorCode::UsageNotAllowed,
@@ -254,9 +262,7 @@ impl From<ProviderError> for OpError {
     fn from(error: ProviderError) -> Self {
         match error {
             ProviderError::NotAuthentic => Self::NotAuthentic,
-            ProviderError::InvalidInput { reason } => Self::Unsupported {
-                problem: reason.to_owned(),
-            },
+            ProviderError::InvalidInput { reason } => Self::invalid("input", reason),
             ProviderError::Unsupported { algorithm, usage } => Self::Unsupported {
                 problem: format!("{algorithm} cannot {usage}"),
             },

@@ -35,6 +35,21 @@ pub struct Circumstance {
     pub correlation_id: CorrelationId,
 }
 
+/// Ids of history rows sort as the key's changes were committed, whatever the clocks of the nodes
+/// say: the key's row version after the change (48 bits), the place in it (12 bits), and random
+/// bits; a UUID of version 8 (RFC 9562 section 5.8).
+fn transition_id(etag: i64, place: usize, entropy: [u8; 8]) -> TransitionId {
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&etag.to_be_bytes()[2..]);
+    bytes[6..8].copy_from_slice(
+        &u16::try_from(place & 0x0fff)
+            .unwrap_or(0x0fff)
+            .to_be_bytes(),
+    );
+    bytes[8..].copy_from_slice(&entropy);
+    TransitionId::from_uuid(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+}
+
 /// Which versions an operation means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {
@@ -53,15 +68,15 @@ pub struct Draft {
     inserted: BTreeSet<i64>,
     transitions: Vec<Transition>,
     at: Circumstance,
-    next_transition_id: Box<dyn FnMut() -> TransitionId + Send>,
+    entropy: Box<dyn FnMut() -> [u8; 8] + Send>,
 }
 
 impl Draft {
-    /// Begins with what the registry holds.
+    /// Begins with what the registry holds. `entropy` makes ids of history rows unguessable.
     pub fn new(
         current: KeyWithVersions,
         at: Circumstance,
-        next_transition_id: Box<dyn FnMut() -> TransitionId + Send>,
+        entropy: Box<dyn FnMut() -> [u8; 8] + Send>,
     ) -> Self {
         let mut draft = Self {
             key: current.key,
@@ -71,7 +86,7 @@ impl Draft {
             inserted: BTreeSet::new(),
             transitions: Vec::new(),
             at,
-            next_transition_id,
+            entropy,
         };
         draft.catch_up_with_the_clock();
         draft
@@ -222,7 +237,7 @@ impl Draft {
     }
 
     fn record(&mut self, version: i64, event: &str, from: Option<State>, to: State) {
-        let id = (self.next_transition_id)();
+        let id = transition_id(self.key.etag + 1, self.transitions.len(), (self.entropy)());
         self.transitions.push(Transition {
             id,
             tenant: self.key.tenant,
@@ -242,6 +257,7 @@ impl Draft {
 
     /// The first history row of a key just made.
     pub fn record_creation(&mut self) {
+        self.key_touched = true;
         self.record(1, "create", None, State::Pending);
     }
 

@@ -34,7 +34,7 @@ pub struct Session {
 #[derive(Default)]
 pub struct Sessions {
     epoch: AtomicU64,
-    sessions: HashMap<TokenId, (u64, Arc<Session>)>,
+    by_token: HashMap<TokenId, (u64, Arc<Session>)>,
     facts: HashMap<KeyId, (i64, Arc<KeyFacts>)>,
 }
 
@@ -51,17 +51,17 @@ impl Sessions {
 
     /// A session of the present epoch.
     pub fn session(&self, token: TokenId) -> Option<Arc<Session>> {
-        let sessions = self.sessions.pin();
+        let sessions = self.by_token.pin();
         let (epoch, session) = sessions.get(&token)?;
         (*epoch == self.epoch()).then(|| session.clone())
     }
 
     /// Keeps a session that was read in `epoch`.
     pub fn keep(&self, token: TokenId, epoch: u64, session: Arc<Session>) {
-        if self.sessions.len() >= CAPACITY {
-            self.sessions.pin().clear();
+        if self.by_token.len() >= CAPACITY {
+            self.by_token.pin().clear();
         }
-        self.sessions.pin().insert(token, (epoch, session));
+        self.by_token.pin().insert(token, (epoch, session));
     }
 
     /// What restrictions look at, of a key whose row version is `etag`.

@@ -59,7 +59,7 @@ where
     let mut table = plain();
     table.set_header(header.iter().map(|name| name.to_uppercase()));
     for row in rows {
-        table.add_row(row);
+        table.add_row(row.into_iter().map(|cell| printable(&cell)));
     }
     if table.is_empty() {
         say("nothing to show\n");
@@ -72,7 +72,7 @@ where
 pub fn fields(fields: &[(&str, String)]) -> Result<(), Failure> {
     let mut table = plain();
     for (name, value) in fields.iter().filter(|(_, value)| !value.is_empty()) {
-        table.add_row([(*name).to_owned(), value.clone()]);
+        table.add_row([(*name).to_owned(), printable(value)]);
     }
     write_table(&table)
 }
@@ -98,4 +98,9 @@ fn write_table(table: &Table) -> Result<(), Failure> {
 /// An optional value as a cell.
 pub fn cell<T: std::fmt::Display>(value: Option<T>) -> String {
     value.map_or_else(String::new, |value| value.to_string())
+}
+
+/// What people wrote must not move the reader's cursor or write over other lines.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -44,7 +44,12 @@ impl NativeProvider {
         clock: Arc<dyn Clock>,
         limits: CacheLimits,
     ) -> Self {
-        Self { storage, random, clock, cache: KeyCache::new(limits) }
+        Self {
+            storage,
+            random,
+            clock,
+            cache: KeyCache::new(limits),
+        }
     }
 
     /// Drops cached keys whose time is over, zeroized. To be called now and then: a key that is
@@ -61,15 +66,22 @@ impl NativeProvider {
     /// The prepared key from the vault. Concurrent misses load once.
     async fn load(&self, material: &MaterialRef) -> Result<Arc<PreparedKey>, ProviderError> {
         let loading = self.cache.begin_load(material);
-        let loaded = loading.get_or_try_init(|| self.open(material)).await.cloned();
-        self.cache.end_load(material, &loading, &loaded, self.clock.now());
+        let loaded = loading
+            .get_or_try_init(|| self.open(material))
+            .await
+            .cloned();
+        self.cache
+            .end_load(material, &loading, &loaded, self.clock.now());
         loaded
     }
 
     /// Opens exactly the record that the reference names, as what it should be.
     async fn open(&self, material: &MaterialRef) -> Result<Arc<PreparedKey>, ProviderError> {
         let label = label(&material.spec, record_id(material)?);
-        let opened = self.storage.open(&label, material.record_digest.as_ref()).await;
+        let opened = self
+            .storage
+            .open(&label, material.record_digest.as_ref())
+            .await;
         let opened = opened.map_err(storage_fault)?;
         // It authenticated, and if it still is no key, that is not the caller's doing.
         let no_key = |_| damaged(RecordError::Malformed);
@@ -141,7 +153,13 @@ impl KeyProvider for NativeProvider {
         if let Some(owned) = OwnedCall::if_slow(material.spec.algorithm, &call) {
             return self.run_apart(key, material, owned).await;
         }
-        call::perform(&key, material.spec.key, material.spec.version, call, &*self.random)
+        call::perform(
+            &key,
+            material.spec.key,
+            material.spec.version,
+            call,
+            &*self.random,
+        )
     }
 
     async fn destroy(&self, material: &MaterialRef) -> Result<(), ProviderError> {

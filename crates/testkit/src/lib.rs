@@ -1,1 +1,4 @@
 //! One World for tests: driven clock, seeded randomness, faults, real servers.
+
+pub mod postgres;
+pub mod world;

@@ -17,7 +17,9 @@ pub const OBJECT_SIZE_MAX_BYTES: usize = 256 << 20;
 
 /// A fault of the backend, described without paths.
 fn unavailable(cause: impl Into<String>) -> StorageError {
-    StorageError::Unavailable { cause: cause.into() }
+    StorageError::Unavailable {
+        cause: cause.into(),
+    }
 }
 
 /// A fault of the file system. The kind says enough; the message of an [`std::io::Error`] may hold

@@ -23,7 +23,10 @@ pub(crate) struct GateLimits {
 
 impl Default for GateLimits {
     fn default() -> Self {
-        Self { objects_in_flight_max: 512, waiting_per_tenant_max: 16_384 }
+        Self {
+            objects_in_flight_max: 512,
+            waiting_per_tenant_max: 16_384,
+        }
     }
 }
 
@@ -54,7 +57,10 @@ pub(crate) struct Turn {
 
 impl FairGate {
     pub(crate) fn new(limits: GateLimits) -> Arc<Self> {
-        Arc::new(Self { limits, state: Mutex::new(State::default()) })
+        Arc::new(Self {
+            limits,
+            state: Mutex::new(State::default()),
+        })
     }
 
     /// Waits for a turn to write `objects` objects for a tenant.
@@ -69,13 +75,16 @@ impl FairGate {
             let mut state = self.state.lock();
             if state.turns.is_empty() && self.has_room(&state, cost) {
                 state.in_flight += cost;
-                return Ok(Turn { gate: Arc::clone(self), cost });
+                return Ok(Turn {
+                    gate: Arc::clone(self),
+                    cost,
+                });
             }
             self.wait(&mut state, tenant, cost)?
         };
-        admitted
-            .await
-            .map_err(|_| StorageError::Unavailable { cause: "the gate is closed".to_owned() })
+        admitted.await.map_err(|_| StorageError::Unavailable {
+            cause: "the gate is closed".to_owned(),
+        })
     }
 
     fn wait(
@@ -140,7 +149,10 @@ impl Drop for Turn {
             };
             freed = 0;
             for waiter in admitted {
-                let turn = Self { gate: Arc::clone(&self.gate), cost: waiter.cost };
+                let turn = Self {
+                    gate: Arc::clone(&self.gate),
+                    cost: waiter.cost,
+                };
                 if let Err(mut unwanted) = waiter.admit.send(turn) {
                     freed += std::mem::take(&mut unwanted.cost);
                 }

@@ -33,7 +33,10 @@ pub(crate) fn outer(id: RecordId) -> Result<ObjectName, StorageError> {
 /// A tenant's key-encryption key. The record id is in the name so that a version which was begun
 /// and never committed is not in the way of the next attempt.
 pub(crate) fn tenant_kek(kek: &TenantKek) -> Result<ObjectName, StorageError> {
-    named(&format!("kek/{}/{}-{}", kek.tenant, kek.version, kek.record))
+    named(&format!(
+        "kek/{}/{}-{}",
+        kek.tenant, kek.version, kek.record
+    ))
 }
 
 /// The manifest of the root key.
@@ -48,13 +51,17 @@ pub(crate) fn key_file_seal(root_key: Uuid) -> Result<ObjectName, StorageError> 
 
 /// The root key under a shared key.
 pub(crate) fn shares_seal(set_id: &[u8]) -> Result<ObjectName, StorageError> {
-    named(&format!("seal/shares/{}", data_encoding::HEXLOWER.encode(set_id)))
+    named(&format!(
+        "seal/shares/{}",
+        data_encoding::HEXLOWER.encode(set_id)
+    ))
 }
 
 /// A name found in a manifest.
 pub(crate) fn named(text: &str) -> Result<ObjectName, StorageError> {
-    ObjectName::new(text)
-        .ok_or_else(|| StorageError::Unavailable { cause: "a name is not well formed".to_owned() })
+    ObjectName::new(text).ok_or_else(|| StorageError::Unavailable {
+        cause: "a name is not well formed".to_owned(),
+    })
 }
 
 fn record_text(id: RecordId) -> String {

@@ -143,11 +143,7 @@ async fn save(
     let named = resource("key", Some(version.key.uuid()), None);
     let attempt = Attempt::new(node, &caller, action, Some(version.tenant), named);
     let proof = node.authorize_system(&caller, action)?;
-    let mut draft = Draft::new(
-        current,
-        circumstance(node, &caller, None),
-        node.transition_ids(),
-    );
+    let mut draft = Draft::new(current, circumstance(node, &caller, None), node.entropy());
     edit(&mut draft)?;
     if draft.is_unchanged() {
         return Ok(());

@@ -21,9 +21,9 @@ pub struct BuiltinRole {
     /// Its id.
     pub id: RoleId,
     /// Its name.
-    pub name: RoleName,
+    pub name: &'static str,
     /// What it is for.
-    pub description: String,
+    pub description: &'static str,
     /// What its holder may do.
     pub permissions: ActionSet,
     /// What its holder may give to others besides.
@@ -40,13 +40,13 @@ const FIRST_ROLE: &str = "system-admin";
 pub async fn initialize(node: &Node, roles: &[BuiltinRole]) -> Result<IssuedToken, OpError> {
     let caller = Caller::system(node.own_correlation_id()?);
     let now = node.now();
-    let mut writes: Vec<Write> = roles
-        .iter()
-        .map(|role| Write::insert(Row::Role(row(role, now))))
-        .collect();
+    let mut writes = Vec::new();
+    for role in roles {
+        writes.push(Write::insert(Row::Role(row(role, now)?)));
+    }
     let admin = roles
         .iter()
-        .find(|role| role.name.as_str() == FIRST_ROLE)
+        .find(|role| role.name == FIRST_ROLE)
         .ok_or(OpError::NotFound { what: "role" })?;
     let principal = Principal {
         id: PrincipalId::from_random(node.random_id()?),
@@ -76,18 +76,18 @@ pub async fn initialize(node: &Node, roles: &[BuiltinRole]) -> Result<IssuedToke
     Ok(issued)
 }
 
-fn row(role: &BuiltinRole, now: crate::time::Timestamp) -> Role {
-    Role {
+fn row(role: &BuiltinRole, now: crate::time::Timestamp) -> Result<Role, OpError> {
+    Ok(Role {
         id: role.id,
         tenant: None,
-        name: role.name.clone(),
-        description: role.description.clone(),
+        name: RoleName::new(role.name).map_err(|_| OpError::Crypto)?,
+        description: role.description.to_owned(),
         permissions: role.permissions,
         delegable: role.delegable,
         created_at: now,
         updated_at: now,
         etag: 1,
-    }
+    })
 }
 
 async fn commit_as_system(node: &Node, caller: &Caller, writes: Vec<Write>) -> Result<(), OpError> {

@@ -89,11 +89,7 @@ pub async fn update(
             None => None,
         };
         let fields = changed_fields(&change);
-        let mut draft = Draft::new(
-            current,
-            circumstance(node, caller, None),
-            node.transition_ids(),
-        );
+        let mut draft = Draft::new(current, circumstance(node, caller, None), node.entropy());
         draft.edit_key(|row| {
             apply(row, change);
             if let Some(policy) = policy {

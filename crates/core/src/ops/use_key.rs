@@ -216,23 +216,18 @@ fn spend(event: &mut AuditEvent, key: Option<uuid::Uuid>, spent: &[Spent]) {
         return;
     };
     for one in spent {
-        let line = match event.used.iter_mut().find(|line| line.version == one.id) {
-            Some(line) => line,
-            None => {
-                event.used.push(Used {
-                    key,
-                    version: one.id,
-                    protects: 0,
-                    processes: 0,
-                    bytes: 0,
-                });
-                // Just pushed.
-                let Some(line) = event.used.last_mut() else {
-                    return;
-                };
-                line
-            }
-        };
+        let place = event.used.iter().position(|line| line.version == one.id);
+        let place = place.unwrap_or(event.used.len());
+        if place == event.used.len() {
+            event.used.push(Used {
+                key,
+                version: one.id,
+                protects: 0,
+                processes: 0,
+                bytes: 0,
+            });
+        }
+        let line = &mut event.used[place];
         match one.kind {
             UseKind::Protect => {
                 line.protects += 1;

@@ -33,7 +33,11 @@ pub struct CacheLimits {
 
 impl Default for CacheLimits {
     fn default() -> Self {
-        Self { entries_max: 65_536, size_bytes_max: 64 << 20, age_seconds_max: 600 }
+        Self {
+            entries_max: 65_536,
+            size_bytes_max: 64 << 20,
+            age_seconds_max: 600,
+        }
     }
 }
 
@@ -116,8 +120,10 @@ impl KeyCache {
         now: Timestamp,
     ) {
         let mut shard = self.shard(material.spec.key).lock();
-        let is_ours =
-            shard.loading.get(material).is_some_and(|current| Arc::ptr_eq(current, loading));
+        let is_ours = shard
+            .loading
+            .get(material)
+            .is_some_and(|current| Arc::ptr_eq(current, loading));
         if !is_ours {
             return;
         }
@@ -130,8 +136,12 @@ impl KeyCache {
     /// Drops every version of a key, and disowns loads of it that are under way.
     pub(super) fn forget(&self, key: KeyId) {
         let mut shard = self.shard(key).lock();
-        let names: Vec<CacheKey> =
-            shard.index.keys().filter(|(found, _)| *found == key).copied().collect();
+        let names: Vec<CacheKey> = shard
+            .index
+            .keys()
+            .filter(|(found, _)| *found == key)
+            .copied()
+            .collect();
         for name in names {
             shard.remove(name);
         }
@@ -159,7 +169,9 @@ impl KeyCache {
             for name in expired {
                 shard.remove(name);
             }
-            shard.loading.retain(|_, loading| Arc::strong_count(loading) > 1);
+            shard
+                .loading
+                .retain(|_, loading| Arc::strong_count(loading) > 1);
         }
     }
 

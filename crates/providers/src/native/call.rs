@@ -24,37 +24,59 @@ pub(super) fn perform(
     call: CryptoCall<'_>,
     random: &dyn Random,
 ) -> Result<CryptoAnswer, ProviderError> {
-    let bind = |context| MessageContext { key_id: key_id.uuid(), version, context };
+    let bind = |context| MessageContext {
+        key_id: key_id.uuid(),
+        version,
+        context,
+    };
     let answer = match call {
-        CryptoCall::Encrypt { plaintext, context } => {
-            key.encrypt(&bind(context), plaintext, random).map(CryptoAnswer::Bytes)
-        }
-        CryptoCall::Decrypt { ciphertext, context } => {
-            key.decrypt(&bind(context), ciphertext).map(CryptoAnswer::Secret)
-        }
-        CryptoCall::Wrap { key: wrapped, context } => {
-            key.wrap_key(&bind(context), wrapped.expose(), random).map(CryptoAnswer::Bytes)
-        }
-        CryptoCall::Unwrap { wrapped, context } => {
-            key.unwrap_key(&bind(context), wrapped).map(CryptoAnswer::Secret)
-        }
-        CryptoCall::DataKey { size_bytes, context } => {
-            data_key(key, &bind(context), size_bytes, random)
-        }
-        CryptoCall::Sign { scheme, message, prehashed } => {
-            key.sign(scheme, as_message(message, prehashed)).map(CryptoAnswer::Bytes)
-        }
-        CryptoCall::Verify { scheme, message, prehashed, signature } => {
-            verdict(key.verify(scheme, as_message(message, prehashed), signature))
-        }
+        CryptoCall::Encrypt { plaintext, context } => key
+            .encrypt(&bind(context), plaintext, random)
+            .map(CryptoAnswer::Bytes),
+        CryptoCall::Decrypt {
+            ciphertext,
+            context,
+        } => key
+            .decrypt(&bind(context), ciphertext)
+            .map(CryptoAnswer::Secret),
+        CryptoCall::Wrap {
+            key: wrapped,
+            context,
+        } => key
+            .wrap_key(&bind(context), wrapped.expose(), random)
+            .map(CryptoAnswer::Bytes),
+        CryptoCall::Unwrap { wrapped, context } => key
+            .unwrap_key(&bind(context), wrapped)
+            .map(CryptoAnswer::Secret),
+        CryptoCall::DataKey {
+            size_bytes,
+            context,
+        } => data_key(key, &bind(context), size_bytes, random),
+        CryptoCall::Sign {
+            scheme,
+            message,
+            prehashed,
+        } => key
+            .sign(scheme, as_message(message, prehashed))
+            .map(CryptoAnswer::Bytes),
+        CryptoCall::Verify {
+            scheme,
+            message,
+            prehashed,
+            signature,
+        } => verdict(key.verify(scheme, as_message(message, prehashed), signature)),
         CryptoCall::Mac { message } => key.mac(message).map(CryptoAnswer::Bytes),
         CryptoCall::VerifyMac { message, mac } => verdict(key.verify_mac(message, mac)),
-        CryptoCall::Derive { label, context, size_bytes } => {
-            key.derive(label, context, size_bytes).map(CryptoAnswer::Secret)
-        }
-        CryptoCall::Encapsulate => {
-            key.encapsulate().map(|(sent, shared)| CryptoAnswer::Pair(sent, shared))
-        }
+        CryptoCall::Derive {
+            label,
+            context,
+            size_bytes,
+        } => key
+            .derive(label, context, size_bytes)
+            .map(CryptoAnswer::Secret),
+        CryptoCall::Encapsulate => key
+            .encapsulate()
+            .map(|(sent, shared)| CryptoAnswer::Pair(sent, shared)),
         CryptoCall::Decapsulate { encapsulation } => {
             key.decapsulate(encapsulation).map(CryptoAnswer::Secret)
         }
@@ -78,7 +100,11 @@ fn data_key(
 }
 
 fn as_message(bytes: &[u8], prehashed: bool) -> Message<'_> {
-    if prehashed { Message::Digest(bytes) } else { Message::Raw(bytes) }
+    if prehashed {
+        Message::Digest(bytes)
+    } else {
+        Message::Raw(bytes)
+    }
 }
 
 /// A signature that does not verify is an answer, not a failure.
@@ -94,9 +120,19 @@ fn verdict(checked: Result<(), CryptoError>) -> Result<CryptoAnswer, CryptoError
 /// its inputs copied to be carried to another: an operation with an RSA private key. The message
 /// to be signed may be confidential and is zeroized.
 pub(super) enum OwnedCall {
-    Decrypt { ciphertext: Vec<u8>, context: BTreeMap<String, String> },
-    Unwrap { wrapped: Vec<u8>, context: BTreeMap<String, String> },
-    Sign { scheme: SignatureScheme, message: SecretBytes, prehashed: bool },
+    Decrypt {
+        ciphertext: Vec<u8>,
+        context: BTreeMap<String, String>,
+    },
+    Unwrap {
+        wrapped: Vec<u8>,
+        context: BTreeMap<String, String>,
+    },
+    Sign {
+        scheme: SignatureScheme,
+        message: SecretBytes,
+        prehashed: bool,
+    },
 }
 
 impl OwnedCall {
@@ -106,15 +142,26 @@ impl OwnedCall {
             return None;
         }
         match *call {
-            CryptoCall::Decrypt { ciphertext, context } => {
-                Some(Self::Decrypt { ciphertext: ciphertext.to_vec(), context: context.clone() })
-            }
-            CryptoCall::Unwrap { wrapped, context } => {
-                Some(Self::Unwrap { wrapped: wrapped.to_vec(), context: context.clone() })
-            }
-            CryptoCall::Sign { scheme, message, prehashed } => {
-                Some(Self::Sign { scheme, message: SecretBytes::copy_from(message), prehashed })
-            }
+            CryptoCall::Decrypt {
+                ciphertext,
+                context,
+            } => Some(Self::Decrypt {
+                ciphertext: ciphertext.to_vec(),
+                context: context.clone(),
+            }),
+            CryptoCall::Unwrap { wrapped, context } => Some(Self::Unwrap {
+                wrapped: wrapped.to_vec(),
+                context: context.clone(),
+            }),
+            CryptoCall::Sign {
+                scheme,
+                message,
+                prehashed,
+            } => Some(Self::Sign {
+                scheme,
+                message: SecretBytes::copy_from(message),
+                prehashed,
+            }),
             _ => None,
         }
     }
@@ -122,9 +169,19 @@ impl OwnedCall {
     /// The call again.
     pub(super) fn borrow(&self) -> CryptoCall<'_> {
         match self {
-            Self::Decrypt { ciphertext, context } => CryptoCall::Decrypt { ciphertext, context },
+            Self::Decrypt {
+                ciphertext,
+                context,
+            } => CryptoCall::Decrypt {
+                ciphertext,
+                context,
+            },
             Self::Unwrap { wrapped, context } => CryptoCall::Unwrap { wrapped, context },
-            Self::Sign { scheme, message, prehashed } => CryptoCall::Sign {
+            Self::Sign {
+                scheme,
+                message,
+                prehashed,
+            } => CryptoCall::Sign {
                 scheme: *scheme,
                 message: message.expose(),
                 prehashed: *prehashed,

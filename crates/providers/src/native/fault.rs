@@ -24,11 +24,17 @@ pub(super) fn crypto_fault(error: CryptoError) -> ProviderError {
             return ProviderError::NotAuthentic;
         }
         CryptoError::UnsupportedUsage { algorithm, usage } => {
-            return ProviderError::Unsupported { algorithm: algorithm.name(), usage: usage.name() };
+            return ProviderError::Unsupported {
+                algorithm: algorithm.name(),
+                usage: usage.name(),
+            };
         }
         CryptoError::WrongScheme { algorithm, .. } => {
             let usage = "sign or verify with this signature scheme";
-            return ProviderError::Unsupported { algorithm: algorithm.name(), usage };
+            return ProviderError::Unsupported {
+                algorithm: algorithm.name(),
+                usage,
+            };
         }
         CryptoError::UnknownSuite(_) => "the ciphertext is of another release or not one at all",
         CryptoError::WrongSuite { .. } => "the ciphertext was made by another algorithm or verb",

@@ -2,7 +2,7 @@
 //! that says what it did. Numbers come from counters that the transaction itself locks, never from
 //! sequences, which are not commit-ordered (DESIGN section 5).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use keyward_core::audit::AuditEvent;
 use keyward_core::change::{Commit, Write};
@@ -38,11 +38,7 @@ pub(super) struct Stamp {
 pub(super) async fn open_scope(
     transaction: &mut Transaction,
     tenant: Option<TenantId>,
-    known: &HashSet<Uuid>,
 ) -> Result<(), Trouble> {
-    if tenant.is_none() || known.contains(&scope(tenant)) {
-        return Ok(());
-    }
     transaction
         .execute(
             "INSERT INTO tenant_feed (scope, tenant_id, n) VALUES ($1, $2, 0) \

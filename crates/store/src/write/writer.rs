@@ -2,10 +2,11 @@
 //! commit, numbers what survived, makes it durable, answers everybody.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use keyward_core::change::{Change, Commit};
-use keyward_core::port::registry::RegistryError;
+use keyward_core::ids::TenantId;
+use keyward_core::port::registry::{ChangeObserver, RegistryError};
 use keyward_core::time::{Clock, Timestamp};
 use uuid::Uuid;
 
@@ -31,6 +32,8 @@ pub(crate) struct Writer {
     queue: Arc<FairQueue>,
     clock: Arc<dyn Clock>,
     batch_max: usize,
+    /// Who is told of what is durable, before whoever asked.
+    observer: Arc<OnceLock<Arc<dyn ChangeObserver>>>,
     /// Scopes whose counters are known to exist.
     known_scopes: HashSet<Uuid>,
 }
@@ -41,8 +44,10 @@ impl Writer {
         queue: Arc<FairQueue>,
         clock: Arc<dyn Clock>,
         batch_max: usize,
+        observer: Arc<OnceLock<Arc<dyn ChangeObserver>>>,
     ) -> Self {
-        Self { database, queue, clock, batch_max: batch_max.max(1), known_scopes: HashSet::new() }
+        let batch_max = batch_max.max(1);
+        Self { database, queue, clock, batch_max, observer, known_scopes: HashSet::new() }
     }
 
     /// Writes until the queue is closed and empty.
@@ -56,9 +61,21 @@ impl Writer {
         let (commits, answers): (Vec<Commit>, Vec<_>) =
             batch.into_iter().map(|waiting| (waiting.commit, waiting.answer)).unzip();
         let outcomes = self.write_all(&commits).await;
+        let mut durable = Vec::with_capacity(commits.len());
         for ((commit, answer), outcome) in commits.into_iter().zip(answers).zip(outcomes) {
-            // Whoever asked may have gone away; the change stands all the same.
-            answer.send(outcome.map(|stamp| change(commit, stamp))).ok();
+            match outcome {
+                Ok(stamp) => durable.push((answer, change(commit, stamp))),
+                // Whoever asked may have gone away.
+                Err(error) => drop(answer.send(Err(error))),
+            }
+        }
+        durable.sort_by_key(|(_, change)| change.revision);
+        let (answers, changes): (Vec<_>, Vec<Change>) = durable.into_iter().unzip();
+        if let (Some(observer), false) = (self.observer.get(), changes.is_empty()) {
+            observer.committed(&changes);
+        }
+        for (answer, change) in answers.into_iter().zip(changes) {
+            drop(answer.send(Ok(change)));
         }
     }
 
@@ -147,6 +164,7 @@ struct Batch<'a> {
     /// Commits that are written, in the order in which they were.
     written: Vec<usize>,
     text: side::TextChanges,
+    /// Scopes whose counters this batch has seen or made.
     scopes: HashSet<Uuid>,
 }
 
@@ -159,7 +177,21 @@ impl<'a> Batch<'a> {
             refused: vec![None; commits.len()],
             written: Vec::with_capacity(commits.len()),
             text: side::TextChanges::default(),
-            scopes: writer.known_scopes.clone(),
+            scopes: HashSet::new(),
+        }
+    }
+
+    /// Whether the scope's counter is there. The system's own is made by the migration.
+    fn has_scope(&self, tenant: Option<TenantId>) -> bool {
+        let scope = feed::scope(tenant);
+        tenant.is_none()
+            || self.scopes.contains(&scope)
+            || self.writer.known_scopes.contains(&scope)
+    }
+
+    fn note_scope(&mut self, tenant: Option<TenantId>) {
+        if !self.has_scope(tenant) {
+            self.scopes.insert(feed::scope(tenant));
         }
     }
 
@@ -174,10 +206,11 @@ impl<'a> Batch<'a> {
         let commits: Vec<&Commit> = inserts.iter().map(|index| &self.commits[*index]).collect();
         let outcome = async {
             let effects = bulk::apply(transaction, &commits, self.now).await?;
-            let mut opened = self.scopes.clone();
+            let mut opened = HashSet::new();
             for commit in &commits {
-                feed::open_scope(transaction, commit.tenant, &opened).await?;
-                opened.insert(feed::scope(commit.tenant));
+                if !self.has_scope(commit.tenant) && opened.insert(commit.tenant) {
+                    feed::open_scope(transaction, commit.tenant).await?;
+                }
             }
             Ok::<Effects, Trouble>(effects)
         }
@@ -186,7 +219,7 @@ impl<'a> Batch<'a> {
             Ok(effects) => {
                 for index in inserts {
                     self.written.push(index);
-                    self.scopes.insert(feed::scope(self.commits[index].tenant));
+                    self.note_scope(self.commits[index].tenant);
                 }
                 self.text.absorb(effects.text, &effects.deleted);
                 keep(transaction).await
@@ -209,14 +242,16 @@ impl<'a> Batch<'a> {
         let dialect = self.writer.database.dialect();
         let outcome = async {
             let effects = member::apply(transaction, dialect, commit, self.now).await?;
-            feed::open_scope(transaction, commit.tenant, &self.scopes).await?;
+            if !self.has_scope(commit.tenant) {
+                feed::open_scope(transaction, commit.tenant).await?;
+            }
             Ok::<Effects, Trouble>(effects)
         }
         .await;
         match outcome.map_err(Trouble::of_member) {
             Ok(effects) => {
                 self.written.push(index);
-                self.scopes.insert(feed::scope(commit.tenant));
+                self.note_scope(commit.tenant);
                 self.text.absorb(effects.text, &effects.deleted);
                 keep(transaction).await
             }

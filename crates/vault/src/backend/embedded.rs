@@ -69,7 +69,11 @@ impl EmbeddedBackend {
         create_private(path).map_err(|error| io_fault(&error))?;
         let connection = open_writer(path)?;
         let readers = Readers::new(path);
-        Ok(Self { writer: Writer::start(connection)?, readers, next_probe: AtomicU64::new(0) })
+        Ok(Self {
+            writer: Writer::start(connection)?,
+            readers,
+            next_probe: AtomicU64::new(0),
+        })
     }
 
     /// Asks the writer's connection how it keeps what it is given.
@@ -107,7 +111,12 @@ impl StorageBackend for EmbeddedBackend {
     async fn write(&self, name: &ObjectName, bytes: Vec<u8>) -> Result<(), StorageError> {
         check_size(&bytes)?;
         let objects = vec![(name.clone(), bytes)];
-        self.writer.submit(Op::Put { objects, existing: Existing::Replaced }).await
+        self.writer
+            .submit(Op::Put {
+                objects,
+                existing: Existing::Replaced,
+            })
+            .await
     }
 
     async fn write_if_absent(&self, name: &ObjectName, bytes: Vec<u8>) -> Result<(), StorageError> {
@@ -121,7 +130,12 @@ impl StorageBackend for EmbeddedBackend {
         if objects.is_empty() {
             return Ok(());
         }
-        self.writer.submit(Op::Put { objects, existing: Existing::Refused }).await
+        self.writer
+            .submit(Op::Put {
+                objects,
+                existing: Existing::Refused,
+            })
+            .await
     }
 
     async fn compare_and_swap(
@@ -132,7 +146,13 @@ impl StorageBackend for EmbeddedBackend {
     ) -> Result<(), StorageError> {
         check_size(&new)?;
         let (name, expected) = (name.clone(), expected.to_vec());
-        self.writer.submit(Op::Swap { name, expected, new }).await
+        self.writer
+            .submit(Op::Swap {
+                name,
+                expected,
+                new,
+            })
+            .await
     }
 
     async fn delete(&self, name: &ObjectName) -> Result<(), StorageError> {
@@ -148,7 +168,9 @@ impl StorageBackend for EmbeddedBackend {
         let from = prefix.to_owned();
         // Names are ASCII without control characters: DEL is above all of them.
         let to = format!("{prefix}\u{7f}");
-        let after = after.map(|name| name.as_str().to_owned()).unwrap_or_default();
+        let after = after
+            .map(|name| name.as_str().to_owned())
+            .unwrap_or_default();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let names: Vec<String> = self
             .readers
@@ -163,7 +185,9 @@ impl StorageBackend for EmbeddedBackend {
             .await?;
         names
             .iter()
-            .map(|name| ObjectName::new(name).ok_or_else(|| unavailable("a stored name is damaged")))
+            .map(|name| {
+                ObjectName::new(name).ok_or_else(|| unavailable("a stored name is damaged"))
+            })
             .collect()
     }
 
@@ -185,11 +209,17 @@ impl StorageBackend for EmbeddedBackend {
 /// and shared memory beside it take over its mode. Its directory entry is synced, which SQLite
 /// does for its log only.
 fn create_private(path: &Path) -> std::io::Result<()> {
-    let made = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let made = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
     match made {
         Ok(file) => {
             file.sync_all()?;
-            let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            let directory = path
+                .parent()
+                .filter(|parent| !parent.as_os_str().is_empty());
             std::fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
         }
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
@@ -217,14 +247,17 @@ fn open_writer(path: &Path) -> Result<Connection, StorageError> {
             connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         Ok((connection, application, version, tables))
     };
-    let (connection, application, version, tables) = open().map_err(|error| sqlite_fault(&error))?;
+    let (connection, application, version, tables) =
+        open().map_err(|error| sqlite_fault(&error))?;
     match (application, version, tables) {
         (0, 0, 0) => {
             let prepare = format!(
                 "BEGIN IMMEDIATE; {SCHEMA}; PRAGMA application_id = {APPLICATION_ID};
                  PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
             );
-            connection.execute_batch(&prepare).map_err(|error| sqlite_fault(&error))?;
+            connection
+                .execute_batch(&prepare)
+                .map_err(|error| sqlite_fault(&error))?;
         }
         (APPLICATION_ID, SCHEMA_VERSION, _) => {}
         (APPLICATION_ID, _, _) => return Err(unavailable("the file is of another release")),
@@ -232,7 +265,9 @@ fn open_writer(path: &Path) -> Result<Connection, StorageError> {
     }
     let in_force = read_durability(&connection).map_err(|error| sqlite_fault(&error))?;
     if in_force.journal_mode != "wal" || in_force.synchronous != SYNCHRONOUS_FULL {
-        return Err(unavailable("the file system does not allow a write-ahead log"));
+        return Err(unavailable(
+            "the file system does not allow a write-ahead log",
+        ));
     }
     Ok(connection)
 }
@@ -255,7 +290,9 @@ fn sqlite_fault(error: &rusqlite::Error) -> StorageError {
         Some(ErrorCode::NotADatabase) => "the file is not a Keyward vault",
         Some(ErrorCode::CannotOpen) => "the file cannot be opened",
         Some(ErrorCode::PermissionDenied) => "permission denied",
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another process holds the file",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another process holds the file"
+        }
         Some(ErrorCode::OutOfMemory) => "out of memory",
         _ => "the database failed",
     };

@@ -47,7 +47,9 @@ impl FileBackend {
     /// As [`FileBackend::open`].
     pub fn with_ops(root: &Path, ops: Arc<dyn FileOps>) -> Result<Self, StorageError> {
         let tree = Tree::open(root, ops).map_err(|error| io_fault(&error))?;
-        Ok(Self { tree: Arc::new(tree) })
+        Ok(Self {
+            tree: Arc::new(tree),
+        })
     }
 
     async fn run<T: Send + 'static>(
@@ -72,7 +74,9 @@ impl StorageBackend for FileBackend {
     async fn write(&self, name: &ObjectName, bytes: Vec<u8>) -> Result<(), StorageError> {
         check_size(&bytes)?;
         let objects = vec![(name.clone(), bytes)];
-        let written = self.run(move |tree| tree.put(&objects, Placement::Replace)).await?;
+        let written = self
+            .run(move |tree| tree.put(&objects, Placement::Replace))
+            .await?;
         written.map_err(|error| io_fault(&error))
     }
 
@@ -84,7 +88,9 @@ impl StorageBackend for FileBackend {
         for (_, bytes) in &objects {
             check_size(bytes)?;
         }
-        let written = self.run(move |tree| tree.put(&objects, Placement::IfAbsent)).await?;
+        let written = self
+            .run(move |tree| tree.put(&objects, Placement::IfAbsent))
+            .await?;
         written.map_err(|error| match error.kind() {
             io::ErrorKind::AlreadyExists => StorageError::AlreadyExists,
             _ => io_fault(&error),
@@ -99,7 +105,9 @@ impl StorageBackend for FileBackend {
     ) -> Result<(), StorageError> {
         check_size(&new)?;
         let (name, expected) = (name.clone(), expected.to_vec());
-        let swapped = self.run(move |tree| tree.swap(&name, &expected, new)).await?;
+        let swapped = self
+            .run(move |tree| tree.swap(&name, &expected, new))
+            .await?;
         match swapped {
             Ok(true) => Ok(()),
             Ok(false) => Err(StorageError::Conflict),
@@ -120,7 +128,9 @@ impl StorageBackend for FileBackend {
         limit: usize,
     ) -> Result<Vec<ObjectName>, StorageError> {
         let (prefix, after) = (prefix.to_owned(), after.cloned());
-        let listed = self.run(move |tree| tree.list(&prefix, after.as_ref(), limit)).await?;
+        let listed = self
+            .run(move |tree| tree.list(&prefix, after.as_ref(), limit))
+            .await?;
         listed.map_err(|error| io_fault(&error))
     }
 

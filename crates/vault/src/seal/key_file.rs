@@ -45,10 +45,19 @@ impl KeyFileSeal {
         random: &dyn Random,
     ) -> Result<Vec<u8>, SealError> {
         let key_fingerprint = fingerprint(sealing_key)?;
-        let binding =
-            Binding { deployment, root_key, kind: SealKind::KeyFile, seal_id: &key_fingerprint };
+        let binding = Binding {
+            deployment,
+            root_key,
+            kind: SealKind::KeyFile,
+            seal_id: &key_fingerprint,
+        };
         let wrapped_root = wrap(root, sealing_key, &binding, random)?;
-        let seal = Self { format: FORMAT, kind: SealKind::KeyFile, key_fingerprint, wrapped_root };
+        let seal = Self {
+            format: FORMAT,
+            kind: SealKind::KeyFile,
+            key_fingerprint,
+            wrapped_root,
+        };
         encode(&seal, WHAT)
     }
 
@@ -86,7 +95,9 @@ pub(crate) fn read(path: &Path) -> Result<SecretBytes, SealError> {
             ErrorKind::NotFound => SealError::KeyFileMissing,
             kind => SealError::KeyFileUnavailable(kind),
         })?;
-    let metadata = file.metadata().map_err(|error| SealError::KeyFileUnavailable(error.kind()))?;
+    let metadata = file
+        .metadata()
+        .map_err(|error| SealError::KeyFileUnavailable(error.kind()))?;
     if !metadata.is_file() {
         return Err(SealError::KeyFileMalformed);
     }
@@ -100,7 +111,8 @@ pub(crate) fn read(path: &Path) -> Result<SecretBytes, SealError> {
         return Err(SealError::KeyFileMalformed);
     }
     let mut key = SecretBytes::zeroed(KEY_LENGTH);
-    file.read_exact(key.expose_mut()).map_err(|_| SealError::KeyFileMalformed)?;
+    file.read_exact(key.expose_mut())
+        .map_err(|_| SealError::KeyFileMalformed)?;
     Ok(key)
 }
 
@@ -135,13 +147,19 @@ fn create(path: &Path, random: &dyn Random) -> Result<SecretBytes, SealError> {
 }
 
 fn write_synced(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
 fn sync_directory_of(path: &Path) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 

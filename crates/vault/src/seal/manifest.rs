@@ -80,5 +80,9 @@ pub(crate) fn encode<T: Serialize>(value: &T, what: &'static str) -> Result<Vec<
 
 /// Refuses other releases' layouts by name rather than by accident.
 pub(crate) fn check_format(found: u32, what: &'static str) -> Result<(), SealError> {
-    if found == FORMAT { Ok(()) } else { Err(SealError::Damaged { what }) }
+    if found == FORMAT {
+        Ok(())
+    } else {
+        Err(SealError::Damaged { what })
+    }
 }

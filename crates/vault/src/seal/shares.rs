@@ -47,7 +47,12 @@ pub(crate) fn make(
         sharing::split(threshold, total, random).map_err(SealError::Shares)?;
     let set_id = set.set_id();
     let seal_id = HEXLOWER.encode(&set_id);
-    let binding = Binding { deployment, root_key, kind: SealKind::Shares, seal_id: &seal_id };
+    let binding = Binding {
+        deployment,
+        root_key,
+        kind: SealKind::Shares,
+        seal_id: &seal_id,
+    };
     let stored = Stored {
         format: FORMAT,
         kind: SealKind::Shares,
@@ -55,7 +60,11 @@ pub(crate) fn make(
         wrapped_root: wrap(root, &sealing_key, &binding, random)?,
     };
     let stored = encode(&stored, WHAT)?;
-    Ok(NewSharesSeal { set_id, stored, shares: shares.iter().map(Share::to_text).collect() })
+    Ok(NewSharesSeal {
+        set_id,
+        stored,
+        shares: shares.iter().map(Share::to_text).collect(),
+    })
 }
 
 /// A stored seal, and the shares given so far.
@@ -74,8 +83,14 @@ impl SharesSeal {
             .decode(stored.share_set.as_bytes())
             .ok()
             .and_then(|bytes| ShareSet::from_bytes(&bytes).ok())
-            .ok_or(SealError::Damaged { what: "the public share set" })?;
-        Ok(Self { set, wrapped_root: stored.wrapped_root, given: Vec::new() })
+            .ok_or(SealError::Damaged {
+                what: "the public share set",
+            })?;
+        Ok(Self {
+            set,
+            wrapped_root: stored.wrapped_root,
+            given: Vec::new(),
+        })
     }
 
     pub(crate) fn threshold(&self) -> u8 {
@@ -100,8 +115,14 @@ impl SharesSeal {
     pub(crate) fn take(&mut self, text: &str) -> Result<bool, UnsealError> {
         let share = Share::from_text(text.trim()).map_err(refused)?;
         self.set.verify(&share).map_err(refused)?;
-        if self.given.iter().any(|earlier| earlier.index() == share.index()) {
-            return Err(UnsealError::Duplicate { index: share.index() });
+        if self
+            .given
+            .iter()
+            .any(|earlier| earlier.index() == share.index())
+        {
+            return Err(UnsealError::Duplicate {
+                index: share.index(),
+            });
         }
         self.given.push(share);
         Ok(self.progress() >= self.threshold())
@@ -117,7 +138,12 @@ impl SharesSeal {
         let given = std::mem::take(&mut self.given);
         let sealing_key = self.set.combine(&given).map_err(SealError::Shares)?;
         let seal_id = HEXLOWER.encode(&self.set.set_id());
-        let binding = Binding { deployment, root_key, kind: SealKind::Shares, seal_id: &seal_id };
+        let binding = Binding {
+            deployment,
+            root_key,
+            kind: SealKind::Shares,
+            seal_id: &seal_id,
+        };
         unwrap(&self.wrapped_root, &sealing_key, &binding)
     }
 }

@@ -45,8 +45,12 @@ pub(crate) fn unwrap(
     sealing_key: &SecretBytes,
     binding: &Binding<'_>,
 ) -> Result<Kek, SealError> {
-    let damaged = |_| SealError::Damaged { what: "the wrapped root key" };
-    let wrapped = BASE64.decode(wrapped.as_bytes()).map_err(|_| damaged(CryptoError::Truncated))?;
+    let damaged = |_| SealError::Damaged {
+        what: "the wrapped root key",
+    };
+    let wrapped = BASE64
+        .decode(wrapped.as_bytes())
+        .map_err(|_| damaged(CryptoError::Truncated))?;
     let context = binding.context();
     let root = prepare(sealing_key)?
         .unwrap_key(&binding.message(&context), &wrapped)
@@ -66,10 +70,17 @@ impl Binding<'_> {
     }
 
     fn message<'c>(&self, context: &'c BTreeMap<String, String>) -> MessageContext<'c> {
-        MessageContext { key_id: self.root_key.id, version: self.root_key.version, context }
+        MessageContext {
+            key_id: self.root_key.id,
+            version: self.root_key.version,
+            context,
+        }
     }
 }
 
 fn prepare(sealing_key: &SecretBytes) -> Result<PreparedKey, CryptoError> {
-    PreparedKey::new(&KeyMaterial::import(Algorithm::Aes256GcmCommit, sealing_key)?)
+    PreparedKey::new(&KeyMaterial::import(
+        Algorithm::Aes256GcmCommit,
+        sealing_key,
+    )?)
 }

@@ -13,10 +13,10 @@ use keyward_crypto::record::{KekRef, RecordError};
 use super::Vault;
 use super::hierarchy::OpenHierarchy;
 use crate::object_names::named;
+use crate::seal::SealError;
 use crate::seal::key_file::{self, KeyFileSeal};
 use crate::seal::manifest::{Manifest, SealKind};
 use crate::seal::shares::SharesSeal;
-use crate::seal::SealError;
 
 /// The seals of a deployment and how they stand.
 #[derive(Default)]
@@ -36,12 +36,15 @@ impl Seals {
         let mut seals = Self::default();
         if let Some(entry) = manifest.seal(SealKind::KeyFile) {
             let stored = backend.read(&named(&entry.object)?).await?;
-            seals.key_file =
-                Some(stored.ok_or(SealError::Damaged { what: "the seal of the key file" })?);
+            seals.key_file = Some(stored.ok_or(SealError::Damaged {
+                what: "the seal of the key file",
+            })?);
         }
         if let Some(entry) = manifest.seal(SealKind::Shares) {
             let stored = backend.read(&named(&entry.object)?).await?;
-            let stored = stored.ok_or(SealError::Damaged { what: "the seal of the shares" })?;
+            let stored = stored.ok_or(SealError::Damaged {
+                what: "the seal of the shares",
+            })?;
             seals.shares = Some(SharesSeal::parse(&stored)?);
         }
         Ok(seals)
@@ -134,7 +137,10 @@ impl SealControl for Vault {
 }
 
 fn root_ref(manifest: &Manifest) -> KekRef {
-    KekRef { id: manifest.root_key.id, version: manifest.root_key.version }
+    KekRef {
+        id: manifest.root_key.id,
+        version: manifest.root_key.version,
+    }
 }
 
 /// Genuine shares that do not open the seal: what is stored of it was altered.

@@ -48,7 +48,11 @@ struct TenantKeys {
 
 impl OpenHierarchy {
     pub(super) fn new(root: Kek, root_name: KekRef) -> Arc<Self> {
-        Arc::new(Self { root, root_name, tenants: RwLock::default() })
+        Arc::new(Self {
+            root,
+            root_name,
+            tenants: RwLock::default(),
+        })
     }
 
     fn current(&self, tenant: TenantId) -> Option<OpenKek> {
@@ -56,7 +60,13 @@ impl OpenHierarchy {
     }
 
     fn named(&self, tenant: TenantId, name: KekRef) -> Option<OpenKek> {
-        self.tenants.read().open.get(&tenant)?.by_name.get(&name).cloned()
+        self.tenants
+            .read()
+            .open
+            .get(&tenant)?
+            .by_name
+            .get(&name)
+            .cloned()
     }
 
     fn forgotten(&self) -> u64 {
@@ -119,7 +129,10 @@ impl Vault {
             return Err(StorageError::NoTenantKek);
         }
         let is_named = |kek: &&TenantKek| kek_name(kek).is_ok_and(|name| name == named);
-        let row = live.iter().find(is_named).ok_or(refused(RecordError::WrongKek { named }))?;
+        let row = live
+            .iter()
+            .find(is_named)
+            .ok_or(refused(RecordError::WrongKek { named }))?;
         let kek = self.open_kek(hierarchy, tenant, row).await?;
         hierarchy.keep(tenant, &kek, false, began_at);
         Ok(kek)
@@ -141,10 +154,12 @@ impl Vault {
         let (outer, core) = layout::split(&stored)?;
         let label = kek_label(row)?;
         let digest = Some(&row.record_digest.0);
-        let opened =
-            record::open(outer, core, &hierarchy.root, &label, digest).map_err(refused)?;
+        let opened = record::open(outer, core, &hierarchy.root, &label, digest).map_err(refused)?;
         let key = Kek::from_secret(&opened.payload).map_err(|_| refused(RecordError::Malformed))?;
-        Ok(OpenKek { name: kek_name(row)?, key: Arc::new(key) })
+        Ok(OpenKek {
+            name: kek_name(row)?,
+            key: Arc::new(key),
+        })
     }
 }
 
@@ -202,7 +217,9 @@ impl Vault {
     /// A time-ordered id, as records have.
     fn fresh_record_id(&self, now: Timestamp) -> Result<RecordId, StorageError> {
         let mut bytes = [0; 10];
-        self.random.fill(&mut bytes).map_err(|error| refused(error.into()))?;
+        self.random
+            .fill(&mut bytes)
+            .map_err(|error| refused(error.into()))?;
         let millis = u64::try_from(now.as_micros() / 1000).unwrap_or_default();
         let id = uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
         Ok(RecordId::from_uuid(id))
@@ -211,12 +228,14 @@ impl Vault {
 
 /// The name of a tenant's key in outer headers: the id of its own record, and its version.
 fn kek_name(row: &TenantKek) -> Result<KekRef, StorageError> {
-    Ok(KekRef { id: row.record.uuid(), version: kek_version(row)? })
+    Ok(KekRef {
+        id: row.record.uuid(),
+        version: kek_version(row)?,
+    })
 }
 
 fn kek_version(row: &TenantKek) -> Result<u32, StorageError> {
-    u32::try_from(row.version)
-        .map_err(|_| refused(RecordError::WrongRecord { field: "version" }))
+    u32::try_from(row.version).map_err(|_| refused(RecordError::WrongRecord { field: "version" }))
 }
 
 fn kek_label(row: &TenantKek) -> Result<RecordLabel, StorageError> {

@@ -53,9 +53,14 @@ impl Vault {
         if backend.read(&manifest_name).await?.is_some() {
             return Err(SealError::AlreadyInitialized);
         }
-        let root_key = RootKeyName { id: fresh_id(random)?, version: 1 };
+        let root_key = RootKeyName {
+            id: fresh_id(random)?,
+            version: 1,
+        };
         let prepared = seal_root(deployment, root_key, setup, random)?;
-        backend.write_if_absent(&prepared.name, prepared.stored).await?;
+        backend
+            .write_if_absent(&prepared.name, prepared.stored)
+            .await?;
         let manifest = Manifest {
             format: FORMAT,
             deployment,
@@ -67,7 +72,10 @@ impl Vault {
         };
         let encoded = encode(&manifest, "the manifest")?;
         match backend.write_if_absent(&manifest_name, encoded).await {
-            Ok(()) => Ok(InitOutcome { root_key: root_key.id, shares: prepared.shares }),
+            Ok(()) => Ok(InitOutcome {
+                root_key: root_key.id,
+                shares: prepared.shares,
+            }),
             Err(StorageError::AlreadyExists) => Err(SealError::AlreadyInitialized),
             Err(error) => Err(error.into()),
         }

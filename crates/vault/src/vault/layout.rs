@@ -18,7 +18,9 @@ pub(super) fn is_single(sealed: &SealedRecord) -> bool {
 
 /// A record as one object.
 pub(super) fn join(sealed: SealedRecord) -> Vec<u8> {
-    let SealedRecord { mut outer, core, .. } = sealed;
+    let SealedRecord {
+        mut outer, core, ..
+    } = sealed;
     outer.reserve_exact(core.len());
     outer.extend_from_slice(&core);
     outer

@@ -17,7 +17,9 @@ use crate::object_names;
 impl SecureStorage for Vault {
     async fn store(&self, records: Vec<NewRecord>) -> Result<Vec<Digest>, StorageError> {
         let hierarchy = self.unsealed()?;
-        let Some(first) = records.first() else { return Ok(Vec::new()) };
+        let Some(first) = records.first() else {
+            return Ok(Vec::new());
+        };
         let lane = TenantId::from_uuid(first.label.tenant);
         let mut keks: HashMap<TenantId, OpenKek> = HashMap::with_capacity(1);
         let mut digests = Vec::with_capacity(records.len());
@@ -61,8 +63,14 @@ impl SecureStorage for Vault {
         let named = record::peek_outer(outer).map_err(refused)?;
         let tenant = TenantId::from_uuid(expected.tenant);
         let kek = self.named_kek(&hierarchy, tenant, named).await?;
-        record::open(outer, core, &kek.key, expected, digest.map(|digest| &digest.0))
-            .map_err(refused)
+        record::open(
+            outer,
+            core,
+            &kek.key,
+            expected,
+            digest.map(|digest| &digest.0),
+        )
+        .map_err(refused)
     }
 
     async fn destroy(&self, record: RecordId) -> Result<(), StorageError> {

@@ -327,7 +327,8 @@ async fn plan(
         created_by: caller.token,
         created_at: now,
         updated_at: now,
-        etag: 1,
+        // The draft of its creation makes it 1.
+        etag: 0,
     };
     check_texts(&key)?;
     Ok(Plan {
@@ -423,17 +424,12 @@ async fn insert(
         key,
         versions: vec![row],
     };
-    let mut draft = Draft::new(
-        current,
-        circumstance(node, caller, None),
-        node.transition_ids(),
-    );
+    let mut draft = Draft::new(current, circumstance(node, caller, None), node.entropy());
     draft.record_creation();
     if activate {
         draft.activate(Which::Version(1))?;
     }
     let (mut value, drafted) = draft.finish();
-    value.key.etag = 1;
     value.versions[0].etag = 1;
     let mut writes = vec![
         Write::insert(Row::Key(Box::new(value.key.clone()))),
@@ -455,24 +451,14 @@ async fn insert(
 }
 
 impl Node {
-    /// Ids for history rows, in order of time.
-    pub(crate) fn transition_ids(&self) -> Box<dyn FnMut() -> crate::ids::TransitionId + Send> {
+    /// What makes ids of history rows unguessable.
+    pub(crate) fn entropy(&self) -> Box<dyn FnMut() -> [u8; 8] + Send> {
         let random = self.ports.random.clone();
-        let clock = self.ports.clock.clone();
-        let mut counter: u16 = 0;
         Box::new(move || {
-            let mut bytes = [0; 10];
-            // Without randomness the id still differs by time and counter; the registry's primary
-            // key refuses a repetition.
+            let mut bytes = [0; 8];
+            // Without randomness the ids still differ: by row version and place.
             let _ = random.fill(&mut bytes);
-            // Rows of one commit keep their order: the counter leads the random part.
-            let [high, low] = counter.to_be_bytes();
-            bytes[0] = high & 0x0f;
-            bytes[1] = low;
-            counter = counter.wrapping_add(1);
-            let millis = u64::try_from(clock.now().as_micros() / 1000).unwrap_or(0);
-            let uuid = uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid();
-            crate::ids::TransitionId::from_uuid(uuid)
+            bytes
         })
     }
 

@@ -141,7 +141,7 @@ impl<'a> Verb<'a> {
     fn draft(&self, current: KeyWithVersions) -> Draft {
         let Attempt { node, caller, .. } = self.attempt;
         let at = circumstance(node, caller, self.reason.clone());
-        Draft::new(current, at, node.transition_ids())
+        Draft::new(current, at, node.entropy())
     }
 
     async fn save(
@@ -155,7 +155,7 @@ impl<'a> Verb<'a> {
         let done = self
             .attempt
             .commit(proof, writes, |event| {
-                event.reason = self.reason.clone();
+                event.reason.clone_from(&self.reason);
                 event.resource.version = Some(before);
                 detail(event, "primary_version", value.key.primary_version);
                 complete(event);
@@ -367,10 +367,18 @@ pub async fn revoke(
 ) -> Result<Changed<KeyWithVersions>, OpError> {
     let LifecycleRequest {
         which,
-        reason: note,
+        reason: remark,
         if_match,
     } = request;
-    let mut verb = Verb::new(node, caller, Action::KeyRevoke, tenant, key, note, if_match);
+    let mut verb = Verb::new(
+        node,
+        caller,
+        Action::KeyRevoke,
+        tenant,
+        key,
+        remark,
+        if_match,
+    );
     let outcome = async {
         let (current, _, proof) = verb.open(tenant, key).await?;
         let mut draft = verb.draft(current);

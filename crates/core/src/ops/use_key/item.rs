@@ -13,7 +13,7 @@ use super::{Done, Spent, Use};
 use crate::error::OpError;
 use crate::hot::HotVersion;
 use crate::noun::action::Action;
-use crate::port::key_provider::{CryptoAnswer, CryptoCall};
+use crate::port::key_provider::{CryptoAnswer, CryptoCall, ProviderError};
 
 /// Bound to what is protected: names and values, given again to open it.
 pub type Context = BTreeMap<String, String>;
@@ -555,7 +555,16 @@ impl Use<'_> {
         version: &HotVersion,
         call: CryptoCall<'_>,
     ) -> Result<CryptoAnswer, OpError> {
-        Ok(self.provider.perform(&self.material(version), call).await?)
+        let opens = matches!(
+            call,
+            CryptoCall::Decrypt { .. } | CryptoCall::Unwrap { .. } | CryptoCall::Decapsulate { .. }
+        );
+        match self.provider.perform(&self.material(version), call).await {
+            Err(ProviderError::InvalidInput { reason }) if opens => {
+                Err(OpError::MalformedCiphertext { reason })
+            }
+            answer => Ok(answer?),
+        }
     }
 
     async fn bytes(&self, version: &HotVersion, call: CryptoCall<'_>) -> Result<Vec<u8>, OpError> {

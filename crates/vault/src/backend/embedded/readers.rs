@@ -26,8 +26,14 @@ struct Pool {
 
 impl Readers {
     pub(super) fn new(path: &Path) -> Self {
-        let pool = Pool { path: path.to_owned(), idle: Mutex::new(Vec::new()) };
-        Self { pool: Arc::new(pool), turns: Arc::new(Semaphore::new(CONNECTIONS)) }
+        let pool = Pool {
+            path: path.to_owned(),
+            idle: Mutex::new(Vec::new()),
+        };
+        Self {
+            pool: Arc::new(pool),
+            turns: Arc::new(Semaphore::new(CONNECTIONS)),
+        }
     }
 
     pub(super) async fn run<T: Send + 'static>(

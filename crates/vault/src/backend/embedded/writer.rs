@@ -38,9 +38,18 @@ pub(super) enum Existing {
 
 /// One change, applied wholly or not at all.
 pub(super) enum Op {
-    Put { objects: Vec<(ObjectName, Vec<u8>)>, existing: Existing },
-    Swap { name: ObjectName, expected: Vec<u8>, new: Vec<u8> },
-    Delete { name: ObjectName },
+    Put {
+        objects: Vec<(ObjectName, Vec<u8>)>,
+        existing: Existing,
+    },
+    Swap {
+        name: ObjectName,
+        expected: Vec<u8>,
+        new: Vec<u8>,
+    },
+    Delete {
+        name: ObjectName,
+    },
 }
 
 enum Request {
@@ -62,7 +71,10 @@ impl Writer {
             .name("vault-writer".to_owned())
             .spawn(move || run(&connection, queue))
             .map_err(|_| unavailable("the writer's thread could not be started"))?;
-        Ok(Self { requests: Some(requests), thread: Some(thread) })
+        Ok(Self {
+            requests: Some(requests),
+            thread: Some(thread),
+        })
     }
 
     /// Hands over one change and waits until it is durable or refused.
@@ -75,7 +87,8 @@ impl Writer {
     }
 
     pub(super) async fn limit_size(&self, size_bytes_max: Option<u64>) -> Answer {
-        self.ask(|reply| Request::LimitSize(size_bytes_max, reply)).await
+        self.ask(|reply| Request::LimitSize(size_bytes_max, reply))
+            .await
     }
 
     async fn ask<T>(
@@ -173,8 +186,11 @@ impl Batch {
 
     fn apply_all(&self, connection: &Connection) -> rusqlite::Result<Vec<Answer>> {
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        let answers: rusqlite::Result<Vec<Answer>> =
-            self.changes.iter().map(|(op, _)| op.apply(connection)).collect();
+        let answers: rusqlite::Result<Vec<Answer>> = self
+            .changes
+            .iter()
+            .map(|(op, _)| op.apply(connection))
+            .collect();
         let answers = answers?;
         connection.execute_batch("COMMIT")?;
         Ok(answers)
@@ -198,7 +214,10 @@ impl Op {
     /// The outer result is the disk's, the inner one the caller's.
     fn apply(&self, connection: &Connection) -> rusqlite::Result<Answer> {
         match self {
-            Self::Put { objects, existing: Existing::Replaced } => {
+            Self::Put {
+                objects,
+                existing: Existing::Replaced,
+            } => {
                 let mut statement = connection.prepare_cached(
                     "INSERT INTO objects (name, bytes) VALUES (?1, ?2)
                      ON CONFLICT (name) DO UPDATE SET bytes = excluded.bytes",
@@ -208,12 +227,23 @@ impl Op {
                 }
                 Ok(Ok(()))
             }
-            Self::Put { objects, existing: Existing::Refused } => insert_all(connection, objects),
-            Self::Swap { name, expected, new } => {
+            Self::Put {
+                objects,
+                existing: Existing::Refused,
+            } => insert_all(connection, objects),
+            Self::Swap {
+                name,
+                expected,
+                new,
+            } => {
                 let changed = connection
                     .prepare_cached("UPDATE objects SET bytes = ?3 WHERE name = ?1 AND bytes = ?2")?
                     .execute((name.as_str(), expected, new))?;
-                Ok(if changed == 1 { Ok(()) } else { Err(StorageError::Conflict) })
+                Ok(if changed == 1 {
+                    Ok(())
+                } else {
+                    Err(StorageError::Conflict)
+                })
             }
             Self::Delete { name } => {
                 connection
@@ -257,8 +287,7 @@ fn insert_all(
 fn purge_log(connection: &Connection) {
     let purge = || -> rusqlite::Result<i64> {
         connection.busy_timeout(PURGE_WAIT)?;
-        let busy =
-            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        let busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
         connection.busy_timeout(BUSY_WAIT)?;
         Ok(busy)
     };
@@ -274,4 +303,114 @@ fn limit_pages(connection: &Connection, size_bytes_max: Option<u64>) -> rusqlite
         (i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1)).clamp(1, PAGES_MAX)
     });
     connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    type Waiting = oneshot::Receiver<Answer>;
+
+    fn connection(folder: &tempfile::TempDir) -> Connection {
+        let path = folder.path().join("vault.db");
+        super::super::create_private(&path).unwrap();
+        super::super::open_writer(&path).unwrap()
+    }
+
+    fn insert(texts: &[&str]) -> Op {
+        let object = |text: &&str| (ObjectName::new(text).unwrap(), text.as_bytes().to_vec());
+        Op::Put {
+            objects: texts.iter().map(object).collect(),
+            existing: Existing::Refused,
+        }
+    }
+
+    fn batch(connection: &Connection, ops: impl IntoIterator<Item = Op>) -> (Batch, Vec<Waiting>) {
+        let mut batch = Batch::default();
+        let mut waiting = Vec::new();
+        for op in ops {
+            let (reply, answer) = oneshot::channel();
+            batch.take(Request::Change(op, reply), connection);
+            waiting.push(answer);
+        }
+        (batch, waiting)
+    }
+
+    fn count(connection: &Connection) -> i64 {
+        connection
+            .query_row("SELECT count(*) FROM objects", [], |row| row.get(0))
+            .unwrap()
+    }
+
+    /// Pages in the log since it was last emptied: at least one for each commit.
+    fn log_pages(connection: &Connection) -> i64 {
+        connection
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_hundred_callers_share_one_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connection(&folder);
+        purge_log(&connection);
+        let names: Vec<String> = (0..100).map(|n| format!("a/{n}")).collect();
+        let (batch, waiting) = batch(&connection, names.iter().map(|name| insert(&[name])));
+        batch.commit(&connection);
+        for mut answer in waiting {
+            assert_eq!(answer.try_recv().unwrap(), Ok(()));
+        }
+        assert_eq!(count(&connection), 100);
+        assert!(
+            log_pages(&connection) < 20,
+            "one commit writes each page once"
+        );
+    }
+
+    #[test]
+    fn one_callers_conflict_is_not_anothers() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connection(&folder);
+        let ops = [
+            insert(&["a"]),
+            insert(&["b", "c", "a", "d"]),
+            insert(&["e", "f"]),
+        ];
+        let (batch, waiting) = batch(&connection, ops);
+        batch.commit(&connection);
+        let answers: Vec<Answer> = waiting
+            .into_iter()
+            .map(|mut answer| answer.try_recv().unwrap())
+            .collect();
+        assert_eq!(answers, [Ok(()), Err(StorageError::AlreadyExists), Ok(())]);
+        assert_eq!(
+            count(&connection),
+            3,
+            "a, e and f: the refused request left nothing"
+        );
+    }
+
+    #[test]
+    fn nobody_hears_success_when_the_commit_fails() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connection(&folder);
+        limit_pages(&connection, Some(8192)).unwrap();
+        let large = (ObjectName::new("large").unwrap(), vec![1; 1 << 20]);
+        let too_large = Op::Put {
+            objects: vec![large],
+            existing: Existing::Replaced,
+        };
+        let (failing, waiting) = batch(&connection, [insert(&["a"]), too_large, insert(&["b"])]);
+        failing.commit(&connection);
+        for mut answer in waiting {
+            let answer = answer.try_recv().unwrap();
+            assert!(matches!(answer, Err(StorageError::Unavailable { .. })));
+        }
+        assert_eq!(count(&connection), 0);
+        limit_pages(&connection, None).unwrap();
+        let (next, mut waiting) = batch(&connection, [insert(&["a"])]);
+        next.commit(&connection);
+        assert_eq!(waiting.remove(0).try_recv().unwrap(), Ok(()));
+    }
 }

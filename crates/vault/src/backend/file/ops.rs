@@ -102,7 +102,11 @@ impl FileOps for StdFileOps {
     }
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn NewFile>> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)?;
         Ok(Box::new(file))
     }
 
@@ -132,7 +136,10 @@ impl FileOps for StdFileOps {
             let entry = entry?;
             // A name that is not UTF-8 is none of ours.
             if let Ok(name) = entry.file_name().into_string() {
-                entries.push(DirectoryEntry { name, is_directory: entry.file_type()?.is_dir() });
+                entries.push(DirectoryEntry {
+                    name,
+                    is_directory: entry.file_type()?.is_dir(),
+                });
             }
         }
         Ok(entries)

@@ -85,7 +85,9 @@ impl Tree {
             let _held = self.lock(name);
             touched.insert(self.place(name, bytes, placement)?);
         }
-        touched.iter().try_for_each(|directory| self.ops.sync_directory(directory))
+        touched
+            .iter()
+            .try_for_each(|directory| self.ops.sync_directory(directory))
     }
 
     /// Replaces `expected` by `new`; false if something else is there.
@@ -141,12 +143,7 @@ impl Tree {
     }
 
     /// Gives synced bytes a name; returns the directory that is to be synced.
-    fn place(
-        &self,
-        name: &ObjectName,
-        bytes: &[u8],
-        placement: Placement,
-    ) -> io::Result<PathBuf> {
+    fn place(&self, name: &ObjectName, bytes: &[u8], placement: Placement) -> io::Result<PathBuf> {
         let path = self.path(name);
         let directory = parent(&path);
         self.ensure_directory(directory)?;
@@ -217,7 +214,10 @@ impl Tree {
         if directory != self.root {
             self.ensure_directory(above)?;
         }
-        accept(self.ops.create_directory(directory), ErrorKind::AlreadyExists)?;
+        accept(
+            self.ops.create_directory(directory),
+            ErrorKind::AlreadyExists,
+        )?;
         let synced = self.ops.sync_directory(above);
         if directory == self.root {
             // The folder's own parent is the operator's, and perhaps not ours to open.
@@ -310,5 +310,7 @@ fn accept(result: io::Result<()>, kind: ErrorKind) -> io::Result<()> {
 
 /// The directory a path is in. Every path here has one.
 fn parent(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }

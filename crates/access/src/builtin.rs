@@ -1,0 +1,206 @@
+//! The built-in roles, which exist in every deployment and cannot be changed.
+//!
+//! Duties are separate: who administers keys cannot use them, who uses them cannot administer
+//! them, who audits can do neither. Each role's actions are listed and not derived, so that a new
+//! action belongs to nobody until somebody decides whose it is.
+
+#![allow(clippy::enum_glob_use)] // the lists below read as the catalogue does
+
+use keyward_core::ids::RoleId;
+use keyward_core::noun::action::{
+    Action::{self, *},
+    ActionSet, Effect, Scope,
+};
+use uuid::Uuid;
+
+/// A built-in role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuiltinRole {
+    /// Its id, the same in every deployment.
+    pub id: RoleId,
+    /// Its name.
+    pub name: &'static str,
+    /// What it is for.
+    pub description: &'static str,
+    /// The actions its holder may perform.
+    pub permissions: ActionSet,
+    /// The actions its holder may give to others besides its own.
+    pub delegable: ActionSet,
+}
+
+/// What concerns the deployment.
+const DEPLOYMENT: ActionSet = ActionSet::of(&[
+    SystemSeal,
+    TenantCreate,
+    TenantList,
+    TenantSuspend,
+    TenantResume,
+    TenantShred,
+]);
+
+/// Members of a tenant and what they may do.
+const MEMBERS: ActionSet = ActionSet::of(&[
+    TenantRead,
+    PrincipalCreate,
+    PrincipalList,
+    PrincipalDisable,
+    TokenCreate,
+    TokenList,
+    TokenRevoke,
+    RoleCreate,
+    RoleList,
+    RoleUpdate,
+    RoleAssign,
+    RoleUnassign,
+]);
+
+/// The everyday life of keys, and what stops a leak.
+const OPERATION: ActionSet = ActionSet::of(&[
+    KeySearch,
+    KeyRead,
+    KeyHistory,
+    KeyUsage,
+    KeyActivate,
+    KeySuspend,
+    KeyResume,
+    KeyRotate,
+    KeyEmergencyRotate,
+    KeyRollBack,
+    KeyExpire,
+    KeyRenew,
+    KeyRevoke,
+    KeyCompromise,
+    KeyCancelDestruction,
+    ClassRead,
+    BindingCreate,
+    BindingList,
+    BindingRelease,
+    PolicyList,
+    JobList,
+]);
+
+/// What of keys is not everyday: their beginning, their rules and their end.
+const KEY_ADMINISTRATION: ActionSet = ActionSet::of(&[
+    KeyCreate,
+    KeyUpdate,
+    KeyRetire,
+    KeyScheduleDestruction,
+    KeyForceDestruction,
+    KeyDestroy,
+    ClassAssign,
+    ClassRevert,
+    PolicyCreate,
+    PolicyUpdate,
+    PolicyDelete,
+]);
+
+/// Using keys.
+const USE: ActionSet = ActionSet::of(&[
+    KeySearch,
+    KeyRead,
+    KeyEncrypt,
+    KeyDecrypt,
+    KeyRewrap,
+    KeySign,
+    KeyVerify,
+    KeyMac,
+    KeyVerifyMac,
+    KeyWrap,
+    KeyUnwrap,
+    KeyDataKey,
+    KeyDerive,
+    KeyEncapsulate,
+    KeyDecapsulate,
+    RandomBytes,
+    ClassRead,
+    BindingCreate,
+    BindingList,
+    BindingRelease,
+]);
+
+/// Looking at everything.
+const AUDIT: ActionSet = ActionSet::of(&[
+    TenantList,
+    TenantRead,
+    PrincipalList,
+    TokenList,
+    RoleList,
+    KeySearch,
+    KeyRead,
+    KeyHistory,
+    KeyUsage,
+    RandomBytes,
+    ClassRead,
+    BindingList,
+    PolicyList,
+    JobList,
+    AuditRead,
+]);
+
+/// Holding shares of escrowed keys.
+const CUSTODY: ActionSet = ActionSet::of(&[KeySearch, KeyRead, KeyHistory]);
+
+const TENANT_ADMINISTRATION: ActionSet = MEMBERS.union(OPERATION).union(KEY_ADMINISTRATION);
+
+/// All built-in roles.
+pub fn roles() -> Vec<BuiltinRole> {
+    vec![
+        BuiltinRole {
+            id: id(1),
+            name: "system-admin",
+            description: "Administers the deployment, its tenants and their keys; uses no key and reads no log",
+            permissions: DEPLOYMENT.union(TENANT_ADMINISTRATION),
+            delegable: grantable(|_| true),
+        },
+        BuiltinRole {
+            id: id(2),
+            name: "tenant-admin",
+            description: "Administers one tenant and its keys; uses no key and reads no log",
+            permissions: TENANT_ADMINISTRATION,
+            delegable: grantable(|action| action.scope() != Scope::System),
+        },
+        BuiltinRole {
+            id: id(3),
+            name: "operator",
+            description: "Runs the everyday life of keys and stops leaks; neither makes, destroys nor uses keys",
+            permissions: OPERATION,
+            delegable: ActionSet::EMPTY,
+        },
+        BuiltinRole {
+            id: id(4),
+            name: "crypto-user",
+            description: "Uses keys to protect and to process; changes none",
+            permissions: USE,
+            delegable: ActionSet::EMPTY,
+        },
+        BuiltinRole {
+            id: id(5),
+            name: "auditor",
+            description: "Sees everything, the audit log included; changes and uses nothing",
+            permissions: AUDIT,
+            delegable: ActionSet::EMPTY,
+        },
+        BuiltinRole {
+            id: id(6),
+            name: "custodian",
+            description: "Holds shares of escrowed keys",
+            permissions: CUSTODY,
+            delegable: ActionSet::EMPTY,
+        },
+    ]
+}
+
+/// What can be granted at all, and passes the filter.
+fn grantable(filter: impl Fn(Action) -> bool) -> ActionSet {
+    let actions = Action::ALL.iter().copied();
+    actions
+        .filter(|action| action.effect() != Effect::Record && filter(*action))
+        .collect()
+}
+
+/// Fixed ids in the form of version 8, which leaves the content to its maker (RFC 9562).
+const fn id(number: u128) -> RoleId {
+    RoleId::from_uuid(Uuid::from_u128(
+        0x6b65_7977_6172_8000_8000_0000_0000_0000 | number,
+    ))
+}

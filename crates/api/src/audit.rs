@@ -1,0 +1,111 @@
+//! Entries of the audit log.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use crate::names::{AuditAuthentication, AuditOutcome, Permission};
+use crate::time::Time;
+
+/// Who did what to what, when, from where, and how it ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditEntry {
+    /// Its place in the node's journal, without gaps.
+    #[schema(minimum = 0)]
+    pub sequence: u64,
+    /// When.
+    pub time: Time,
+    /// On which node.
+    pub node: String,
+    /// In which tenant; absent for the system's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<Uuid>,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Permission,
+    /// To what.
+    pub resource: Resource,
+    /// How it ended.
+    pub outcome: AuditOutcome,
+    /// A stable code of what went wrong, or why it was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The request.
+    pub correlation_id: String,
+    /// More, without secrets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(value_type = Object)]
+    pub details: BTreeMap<String, serde_json::Value>,
+    /// The revision of the change it belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// The number of the change in its tenant's change log.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<i64>,
+}
+
+/// Who acted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Actor {
+    /// The principal, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal_id: Option<Uuid>,
+    /// The token, if one was recognised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<Uuid>,
+    /// The network address the request came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// How it was known.
+    pub authentication: AuditAuthentication,
+}
+
+/// What was acted on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditResource)]
+pub struct Resource {
+    /// The kind of thing.
+    pub kind: String,
+    /// Its id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Uuid>,
+    /// Its name as given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The key version that was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<i64>,
+}
+
+/// Which entries a reader wants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AuditQuery {
+    /// Entries after this sequence number; without it, the last ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub after: Option<u64>,
+    /// At most so many; 100 if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+    /// With `after`: wait so many seconds for something new before answering with nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 30)]
+    pub wait: Option<u64>,
+}
+
+/// Entries in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AuditEntries {
+    /// The entries.
+    pub items: Vec<AuditEntry>,
+    /// What to pass as `after` to go on from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
+    pub next_after: Option<u64>,
+}

@@ -1,0 +1,36 @@
+//! Background jobs.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::names::{JobKind, JobState};
+use crate::time::Time;
+
+/// Work that outlives a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Job {
+    /// Its id.
+    pub id: Uuid,
+    /// Whose it is; absent for the system's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant_id: Option<Uuid>,
+    /// What it does.
+    pub kind: JobKind,
+    /// Where it stands.
+    pub state: JobState,
+    /// What it acts on: the id of a version or a tenant.
+    pub subject_id: Uuid,
+    /// When it may begin.
+    pub due_at: Time,
+    /// How often it was tried.
+    #[schema(minimum = 0)]
+    pub attempts: i32,
+    /// A stable code of what last went wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+    /// When it was made.
+    pub created_at: Time,
+    /// When it last changed.
+    pub updated_at: Time,
+}

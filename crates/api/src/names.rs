@@ -1,0 +1,119 @@
+//! Enumerations by name. The server knows exactly the names listed here; a client keeps a name it
+//! does not know yet, so that a newer server's answer still reads.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident $summary:literal [$($text:literal),+ $(,)?];)+) => {$(
+        $(#[$doc])*
+        #[doc = $summary]
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Cow<'static, str>);
+
+        impl $name {
+            /// Every name there is.
+            pub const ALL: &'static [&'static str] = &[$($text),+];
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl From<&'static str> for $name {
+            fn from(name: &'static str) -> Self {
+                Self(Cow::Borrowed(name))
+            }
+        }
+
+        impl From<String> for $name {
+            fn from(name: String) -> Self {
+                Self(Cow::Owned(name))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl PartialSchema for $name {
+            fn schema() -> RefOr<Schema> {
+                ObjectBuilder::new()
+                    .schema_type(SchemaType::new(Type::String))
+                    .description(Some($summary))
+                    .enum_values(Some(Self::ALL.iter().copied()))
+                    .into()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )+};
+}
+
+names! {
+    Algorithm "What a key computes." [
+        "aes-256-gcm-commit", "aes-256-gcm", "chacha20-poly1305", "hmac-sha-256", "hmac-sha-512",
+        "rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384", "ed25519", "ml-kem-768",
+        "ml-dsa-65", "aes-256-kwp",
+    ];
+    Usage "What a key may be used for." [
+        "encrypt", "decrypt", "sign", "verify", "mac", "verify_mac", "wrap", "unwrap", "data_key",
+        "derive", "encapsulate", "decapsulate",
+    ];
+    SignatureScheme "How a signature is made." [
+        "rsa-pss-sha-256", "rsa-pss-sha-384", "rsa-pss-sha-512", "rsa-pkcs1-sha-256",
+        "rsa-pkcs1-sha-384", "rsa-pkcs1-sha-512", "ecdsa-sha-256", "ecdsa-sha-384", "ed25519",
+        "ml-dsa-65",
+    ];
+    Provider "Who holds a key's material." [
+        "native", "aws-kms", "azure-kv", "gcp-kms", "hashicorp-vault", "pkcs11",
+    ];
+    KeyOrigin "How a key's material came to be." ["generated", "imported", "adopted"];
+    KeyState "The state of a key version." [
+        "pending", "active", "inactive", "rotated", "expired", "compromised",
+        "pending_destruction", "destroyed", "destroyed_compromised",
+    ];
+    TenantState "What a tenant may do." ["active", "suspended", "shredded"];
+    PrincipalKind "A person or a service." ["person", "service"];
+    RevocationReason "Why a key is revoked." [
+        "unspecified", "key_compromise", "affiliation_changed", "superseded",
+        "cessation_of_operation", "privilege_withdrawn",
+    ];
+    JobKind "What a job does." ["destroy_material", "shred_tenant"];
+    JobState "Where a job stands." ["queued", "running", "done", "failed"];
+    AuditOutcome "How an operation ended." ["ok", "refused", "failed"];
+    AuditAuthentication "How the actor was known." ["token", "system", "none"];
+    AuditPending "The change is durable; its journal entry follows." ["pending"];
+    Permission "An action that a role can allow, as the audit log names it." [
+        "system.init", "system.unseal", "system.seal", "system.start", "system.stop",
+        "authentication.refused", "tenant.create", "tenant.list", "tenant.read", "tenant.suspend",
+        "tenant.resume", "tenant.shred", "principal.create", "principal.list", "principal.disable",
+        "token.create", "token.list", "token.revoke", "role.create", "role.list", "role.update",
+        "role.assign", "role.unassign", "key.create", "key.search", "key.read", "key.history",
+        "key.usage", "key.update", "key.activate", "key.suspend", "key.resume", "key.rotate",
+        "key.emergency_rotate", "key.roll_back", "key.expire", "key.renew", "key.retire",
+        "key.revoke", "key.compromise", "key.schedule_destruction", "key.force_destruction",
+        "key.cancel_destruction", "key.destroy", "key.encrypt", "key.decrypt", "key.rewrap",
+        "key.sign", "key.verify", "key.mac", "key.verify_mac", "key.wrap", "key.unwrap",
+        "key.data_key", "key.derive", "key.encapsulate", "key.decapsulate", "key.use_compromised",
+        "random.bytes", "class.read", "class.assign", "class.revert", "binding.create",
+        "binding.list", "binding.release", "policy.create", "policy.list", "policy.update",
+        "policy.delete", "job.list", "audit.read",
+    ];
+}
+
+/// A pattern of a key's, principal's or policy's name, or of its id.
+pub const NAME_128: &str = "^[a-z0-9._-]{1,128}$";
+/// A pattern of a tenant's or role's name, or of its id.
+pub const NAME_64: &str = "^[a-z0-9._-]{1,64}$";
+/// A pattern of a class of data.
+pub const DATA_CLASS: &str = "^[A-Z][A-Z0-9_]{0,63}$";

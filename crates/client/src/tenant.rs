@@ -1,0 +1,55 @@
+//! Tenants.
+
+use keyward_api::page::Changed;
+use keyward_api::tenant::{NewTenant, Reason, Shred, Tenant};
+
+use crate::connection::Client;
+use crate::error::ClientError;
+use crate::pages::Pages;
+
+/// The tenants of a deployment.
+#[derive(Clone, Copy, Debug)]
+pub struct Tenants<'a>(pub(crate) &'a Client);
+
+impl Client {
+    /// The tenants.
+    pub const fn tenants(&self) -> Tenants<'_> {
+        Tenants(self)
+    }
+}
+
+impl<'a> Tenants<'a> {
+    /// Makes one. With a `repeatable` key, a repetition of the request makes no second one.
+    pub async fn create(
+        self,
+        new: &NewTenant,
+        repeatable: Option<&str>,
+    ) -> Result<Changed<Tenant>, ClientError> {
+        self.0.post(&["v1", "tenants"]).idempotent(repeatable).json(new).send().await
+    }
+
+    /// Lists them by name.
+    pub fn list(self) -> Pages<'a, Tenant> {
+        Pages::new(self.0, &["v1", "tenants"])
+    }
+
+    /// Shows one, by name or id.
+    pub async fn read(self, tenant: &str) -> Result<Tenant, ClientError> {
+        self.0.get(&["v1", "tenants", tenant]).send().await
+    }
+
+    /// Stops every use of its keys.
+    pub async fn suspend(self, tenant: &str, reason: &Reason) -> Result<Changed<Tenant>, ClientError> {
+        self.0.post(&["v1", "tenants", tenant, "suspend"]).json(reason).send().await
+    }
+
+    /// Allows the use of its keys again.
+    pub async fn resume(self, tenant: &str, reason: &Reason) -> Result<Changed<Tenant>, ClientError> {
+        self.0.post(&["v1", "tenants", tenant, "resume"]).json(reason).send().await
+    }
+
+    /// Destroys its key-encryption keys, and with them all it held.
+    pub async fn shred(self, tenant: &str, order: &Shred) -> Result<Changed<Tenant>, ClientError> {
+        self.0.post(&["v1", "tenants", tenant, "shred"]).json(order).send().await
+    }
+}

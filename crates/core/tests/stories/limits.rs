@@ -1,0 +1,82 @@
+//! Limited keys: uses are set aside before they are spent, and never more than the limit.
+
+use keyward_core::crypto_types::Algorithm;
+use keyward_core::names::KeyName;
+use keyward_core::noun::key::UseLimit;
+use keyward_core::ops::key::{self, NewKey};
+use keyward_core::port::registry::KeyRef;
+use keyward_testkit::world::World;
+
+use crate::script::{Story, code};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_limited_key_stops_protecting_at_its_limit_and_a_rotation_renews_it() {
+    for world in World::on_each_registry().await {
+        let tenancy = world.tenant("clinic").await;
+        let mut new = NewKey::named(KeyName::new("limited").unwrap());
+        new.algorithm = Algorithm::Aes256Gcm;
+        new.restrictions.use_limit = Some(UseLimit {
+            uses: 5,
+            bytes: 1_000,
+        });
+        new.activate = true;
+        let made = key::create(&world.node, &tenancy.admin, &tenancy.place, new, None).await;
+        let key = KeyRef::Id(made.unwrap().value.key.id);
+        let story = Story {
+            world: &world,
+            tenancy: &tenancy,
+            key,
+        };
+        let mut made = Vec::new();
+        for _ in 0..5 {
+            made.push(story.encrypt("text").await.unwrap());
+        }
+        assert_eq!(code(story.encrypt("text").await), "limit_reached");
+        for ciphertext in &made {
+            assert_eq!(
+                story.decrypt(ciphertext).await.unwrap(),
+                "text",
+                "processing is not limited"
+            );
+        }
+        story.rotate(&tenancy.operator).await.unwrap();
+        story.encrypt("text").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_restart_burns_the_rest_of_a_block_and_the_total_stays_under_the_limit() {
+    let world = World::new().await;
+    let tenancy = world.tenant("clinic").await;
+    let mut new = NewKey::named(KeyName::new("limited").unwrap());
+    new.restrictions.use_limit = Some(UseLimit {
+        uses: 640,
+        bytes: 1 << 20,
+    });
+    new.activate = true;
+    let made = key::create(&world.node, &tenancy.admin, &tenancy.place, new, None).await;
+    let key = KeyRef::Id(made.unwrap().value.key.id);
+    let mut world = world;
+    let mut spent = 0;
+    // Each life spends one use of a block of ten.
+    for _ in 0..63 {
+        let story = Story {
+            world: &world,
+            tenancy: &tenancy,
+            key: key.clone(),
+        };
+        story.encrypt("text").await.unwrap();
+        spent += 1;
+        world = world.restart().await;
+    }
+    let story = Story {
+        world: &world,
+        tenancy: &tenancy,
+        key: key.clone(),
+    };
+    while code(story.encrypt("text").await) == "ok" {
+        spent += 1;
+        assert!(spent <= 640, "the limit holds across restarts");
+    }
+    assert_eq!(spent, 63 + 10, "what was left of each block is burnt");
+}

@@ -1,0 +1,13 @@
+//! Stories on real parts: each runs on SQLite with the embedded vault and on PostgreSQL with the
+//! file vault. Permissions, history and audit entries are looked at on every step.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod access;
+mod classes_and_bindings;
+mod concurrency;
+mod families;
+mod integration_steps;
+mod limits;
+mod restart;
+mod script;
+mod tenants;

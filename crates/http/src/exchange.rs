@@ -1,0 +1,84 @@
+//! One request and its answer, as the access log and the metrics will tell of them.
+
+use std::net::IpAddr;
+use std::sync::OnceLock;
+
+use axum::extract::MatchedPath;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use keyward_core::ids::TokenId;
+use keyward_core::names::CorrelationId;
+use uuid::Uuid;
+
+/// The header that carries the correlation id, in and out.
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// What is known of a request, filled in as it becomes known. Lives in the request's extensions.
+#[derive(Debug)]
+pub struct Exchange {
+    /// The request's id, given or made.
+    pub correlation_id: CorrelationId,
+    /// The TCP peer. Headers that claim another origin are not believed.
+    pub peer: Option<IpAddr>,
+    /// The route's template.
+    pub route: OnceLock<MatchedPath>,
+    /// The token that was recognised.
+    pub token: OnceLock<TokenId>,
+}
+
+impl Exchange {
+    /// Begins with what the connection and the headers say.
+    pub fn begin(headers: &HeaderMap, peer: Option<IpAddr>) -> Self {
+        Self {
+            correlation_id: correlation_id(headers),
+            peer,
+            route: OnceLock::new(),
+            token: OnceLock::new(),
+        }
+    }
+
+    /// The correlation id as a header's value.
+    pub fn correlation_header(&self) -> HeaderValue {
+        // Its characters are a subset of what a header may hold.
+        HeaderValue::from_str(self.correlation_id.as_str())
+            .unwrap_or_else(|_| HeaderValue::from_static("unknown"))
+    }
+}
+
+/// The id that the client gave, if it is one and the only one; otherwise a fresh one.
+fn correlation_id(headers: &HeaderMap) -> CorrelationId {
+    let mut given = headers.get_all(CORRELATION_ID).iter();
+    let only = given.next().filter(|_| given.next().is_none());
+    only.and_then(|value| value.to_str().ok())
+        .and_then(|text| CorrelationId::new(text).ok())
+        .unwrap_or_else(fresh)
+}
+
+fn fresh() -> CorrelationId {
+    let mut buffer = Uuid::encode_buffer();
+    let text: &str = Uuid::new_v4().as_hyphenated().encode_lower(&mut buffer);
+    CorrelationId::new(text).unwrap_or_else(|_| unreachable!("a UUID's text is a correlation id"))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn of(values: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(CORRELATION_ID, HeaderValue::from_str(value).unwrap());
+        }
+        Exchange::begin(&headers, None).correlation_id.to_string()
+    }
+
+    #[test]
+    fn a_good_id_is_kept_and_any_other_is_replaced() {
+        assert_eq!(of(&["order-17.b_2"]), "order-17.b_2");
+        for bad in [&[][..], &["a b"], &[""], &[&"x".repeat(65)], &["one", "two"], &["a\"b"]] {
+            let made = of(bad);
+            assert!(Uuid::try_parse(&made).is_ok(), "{bad:?} became {made}");
+        }
+        assert_ne!(of(&[]), of(&[]));
+    }
+}

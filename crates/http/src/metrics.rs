@@ -1,0 +1,134 @@
+//! Counters and histograms in Prometheus' text form. Labels are routes, methods and statuses of
+//! ours, never names that a caller chose.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::http::Method;
+use keyward_core::node::{Node, Readiness};
+use metrics::{Counter, Histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use papaya::HashMap;
+
+const REQUESTS: &str = "keyward_http_requests_total";
+const SECONDS: &str = "keyward_http_request_seconds";
+const CONNECTIONS: &str = "keyward_http_connections";
+const BUCKETS: [f64; 13] = [
+    0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
+];
+
+/// Installs the recorder of this process once, and returns where to read it. Every room's
+/// `metrics` macros write there.
+pub fn install() -> &'static PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(|| {
+        let builder = PrometheusBuilder::new();
+        let builder = builder
+            .set_buckets_for_metric(Matcher::Full(SECONDS.to_owned()), &BUCKETS)
+            .unwrap_or_default();
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_err() {
+            tracing::warn!("another metrics recorder is installed; /metrics will be empty");
+        }
+        metrics::describe_counter!(REQUESTS, "Requests by route, method and status");
+        metrics::describe_histogram!(SECONDS, "Seconds from a request's header to its answer");
+        metrics::describe_gauge!(CONNECTIONS, "Open connections");
+        metrics::describe_gauge!("keyward_keys", "Keys that this node holds");
+        metrics::describe_gauge!("keyward_sealed", "1 while the root key is not in memory");
+        metrics::describe_gauge!("keyward_ready", "1 while the node serves");
+        metrics::describe_gauge!("keyward_journal_fault", "1 while the audit log cannot be written");
+        handle
+    })
+}
+
+/// The page, with the node's present condition.
+pub fn render(node: &Node) -> String {
+    let handle = install();
+    let readiness = node.readiness();
+    let gauge = |holds: bool| if holds { 1.0 } else { 0.0 };
+    metrics::gauge!("keyward_keys").set(node.key_count() as f64);
+    metrics::gauge!("keyward_sealed").set(gauge(node.seal().is_sealed()));
+    metrics::gauge!("keyward_ready").set(gauge(readiness == Readiness::Ready));
+    metrics::gauge!("keyward_journal_fault")
+        .set(gauge(readiness == Readiness::AuditUnavailable));
+    handle.render()
+}
+
+/// Counts a connection for as long as it lives.
+pub(crate) struct OpenConnection(metrics::Gauge);
+
+impl OpenConnection {
+    pub(crate) fn count() -> Self {
+        let gauge = metrics::gauge!(CONNECTIONS);
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// The recorder's own handles by route, so that counting a request makes no strings.
+#[derive(Default)]
+pub(crate) struct RequestMetrics {
+    seen: HashMap<(Box<str>, &'static str, u16), (Counter, Histogram)>,
+}
+
+impl RequestMetrics {
+    pub(crate) fn count(&self, route: &str, method: &Method, status: u16, took: Duration) {
+        let method = known(method);
+        let seen = self.seen.pin();
+        let key = RequestKey(route, method, status);
+        if let Some((counter, histogram)) = seen.get(&key) {
+            counter.increment(1);
+            histogram.record(took.as_secs_f64());
+            return;
+        }
+        let counter = metrics::counter!(
+            REQUESTS,
+            "route" => route.to_owned(),
+            "method" => method,
+            "status" => status.to_string()
+        );
+        let histogram = metrics::histogram!(SECONDS, "route" => route.to_owned());
+        counter.increment(1);
+        histogram.record(took.as_secs_f64());
+        seen.insert((route.into(), method, status), (counter, histogram));
+    }
+}
+
+/// A key to look up without making one to keep.
+#[derive(PartialEq, Eq)]
+struct RequestKey<'a>(&'a str, &'static str, u16);
+
+impl std::hash::Hash for RequestKey<'_> {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        // As the tuple of the map hashes itself.
+        self.0.hash(state);
+        self.1.hash(state);
+        self.2.hash(state);
+    }
+}
+
+impl papaya::Equivalent<(Box<str>, &'static str, u16)> for RequestKey<'_> {
+    fn equivalent(&self, key: &(Box<str>, &'static str, u16)) -> bool {
+        *self.0 == *key.0 && self.1 == key.1 && self.2 == key.2
+    }
+}
+
+/// A method as a label; what clients invent is one label.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        _ => "other",
+    }
+}

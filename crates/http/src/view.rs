@@ -1,0 +1,18 @@
+//! What core holds, as the wire shows it. No provider secrets, no digests of tokens, no records.
+
+pub mod access;
+pub mod key;
+pub mod rest;
+
+use keyward_api::time::Time;
+use keyward_core::time::Timestamp;
+
+/// An instant.
+pub fn time(at: Timestamp) -> Time {
+    Time(at.to_string())
+}
+
+/// An instant that may not have come.
+pub fn some_time(at: Option<Timestamp>) -> Option<Time> {
+    at.map(time)
+}

@@ -1,0 +1,91 @@
+//! Tenants, principals, tokens, roles as the wire shows them.
+
+use keyward_api::names::{Permission, PrincipalKind, TenantState};
+use keyward_api::{principal, role, tenant, token};
+use keyward_core::ids::{TenantId, TokenId};
+use keyward_core::noun;
+use keyward_core::noun::action::{Action, ActionSet};
+
+use super::{some_time, time};
+
+/// A tenant.
+pub fn tenant(tenant: noun::tenant::Tenant) -> tenant::Tenant {
+    tenant::Tenant {
+        id: tenant.id.uuid(),
+        name: tenant.name.to_string(),
+        state: TenantState::from(tenant.state.name()),
+        description: tenant.description,
+        created_at: time(tenant.created_at),
+        updated_at: time(tenant.updated_at),
+        etag: tenant.etag,
+    }
+}
+
+/// A principal.
+pub fn principal(principal: noun::principal::Principal) -> principal::Principal {
+    principal::Principal {
+        id: principal.id.uuid(),
+        tenant_id: principal.tenant.map(TenantId::uuid),
+        name: principal.name.to_string(),
+        kind: PrincipalKind::from(principal.kind.name()),
+        disabled_at: some_time(principal.disabled_at),
+        created_at: time(principal.created_at),
+        updated_at: time(principal.updated_at),
+        etag: principal.etag,
+    }
+}
+
+/// A token, without its digest.
+pub fn token(token: noun::token::Token) -> token::Token {
+    token::Token {
+        id: token.id.uuid(),
+        tenant_id: token.tenant.map(TenantId::uuid),
+        principal_id: token.principal.uuid(),
+        label: token.label,
+        created_by: token.created_by.map(TokenId::uuid),
+        created_at: time(token.created_at),
+        expires_at: some_time(token.expires_at),
+        revoked_at: some_time(token.revoked_at),
+        etag: token.etag,
+    }
+}
+
+/// A role.
+pub fn role(role: noun::role::Role) -> role::Role {
+    role::Role {
+        id: role.id.uuid(),
+        tenant_id: role.tenant.map(TenantId::uuid),
+        name: role.name.to_string(),
+        description: role.description,
+        permissions: permissions(role.permissions),
+        delegable: permissions(role.delegable),
+        created_at: time(role.created_at),
+        updated_at: time(role.updated_at),
+        etag: role.etag,
+    }
+}
+
+fn permissions(actions: ActionSet) -> Vec<Permission> {
+    actions.iter().map(Action::name).map(Permission::from).collect()
+}
+
+/// An assignment.
+pub fn assignment(assignment: noun::role::RoleAssignment) -> role::RoleAssignment {
+    role::RoleAssignment {
+        id: assignment.id.uuid(),
+        tenant_id: assignment.tenant.map(TenantId::uuid),
+        principal_id: assignment.principal.uuid(),
+        role_id: assignment.role.uuid(),
+        restriction: assignment.restriction.map(restriction),
+        created_at: time(assignment.created_at),
+        etag: assignment.etag,
+    }
+}
+
+fn restriction(restriction: noun::role::Restriction) -> role::Restriction {
+    role::Restriction {
+        keys: restriction.keys.iter().map(ToString::to_string).collect(),
+        classes: restriction.classes.iter().map(ToString::to_string).collect(),
+        tags: restriction.tags,
+    }
+}

@@ -1,0 +1,108 @@
+//! Classes, bindings, policies, jobs, log entries and the seal as the wire shows them.
+
+use keyward_api::names::{AuditAuthentication, AuditOutcome, JobKind, JobState, Permission};
+use keyward_api::{audit, binding, class, job, policy, system};
+use keyward_core::audit::Journaled;
+use keyward_core::ids::{KeyId, PrincipalId, TenantId, TokenId};
+use keyward_core::noun;
+use keyward_core::port::seal::SealStatus;
+
+use super::{some_time, time};
+
+/// A class's pointer.
+pub fn class_pointer(pointer: noun::class_pointer::ClassPointer) -> class::ClassPointer {
+    class::ClassPointer {
+        class: pointer.class.to_string(),
+        key_id: pointer.key.uuid(),
+        previous_key_id: pointer.previous_key.map(KeyId::uuid),
+        updated_at: time(pointer.updated_at),
+        etag: pointer.etag,
+    }
+}
+
+/// A data binding.
+pub fn binding(binding: noun::binding::DataBinding) -> binding::DataBinding {
+    binding::DataBinding {
+        id: binding.id.uuid(),
+        key_id: binding.key.uuid(),
+        uri: binding.uri,
+        label: binding.label,
+        owner: binding.owner,
+        created_at: time(binding.created_at),
+        released_at: some_time(binding.released_at),
+        etag: binding.etag,
+    }
+}
+
+/// A policy.
+pub fn policy(policy: noun::policy::Policy) -> policy::Policy {
+    policy::Policy {
+        id: policy.id.uuid(),
+        name: policy.name.to_string(),
+        description: policy.description,
+        rotation_interval_days: policy.rotation_interval_days,
+        rollback_window_seconds: policy.rollback_window_seconds,
+        overlap_seconds: policy.overlap_seconds,
+        created_at: time(policy.created_at),
+        updated_at: time(policy.updated_at),
+        etag: policy.etag,
+    }
+}
+
+/// A job.
+pub fn job(job: noun::job::Job) -> job::Job {
+    job::Job {
+        id: job.id.uuid(),
+        tenant_id: job.tenant.map(TenantId::uuid),
+        kind: JobKind::from(job.kind.name()),
+        state: JobState::from(job.state.name()),
+        subject_id: job.subject,
+        due_at: time(job.due_at),
+        attempts: job.attempts,
+        last_error: job.last_error,
+        created_at: time(job.created_at),
+        updated_at: time(job.updated_at),
+    }
+}
+
+/// An entry of the log.
+pub fn entry(journaled: Journaled) -> audit::AuditEntry {
+    let Journaled { sequence, event } = journaled;
+    audit::AuditEntry {
+        sequence,
+        time: time(event.time),
+        node: event.node.to_string(),
+        tenant_id: event.tenant.map(TenantId::uuid),
+        actor: audit::Actor {
+            principal_id: event.actor.principal.map(PrincipalId::uuid),
+            token_id: event.actor.token.map(TokenId::uuid),
+            address: event.actor.address,
+            authentication: AuditAuthentication::from(event.actor.authentication.name()),
+        },
+        action: Permission::from(event.action.name()),
+        resource: audit::Resource {
+            kind: event.resource.kind.into_owned(),
+            id: event.resource.id,
+            name: event.resource.name,
+            version: event.resource.version,
+        },
+        outcome: AuditOutcome::from(event.outcome.name()),
+        reason: event.reason,
+        correlation_id: event.correlation_id.to_string(),
+        details: event.details,
+        revision: event.revision,
+        change: event.change,
+    }
+}
+
+/// How the seal stands.
+pub fn seal(status: SealStatus) -> system::SealStatus {
+    system::SealStatus {
+        initialized: status.initialized,
+        sealed: status.sealed,
+        seals: status.seals,
+        threshold: status.threshold,
+        total: status.total,
+        progress: status.progress,
+    }
+}

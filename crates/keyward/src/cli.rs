@@ -1,0 +1,113 @@
+//! The command line: every noun and verb, and the flags that all of them take.
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::audit::AuditCommand;
+use crate::commands::class::ClassCommand;
+use crate::commands::config::ConfigCommand;
+use crate::commands::job::JobCommand;
+use crate::commands::key::KeyCommand;
+use crate::commands::login::LoginCommand;
+use crate::commands::policy::PolicyCommand;
+use crate::commands::principal::PrincipalCommand;
+use crate::commands::random::RandomCommand;
+use crate::commands::role::RoleCommand;
+use crate::commands::serve::{DevCommand, InitCommand, ServeCommand};
+use crate::commands::shell::{CompletionsCommand, ManCommand};
+use crate::commands::system::{SealCommand, StatusCommand, UnsealCommand};
+use crate::commands::tenant::TenantCommand;
+use crate::commands::token::TokenCommand;
+use crate::context::{Context, Globals};
+use crate::environment::Environment;
+use crate::exit::Failure;
+
+/// Keyward: make, use, rotate and account for keys.
+///
+/// `keyward dev` starts a server to try things with and says what to type next.
+#[derive(Parser, Debug)]
+#[command(name = "keyward", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or input, 3 not found, \
+4 refused, 5 wrong state or conflict, 6 server unavailable or sealed, 7 not valid.")]
+pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    Dev(DevCommand),
+    Init(InitCommand),
+    Serve(ServeCommand),
+    Unseal(UnsealCommand),
+    Seal(SealCommand),
+    Status(StatusCommand),
+    Login(LoginCommand),
+    #[command(subcommand)]
+    Tenant(TenantCommand),
+    #[command(subcommand)]
+    Principal(PrincipalCommand),
+    #[command(subcommand)]
+    Token(TokenCommand),
+    #[command(subcommand)]
+    Role(RoleCommand),
+    #[command(subcommand)]
+    Key(KeyCommand),
+    #[command(subcommand)]
+    Class(ClassCommand),
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+    #[command(subcommand)]
+    Job(JobCommand),
+    #[command(subcommand)]
+    Audit(AuditCommand),
+    Random(RandomCommand),
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    Completions(CompletionsCommand),
+    Man(ManCommand),
+}
+
+impl Cli {
+    /// Does what the command line says.
+    pub fn run(self, environment: Environment) -> Result<(), Failure> {
+        match self.command {
+            Command::Config(command) => command.run(&environment),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
+            Command::Dev(command) => command.run(&environment),
+            Command::Init(command) => command.run(&environment),
+            Command::Serve(command) => command.run(&environment),
+            asking => ask(asking, &Context::new(self.globals, environment)),
+        }
+    }
+}
+
+/// Runs a command that asks a server. One thread is enough for one question.
+fn ask(command: Command, context: &Context) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::local)?;
+    runtime.block_on(async {
+        match command {
+            Command::Unseal(command) => command.run(context).await,
+            Command::Seal(command) => command.run(context).await,
+            Command::Status(command) => command.run(context).await,
+            Command::Login(command) => command.run(context).await,
+            Command::Tenant(command) => command.run(context).await,
+            Command::Principal(command) => command.run(context).await,
+            Command::Token(command) => command.run(context).await,
+            Command::Role(command) => command.run(context).await,
+            Command::Key(command) => command.run(context).await,
+            Command::Class(command) => command.run(context).await,
+            Command::Policy(command) => command.run(context).await,
+            Command::Job(command) => command.run(context).await,
+            Command::Audit(command) => command.run(context).await,
+            Command::Random(command) => command.run(context).await,
+            // The rest asks no server; `Cli::run` has taken it.
+            _ => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,16 @@
+//! One file for each noun of the command line.
+
+pub mod audit;
+pub mod class;
+pub mod config;
+pub mod job;
+pub mod key;
+pub mod login;
+pub mod policy;
+pub mod principal;
+pub mod random;
+pub mod role;
+pub mod shell;
+pub mod system;
+pub mod tenant;
+pub mod token;

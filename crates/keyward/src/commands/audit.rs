@@ -1,0 +1,109 @@
+//! `keyward audit`: who did what.
+
+use clap::Subcommand;
+use keyward_api::audit::{AuditEntries, AuditEntry, AuditQuery};
+use keyward_client::Client;
+
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output;
+
+/// How long the server waits for something new before it answers with nothing.
+const WAIT_SECONDS: u64 = 20;
+
+/// The audit log
+#[derive(Subcommand, Debug)]
+pub enum AuditCommand {
+    /// Show the last entries, of a tenant or (without --tenant) of everything
+    Tail {
+        /// How many
+        #[arg(long, short = 'n', default_value_t = 20, value_name = "ENTRIES")]
+        lines: usize,
+        /// Only what comes after this sequence number
+        #[arg(long, value_name = "SEQUENCE")]
+        after: Option<u64>,
+        /// Go on showing what comes
+        #[arg(long, short)]
+        follow: bool,
+    },
+}
+
+impl AuditCommand {
+    /// Does it.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self::Tail { lines, after, follow } = self;
+        let client = context.client()?;
+        let tenant = context.tenant().ok();
+        let query = AuditQuery { after, limit: Some(lines), wait: None };
+        let first = read(&client, tenant.as_deref(), &query).await?;
+        if !follow && !context.for_people() {
+            return output::json(&first);
+        }
+        show(context, &first.items)?;
+        if !follow {
+            return Ok(());
+        }
+        let mut after = first.next_after.or_else(|| last_of(&first)).or(after).unwrap_or(0);
+        loop {
+            let query = AuditQuery { after: Some(after), limit: None, wait: Some(WAIT_SECONDS) };
+            let more = read(&client, tenant.as_deref(), &query).await?;
+            show(context, &more.items)?;
+            after = more.next_after.or_else(|| last_of(&more)).unwrap_or(after);
+        }
+    }
+}
+
+async fn read(
+    client: &Client,
+    tenant: Option<&str>,
+    query: &AuditQuery,
+) -> Result<AuditEntries, Failure> {
+    Ok(match tenant {
+        Some(tenant) => client.tenant(tenant).audit(query).await?,
+        None => client.audit(query).await?,
+    })
+}
+
+fn last_of(entries: &AuditEntries) -> Option<u64> {
+    entries.items.last().map(|entry| entry.sequence)
+}
+
+fn show(context: &Context, entries: &[AuditEntry]) -> Result<(), Failure> {
+    for entry in entries {
+        if context.for_people() {
+            output::line(&sentence(entry))?;
+        } else {
+            output::json_line(entry)?;
+        }
+    }
+    Ok(())
+}
+
+/// One entry on a line: when, how it ended, what, to what, who, why.
+fn sentence(entry: &AuditEntry) -> String {
+    let resource = &entry.resource;
+    let named = resource.name.clone().or_else(|| resource.id.map(|id| id.to_string()));
+    let mut text = format!(
+        "{} {:<7} {:<24} {}",
+        entry.time,
+        entry.outcome.to_string(),
+        entry.action.as_str(),
+        resource.kind
+    );
+    if let Some(named) = named {
+        text.push_str(&format!(" {named}"));
+    }
+    if let Some(version) = resource.version {
+        text.push_str(&format!(" v{version}"));
+    }
+    match (entry.actor.principal_id, &entry.actor.address) {
+        (Some(principal), Some(address)) => text.push_str(&format!(" by {principal} from {address}")),
+        (Some(principal), None) => text.push_str(&format!(" by {principal}")),
+        (None, Some(address)) => text.push_str(&format!(" by nobody from {address}")),
+        (None, None) => text.push_str(" by the server"),
+    }
+    if let Some(reason) = &entry.reason {
+        text.push_str(&format!(": {reason}"));
+    }
+    output::printable(&text)
+}

@@ -1,0 +1,118 @@
+//! `keyward tenant`: tenants of the deployment.
+
+use clap::Subcommand;
+use keyward_api::page::Changed;
+use keyward_api::tenant::{NewTenant, Reason, Shred, Tenant};
+
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output;
+
+/// Tenants: isolated namespaces with keys, members and logs of their own
+#[derive(Subcommand, Debug)]
+pub enum TenantCommand {
+    /// Make a tenant and its first key-encryption key
+    Create {
+        /// Its name: a-z, 0-9, '.', '_' and '-'
+        name: String,
+        /// Free text
+        #[arg(long, default_value = "")]
+        description: String,
+        /// A mark by which the server recognises a repetition of this request
+        #[arg(long, value_name = "KEY")]
+        idempotency_key: Option<String>,
+    },
+    /// List tenants
+    List,
+    /// Show a tenant
+    Show {
+        /// Its name or id
+        tenant: String,
+    },
+    /// Stop every use of a tenant's keys
+    Suspend {
+        /// Its name or id
+        tenant: String,
+        /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Allow the use of a suspended tenant's keys again
+    Resume {
+        /// Its name or id
+        tenant: String,
+        /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Destroy a suspended tenant's key-encryption keys, and with them all it held. For ever.
+    Shred {
+        /// Its name or id
+        tenant: String,
+        /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: String,
+        /// The tenant's name again, so that nobody does this by accident
+        #[arg(long, value_name = "TENANT")]
+        confirm: String,
+    },
+}
+
+impl TenantCommand {
+    /// Does it.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let client = context.client()?;
+        let tenants = client.tenants();
+        match self {
+            Self::Create { name, description, idempotency_key } => {
+                let new = NewTenant { name, description };
+                let made = tenants.create(&new, idempotency_key.as_deref()).await?;
+                context.show(&made, |made| show(&made.value))
+            }
+            Self::List => context.show(&tenants.list().all().await?, |tenants| list(tenants)),
+            Self::Show { tenant } => context.show(&tenants.read(&tenant).await?, show),
+            Self::Suspend { tenant, reason } => {
+                changed(context, &tenants.suspend(&tenant, &Reason { reason }).await?)
+            }
+            Self::Resume { tenant, reason } => {
+                changed(context, &tenants.resume(&tenant, &Reason { reason }).await?)
+            }
+            Self::Shred { tenant, reason, confirm } => {
+                if tenant != confirm {
+                    return Err(Failure::usage("--confirm does not name the tenant")
+                        .next("nothing was destroyed; give the tenant's name twice"));
+                }
+                changed(context, &tenants.shred(&tenant, &Shred { reason }).await?)
+            }
+        }
+    }
+}
+
+fn changed(context: &Context, changed: &Changed<Tenant>) -> Result<(), Failure> {
+    context.show(changed, |changed| show(&changed.value))
+}
+
+fn list(tenants: &[Tenant]) -> Result<(), Failure> {
+    output::rows(
+        &["name", "state", "created", "description"],
+        tenants.iter().map(|tenant| {
+            [
+                tenant.name.clone(),
+                tenant.state.to_string(),
+                tenant.created_at.to_string(),
+                tenant.description.clone(),
+            ]
+        }),
+    )
+}
+
+fn show(tenant: &Tenant) -> Result<(), Failure> {
+    output::fields(&[
+        ("name", tenant.name.clone()),
+        ("id", tenant.id.to_string()),
+        ("state", tenant.state.to_string()),
+        ("description", tenant.description.clone()),
+        ("created", tenant.created_at.to_string()),
+        ("updated", tenant.updated_at.to_string()),
+    ])
+}

@@ -1,0 +1,109 @@
+//! The change feed, the deployment, its clock, and requests seen before.
+
+use keyward_core::change::{Change, IdempotencyKey, IdempotencyRecord};
+use keyward_core::ids::TenantId;
+use keyward_core::port::registry::RegistryError;
+use keyward_core::time::Timestamp;
+use uuid::Uuid;
+
+use super::scoped;
+use crate::db::Database;
+use crate::noun::text;
+use crate::sql::sql;
+use crate::value::Value;
+use crate::write::read_change;
+
+pub(crate) async fn changes_after(
+    database: &Database,
+    after: i64,
+    limit: usize,
+) -> Result<Vec<Change>, RegistryError> {
+    let statement = sql!(
+        "SELECT c.revision, c.tenant_id, c.change, c.committed_at, c.writes, c.event \
+         FROM changes c WHERE c.revision > $1 ORDER BY c.revision LIMIT $2"
+    );
+    let limit = Value::Int(Some(i64::try_from(limit).unwrap_or(i64::MAX)));
+    database.rows(statement, vec![Value::Int(Some(after)), limit], read_change).await
+}
+
+pub(crate) async fn revision(database: &Database) -> Result<i64, RegistryError> {
+    database
+        .row("SELECT n FROM feed WHERE one = 1", vec![], |cells| cells.int("n"))
+        .await?
+        .ok_or(NO_FEED)
+}
+
+pub(crate) async fn deployment(database: &Database) -> Result<Uuid, RegistryError> {
+    database
+        .row("SELECT deployment_id FROM feed WHERE one = 1", vec![], |cells| {
+            cells.uuid("deployment_id")
+        })
+        .await?
+        .ok_or(NO_FEED)
+}
+
+const NO_FEED: RegistryError = RegistryError::Damaged { table: "feed", what: "one" };
+
+/// Raises the highest `now` ever used to this one, if it is later.
+pub(crate) async fn advance_clock(
+    database: &Database,
+    now: Timestamp,
+) -> Result<Timestamp, RegistryError> {
+    let mut transaction = database.begin().await.map_err(|fault| fault.on("feed"))?;
+    let highest = transaction
+        .rows(
+            "UPDATE feed SET clock_high = CASE WHEN clock_high > $1 THEN clock_high ELSE $1 END \
+             WHERE one = 1 RETURNING clock_high",
+            vec![Value::Time(Some(now))],
+            |cells| cells.time("clock_high"),
+        )
+        .await
+        .map_err(|fault| fault.on("feed"))?;
+    transaction.commit().await.map_err(|fault| fault.on("feed"))?;
+    highest.first().copied().ok_or(NO_FEED)
+}
+
+pub(crate) async fn idempotency(
+    database: &Database,
+    key: &IdempotencyKey,
+) -> Result<Option<IdempotencyRecord>, RegistryError> {
+    let statement = scoped!(
+        key.tenant,
+        "SELECT t.digest, t.resource_id, t.created_at FROM idempotency t \
+         WHERE t.principal_id = $2 AND t.route = $3 AND t.request_key = $4 AND",
+        ""
+    );
+    let values = vec![
+        Value::Uuid(key.tenant.map(TenantId::uuid)),
+        Value::Uuid(Some(key.principal.uuid())),
+        text(key.route),
+        text(&key.key),
+    ];
+    database
+        .row(statement, values, |cells| {
+            cells.of("idempotency");
+            Ok(IdempotencyRecord {
+                digest: cells.digest("digest")?,
+                resource: cells.uuid("resource_id")?,
+                created_at: cells.time("created_at")?,
+            })
+        })
+        .await
+}
+
+pub(crate) async fn forget_idempotency(
+    database: &Database,
+    before: Timestamp,
+) -> Result<u64, RegistryError> {
+    let failed = |fault: crate::fault::Fault| fault.on("idempotency");
+    let mut transaction = database.begin().await.map_err(failed)?;
+    let forgotten = transaction
+        .execute(
+            "DELETE FROM idempotency WHERE created_at < $1",
+            vec![Value::Time(Some(before))],
+        )
+        .await
+        .map_err(failed)?;
+    transaction.commit().await.map_err(failed)?;
+    Ok(forgotten)
+}

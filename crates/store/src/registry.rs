@@ -1,0 +1,394 @@
+//! The registry itself: core's port on an open database. Every read is one line that names where
+//! the query lives; every write goes through the one writer.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use keyward_core::change::{Change, Commit, IdempotencyKey, IdempotencyRecord};
+use keyward_core::ids::{
+    BindingId, KeyId, PolicyId, PrincipalId, RoleId, TenantId, TokenId, TransitionId, VersionId,
+};
+use keyward_core::names::{DataClass, PolicyName, PrincipalName, RoleName, TenantName};
+use keyward_core::noun::binding::DataBinding;
+use keyward_core::noun::class_pointer::ClassPointer;
+use keyward_core::noun::history::Transition;
+use keyward_core::noun::job::Job;
+use keyward_core::noun::key::UseLimit;
+use keyward_core::noun::key_version::UsageTotals;
+use keyward_core::noun::policy::Policy;
+use keyward_core::noun::principal::Principal;
+use keyward_core::noun::role::{Role, RoleAssignment};
+use keyward_core::noun::tenant::{Tenant, TenantKek};
+use keyward_core::noun::token::Token;
+use keyward_core::port::registry::{
+    ChangeObserver, DueVersion, KeyCursor, KeyFilter, KeyRef, KeySort, KeySummary, KeyWithVersions, Page,
+    Registry, RegistryError, Reservation, UsageDelta,
+};
+use keyward_core::time::{Clock, Timestamp};
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, OpenError};
+use crate::db::Database;
+use crate::migrate::{self, KNOWN, SchemaError};
+use crate::read::{access, feed, keys, records, search, tenants, usage};
+use crate::write::{FairQueue, Writer};
+
+/// The registry on SQLite or PostgreSQL.
+pub struct SqlRegistry {
+    database: Database,
+    queue: Arc<FairQueue>,
+    observer: Arc<OnceLock<Arc<dyn ChangeObserver>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl SqlRegistry {
+    /// Opens a database, brings its schema up to date (unless told not to) and starts the writer.
+    ///
+    /// # Errors
+    /// When the URL is not understood, the database does not answer, or its schema is newer than
+    /// this program, was altered, or is older and may not be migrated.
+    pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let database = Database::open(&config).await?;
+        if config.migrate {
+            migrate::up(&database, clock.now()).await?;
+        } else {
+            let found = migrate::check(&database).await?;
+            if found < KNOWN {
+                return Err(SchemaError::Older { found, known: KNOWN }.into());
+            }
+        }
+        let queue = Arc::new(FairQueue::new(config.waiting_max.max(1)));
+        let observer = Arc::new(OnceLock::new());
+        let writer = Writer::new(
+            database.clone(),
+            Arc::clone(&queue),
+            clock,
+            config.batch_max,
+            Arc::clone(&observer),
+        );
+        let writer = Mutex::new(Some(tokio::spawn(writer.run())));
+        Ok(Self { database, queue, observer, writer })
+    }
+
+    /// Takes a closed-for-use database's schema back to an earlier version; 0 leaves nothing.
+    /// What only later versions hold is lost.
+    pub async fn migrate_down(config: Config, to: i64) -> Result<(), OpenError> {
+        let database = Database::open(&config).await?;
+        let done = migrate::down(&database, to).await;
+        database.close().await;
+        Ok(done?)
+    }
+
+    /// The schema that the database has.
+    pub async fn schema_version(&self) -> Result<i64, SchemaError> {
+        migrate::version(&self.database).await
+    }
+
+    /// Writes what waits, then closes every connection. Commits sent later are refused.
+    pub async fn close(&self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.lock().await.take() {
+            // A writer that panicked has answered nobody; there is nothing more to wait for.
+            writer.await.ok();
+        }
+        self.database.close().await;
+    }
+
+    pub(crate) const fn database(&self) -> &Database {
+        &self.database
+    }
+}
+
+impl Drop for SqlRegistry {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+#[async_trait]
+impl Registry for SqlRegistry {
+    fn observe(&self, observer: Arc<dyn ChangeObserver>) {
+        if self.observer.set(observer).is_err() {
+            tracing::error!("the registry has an observer already; the second one is ignored");
+        }
+    }
+
+    async fn commit(&self, commit: Commit) -> Result<Change, RegistryError> {
+        self.queue.submit(commit).await
+    }
+
+    async fn changes_after(&self, after: i64, limit: usize) -> Result<Vec<Change>, RegistryError> {
+        feed::changes_after(&self.database, after, limit).await
+    }
+
+    async fn revision(&self) -> Result<i64, RegistryError> {
+        feed::revision(&self.database).await
+    }
+
+    async fn health(&self) -> Result<(), RegistryError> {
+        feed::revision(&self.database).await.map(drop)
+    }
+
+    async fn deployment(&self) -> Result<uuid::Uuid, RegistryError> {
+        feed::deployment(&self.database).await
+    }
+
+    async fn advance_clock(&self, now: Timestamp) -> Result<Timestamp, RegistryError> {
+        feed::advance_clock(&self.database, now).await
+    }
+
+    async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, RegistryError> {
+        tenants::by_id(&self.database, id).await
+    }
+
+    async fn tenant_by_name(&self, name: &TenantName) -> Result<Option<Tenant>, RegistryError> {
+        tenants::by_name(&self.database, name).await
+    }
+
+    async fn tenants(
+        &self,
+        after: Option<&TenantName>,
+        limit: usize,
+    ) -> Result<Page<Tenant>, RegistryError> {
+        tenants::after_name(&self.database, after, limit).await
+    }
+
+    async fn tenant_keks(&self, tenant: TenantId) -> Result<Vec<TenantKek>, RegistryError> {
+        tenants::keks(&self.database, tenant).await
+    }
+
+    async fn principal(&self, id: PrincipalId) -> Result<Option<Principal>, RegistryError> {
+        access::principal(&self.database, id).await
+    }
+
+    async fn principal_by_name(
+        &self,
+        tenant: Option<TenantId>,
+        name: &PrincipalName,
+    ) -> Result<Option<Principal>, RegistryError> {
+        access::principal_by_name(&self.database, tenant, name).await
+    }
+
+    async fn principals(
+        &self,
+        tenant: Option<TenantId>,
+        after: Option<&PrincipalName>,
+        limit: usize,
+    ) -> Result<Page<Principal>, RegistryError> {
+        access::principals(&self.database, tenant, after, limit).await
+    }
+
+    async fn token(&self, id: TokenId) -> Result<Option<Token>, RegistryError> {
+        access::token(&self.database, id).await
+    }
+
+    async fn tokens(
+        &self,
+        tenant: Option<TenantId>,
+        after: Option<TokenId>,
+        limit: usize,
+    ) -> Result<Page<Token>, RegistryError> {
+        access::tokens(&self.database, tenant, after, limit).await
+    }
+
+    async fn role(&self, id: RoleId) -> Result<Option<Role>, RegistryError> {
+        access::role(&self.database, id).await
+    }
+
+    async fn role_by_name(
+        &self,
+        tenant: Option<TenantId>,
+        name: &RoleName,
+    ) -> Result<Option<Role>, RegistryError> {
+        access::role_by_name(&self.database, tenant, name).await
+    }
+
+    async fn roles(&self, tenant: Option<TenantId>) -> Result<Vec<Role>, RegistryError> {
+        access::roles(&self.database, tenant).await
+    }
+
+    async fn assignments(
+        &self,
+        tenant: Option<TenantId>,
+    ) -> Result<Vec<RoleAssignment>, RegistryError> {
+        access::assignments(&self.database, tenant).await
+    }
+
+    async fn assignments_of(
+        &self,
+        principal: PrincipalId,
+    ) -> Result<Vec<RoleAssignment>, RegistryError> {
+        access::assignments_of(&self.database, principal).await
+    }
+
+    async fn key(
+        &self,
+        tenant: TenantId,
+        key: &KeyRef,
+    ) -> Result<Option<KeyWithVersions>, RegistryError> {
+        keys::by_ref(&self.database, tenant, key).await
+    }
+
+    async fn search_keys(
+        &self,
+        tenant: TenantId,
+        filter: &KeyFilter,
+        sort: KeySort,
+        after: Option<&KeyCursor>,
+        limit: usize,
+    ) -> Result<Page<KeySummary>, RegistryError> {
+        search::keys(&self.database, tenant, filter, sort, after, limit).await
+    }
+
+    async fn history(
+        &self,
+        tenant: TenantId,
+        key: KeyId,
+        after: Option<TransitionId>,
+        limit: usize,
+    ) -> Result<Page<Transition>, RegistryError> {
+        keys::history(&self.database, tenant, key, after, limit).await
+    }
+
+    async fn all_keys(
+        &self,
+        after: Option<KeyId>,
+        limit: usize,
+    ) -> Result<Page<KeyWithVersions>, RegistryError> {
+        keys::all(&self.database, after, limit).await
+    }
+
+    async fn due_versions(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<DueVersion>, RegistryError> {
+        keys::due(&self.database, now, limit).await
+    }
+
+    async fn usage(
+        &self,
+        tenant: TenantId,
+        key: KeyId,
+    ) -> Result<BTreeMap<i64, UsageTotals>, RegistryError> {
+        usage::of_key(&self.database, tenant, key).await
+    }
+
+    async fn add_usage(
+        &self,
+        node: &str,
+        journaled_to: u64,
+        deltas: Vec<UsageDelta>,
+    ) -> Result<(), RegistryError> {
+        usage::add(&self.database, node, journaled_to, deltas).await
+    }
+
+    async fn usage_watermark(&self, node: &str) -> Result<u64, RegistryError> {
+        usage::watermark(&self.database, node).await
+    }
+
+    async fn reserve_uses(
+        &self,
+        version: VersionId,
+        limit: UseLimit,
+        wanted: Reservation,
+    ) -> Result<Reservation, RegistryError> {
+        usage::reserve(&self.database, version, limit, wanted).await
+    }
+
+    async fn class_pointer(
+        &self,
+        tenant: TenantId,
+        class: &DataClass,
+    ) -> Result<Option<ClassPointer>, RegistryError> {
+        records::class_pointer(&self.database, tenant, class).await
+    }
+
+    async fn class_pointers(&self, tenant: TenantId) -> Result<Vec<ClassPointer>, RegistryError> {
+        records::class_pointers(&self.database, tenant).await
+    }
+
+    async fn all_class_pointers(&self) -> Result<Vec<ClassPointer>, RegistryError> {
+        records::all_class_pointers(&self.database).await
+    }
+
+    async fn binding(
+        &self,
+        tenant: TenantId,
+        id: BindingId,
+    ) -> Result<Option<DataBinding>, RegistryError> {
+        records::binding(&self.database, tenant, id).await
+    }
+
+    async fn bindings(
+        &self,
+        tenant: TenantId,
+        key: KeyId,
+        after: Option<BindingId>,
+        limit: usize,
+    ) -> Result<Page<DataBinding>, RegistryError> {
+        records::bindings(&self.database, tenant, key, after, limit).await
+    }
+
+    async fn live_bindings(&self, tenant: TenantId, key: KeyId) -> Result<i64, RegistryError> {
+        records::live_bindings(&self.database, tenant, key).await
+    }
+
+    async fn policy(
+        &self,
+        tenant: TenantId,
+        id: PolicyId,
+    ) -> Result<Option<Policy>, RegistryError> {
+        records::policy(&self.database, tenant, id).await
+    }
+
+    async fn policy_by_name(
+        &self,
+        tenant: TenantId,
+        name: &PolicyName,
+    ) -> Result<Option<Policy>, RegistryError> {
+        records::policy_by_name(&self.database, tenant, name).await
+    }
+
+    async fn policies(
+        &self,
+        tenant: TenantId,
+        after: Option<&PolicyName>,
+        limit: usize,
+    ) -> Result<Page<Policy>, RegistryError> {
+        records::policies(&self.database, tenant, after, limit).await
+    }
+
+    async fn keys_with_policy(
+        &self,
+        tenant: TenantId,
+        policy: PolicyId,
+    ) -> Result<Vec<KeyId>, RegistryError> {
+        records::keys_with_policy(&self.database, tenant, policy).await
+    }
+
+    async fn jobs(
+        &self,
+        tenant: Option<TenantId>,
+        limit: usize,
+    ) -> Result<Vec<Job>, RegistryError> {
+        records::jobs(&self.database, tenant, limit).await
+    }
+
+    async fn due_jobs(&self, now: Timestamp, limit: usize) -> Result<Vec<Job>, RegistryError> {
+        records::due_jobs(&self.database, now, limit).await
+    }
+
+    async fn idempotency(
+        &self,
+        key: &IdempotencyKey,
+    ) -> Result<Option<IdempotencyRecord>, RegistryError> {
+        feed::idempotency(&self.database, key).await
+    }
+
+    async fn forget_idempotency(&self, before: Timestamp) -> Result<u64, RegistryError> {
+        feed::forget_idempotency(&self.database, before).await
+    }
+}

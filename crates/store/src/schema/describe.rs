@@ -1,0 +1,97 @@
+//! Reads the migrations' text, which is written one column or constraint to a line, into what the
+//! documentation says of each table. It reads our own files, not SQL at large.
+
+use std::collections::BTreeMap;
+
+/// What some migrations define.
+#[derive(Debug, Default)]
+pub(super) struct Described {
+    tables: BTreeMap<String, Definition>,
+    /// Enumerations: name and values.
+    pub(super) types: Vec<(String, String)>,
+}
+
+#[derive(Debug, Default)]
+struct Definition {
+    columns: BTreeMap<String, String>,
+    rules: Vec<String>,
+    indexes: Vec<String>,
+}
+
+impl Described {
+    /// How a column is defined: its type and what follows; empty for a view's.
+    pub(super) fn column(&self, table: &str, column: &str) -> Option<&str> {
+        self.tables.get(table)?.columns.get(column).map(String::as_str)
+    }
+
+    /// The constraints that are not a column's own.
+    pub(super) fn rules(&self, table: &str) -> Vec<String> {
+        self.tables.get(table).map(|table| table.rules.clone()).unwrap_or_default()
+    }
+
+    /// The indexes besides those of keys and UNIQUE columns.
+    pub(super) fn indexes(&self, table: &str) -> Vec<String> {
+        self.tables.get(table).map(|table| table.indexes.clone()).unwrap_or_default()
+    }
+}
+
+/// Reads migrations in order.
+pub(super) fn describe(texts: impl Iterator<Item = &'static str>) -> Described {
+    let mut described = Described::default();
+    for text in texts {
+        let mut open: Option<String> = None;
+        for line in text.lines() {
+            match &open {
+                Some(_) if line.starts_with(')') || line.starts_with("FROM") => open = None,
+                Some(table) => read_part(&mut described, table, line),
+                None => open = read_statement(&mut described, line),
+            }
+        }
+    }
+    described
+}
+
+/// Reads a statement that fits on a line, or the beginning of one that does not: its table.
+fn read_statement(described: &mut Described, line: &str) -> Option<String> {
+    if let Some(rest) = line.strip_prefix("CREATE TABLE ").or(line.strip_prefix("CREATE VIEW ")) {
+        let rest = rest.trim_start_matches("IF NOT EXISTS ");
+        let name = rest.split([' ', '(']).next()?.to_owned();
+        described.tables.entry(name.clone()).or_default();
+        return Some(name);
+    }
+    if let Some(rest) = line.strip_prefix("CREATE TYPE ") {
+        let (name, values) = rest.split_once(" AS ENUM ")?;
+        let values = values.trim_end_matches(';').trim_matches(['(', ')']);
+        described.types.push((name.to_owned(), values.to_owned()));
+    } else if let Some(rest) = line.strip_prefix("CREATE VIRTUAL TABLE ") {
+        let (name, rest) = rest.split_once(" USING ")?;
+        let table = described.tables.entry(name.to_owned()).or_default();
+        table.rules.push(format!("USING {}", rest.trim_end_matches(';')));
+        let column = rest.split_once('(')?.1.split(',').next()?.trim();
+        table.columns.insert(column.to_owned(), "FTS5 column".to_owned());
+    } else if line.starts_with("CREATE INDEX ") || line.starts_with("CREATE UNIQUE INDEX ") {
+        let table = line.split_once(" ON ")?.1.split([' ', '(']).next()?;
+        let text = line.trim_start_matches("CREATE ").trim_end_matches(';');
+        described.tables.entry(table.to_owned()).or_default().indexes.push(text.to_owned());
+    } else if let Some(rest) = line.strip_prefix("ALTER TABLE ") {
+        let (table, rest) = rest.split_once(" ADD ")?;
+        let rule = rest.trim_end_matches(';').to_owned();
+        described.tables.entry(table.to_owned()).or_default().rules.push(rule);
+    }
+    None
+}
+
+/// Reads a line inside a table's or view's definition.
+fn read_part(described: &mut Described, table: &str, line: &str) {
+    let Some(definition) = described.tables.get_mut(table) else { return };
+    let line = line.trim().trim_end_matches(',');
+    if let Some((_, column)) = line.rsplit_once(" AS ")
+        && !line.starts_with("CONSTRAINT")
+    {
+        definition.columns.insert(column.to_owned(), String::new());
+    } else if ["CONSTRAINT ", "PRIMARY KEY ", "UNIQUE "].iter().any(|it| line.starts_with(it)) {
+        definition.rules.push(line.to_owned());
+    } else if let Some((column, rest)) = line.split_once(' ') {
+        definition.columns.insert(column.to_owned(), rest.to_owned());
+    }
+}

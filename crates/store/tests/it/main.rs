@@ -1,0 +1,16 @@
+//! The registry's tests. Every story runs on SQLite and on a real PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[macro_use]
+mod world;
+mod make;
+
+mod commits;
+mod constraints;
+mod migrations;
+mod plans;
+mod privileges;
+mod round_trips;
+mod schema;
+mod search;
+mod usage;

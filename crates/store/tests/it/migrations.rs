@@ -1,0 +1,135 @@
+//! The schema's way up and down, and what an older or newer program says to it.
+
+use futures_util::future::join_all;
+use keyward_core::port::registry::Registry as _;
+use keyward_store::migrate::KNOWN;
+use keyward_store::{Config, OpenError, SchemaError, SqlRegistry};
+
+use crate::world::{DrivenClock, Place};
+
+/// Every object that the database has, but for the databases' own.
+async fn objects(place: &Place) -> Vec<String> {
+    let statement = if place.is_sqlite() {
+        "SELECT type || ' ' || name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1"
+    } else {
+        "SELECT 'relation ' || relname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace \
+         WHERE nspname = 'public' \
+         UNION SELECT 'type ' || typname FROM pg_type t JOIN pg_namespace n ON n.oid = typnamespace \
+         WHERE nspname = 'public' ORDER BY 1"
+    };
+    place.sql(statement).await.unwrap()
+}
+
+#[tokio::test]
+async fn up_and_down_leave_nothing_behind() {
+    for place in Place::both() {
+        assert!(objects(&place).await.is_empty());
+        let registry = place.open().await.unwrap();
+        assert_eq!(registry.schema_version().await.unwrap(), KNOWN);
+        let deployment = registry.deployment().await.unwrap();
+        assert_eq!(deployment.get_version_num(), 4);
+        registry.close().await;
+        let made = objects(&place).await;
+        assert!(made.len() > 25);
+
+        SqlRegistry::migrate_down(place.config(), 0).await.unwrap();
+        assert_eq!(objects(&place).await, Vec::<String>::new());
+
+        let again = place.open().await.unwrap();
+        assert_ne!(again.deployment().await.unwrap(), deployment);
+        again.close().await;
+        assert_eq!(objects(&place).await, made);
+    }
+}
+
+#[tokio::test]
+async fn opening_again_changes_nothing() {
+    for place in Place::both() {
+        let registry = place.open().await.unwrap();
+        let deployment = registry.deployment().await.unwrap();
+        registry.close().await;
+        let again = place.open().await.unwrap();
+        assert_eq!(again.deployment().await.unwrap(), deployment);
+        assert_eq!(again.revision().await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_refused_by_name() {
+    for place in Place::both() {
+        place.open().await.unwrap().close().await;
+        let now = if place.is_sqlite() { "0" } else { "now()" };
+        let newer = format!("INSERT INTO schema_migrations VALUES (999, 'later', 'x', {now})");
+        place.sql(&newer).await.unwrap();
+        let refused = place.open().await.err().unwrap();
+        let expected = SchemaError::Newer { found: 999, known: KNOWN };
+        assert_eq!(refused, OpenError::Schema(expected.clone()));
+        assert!(refused.to_string().contains("999"), "{refused}");
+        let down = SqlRegistry::migrate_down(place.config(), 0).await;
+        assert_eq!(down, Err(OpenError::Schema(expected)));
+    }
+}
+
+#[tokio::test]
+async fn a_migration_of_another_text_is_refused() {
+    for place in Place::both() {
+        place.open().await.unwrap().close().await;
+        place.sql("UPDATE schema_migrations SET checksum = 'other'").await.unwrap();
+        let refused = place.open().await.err();
+        assert_eq!(refused, Some(OpenError::Schema(SchemaError::Altered { version: 1 })));
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_migrate_says_what_is_missing() {
+    for place in Place::both() {
+        let config = Config { migrate: false, ..place.config() };
+        let refused = SqlRegistry::open(config, DrivenClock::starting()).await.err();
+        let older = SchemaError::Older { found: 0, known: KNOWN };
+        assert_eq!(refused, Some(OpenError::Schema(older)));
+        assert!(objects(&place).await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn there_is_no_way_down_to_what_never_was() {
+    for place in Place::both() {
+        place.open().await.unwrap().close().await;
+        let refused = SqlRegistry::migrate_down(place.config(), KNOWN + 1).await;
+        let expected = SchemaError::NoSuchVersion { version: KNOWN + 1, found: KNOWN };
+        assert_eq!(refused, Err(OpenError::Schema(expected)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_migrators_at_once_make_one_schema() {
+    for place in Place::both() {
+        let opened = join_all((0..6).map(|_| place.open())).await;
+        for registry in &opened {
+            let registry = registry.as_ref().unwrap();
+            assert_eq!(registry.schema_version().await.unwrap(), KNOWN);
+        }
+        let recorded = place.sql("SELECT name FROM schema_migrations").await.unwrap();
+        assert_eq!(recorded, ["0001_spine"]);
+    }
+}
+
+#[tokio::test]
+async fn a_url_of_no_known_kind_is_refused_without_being_repeated() {
+    for url in ["mysql://secret@host/db", "", "sqlite::memory:", "postgres://:secret@[bad"] {
+        let refused = SqlRegistry::open(Config::new(url), DrivenClock::starting()).await;
+        let error = refused.err().unwrap();
+        assert_eq!(error, OpenError::Url, "{url}");
+        assert!(!format!("{error} {error:?}").contains("secret"));
+        assert!(!format!("{:?}", Config::new(url)).contains("secret"));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_said_to_be() {
+    // Port 1 is privileged and nobody listens there.
+    let config = Config::new("postgres://u:secret@127.0.0.1:1/db");
+    let error = SqlRegistry::open(config, DrivenClock::starting()).await.err().unwrap();
+    assert!(matches!(error, OpenError::Unavailable { .. }), "{error:?}");
+    assert!(!format!("{error} {error:?}").contains("secret"));
+}

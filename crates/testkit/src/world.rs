@@ -1,0 +1,392 @@
+//! A whole node on real parts in a temporary directory, with a clock that tests drive: registry on
+//! SQLite or PostgreSQL, embedded or file vault, journal on disk. Stories go through its few doors.
+#![allow(clippy::expect_used, clippy::panic)] // a world that cannot be built ends its test
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use keyward_access::RoleDecider;
+use keyward_audit::{Journal, JournalConfig};
+use keyward_core::audit::Journaled;
+use keyward_core::caller::{Caller, Origin, TenantRef};
+use keyward_core::names::{CorrelationId, PrincipalName, RoleName, TenantName};
+use keyward_core::node::{Node, Ports, Settings, UsageBook};
+use keyward_core::noun::key::ProviderKind;
+use keyward_core::noun::principal::PrincipalKind;
+use keyward_core::noun::role::Restriction;
+use keyward_core::ops;
+use keyward_core::ops::initialize::BuiltinRole;
+use keyward_core::port::audit_log::{AuditLog, TailQuery};
+use keyward_core::port::key_provider::KeyProvider;
+use keyward_core::port::registry::Registry;
+use keyward_core::port::storage::{RecordLedger, SecureStorage, StorageBackend};
+use keyward_core::time::{Clock, Timestamp};
+use keyward_crypto::random::{Random, SystemRandom};
+use keyward_providers::{CacheLimits, NativeProvider};
+use keyward_store::{Config, SqlRegistry};
+use keyward_vault::{EmbeddedBackend, FileBackend, SealSetup, Vault};
+use tempfile::TempDir;
+
+use crate::postgres::TestDatabase;
+
+/// A clock that stands still until a test moves it.
+pub struct DrivenClock(AtomicI64);
+
+impl DrivenClock {
+    /// A clock at some day of 2027.
+    pub fn new() -> Self {
+        Self(AtomicI64::new(1_800_000_000_000_000))
+    }
+
+    /// Moves on.
+    pub fn advance_seconds(&self, seconds: i64) {
+        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+    }
+}
+
+impl Default for DrivenClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for DrivenClock {
+    fn now(&self) -> Timestamp {
+        // Each look is a microsecond later than the one before: times in tests are in order.
+        Timestamp::from_micros(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+/// Which registry a world runs on.
+#[derive(Clone, Debug)]
+pub enum RegistryKind {
+    /// A file in the world's directory.
+    Sqlite,
+    /// A database of its own on the test server.
+    Postgres,
+}
+
+/// Which vault backend a world runs on.
+#[derive(Clone, Copy, Debug)]
+pub enum VaultKind {
+    /// `vault.db`.
+    Embedded,
+    /// A file per record.
+    Files,
+}
+
+/// A node and what it stands on.
+pub struct World {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Its clock.
+    pub clock: Arc<DrivenClock>,
+    /// Its registry.
+    pub registry: Arc<SqlRegistry>,
+    /// Its journal.
+    pub journal: Arc<Journal>,
+    /// Its vault.
+    pub vault: Arc<Vault>,
+    root: Option<Caller>,
+    setup: Setup,
+    pump: tokio::task::JoinHandle<()>,
+}
+
+struct Setup {
+    directory: TempDir,
+    url: String,
+    backend: VaultKind,
+    database: Option<TestDatabase>,
+    bootstrap: Option<String>,
+}
+
+impl World {
+    /// A new deployment on SQLite and the embedded vault, unsealed by a key file.
+    pub async fn new() -> Self {
+        Self::on(RegistryKind::Sqlite, VaultKind::Embedded).await
+    }
+
+    /// A new deployment.
+    pub async fn on(registry: RegistryKind, backend: VaultKind) -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let (url, database) = match registry {
+            RegistryKind::Sqlite => {
+                let path = directory.path().join("registry.db");
+                (format!("sqlite://{}", path.display()), None)
+            }
+            RegistryKind::Postgres => {
+                let server = crate::postgres::server().unwrap_or_else(|error| panic!("{error}"));
+                let database = server.database().expect("a database of one's own");
+                (database.url.clone(), Some(database))
+            }
+        };
+        let setup = Setup { directory, url, backend, database, bootstrap: None };
+        let clock = Arc::new(DrivenClock::new());
+        let mut world = Self::open(setup, clock, true).await;
+        let token = world.setup.bootstrap.clone().expect("a new deployment shows its first token");
+        world.root = Some(world.authenticated(&token).await);
+        world
+    }
+
+    /// Both registries, for stories that must hold on each.
+    pub async fn on_each_registry() -> Vec<Self> {
+        vec![
+            Self::on(RegistryKind::Sqlite, VaultKind::Embedded).await,
+            Self::on(RegistryKind::Postgres, VaultKind::Files).await,
+        ]
+    }
+
+    async fn open(mut setup: Setup, clock: Arc<DrivenClock>, first: bool) -> Self {
+        let data = setup.directory.path().to_owned();
+        let as_clock: Arc<dyn Clock> = clock.clone();
+        let random: Arc<dyn Random> = Arc::new(SystemRandom);
+        let registry = SqlRegistry::open(Config::new(setup.url.clone()), as_clock.clone())
+            .await
+            .expect("the registry opens");
+        let registry = Arc::new(registry);
+        let deployment = registry.deployment().await.expect("a deployment has an id");
+        let backend = storage(&data, setup.backend);
+        let key_file = data.join("seal.key");
+        if first {
+            let seal = SealSetup::KeyFile(key_file.clone());
+            Vault::initialize(&*backend, deployment, &seal, &*random).await.expect("initialises");
+        }
+        let ledger: Arc<dyn RecordLedger> = registry.clone();
+        let vault = Vault::open(backend, ledger, random.clone()).await.expect("the vault opens");
+        let vault = Arc::new(vault);
+        vault.unseal_with_key_file(&key_file).expect("the key file unseals");
+
+        let name: Arc<str> = "node-1".into();
+        let sequence = registry.usage_watermark(&name).await.expect("a watermark");
+        let changes = ops::start::changes_watermark_name(&name);
+        let logged_to = registry.usage_watermark(&changes).await.expect("a watermark");
+        let logged_to = i64::try_from(logged_to).expect("small");
+        let usage = Arc::new(UsageBook::new(sequence, logged_to));
+        let journal = Journal::open(
+            &data.join("audit"),
+            JournalConfig::default(),
+            name.clone(),
+            deployment,
+            as_clock.clone(),
+            usage.clone(),
+        )
+        .expect("the journal opens");
+        let journal = Arc::new(journal);
+        let as_storage: Arc<dyn SecureStorage> = vault.clone();
+        let native: Arc<dyn KeyProvider> = Arc::new(NativeProvider::new(
+            as_storage,
+            random.clone(),
+            as_clock.clone(),
+            CacheLimits::default(),
+        ));
+        let ports = Ports {
+            registry: registry.clone(),
+            audit: journal.clone(),
+            usage,
+            hierarchy: vault.clone(),
+            seal: vault.clone(),
+            providers: BTreeMap::from([(ProviderKind::Native, native)]),
+            decide: Arc::new(RoleDecider),
+            clock: as_clock,
+            random,
+        };
+        let node = Arc::new(Node::new(ports, Settings::new(&name, deployment)));
+        let pump = tokio::spawn(node.pump());
+        if first {
+            let roles: Vec<_> = keyward_access::builtin::roles()
+                .into_iter()
+                .map(|role| BuiltinRole {
+                    id: role.id,
+                    name: role.name,
+                    description: role.description,
+                    permissions: role.permissions,
+                    delegable: role.delegable,
+                })
+                .collect();
+            let issued = ops::initialize::initialize(&node, &roles).await.expect("initialises");
+            setup.bootstrap = Some(issued.text.to_string());
+        }
+        ops::start::load(&node).await.expect("the node loads");
+        Self { node, clock, registry, journal, vault, root: None, setup, pump }
+    }
+
+    /// Stops everything as a power switch would for the process (nothing is flushed) and starts
+    /// again on the same directory.
+    pub async fn restart(self) -> Self {
+        let Self { node, clock, registry, journal, vault, setup, pump, .. } = self;
+        pump.abort();
+        let _ = pump.await;
+        drop(node);
+        journal.close().await;
+        registry.close().await;
+        drop((journal, vault, registry));
+        let token = setup.bootstrap.clone().unwrap_or_default();
+        let mut world = Self::open(setup, clock, false).await;
+        world.root = Some(world.authenticated(&token).await);
+        world
+    }
+
+    /// Stops carrying changes to the journal, as if the process died between the two.
+    pub fn stop_pump(&self) {
+        self.pump.abort();
+    }
+
+    /// Where the world keeps its files.
+    pub fn directory(&self) -> PathBuf {
+        self.setup.directory.path().to_owned()
+    }
+
+    /// The database's address, without a secret in tests.
+    pub fn registry_url(&self) -> &str {
+        &self.setup.url
+    }
+
+    /// Whether the registry is PostgreSQL.
+    pub const fn is_postgres(&self) -> bool {
+        self.setup.database.is_some()
+    }
+
+    /// The first principal: a system administrator.
+    pub fn root(&self) -> &Caller {
+        self.root.as_ref().expect("the world is complete")
+    }
+
+    /// The first token's text.
+    pub fn root_token(&self) -> &str {
+        self.setup.bootstrap.as_deref().expect("the world is complete")
+    }
+
+    /// Who a token stands for.
+    pub async fn authenticated(&self, token: &str) -> Caller {
+        ops::authenticate::authenticate(&self.node, Some(token), origin("login"))
+            .await
+            .expect("the token is valid")
+    }
+
+    /// Makes a tenant with one principal for each tenant role.
+    pub async fn tenant(&self, name: &str) -> Tenancy {
+        let new = ops::tenant::NewTenant {
+            name: TenantName::new(name).expect("a name"),
+            description: String::new(),
+        };
+        let tenant = ops::tenant::create(&self.node, self.root(), new, None)
+            .await
+            .expect("the tenant is made")
+            .value;
+        let place = TenantRef::Id(tenant.id);
+        let root = self.root().clone();
+        let admin = self.member(&root, &place, "admin", "tenant-admin", None).await;
+        Tenancy {
+            id: tenant.id,
+            operator: self.member(&admin, &place, "operator", "operator", None).await,
+            user: self.member(&admin, &place, "user", "crypto-user", None).await,
+            auditor: self.member(&admin, &place, "auditor", "auditor", None).await,
+            custodian: self.member(&admin, &place, "custodian", "custodian", None).await,
+            admin,
+            place,
+        }
+    }
+
+    /// Makes a principal with a role and a token, and logs it in.
+    pub async fn member(
+        &self,
+        by: &Caller,
+        place: &TenantRef,
+        name: &str,
+        role: &str,
+        restriction: Option<Restriction>,
+    ) -> Caller {
+        self.authenticated(&self.member_token(by, place, name, role, restriction).await).await
+    }
+
+    /// The same, for its token.
+    pub async fn member_token(
+        &self,
+        by: &Caller,
+        place: &TenantRef,
+        name: &str,
+        role: &str,
+        restriction: Option<Restriction>,
+    ) -> String {
+        let new = ops::principal::NewPrincipal {
+            name: PrincipalName::new(name).expect("a name"),
+            kind: PrincipalKind::Service,
+        };
+        let principal = ops::principal::create(&self.node, by, place, new, None)
+            .await
+            .expect("the principal is made")
+            .value;
+        let principal = ops::token::PrincipalRef::Id(principal.id);
+        let assignment = ops::role::NewAssignment {
+            principal: principal.clone(),
+            role: RoleName::new(role).expect("a name"),
+            restriction,
+        };
+        ops::role::assign(&self.node, by, place, assignment).await.expect("the role is given");
+        let token = ops::token::NewToken { principal, label: name.to_owned(), expires_at: None };
+        let issued = ops::token::create(&self.node, by, place, token, None)
+            .await
+            .expect("the token is made");
+        issued.value.text.to_string()
+    }
+
+    /// The whole journal.
+    pub async fn entries(&self) -> Vec<Journaled> {
+        let mut all = Vec::new();
+        loop {
+            let after = Some(all.last().map_or(0, |entry: &Journaled| entry.sequence));
+            let query = TailQuery { tenant: None, after, limit: 1000 };
+            let page = self.journal.tail(query).await.expect("the journal reads");
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
+    }
+
+    /// The last entry.
+    pub async fn last_entry(&self) -> Journaled {
+        let query = TailQuery { tenant: None, after: None, limit: 1 };
+        let page = self.journal.tail(query).await.expect("the journal reads");
+        page.into_iter().next_back().expect("something happened")
+    }
+}
+
+fn storage(data: &Path, kind: VaultKind) -> Arc<dyn StorageBackend> {
+    match kind {
+        VaultKind::Embedded => {
+            Arc::new(EmbeddedBackend::open(&data.join("vault.db")).expect("the vault's file"))
+        }
+        VaultKind::Files => {
+            Arc::new(FileBackend::open(&data.join("vault")).expect("the vault's directory"))
+        }
+    }
+}
+
+/// A request that comes from nowhere in particular.
+pub fn origin(correlation_id: &str) -> Origin {
+    Origin {
+        address: Some("127.0.0.1".to_owned()),
+        correlation_id: CorrelationId::new(correlation_id).expect("a correlation id"),
+    }
+}
+
+/// A tenant and those who act in it.
+pub struct Tenancy {
+    /// Its id.
+    pub id: keyward_core::ids::TenantId,
+    /// How to name it.
+    pub place: TenantRef,
+    /// Administers it, and uses no key.
+    pub admin: Caller,
+    /// Runs its keys day by day.
+    pub operator: Caller,
+    /// Uses its keys.
+    pub user: Caller,
+    /// Reads its log.
+    pub auditor: Caller,
+    /// Holds shares.
+    pub custodian: Caller,
+}

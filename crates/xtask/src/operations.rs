@@ -1,0 +1,229 @@
+//! docs/operations.md: what each operation of core demands, does, refuses and records.
+//!
+//! The catalogue of actions in core names them; what is said here of each is found by a match
+//! without a catch-all, so that a new action does not compile without its documentation.
+
+mod deployment;
+mod keys;
+mod lifecycle;
+mod members;
+mod use_key;
+
+use std::fmt::Write;
+
+use keyward_api::error::ErrorCode;
+use keyward_core::noun::action::{Action, Effect, Scope};
+
+/// What is said of an operation.
+pub struct Operation {
+    /// What must hold, besides the permission.
+    pub conditions: &'static str,
+    /// What is different afterwards.
+    pub effects: &'static str,
+    /// How it can be refused or fail, besides what every operation can answer.
+    pub errors: &'static [ErrorCode],
+    /// What its audit entry says, besides what every entry says.
+    pub audit: &'static str,
+}
+
+macro_rules! documented {
+    ($($action:ident => $said:path,)+) => {
+        /// What is said of an action.
+        const fn operation(action: Action) -> &'static Operation {
+            match action { $(Action::$action => &$said),+ }
+        }
+    };
+}
+
+documented! {
+    SystemInit => deployment::INIT,
+    SystemUnseal => deployment::UNSEAL,
+    SystemSeal => deployment::SEAL,
+    SystemStart => deployment::START,
+    SystemStop => deployment::STOP,
+    AuthenticationRefused => deployment::AUTHENTICATION_REFUSED,
+    TenantCreate => deployment::TENANT_CREATE,
+    TenantList => deployment::TENANT_LIST,
+    TenantRead => deployment::TENANT_READ,
+    TenantSuspend => deployment::TENANT_SUSPEND,
+    TenantResume => deployment::TENANT_RESUME,
+    TenantShred => deployment::TENANT_SHRED,
+    PrincipalCreate => members::PRINCIPAL_CREATE,
+    PrincipalList => members::PRINCIPAL_LIST,
+    PrincipalDisable => members::PRINCIPAL_DISABLE,
+    TokenCreate => members::TOKEN_CREATE,
+    TokenList => members::TOKEN_LIST,
+    TokenRevoke => members::TOKEN_REVOKE,
+    RoleCreate => members::ROLE_CREATE,
+    RoleList => members::ROLE_LIST,
+    RoleUpdate => members::ROLE_UPDATE,
+    RoleAssign => members::ROLE_ASSIGN,
+    RoleUnassign => members::ROLE_UNASSIGN,
+    KeyCreate => keys::CREATE,
+    KeySearch => keys::SEARCH,
+    KeyRead => keys::READ,
+    KeyHistory => keys::HISTORY,
+    KeyUsage => keys::USAGE,
+    KeyUpdate => keys::UPDATE,
+    KeyActivate => lifecycle::ACTIVATE,
+    KeySuspend => lifecycle::SUSPEND,
+    KeyResume => lifecycle::RESUME,
+    KeyRotate => lifecycle::ROTATE,
+    KeyEmergencyRotate => lifecycle::EMERGENCY_ROTATE,
+    KeyRollBack => lifecycle::ROLL_BACK,
+    KeyExpire => lifecycle::EXPIRE,
+    KeyRenew => lifecycle::RENEW,
+    KeyRetire => lifecycle::RETIRE,
+    KeyRevoke => lifecycle::REVOKE,
+    KeyCompromise => lifecycle::COMPROMISE,
+    KeyScheduleDestruction => lifecycle::SCHEDULE_DESTRUCTION,
+    KeyForceDestruction => lifecycle::FORCE_DESTRUCTION,
+    KeyCancelDestruction => lifecycle::CANCEL_DESTRUCTION,
+    KeyDestroy => lifecycle::DESTROY,
+    KeyEncrypt => use_key::ENCRYPT,
+    KeyDecrypt => use_key::DECRYPT,
+    KeyRewrap => use_key::REWRAP,
+    KeySign => use_key::SIGN,
+    KeyVerify => use_key::VERIFY,
+    KeyMac => use_key::MAC,
+    KeyVerifyMac => use_key::VERIFY_MAC,
+    KeyWrap => use_key::WRAP,
+    KeyUnwrap => use_key::UNWRAP,
+    KeyDataKey => use_key::DATA_KEY,
+    KeyDerive => use_key::DERIVE,
+    KeyEncapsulate => use_key::ENCAPSULATE,
+    KeyDecapsulate => use_key::DECAPSULATE,
+    KeyUseCompromised => use_key::USE_COMPROMISED,
+    RandomBytes => use_key::RANDOM,
+    ClassRead => keys::CLASS_READ,
+    ClassAssign => keys::CLASS_ASSIGN,
+    ClassRevert => keys::CLASS_REVERT,
+    BindingCreate => keys::BINDING_CREATE,
+    BindingList => keys::BINDING_LIST,
+    BindingRelease => keys::BINDING_RELEASE,
+    PolicyCreate => keys::POLICY_CREATE,
+    PolicyList => keys::POLICY_LIST,
+    PolicyUpdate => keys::POLICY_UPDATE,
+    PolicyDelete => keys::POLICY_DELETE,
+    JobList => keys::JOB_LIST,
+    AuditRead => deployment::AUDIT_READ,
+}
+
+const PREFACE: &str = "\
+# Operations
+
+Everything that can be done, in the order of the catalogue (`crates/core/src/noun/action.rs`). An
+operation's name is at once the permission to do it and the action that the audit log names. Which
+roles have which permission: [roles.md](roles.md).
+
+## What holds for every operation
+
+- **Order**: may the node serve → who asks, and for what → may the caller → do it → audit entry →
+  answer. A refusal is an audit entry too, with the error's code as its reason.
+- **Audit entry**: time, node, tenant, actor (principal, token, address, authentication), action,
+  resource, outcome (`ok`, `refused`, `failed`), reason, correlation id, details without secrets.
+  An entry of a change is committed in the change's own transaction and then taken to the journal;
+  every other entry is in the journal before the answer leaves.
+- **Errors that any can answer**: `unauthenticated`, `forbidden`, `invalid_request`, `timeout`,
+  `too_large`, `unsupported_media_type`, `rate_limited`, `overloaded`, `not_ready`,
+  `audit_unavailable`, `registry_unavailable`, `internal`. What acts on a tenant or a key can also
+  answer `not_found`, which is the same for what is not there and for what the caller may not see.
+  What changes something can also answer `conflict` when another request changed it at the same
+  time. They are not repeated below; codes, statuses and meanings are in the last section.
+- **Nothing changed**: an operation that answers an error has changed nothing. (Material made for a
+  creation or rotation that was then refused stays behind unreferenced; no version names it.)
+";
+
+/// The page.
+pub fn markdown() -> String {
+    let mut page = String::from(PREFACE);
+    let mut family = "";
+    for action in Action::ALL.iter().copied() {
+        let noun = action.name().split('.').next().unwrap_or_default();
+        if noun != family {
+            family = noun;
+            // Writing to a String cannot fail.
+            let _ = write!(page, "\n## {}\n", noun_title(noun));
+        }
+        write_operation(&mut page, action);
+    }
+    page.push_str("\n## Error codes\n\n| code | HTTP status | meaning |\n|---|---|---|\n");
+    for code in ErrorCode::ALL {
+        let _ = writeln!(page, "| `{code}` | {} | {} |", code.status(), code.title());
+    }
+    page
+}
+
+fn noun_title(noun: &str) -> String {
+    let mut letters = noun.chars();
+    let first = letters.next().map(|c| c.to_ascii_uppercase());
+    first.into_iter().chain(letters).collect()
+}
+
+fn write_operation(page: &mut String, action: Action) {
+    let Operation {
+        conditions,
+        effects,
+        errors,
+        audit,
+    } = operation(action);
+    let summary = action.summary();
+    let errors = match errors {
+        [] => "none besides.".to_owned(),
+        errors => {
+            let codes: Vec<String> = errors.iter().map(|code| format!("`{code}`")).collect();
+            format!("{}.", codes.join(", "))
+        }
+    };
+    let (scope, effect) = (scope(action.scope()), effect(action.effect()));
+    let _ = write!(
+        page,
+        "\n### `{action}`\n\n{summary} ({scope}; {effect}.)\n\n\
+         - Conditions: {conditions}\n- Effects: {effects}\n- Errors: {errors}\n- Audit: {audit}\n"
+    );
+}
+
+const fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::System => "on the deployment",
+        Scope::Tenant => "on a tenant",
+        Scope::Key => "on a key",
+    }
+}
+
+const fn effect(effect: Effect) -> &'static str {
+    match effect {
+        Effect::Change => "a change",
+        Effect::Read => "a read",
+        Effect::Protect => "protects",
+        Effect::Process => "processes",
+        Effect::Widen => "widens another operation, never performed on its own",
+        Effect::Record => "recorded by the server, never granted",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_its_section() {
+        let page = markdown();
+        for action in Action::ALL {
+            assert!(page.contains(&format!("\n### `{action}`\n")), "{action}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_whole_sentences() {
+        for action in Action::ALL.iter().copied() {
+            let said = operation(action);
+            for text in [said.conditions, said.effects, said.audit] {
+                assert!(
+                    text.ends_with('.') && !text.contains("  "),
+                    "{action}: {text}"
+                );
+            }
+        }
+    }
+}

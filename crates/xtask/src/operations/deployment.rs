@@ -1,0 +1,101 @@
+//! The deployment itself: initialisation, seal, start and stop, tenants, the log.
+
+use keyward_api::error::ErrorCode as E;
+
+use super::Operation;
+
+pub const INIT: Operation = Operation {
+    conditions: "`keyward init` or `keyward dev` on a data directory that holds no deployment yet.",
+    effects: "a root key, wrapped once by each seal; the built-in roles; the principal `root` with the role `system-admin`; a first token, shown once, that lives 24 hours.",
+    errors: &[E::AlreadyExists, E::StorageUnavailable],
+    audit: "by the server itself, on the deployment.",
+};
+
+pub const UNSEAL: Operation = Operation {
+    conditions: "a share of the present set; no token, since a sealed deployment must be openable when every token has expired. A key file unseals at start by itself.",
+    effects: "the share counts once it was checked against the dealer's commitments; with the last one needed, the root key comes into memory. A share that was refused was not used, and is named.",
+    errors: &[E::InvalidRequest, E::RecordRefused, E::StorageUnavailable],
+    audit: "`progress` and `sealed`; a refusal says why: `malformed_share`, `share_of_another_set`, `forged_share`, `duplicate_share`, `no_shares`, `not_initialized`, `storage`. If it cannot be logged, the root key is dropped again.",
+};
+
+pub const SEAL: Operation = Operation {
+    conditions: "none.",
+    effects: "the root key and all cached material leave memory, zeroized; keys cannot be used, made or rotated until somebody unseals.",
+    errors: &[],
+    audit: "in the journal before the answer; nothing in the registry changes.",
+};
+
+pub const START: Operation = Operation {
+    conditions: "the data directory is held, the schema is right, and what was committed but not logged has been logged.",
+    effects: "one packed record per key is in memory; the node serves.",
+    errors: &[],
+    audit: "by the server itself; `keys`, how many were loaded.",
+};
+
+pub const STOP: Operation = Operation {
+    conditions: "the process was asked to stop.",
+    effects: "no new work is taken, what had begun is finished, usage counters are flushed, the root key leaves memory.",
+    errors: &[],
+    audit: "by the server itself.",
+};
+
+pub const AUTHENTICATION_REFUSED: Operation = Operation {
+    conditions: "a request brought a token that is malformed, unknown, wrong, expired or revoked, or whose principal is disabled; all of them look the same to who sent it.",
+    effects: "none.",
+    errors: &[],
+    audit: "the token's id if it was well formed; no principal. A request without any token is refused without an entry.",
+};
+
+pub const TENANT_CREATE: Operation = Operation {
+    conditions: "the server is unsealed; the name is free and is not `system`; the description has at most 1,024 characters.",
+    effects: "a key-encryption key in the vault, durable first; then the tenant and its KEK row in one transaction.",
+    errors: &[
+        E::AlreadyExists,
+        E::IdempotencyMismatch,
+        E::Sealed,
+        E::StorageUnavailable,
+    ],
+    audit: "the first entry of the tenant's own log; a refusal is in the system's.",
+};
+
+pub const TENANT_LIST: Operation = Operation {
+    conditions: "none.",
+    effects: "none.",
+    errors: &[],
+    audit: "in the system's log.",
+};
+
+pub const TENANT_READ: Operation = Operation {
+    conditions: "none.",
+    effects: "none.",
+    errors: &[],
+    audit: "nothing more.",
+};
+
+pub const TENANT_SUSPEND: Operation = Operation {
+    conditions: "the tenant is active.",
+    effects: "active → suspended: every use, creation, rotation and start of its keys is refused; reading, and stopping a key (suspend, revoke, compromise, expire), stay possible.",
+    errors: &[E::TenantSuspended],
+    audit: "the reason as given.",
+};
+
+pub const TENANT_RESUME: Operation = Operation {
+    conditions: "the tenant is suspended.",
+    effects: "suspended → active.",
+    errors: &[E::TenantSuspended],
+    audit: "the reason as given.",
+};
+
+pub const TENANT_SHRED: Operation = Operation {
+    conditions: "the tenant is suspended; a reason is given.",
+    effects: "suspended → shredded, for ever, with a job in the same transaction; then its key-encryption keys are deleted from the vault and seen to be gone, at once if it can be, by the job otherwise. Nothing it held can be opened again, but from a backup that still holds them.",
+    errors: &[E::TenantSuspended],
+    audit: "the reason as given; a second entry with `keks_destroyed` when they are gone.",
+};
+
+pub const AUDIT_READ: Operation = Operation {
+    conditions: "for one tenant's log, the permission there; for the system's or for all logs at once, the permission on the deployment.",
+    effects: "none.",
+    errors: &[],
+    audit: "nothing more. Following the log does not fill it: a page that shows nothing new is no entry.",
+};
