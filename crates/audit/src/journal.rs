@@ -23,7 +23,7 @@ use crate::std_io::StdIo;
 use crate::writer::{Active, Origin, Shared, Writer, make};
 
 /// Entries handed to the observer at once when opening.
-const REPLAY_PAGE: usize = 1024;
+const REPLAY_PAGE: usize = 4096;
 
 /// When an entry counts as appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +134,7 @@ impl Journal {
                 segment,
                 start: open.start,
                 end: open.end,
+                reserved: open.end,
             },
             // The first segment, one for a node renamed, or one that says what was lost.
             _ => {
@@ -171,6 +172,7 @@ impl Journal {
             marked,
             revisions: found.revisions,
             buffer: Vec::new(),
+            room: 0,
         };
         let thread = std::thread::Builder::new()
             .name("audit-journal".to_owned())

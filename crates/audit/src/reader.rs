@@ -56,7 +56,8 @@ impl Reader {
             }
             let from = segment.place(after + 1);
             let (first, offset) = from.unwrap_or((segment.first, start));
-            let last = walk(&*file, offset, first, durable, |_, frame| {
+            let last = walk(&*file, offset, first, durable, |at, frame| {
+                segment.note(frame.sequence, at);
                 if frame.sequence > after {
                     found.extend(decode(frame, filter)?);
                 }

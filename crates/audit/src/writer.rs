@@ -29,6 +29,10 @@ const BATCH: Limits = Limits {
 /// The least that must fit the disk after a fault before entries are taken again.
 const ROOM_LEAST: usize = 64 * 1024;
 
+/// Zeros written ahead of the frames. A sync that does not also have to make a new length durable
+/// takes a third less time on ext4.
+const RESERVE: u64 = 1024 * 1024;
+
 /// What the writer and the journal's handles share.
 pub(crate) struct Shared {
     pub(crate) queue: Arc<Queue>,
@@ -56,6 +60,8 @@ pub(crate) struct Active {
     pub(crate) start: u64,
     /// Where the next frame belongs: behind everything that was acknowledged.
     pub(crate) end: u64,
+    /// How far zeros reach behind it.
+    pub(crate) reserved: u64,
 }
 
 /// The writer.
@@ -74,6 +80,8 @@ pub(crate) struct Writer {
     pub(crate) marked: bool,
     pub(crate) revisions: Revisions,
     pub(crate) buffer: Vec<u8>,
+    /// The size of the frames last tried.
+    pub(crate) room: usize,
 }
 
 /// Ends the service in order if the thread ends, even if an observer panics.
@@ -137,6 +145,7 @@ impl Writer {
             let behind = (sequence - 1 - self.synced) as u32;
             frame::put_entry(&mut self.buffer, sequence, behind, &pending.payload);
         }
+        self.room = self.buffer.len();
         let size = self.buffer.len() as u64;
         if let Some(active) = &mut self.active
             && active.end > active.start
@@ -144,7 +153,7 @@ impl Writer {
         {
             // All segments but the last are synced, in every mode. The frames at hand were made
             // before that, and say less than is true; that is harmless.
-            active.file.sync()?;
+            active.seal()?;
             self.synced = self.last;
             self.active = None;
         }
@@ -158,11 +167,13 @@ impl Writer {
         if active.end == active.start {
             self.shared.catalog.push(Arc::clone(&active.segment));
         }
-        active.file.write_at(active.end, &self.buffer)?;
-        let written = self.last + batch.len() as u64;
-        if self.config.sync == SyncMode::Always {
-            active.file.sync()?;
-            self.synced = written;
+        match self.config.sync {
+            SyncMode::Always => {
+                active.write(&mut self.buffer, self.config.segment_bytes)?;
+                active.file.sync()?;
+                self.synced = self.last + batch.len() as u64;
+            }
+            SyncMode::Written => active.file.write_at(active.end, &self.buffer)?,
         }
         active.segment.note(self.last + 1, active.end);
         active.end += size;
@@ -176,7 +187,7 @@ impl Writer {
         // The torn write is removed before anybody is told, if the disk still lets it be, so that
         // what was refused is not in the log.
         let mut fault = told;
-        let room = self.buffer.len().max(ROOM_LEAST);
+        let room = self.room.max(ROOM_LEAST);
         let mut outcome = self.repair(room);
         self.refuse(unwritten, &fault);
         while let Err(error) = outcome {
@@ -262,9 +273,7 @@ impl Writer {
         let Some(active) = &mut self.active else {
             return Ok(());
         };
-        if self.config.sync == SyncMode::Written {
-            active.file.sync()?;
-        }
+        active.seal()?;
         if !self.marked && active.end > active.start {
             self.buffer.clear();
             frame::put_mark(&mut self.buffer, self.last);
@@ -272,6 +281,38 @@ impl Writer {
             active.file.sync()?;
         }
         Ok(())
+    }
+}
+
+impl Active {
+    /// Writes frames behind all others, and zeros ahead of the next ones if there is space for
+    /// them on the disk and in the segment.
+    fn write(&mut self, frames: &mut Vec<u8>, segment_bytes: u64) -> io::Result<()> {
+        let (size, reach) = (frames.len(), self.end + frames.len() as u64);
+        if reach <= self.reserved {
+            return self.file.write_at(self.end, frames);
+        }
+        let zeros = segment_bytes.saturating_sub(reach).min(RESERVE);
+        frames.resize(size + zeros as usize, 0);
+        match self.file.write_at(self.end, frames) {
+            Ok(()) => {
+                self.reserved = reach + zeros;
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                self.file.write_at(self.end, &frames[..size])
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes everything durable and gives back what was reserved and not used.
+    fn seal(&mut self) -> io::Result<()> {
+        if self.reserved > self.end {
+            self.file.truncate(self.end)?;
+            self.reserved = self.end;
+        }
+        self.file.sync()
     }
 }
 
@@ -306,6 +347,7 @@ pub(crate) fn make(
         segment,
         start,
         end: start,
+        reserved: start + room as u64,
     })
 }
 

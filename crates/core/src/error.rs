@@ -116,6 +116,14 @@ pub enum OpError {
         /// Its state.
         state: &'static str,
     },
+    /// The tenant's state does not allow this change of it.
+    #[error(
+        "the tenant is {state}; a tenant goes from active to suspended and back, and from suspended to shredded"
+    )]
+    TenantTransition {
+        /// Its state.
+        state: &'static str,
+    },
     /// Live bindings.
     #[error(
         "{live} live data bindings still need this key; release them, or force the destruction with a reason"
@@ -193,7 +201,9 @@ impl OpError {
             Self::AlreadyExists { .. } => ErrorCode::AlreadyExists,
             Self::AlreadyCreated { .. } => ErrorCode::AlreadyCreated,
             Self::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
-            Self::Transition { .. } | Self::StateForbids { .. } => ErrorCode::WrongState,
+            Self::Transition { .. } | Self::StateForbids { .. } | Self::TenantTransition { .. } => {
+                ErrorCode::WrongState
+            }
             Self::RollbackUnavailable { .. } => ErrorCode::RollbackUnavailable,
             Self::TenantNotActive { .. } => ErrorCode::TenantSuspended,
             Self::KeyInUse { .. } => ErrorCode::KeyInUse,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use futures_util::lock::Mutex;
 use keyward_crypto::random::Random;
@@ -82,6 +82,7 @@ pub struct Node {
     pub(crate) reservations: Reservations,
     pub(crate) ticking: Mutex<()>,
     pub(crate) flushing: Mutex<()>,
+    requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
     stopping: AtomicBool,
 }
@@ -143,6 +144,7 @@ impl Node {
             reservations: Reservations::default(),
             ticking: Mutex::new(()),
             flushing: Mutex::new(()),
+            requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
         }
@@ -226,6 +228,18 @@ impl Node {
             .fill(&mut bytes)
             .map_err(|_| OpError::Crypto)?;
         Ok(bytes)
+    }
+
+    /// Whether it is time again, once an hour, to forget old requests.
+    pub(crate) fn forget_requests_now(&self) -> bool {
+        let now = self.now();
+        let last = self.requests_forgotten_at.load(Ordering::Relaxed);
+        let due = now.seconds_since(Timestamp::from_micros(last)) >= 3600;
+        if due {
+            self.requests_forgotten_at
+                .store(now.as_micros(), Ordering::Relaxed);
+        }
+        due
     }
 
     pub(crate) fn set_loaded(&self) {

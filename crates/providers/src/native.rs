@@ -1,6 +1,6 @@
 //! The native provider: material in the vault, used in this process.
 //!
-//! Material is unwrapped on first use into a bounded, timed, zeroized cache ([`cache`]). A use that
+//! Material is unwrapped on first use into a bounded, timed, zeroized cache (`cache`). A use that
 //! finds its key there awaits nothing and takes no lock that others need for long. What is found
 //! must be the very record that the request refers to, with the tenant, key, version, algorithm
 //! and usages of the request: a reference re-pointed in SQL is refused, cached or not.

@@ -14,9 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use data_encoding::HEXLOWER;
 use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::seal::SealControl;
-use keyward_core::port::storage::{
-    KeyHierarchy, ObjectName, SecureStorage, StorageBackend,
-};
+use keyward_core::port::storage::{KeyHierarchy, ObjectName, SecureStorage, StorageBackend};
 use keyward_core::time::Timestamp;
 use keyward_crypto::digest::sha256;
 use keyward_crypto::{CryptoError, Random};
@@ -65,7 +63,12 @@ impl Random for Sequence {
 fn write_key_file(path: &Path, bytes: &[u8]) {
     use std::io::Write;
     let mut options = std::fs::OpenOptions::new();
-    let mut file = options.write(true).create_new(true).mode(0o600).open(path).unwrap();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .unwrap();
     file.write_all(bytes).unwrap();
 }
 
@@ -81,7 +84,10 @@ async fn all_objects(backend: &dyn StorageBackend) -> Objects {
 async fn store_objects(backend: &dyn StorageBackend, objects: &Objects) {
     for (name, bytes) in objects {
         let bytes = HEXLOWER.decode(bytes.as_bytes()).unwrap();
-        backend.write(&ObjectName::new(name).unwrap(), bytes).await.unwrap();
+        backend
+            .write(&ObjectName::new(name).unwrap(), bytes)
+            .await
+            .unwrap();
     }
 }
 
@@ -96,21 +102,35 @@ async fn make() -> Vectors {
     write_key_file(&path, &key_file);
     let backend = open_backend(Kind::Embedded, folder.path());
     let setup = SealSetup::KeyFile(path.clone());
-    Vault::initialize(&*backend, deployment, &setup, &*random).await.unwrap();
+    Vault::initialize(&*backend, deployment, &setup, &*random)
+        .await
+        .unwrap();
     let ledger = Arc::new(MemoryLedger::default());
-    let vault = Vault::open(Arc::clone(&backend), Arc::clone(&ledger) as _, Arc::clone(&random) as _);
+    let vault = Vault::open(
+        Arc::clone(&backend),
+        Arc::clone(&ledger) as _,
+        Arc::clone(&random) as _,
+    );
     let vault = vault.await.unwrap();
     vault.unseal_with_key_file(&path).unwrap();
     let now = Timestamp::from_micros(1_893_456_000_000_000);
     let tenant_kek = vault.create_tenant_kek(tenant(1), now).await.unwrap();
     ledger.add(tenant_kek.clone());
     let label = label(tenant(1), 0x1111_1111_1111_7111_8111_1111_1111_1111);
-    let digests = vault.store(vec![new_record(&label, PAYLOAD)]).await.unwrap();
+    let digests = vault
+        .store(vec![new_record(&label, PAYLOAD)])
+        .await
+        .unwrap();
 
     let other = tempfile::tempdir().unwrap();
     let with_shares = open_backend(Kind::Embedded, other.path());
-    let setup = SealSetup::Shares { threshold: 2, total: 3 };
-    let made = Vault::initialize(&*with_shares, deployment, &setup, &*random).await.unwrap();
+    let setup = SealSetup::Shares {
+        threshold: 2,
+        total: 3,
+    };
+    let made = Vault::initialize(&*with_shares, deployment, &setup, &*random)
+        .await
+        .unwrap();
     Vectors {
         deployment,
         key_file: HEXLOWER.encode(&key_file),
@@ -128,7 +148,12 @@ async fn make() -> Vectors {
 async fn this_release_writes_what_the_vectors_say() {
     let expected: Vectors = serde_json::from_str(VECTORS).unwrap();
     let made = make().await;
-    assert_eq!(made, expected, "{}", serde_json::to_string_pretty(&made).unwrap());
+    assert_eq!(
+        made,
+        expected,
+        "{}",
+        serde_json::to_string_pretty(&made).unwrap()
+    );
 }
 
 #[tokio::test]
@@ -137,7 +162,10 @@ async fn the_deployment_of_the_vectors_opens_with_its_key_file() {
     for kind in world::KINDS {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("root.key");
-        write_key_file(&path, &HEXLOWER.decode(vectors.key_file.as_bytes()).unwrap());
+        write_key_file(
+            &path,
+            &HEXLOWER.decode(vectors.key_file.as_bytes()).unwrap(),
+        );
         let backend = open_backend(kind, folder.path());
         store_objects(&*backend, &vectors.with_key_file).await;
         let ledger = Arc::new(MemoryLedger::default());
@@ -146,7 +174,10 @@ async fn the_deployment_of_the_vectors_opens_with_its_key_file() {
         assert_eq!(vault.deployment(), Some(vectors.deployment));
         vault.unseal_with_key_file(&path).unwrap();
         let label = label(vectors.tenant_kek.tenant, vectors.record.as_u128());
-        let opened = vault.open(&label, Some(&vectors.record_digest)).await.unwrap();
+        let opened = vault
+            .open(&label, Some(&vectors.record_digest))
+            .await
+            .unwrap();
         assert!(opened.payload.ct_eq(PAYLOAD));
     }
 }
@@ -160,7 +191,13 @@ async fn the_deployment_of_the_vectors_opens_with_any_two_shares() {
     let vault = open_vault(&backend, &Arc::new(MemoryLedger::default())).await;
     for (first, second) in [(0, 1), (1, 2), (2, 0)] {
         vault.submit_share(&vectors.shares[first]).await.unwrap();
-        assert!(!vault.submit_share(&vectors.shares[second]).await.unwrap().sealed);
+        assert!(
+            !vault
+                .submit_share(&vectors.shares[second])
+                .await
+                .unwrap()
+                .sealed
+        );
         vault.seal();
     }
 }

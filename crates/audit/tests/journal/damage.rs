@@ -11,7 +11,11 @@ use crate::fixture::{append, config, entries, event, open_on, open_with};
 async fn nine() -> (Disk, String, Vec<u8>, Vec<usize>) {
     let disk = Disk::default();
     let journal = open_on(&disk).unwrap();
-    append(&journal, &["e1", "e2", "e3", "e4", "e5", "e6", "e7", "e8", "e9"]).await;
+    append(
+        &journal,
+        &["e1", "e2", "e3", "e4", "e5", "e6", "e7", "e8", "e9"],
+    )
+    .await;
     journal.close().await;
     let name = disk.names().remove(0);
     let bytes = disk.file(&name);
@@ -77,14 +81,21 @@ async fn a_write_that_was_cut_short_is_dropped_and_the_journal_goes_on() {
         let journal = open_on(&disk).unwrap();
         assert_eq!(journal.last(), 8, "cut at {cut}");
         append(&journal, &["e9 again".replace(' ', "-").as_str()]).await;
-        assert_eq!(entries(&journal).await.last().unwrap(), &(9, "e9-again".to_owned()));
+        assert_eq!(
+            entries(&journal).await.last().unwrap(),
+            &(9, "e9-again".to_owned())
+        );
     }
 }
 
 #[tokio::test]
 async fn a_torn_write_with_zeros_or_garbage_behind_it_is_dropped() {
     let (_, name, bytes, starts) = nine().await;
-    for rest in [vec![0; 5_000], vec![0xa5; 5_000], [vec![0; 700], vec![1; 700]].concat()] {
+    for rest in [
+        vec![0; 5_000],
+        vec![0xa5; 5_000],
+        [vec![0; 700], vec![1; 700]].concat(),
+    ] {
         let disk = Disk::default();
         disk.put(&name, &[&bytes[..starts[8]], &rest[..]].concat());
         assert_eq!(open_on(&disk).unwrap().last(), 8);
@@ -100,7 +111,10 @@ async fn damage_in_an_older_segment_is_named_when_it_is_read() {
     };
     let journal = open_with(&disk, small, Arc::default()).unwrap();
     for turn in 1..=20 {
-        journal.append(event(&format!("e{turn}"), None)).await.unwrap();
+        journal
+            .append(event(&format!("e{turn}"), None))
+            .await
+            .unwrap();
     }
     let name = disk.names().remove(1);
     let first: u64 = name["journal-".len()..name.len() - 4].parse().unwrap();
@@ -117,7 +131,10 @@ async fn damage_in_an_older_segment_is_named_when_it_is_read() {
         let Err(AuditError::Damaged { sequence }) = journal.tail(query(after)).await else {
             panic!("not noticed");
         };
-        assert!((first..first + 5).contains(&sequence), "{sequence} is in the segment of {first}");
+        assert!(
+            (first..first + 5).contains(&sequence),
+            "{sequence} is in the segment of {first}"
+        );
     }
     disk.delete(&name);
     let gone = Err(AuditError::Damaged { sequence: first });

@@ -272,7 +272,10 @@ enum Part {
 
 impl Model {
     fn used(&self) -> usize {
-        self.dir.values().map(|inode| self.inodes[*inode].seen.len()).sum()
+        self.dir
+            .values()
+            .map(|inode| self.inodes[*inode].seen.len())
+            .sum()
     }
 
     fn change_dir(&mut self, change: DirChange) {
@@ -365,7 +368,11 @@ impl JournalIo for Disk {
     fn sync_dir(&self) -> io::Result<()> {
         self.operate(true, |model, part| {
             if !model.ignores_sync_dir && part != Part::None {
-                let keep = if part == Part::Half { model.unsynced_dir.len() / 2 } else { 0 };
+                let keep = if part == Part::Half {
+                    model.unsynced_dir.len() / 2
+                } else {
+                    0
+                };
                 let synced = model.unsynced_dir.len() - keep;
                 for change in model.unsynced_dir.drain(..synced).collect::<Vec<_>>() {
                     change.apply(&mut model.durable_dir);
@@ -379,7 +386,8 @@ impl JournalIo for Disk {
 impl SegmentFile for Handle {
     fn len(&self) -> io::Result<u64> {
         let inode = self.inode;
-        self.disk.operate(false, |model, _| Ok(model.inodes[inode].seen.len() as u64))
+        self.disk
+            .operate(false, |model, _| Ok(model.inodes[inode].seen.len() as u64))
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {

@@ -54,7 +54,9 @@ async fn i05_tenants_that_flood_together_are_served_in_turn() {
     let mut first = append(9);
     assert!((&mut first).now_or_never().is_none());
     disk.wait_until_held();
-    let mut floods: Vec<Vec<_>> = (1..=3).map(|number| (0..50).map(|_| append(number)).collect()).collect();
+    let mut floods: Vec<Vec<_>> = (1..=3)
+        .map(|number| (0..50).map(|_| append(number)).collect())
+        .collect();
     for entry in floods.iter_mut().flatten() {
         assert!(entry.now_or_never().is_none());
     }

@@ -76,46 +76,69 @@ async fn i03_any_operation_may_fail_in_any_way_and_the_log_holds_exactly_what_wa
     assert!(refusals > 50);
 }
 
+/// Appends until the disk is full; answers what was acknowledged.
+async fn fill(journal: &Journal) -> Vec<(u64, String)> {
+    let mut acknowledged = Vec::new();
+    for turn in 0..20 {
+        let name = format!("e{turn}");
+        match journal.append(event(&name, None)).await {
+            Ok(sequence) => acknowledged.push((sequence, name)),
+            Err(error) => {
+                assert_eq!(error, unavailable("the disk is full"));
+                return acknowledged;
+            }
+        }
+    }
+    panic!("the disk never got full");
+}
+
 #[tokio::test]
 async fn i03_a_full_disk_refuses_and_entries_are_taken_again_when_there_is_space() {
     let disk = Disk::default();
-    let journal = open_on(&disk).unwrap();
-    append(&journal, &["a", "b"]).await;
-    disk.limit(disk.used() + 100);
+    disk.limit(2_000);
+    let small = keyward_audit::JournalConfig {
+        segment_bytes: 1_000,
+        ..config()
+    };
+    let journal = open_with(&disk, small, Arc::default()).unwrap();
+    let mut acknowledged = fill(&journal).await;
     let full = unavailable("the disk is full");
-    assert_eq!(journal.append(event("refused", None)).await, Err(full.clone()));
     assert_eq!(journal.fault(), Some(full.clone()));
-    // Every refused caller is answered at once, without a look at the disk.
+    // Every refused caller is answered at once, without waiting for the disk.
     for _ in 0..100 {
         let refused = journal.append(event("refused", None)).now_or_never();
         assert_eq!(refused, Some(Err(full.clone())));
     }
-    assert_eq!(entries(&journal).await.len(), 2, "reading goes on");
+    assert_eq!(entries(&journal).await, acknowledged, "reading goes on");
     disk.mend();
     let _ = journal.append(event("asks", None)).await;
     journal.repaired().await;
     assert_eq!(journal.fault(), None);
-    append(&journal, &["c"]).await;
-    let expected = [(1, "a".to_owned()), (2, "b".to_owned()), (3, "c".to_owned())];
-    assert_eq!(entries(&journal).await, expected);
+    let next = journal.append(event("again", None)).await.unwrap();
+    assert_eq!(next, acknowledged.len() as u64 + 1);
+    acknowledged.push((next, "again".to_owned()));
+    assert_eq!(entries(&journal).await, acknowledged);
     journal.close().await;
-    assert_eq!(entries(&open_on(&disk).unwrap()).await, expected);
+    let again = open_with(&disk, small, Arc::default()).unwrap();
+    assert_eq!(entries(&again).await, acknowledged);
 }
 
 #[tokio::test]
 async fn a_disk_with_space_for_a_header_only_is_still_full() {
     let disk = Disk::default();
+    disk.limit(2_000);
     let journal = open_on(&disk).unwrap();
-    append(&journal, &["a"]).await;
-    disk.limit(disk.used() + 100);
-    assert!(journal.append(event("refused", None)).await.is_err());
+    assert!(
+        fill(&journal).await.len() > 3,
+        "what cannot be reserved is used to the end"
+    );
     disk.limit(disk.used() + 10_000);
     let _ = journal.append(event("asks", None)).await;
     assert!(journal.fault().is_some());
     disk.mend();
     let _ = journal.append(event("asks", None)).await;
     journal.repaired().await;
-    append(&journal, &["b"]).await;
+    append(&journal, &["more"]).await;
 }
 
 #[tokio::test]
@@ -123,12 +146,18 @@ async fn each_kind_of_fault_is_told_without_a_path() {
     for (kind, cause) in [
         (ErrorKind::StorageFull, "the disk is full"),
         (ErrorKind::QuotaExceeded, "the disk quota is used up"),
-        (ErrorKind::ReadOnlyFilesystem, "the file system is read-only"),
+        (
+            ErrorKind::ReadOnlyFilesystem,
+            "the file system is read-only",
+        ),
     ] {
         let disk = Disk::default();
         let journal = open_on(&disk).unwrap();
         disk.break_with(kind);
-        assert_eq!(journal.append(event("e", None)).await, Err(unavailable(cause)));
+        assert_eq!(
+            journal.append(event("e", None)).await,
+            Err(unavailable(cause))
+        );
     }
 }
 
@@ -140,8 +169,9 @@ async fn a_fault_refuses_those_who_wait_and_closing_does_not_hang() {
     let mut first = Box::pin(journal.append(event("first", None)));
     assert!((&mut first).now_or_never().is_none());
     disk.wait_until_held();
-    let mut queued: Vec<_> =
-        (0..20).map(|_| Box::pin(journal.append(event("queued", None)))).collect();
+    let mut queued: Vec<_> = (0..20)
+        .map(|_| Box::pin(journal.append(event("queued", None))))
+        .collect();
     for entry in &mut queued {
         assert!(entry.now_or_never().is_none());
     }
@@ -166,7 +196,10 @@ async fn damage_found_while_mending_is_named_and_keeps_the_journal_from_going_on
     append(&journal, &["a", "b", "c"]).await;
     let name = disk.names().remove(0);
     let mut bytes = disk.file(&name);
-    let at = bytes.windows(10).position(|window| window.starts_with(b"\"b\"")).unwrap();
+    let at = bytes
+        .windows(10)
+        .position(|window| window.starts_with(b"\"b\""))
+        .unwrap();
     bytes[at + 1] ^= 1;
     disk.put(&name, &bytes);
     disk.fail_after(0, Failure::Half);
@@ -195,12 +228,24 @@ async fn an_observer_that_panics_ends_the_service_and_hangs_nobody() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Arc::new(crate::fixture::Noon);
     let deployment = crate::fixture::DEPLOYMENT;
-    let journal =
-        Journal::open(dir.path(), config(), "n".into(), deployment, clock, Arc::new(Panics)).unwrap();
+    let journal = Journal::open(
+        dir.path(),
+        config(),
+        "n".into(),
+        deployment,
+        clock,
+        Arc::new(Panics),
+    )
+    .unwrap();
     assert!(journal.append(event("e", None)).await.is_err());
     journal.close().await;
     assert!(journal.append(event("e", None)).await.is_err());
     drop(journal);
     // What was written before is there: the caller was not told, and nothing is lost.
-    assert_eq!(entries(&crate::fixture::open_dir(dir.path(), SyncMode::Always)).await.len(), 1);
+    assert_eq!(
+        entries(&crate::fixture::open_dir(dir.path(), SyncMode::Always))
+            .await
+            .len(),
+        1
+    );
 }

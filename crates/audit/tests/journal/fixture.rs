@@ -124,13 +124,28 @@ pub fn open_with(
     ledger: Arc<Ledger>,
 ) -> Result<Journal, OpenError> {
     let io = Arc::new(io.clone());
-    Journal::open_with(io, config, "node-a".into(), DEPLOYMENT, Arc::new(Noon), ledger)
+    Journal::open_with(
+        io,
+        config,
+        "node-a".into(),
+        DEPLOYMENT,
+        Arc::new(Noon),
+        ledger,
+    )
 }
 
 pub fn open_dir(dir: &Path, sync: SyncMode) -> Journal {
     let config = JournalConfig { sync, ..config() };
     let ledger = Arc::new(Ledger::default());
-    Journal::open(dir, config, "node-a".into(), DEPLOYMENT, Arc::new(Noon), ledger).unwrap()
+    Journal::open(
+        dir,
+        config,
+        "node-a".into(),
+        DEPLOYMENT,
+        Arc::new(Noon),
+        ledger,
+    )
+    .unwrap()
 }
 
 /// Appends events, one after another.
@@ -152,5 +167,7 @@ pub async fn entries(journal: &Journal) -> Vec<(u64, String)> {
 
 pub fn named(entries: Vec<Journaled>) -> Vec<(u64, String)> {
     let named = entries.into_iter();
-    named.map(|entry| (entry.sequence, entry.event.correlation_id.to_string())).collect()
+    named
+        .map(|entry| (entry.sequence, entry.event.correlation_id.to_string()))
+        .collect()
 }

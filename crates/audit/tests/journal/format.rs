@@ -32,7 +32,13 @@ fn documented() -> Vec<u8> {
 fn dump(bytes: &[u8]) -> String {
     let lines = bytes.chunks(16).enumerate().map(|(at, line)| {
         let digits: Vec<_> = line.iter().map(|byte| format!("{byte:02x}")).collect();
-        let printable = |byte: &u8| if (b' '..=b'~').contains(byte) { char::from(*byte) } else { '.' };
+        let printable = |byte: &u8| {
+            if (b' '..=b'~').contains(byte) {
+                char::from(*byte)
+            } else {
+                '.'
+            }
+        };
         let text: String = line.iter().map(printable).collect();
         format!("{:04x}  {:<47}  |{text}|", at * 16, digits.join(" "))
     });

@@ -20,7 +20,11 @@ async fn child() {
     let (Some(dir), Ok(round)) = (std::env::var_os(DIR), std::env::var(ROUND)) else {
         return;
     };
-    let sync = if round.len() % 2 == 0 { SyncMode::Always } else { SyncMode::Written };
+    let sync = if round.len() % 2 == 0 {
+        SyncMode::Always
+    } else {
+        SyncMode::Written
+    };
     let journal = Arc::new(open_dir(dir.as_ref(), sync));
     let callers = (0..16).map(|caller| {
         let (journal, round) = (Arc::clone(&journal), round.clone());
@@ -58,7 +62,9 @@ async fn i02_what_was_acknowledged_survives_kill_9_at_any_instant() {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut lines = BufReader::new(child.stdout.take().unwrap())
+            .lines()
+            .map_while(Result::ok);
         let some = 1 + round * 37 % 200;
         acknowledged.extend(lines.by_ref().filter_map(|line| parse(&line)).take(some));
         child.kill().unwrap();
@@ -68,7 +74,12 @@ async fn i02_what_was_acknowledged_survives_kill_9_at_any_instant() {
     }
     let journal = open_dir(dir.path(), SyncMode::Always);
     let found = entries(&journal).await;
-    assert!(found.iter().map(|(sequence, _)| *sequence).eq(1..=found.len() as u64));
+    assert!(
+        found
+            .iter()
+            .map(|(sequence, _)| *sequence)
+            .eq(1..=found.len() as u64)
+    );
     for (sequence, name) in acknowledged {
         assert_eq!(found[sequence as usize - 1], (sequence, name));
     }

@@ -8,7 +8,9 @@ use keyward_audit::{JournalConfig, SyncMode};
 use keyward_core::port::audit_log::{AuditError, AuditLog};
 
 use crate::disk::Disk;
-use crate::fixture::{Ledger, append, config, entries, event, open_dir, open_on, open_with, tenant};
+use crate::fixture::{
+    Ledger, append, config, entries, event, open_dir, open_on, open_with, tenant,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i03_sixty_four_callers_get_distinct_places_without_gaps_and_all_are_on_the_disk() {
@@ -27,9 +29,18 @@ async fn i03_sixty_four_callers_get_distinct_places_without_gaps_and_all_are_on_
             got
         })
     });
-    let mut acknowledged: Vec<_> = join_all(callers).await.into_iter().flat_map(Result::unwrap).collect();
+    let mut acknowledged: Vec<_> = join_all(callers)
+        .await
+        .into_iter()
+        .flat_map(Result::unwrap)
+        .collect();
     acknowledged.sort();
-    assert!(acknowledged.iter().map(|(sequence, _)| *sequence).eq(1..=64 * 20));
+    assert!(
+        acknowledged
+            .iter()
+            .map(|(sequence, _)| *sequence)
+            .eq(1..=64 * 20)
+    );
     assert_eq!(entries(&journal).await, acknowledged);
     journal.close().await;
     let again = open_dir(dir.path(), SyncMode::Always);
@@ -45,13 +56,21 @@ async fn segments_are_rotated_and_read_as_one() {
     };
     let journal = open_with(&disk, small, Arc::default()).unwrap();
     for turn in 0..100 {
-        journal.append(event(&format!("e{turn}"), None)).await.unwrap();
+        journal
+            .append(event(&format!("e{turn}"), None))
+            .await
+            .unwrap();
     }
     assert!(disk.names().len() > 5, "{:?}", disk.names());
-    let expected: Vec<_> = (0..100).map(|turn| (turn + 1, format!("e{turn}"))).collect();
+    let expected: Vec<_> = (0..100)
+        .map(|turn| (turn + 1, format!("e{turn}")))
+        .collect();
     assert_eq!(entries(&journal).await, expected);
     journal.close().await;
-    assert_eq!(entries(&open_with(&disk, small, Arc::default()).unwrap()).await, expected);
+    assert_eq!(
+        entries(&open_with(&disk, small, Arc::default()).unwrap()).await,
+        expected
+    );
 }
 
 #[tokio::test]
@@ -64,7 +83,10 @@ async fn the_observer_sees_each_entry_once_and_in_order_across_crashes() {
     };
     for life in 0..6_u64 {
         let journal = open_with(&disk, small, Arc::clone(&ledger)).unwrap();
-        assert!(ledger.seen().into_iter().eq(1..=life * 10), "after start {life}");
+        assert!(
+            ledger.seen().into_iter().eq(1..=life * 10),
+            "after start {life}"
+        );
         append(&journal, &["a"; 5]).await;
         if life % 3 != 1 {
             ledger.keep();
@@ -108,7 +130,9 @@ async fn closing_writes_what_was_queued_and_refuses_the_rest() {
     let disk = Disk::default();
     let journal = open_on(&disk).unwrap();
     disk.hold();
-    let mut queued = Box::pin(join_all((0..10).map(|turn| journal.append(event(&format!("e{turn}"), None)))));
+    let mut queued = Box::pin(join_all(
+        (0..10).map(|turn| journal.append(event(&format!("e{turn}"), None))),
+    ));
     assert!((&mut queued).now_or_never().is_none());
     let mut closing = Box::pin(journal.close());
     assert!((&mut closing).now_or_never().is_none());

@@ -36,8 +36,9 @@ async fn live(disk: &Disk, seed: u64, sync: SyncMode, faults: bool) -> Result<()
                 if disk.is_down() {
                     break;
                 }
-                let names: Vec<_> =
-                    (0..=dice.below(8)).map(|one| format!("s{seed}-l{life}-t{turn}-{one}")).collect();
+                let names: Vec<_> = (0..=dice.below(8))
+                    .map(|one| format!("s{seed}-l{life}-t{turn}-{one}"))
+                    .collect();
                 let appends = names.iter().map(|name| {
                     let of = tenant(u128::from(name.len() as u64 % 3));
                     journal.append(event(name, Some(of)))
@@ -55,7 +56,9 @@ async fn live(disk: &Disk, seed: u64, sync: SyncMode, faults: bool) -> Result<()
             }
         }
         disk.reboot(&mut dice);
-        check(&disk.copy(), sync, &mut acknowledged).await.map_err(|why| format!("life {life}: {why}"))?;
+        check(&disk.copy(), sync, &mut acknowledged)
+            .await
+            .map_err(|why| format!("life {life}: {why}"))?;
     }
     Ok(())
 }
@@ -68,7 +71,11 @@ async fn check(
     let journal = open_with(disk, small(sync), std::sync::Arc::default())
         .map_err(|error| format!("it does not open: {error}"))?;
     let found = entries(&journal).await;
-    if !found.iter().map(|(sequence, _)| *sequence).eq(1..=found.len() as u64) {
+    if !found
+        .iter()
+        .map(|(sequence, _)| *sequence)
+        .eq(1..=found.len() as u64)
+    {
         return Err(format!("there are gaps: {found:?}"));
     }
     if sync == SyncMode::Written {
@@ -76,7 +83,9 @@ async fn check(
     }
     for (sequence, name) in acknowledged.iter() {
         if !found.contains(&(*sequence, name.clone())) {
-            return Err(format!("{name} was acknowledged as {sequence} and is not there"));
+            return Err(format!(
+                "{name} was acknowledged as {sequence} and is not there"
+            ));
         }
     }
     Ok(())
@@ -103,12 +112,20 @@ async fn i02_what_was_acknowledged_survives_power_cuts_after_failed_operations()
 
 #[tokio::test]
 async fn i02_a_journal_that_does_not_sync_its_files_fails_the_check() {
-    assert!(first_seed_that_fails(Disk::that_ignores_sync, false).await.is_some());
+    assert!(
+        first_seed_that_fails(Disk::that_ignores_sync, false)
+            .await
+            .is_some()
+    );
 }
 
 #[tokio::test]
 async fn i02_a_journal_that_does_not_sync_its_directory_fails_the_check() {
-    assert!(first_seed_that_fails(Disk::that_ignores_sync_dir, false).await.is_some());
+    assert!(
+        first_seed_that_fails(Disk::that_ignores_sync_dir, false)
+            .await
+            .is_some()
+    );
 }
 
 /// Entries may be lost, and that is all: what is left is whole, and the journal opens.

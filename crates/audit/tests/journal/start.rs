@@ -24,7 +24,10 @@ async fn revisions_without_an_entry_are_known_after_a_restart_even_out_of_order(
         journal.append(change(revision)).await.unwrap();
         append(&journal, &["between"; 3]).await;
     }
-    assert!(disk.names().len() > 3, "the first revisions are in segments that no start reads");
+    assert!(
+        disk.names().len() > 3,
+        "the first revisions are in segments that no start reads"
+    );
     drop(journal);
     let journal = open_with(&disk, small, Arc::default()).unwrap();
     assert_eq!(journal.highest_revision(), 7);
@@ -63,12 +66,19 @@ async fn without_syncs_a_loss_is_recorded_and_its_numbers_are_not_given_again() 
     let journal = open_with(&disk, written, Arc::clone(&ledger)).unwrap();
     assert_eq!(journal.append(event("c", None)).await, Ok(6));
     drop(journal);
-    let expected = [(1, "a".to_owned()), (2, "b".to_owned()), (6, "c".to_owned())];
+    let expected = [
+        (1, "a".to_owned()),
+        (2, "b".to_owned()),
+        (6, "c".to_owned()),
+    ];
     for seen in [5, 0, 3] {
         let ledger = Ledger::at(seen);
         let journal = open_with(&disk, config(), Arc::clone(&ledger)).unwrap();
         assert_eq!(entries(&journal).await, expected);
-        let replayed: Vec<_> = [1, 2, 6].into_iter().filter(|sequence| *sequence > seen).collect();
+        let replayed: Vec<_> = [1, 2, 6]
+            .into_iter()
+            .filter(|sequence| *sequence > seen)
+            .collect();
         assert_eq!(ledger.seen(), replayed);
     }
 }
@@ -79,7 +89,14 @@ async fn another_deployments_journal_is_refused() {
     open_dir(dir.path(), SyncMode::Always).close().await;
     let other = Uuid::from_u128(1);
     let ledger = Arc::new(Ledger::default());
-    let opened = Journal::open(dir.path(), config(), "node-a".into(), other, Arc::new(Noon), ledger);
+    let opened = Journal::open(
+        dir.path(),
+        config(),
+        "node-a".into(),
+        other,
+        Arc::new(Noon),
+        ledger,
+    );
     assert!(matches!(opened, Err(OpenError::OtherDeployment { found }) if found == DEPLOYMENT));
 }
 
@@ -96,7 +113,11 @@ async fn a_renamed_node_goes_on_in_a_segment_that_says_so() {
     append(&journal, &["b"]).await;
     assert_eq!(entries(&journal).await.len(), 2);
     let last = disk.names().pop().unwrap();
-    assert!(disk.file(&last).windows(6).any(|window| window == b"node-b"));
+    assert!(
+        disk.file(&last)
+            .windows(6)
+            .any(|window| window == b"node-b")
+    );
 }
 
 #[tokio::test]
@@ -112,7 +133,10 @@ async fn a_later_format_is_refused_by_name() {
     disk.put(&name, &bytes);
     assert!(matches!(
         open_on(&disk),
-        Err(OpenError::UnknownFormat { version: 2, known: 1 })
+        Err(OpenError::UnknownFormat {
+            version: 2,
+            known: 1
+        })
     ));
 }
 

@@ -17,6 +17,9 @@ use crate::ops::key::circumstance;
 use crate::port::key_provider::{MaterialRef, MaterialSpec};
 use crate::port::registry::{DueVersion, KeyRef, KeyWithVersions};
 
+/// How long a creation request is remembered (DESIGN section 8).
+const REQUESTS_KEPT_SECONDS: i64 = 24 * 3600;
+
 /// Versions handled in one tick.
 const DUE_LIMIT: usize = 500;
 
@@ -28,6 +31,7 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
         node.memory.pump.nudge();
     }
     node.ensure_auditable()?;
+    let mut first_failure = None;
     for due in node
         .ports
         .registry
@@ -37,7 +41,10 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
         match handle(node, due).await {
             // Somebody else changed the key meanwhile: the next tick looks again.
             Ok(()) | Err(OpError::Conflict | OpError::Transition { .. } | OpError::Sealed) => {}
-            Err(error) => return Err(error),
+            // One key's trouble must not keep the others from their dates.
+            Err(error) => {
+                first_failure.get_or_insert(error);
+            }
         }
     }
     for job in node.ports.registry.due_jobs(node.now(), DUE_LIMIT).await? {
@@ -45,7 +52,12 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
             shred_records(node, TenantId::from_uuid(job.subject)).await?;
         }
     }
-    flush_usage(node).await
+    if node.forget_requests_now() {
+        let before = node.now().plus_seconds(-REQUESTS_KEPT_SECONDS);
+        node.ports.registry.forget_idempotency(before).await?;
+    }
+    flush_usage(node).await?;
+    first_failure.map_or(Ok(()), Err)
 }
 
 /// What has to happen to a version now.

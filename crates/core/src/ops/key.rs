@@ -2,14 +2,16 @@
 //! [`super::use_key`].
 
 mod create;
+mod destruction;
 mod lifecycle;
 mod search;
 
 pub use create::{NewKey, create, create_many};
+pub use destruction::schedule_destruction;
 pub(crate) use lifecycle::circumstance;
 pub use lifecycle::{
     LifecycleRequest, RevocationReason, RotateRequest, activate, cancel_destruction, compromise,
-    expire, renew, resume, revoke, roll_back, rotate, schedule_destruction, suspend,
+    expire, renew, resume, revoke, roll_back, rotate, suspend,
 };
 pub use search::{cursor_of, history, read, search, usage};
 

@@ -43,14 +43,19 @@ pub async fn tail(
     }
     .await;
     match read {
-        // Following the log must not fill it: a page that shows nothing new is not an entry.
-        Ok(entries) if entries.is_empty() && after.is_some() => Ok(entries),
+        // Following the log must not fill it: a page that shows nothing but readings is no entry,
+        // or two followers would write to each other for ever.
+        Ok(entries) if after.is_some() && entries.iter().all(is_reading) => Ok(entries),
         Ok(entries) => {
             node.ports.audit.append(attempt.event(Outcome::Ok)).await?;
             Ok(entries)
         }
         Err(error) => Err(attempt.log_failure(error).await),
     }
+}
+
+fn is_reading(entry: &Journaled) -> bool {
+    entry.event.action == Action::AuditRead
 }
 
 /// Waits until an entry after a sequence number may be there.

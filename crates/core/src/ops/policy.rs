@@ -221,7 +221,7 @@ pub async fn update(
             let writes = vec![Write::update(Row::Policy(policy.clone()))];
             let done = attempt
                 .commit(proof, writes, |event| {
-                    event.resource.id = Some(policy.id.uuid())
+                    event.resource.id = Some(policy.id.uuid());
                 })
                 .await?;
             Ok(done.map(|()| policy))

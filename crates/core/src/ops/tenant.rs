@@ -199,7 +199,7 @@ async fn set_state(
                 (Action::TenantResume, TenantState::Suspended) => TenantState::Active,
                 (Action::TenantShred, TenantState::Suspended) => TenantState::Shredded,
                 (_, state) => {
-                    return Err(OpError::TenantNotActive {
+                    return Err(OpError::TenantTransition {
                         state: state.name(),
                     });
                 }

@@ -3,6 +3,7 @@
 //! request → access → state → provider → journal → answer (DESIGN section 5, "Encrypt").
 
 mod item;
+mod verbs;
 mod version;
 
 pub use item::{UseItem, UseOutcome, UseResult};

@@ -69,7 +69,7 @@ async fn a_suspended_tenant_uses_no_key_and_a_shredded_one_never_will_again() {
         let early = tenant::shred(node, world.root(), place, why.clone()).await;
         assert_eq!(
             code(early),
-            "tenant_suspended",
+            "wrong_state",
             "only a suspended tenant is shredded"
         );
         tenant::suspend(node, world.root(), place, None)
@@ -80,7 +80,7 @@ async fn a_suspended_tenant_uses_no_key_and_a_shredded_one_never_will_again() {
         assert_eq!(code(story.decrypt(&text).await), "tenant_suspended");
         assert_eq!(
             code(tenant::resume(node, world.root(), place, None).await),
-            "tenant_suspended"
+            "wrong_state"
         );
 
         // Nothing opens any more even if the registry were told otherwise: the keys are gone.

@@ -115,21 +115,27 @@ settings! {
         /// operating system has it; entries of the last moments can be lost with the power.
         sync: AuditSync = AuditSync::Always, "`always`";
         /// How many entries may wait for the journal; requests beyond wait for their turn.
-        queue_entries: u64 = 8192, "`8192`";
+        queue_entries: u64 = QUEUE, "`QUEUESHOWN`";
     }
 
     /// What one client may ask for.
     [limits] Limits {
         /// The largest request body, in bytes.
-        body_bytes: u64 = 4 * 1024 * 1024, "`4194304`";
+        body_bytes: u64 = 2 * 1024 * 1024, "`2097152`";
+        /// The most connections at a time; more wait in the system's queue.
+        connections: u64 = 4096, "`4096`";
         /// Requests per second for each token, on average. 0: as many as it likes.
-        requests_per_second: u64 = 0, "`0`";
+        requests_per_second: u64 = 50_000, "`50000`";
         /// How many requests a token may make at once before the average counts.
-        request_burst: u64 = 1000, "`1000`";
-        /// How long a request may take to arrive and be answered.
-        request_timeout_seconds: u64 = 30, "`30`";
+        request_burst: u64 = 100_000, "`100000`";
+        /// How long a request's header may take to arrive, and how long a connection may idle.
+        header_timeout_seconds: u64 = 30, "`30`";
+        /// How long a request's body may take to arrive.
+        body_timeout_seconds: u64 = 30, "`30`";
+        /// How long an answer may take.
+        request_timeout_seconds: u64 = 60, "`60`";
         /// How long requests in flight may take to finish when the server stops.
-        shutdown_grace_seconds: u64 = 20, "`20`";
+        shutdown_grace_seconds: u64 = 30, "`30`";
     }
 
     /// What holds for keys when nothing else is said.

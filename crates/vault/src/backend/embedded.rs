@@ -1,8 +1,8 @@
 //! The default backend: its own SQLite file, `vault.db`, never the registry's.
 //!
-//! One thread writes ([`writer`]): it takes every write that is waiting, puts all of them into one
+//! One thread writes (`writer`): it takes every write that is waiting, puts all of them into one
 //! transaction and syncs once, while the next ones gather. Reads run beside it on a few
-//! connections ([`readers`]). This module knows nothing of what the bytes mean.
+//! connections (`readers`). This module knows nothing of what the bytes mean.
 //!
 //! Durability rests on SQLite's write-ahead log with `synchronous = FULL`, which syncs the log at
 //! every commit (<https://sqlite.org/pragma.html#pragma_synchronous>); both settings are read back

@@ -8,7 +8,6 @@ use crate::ids::VersionId;
 use crate::lifecycle::{Circumstance, Draft, NewVersion, Which};
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::state::State;
 use crate::ops::gate::{Attempt, Authorized, bounded, detail, ensure_active, key_resource};
 use crate::ops::role::ensure_match;
 use crate::port::registry::{KeyRef, KeyWithVersions};
@@ -79,14 +78,14 @@ pub(crate) fn circumstance(node: &Node, caller: &Caller, reason: Option<String>)
 }
 
 /// One lifecycle verb on its way.
-struct Verb<'a> {
+pub(super) struct Verb<'a> {
     attempt: Attempt<'a>,
-    reason: Option<String>,
+    pub(super) reason: Option<String>,
     if_match: Option<i64>,
 }
 
 impl<'a> Verb<'a> {
-    fn new(
+    pub(super) fn new(
         node: &'a Node,
         caller: &'a Caller,
         action: Action,
@@ -110,7 +109,7 @@ impl<'a> Verb<'a> {
     }
 
     /// Checks everything that comes before the change itself.
-    async fn open(
+    pub(super) async fn open(
         &mut self,
         tenant: &TenantRef,
         key: &KeyRef,
@@ -138,13 +137,13 @@ impl<'a> Verb<'a> {
         Ok((current, hot, proof))
     }
 
-    fn draft(&self, current: KeyWithVersions) -> Draft {
+    pub(super) fn draft(&self, current: KeyWithVersions) -> Draft {
         let Attempt { node, caller, .. } = self.attempt;
         let at = circumstance(node, caller, self.reason.clone());
         Draft::new(current, at, node.entropy())
     }
 
-    async fn save(
+    pub(super) async fn save(
         &self,
         draft: Draft,
         proof: Authorized,
@@ -164,7 +163,7 @@ impl<'a> Verb<'a> {
         Ok(done.map(|()| value))
     }
 
-    async fn finish<T>(self, outcome: Result<T, OpError>) -> Result<T, OpError> {
+    pub(super) async fn finish<T>(self, outcome: Result<T, OpError>) -> Result<T, OpError> {
         match outcome {
             Ok(value) => Ok(value),
             Err(error) => Err(self.attempt.log_failure(error).await),
@@ -388,7 +387,7 @@ pub async fn revoke(
             draft.retire(which)?;
         }
         verb.save(draft, proof, |event| {
-            detail(event, "revocation_reason", reason.name())
+            detail(event, "revocation_reason", reason.name());
         })
         .await
     }
@@ -450,83 +449,4 @@ pub async fn rotate(
     }
     .await;
     verb.finish(outcome).await
-}
-
-/// Days that a destruction may be made to wait.
-const WAIT_DAYS: std::ops::RangeInclusive<i64> = 7..=30;
-
-/// Schedules the destruction of one version or of the whole key.
-pub async fn schedule_destruction(
-    node: &Node,
-    caller: &Caller,
-    tenant: &TenantRef,
-    key: &KeyRef,
-    request: LifecycleRequest,
-    wait_days: Option<i64>,
-    force: bool,
-) -> Result<Changed<KeyWithVersions>, OpError> {
-    let LifecycleRequest {
-        which,
-        reason,
-        if_match,
-    } = request;
-    let action = Action::KeyScheduleDestruction;
-    let mut verb = Verb::new(node, caller, action, tenant, key, reason, if_match);
-    let outcome = async {
-        let (current, hot, proof) = verb.open(tenant, key).await?;
-        let days = wait_days.unwrap_or(node.settings.destruction_wait_days);
-        if !WAIT_DAYS.contains(&days) {
-            return Err(OpError::invalid("wait_days", "must be 7 to 30"));
-        }
-        let live = node
-            .ports
-            .registry
-            .live_bindings(hot.tenant, hot.id)
-            .await?;
-        let needs_force = live > 0 && would_lose_data(&current, which);
-        if needs_force {
-            if !force {
-                return Err(OpError::KeyInUse { live });
-            }
-            if verb
-                .reason
-                .as_deref()
-                .is_none_or(|reason| reason.trim().is_empty())
-            {
-                return Err(OpError::invalid("reason", "must say why, when forced"));
-            }
-            if !node
-                .allows_widening(caller, Action::KeyForceDestruction, &hot)
-                .await?
-            {
-                return Err(OpError::Forbidden {
-                    action: Action::KeyForceDestruction.name(),
-                });
-            }
-        }
-        let due = node.now().plus_seconds(days * 24 * 3600);
-        let mut draft = verb.draft(current);
-        draft.schedule_destruction(which, due)?;
-        verb.save(draft, proof, |event| {
-            detail(event, "due", due.to_string());
-            if needs_force {
-                detail(event, "forced_over_live_bindings", live);
-            }
-        })
-        .await
-    }
-    .await;
-    verb.finish(outcome).await
-}
-
-/// Whether what is to be destroyed may have protected something: a version that was never active
-/// has not.
-fn would_lose_data(current: &KeyWithVersions, which: Which) -> bool {
-    current.versions.iter().any(|version| {
-        let meant = match which {
-            Which::Default => true,
-            Which::Version(number) => version.version == number,
-        };
-        meant && version.state != State::Pending
-    })
 }

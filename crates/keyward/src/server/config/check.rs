@@ -133,14 +133,17 @@ fn limits(config: &Config, found: &mut Findings) {
     };
     let limits = &config.limits;
     within("limits.body_bytes", limits.body_bytes, 1024, 64 * 1024 * 1024);
+    within("limits.connections", limits.connections, 1, 1_000_000);
     within("limits.requests_per_second", limits.requests_per_second, 0, 1_000_000);
     within("limits.request_burst", limits.request_burst, 1, 1_000_000);
+    within("limits.header_timeout_seconds", limits.header_timeout_seconds, 1, 3600);
+    within("limits.body_timeout_seconds", limits.body_timeout_seconds, 1, 3600);
     within("limits.request_timeout_seconds", limits.request_timeout_seconds, 1, 3600);
     within("limits.shutdown_grace_seconds", limits.shutdown_grace_seconds, 0, 3600);
     within("audit.queue_entries", config.audit.queue_entries, 16, 1_048_576);
     let lifecycle = &config.lifecycle;
     within("lifecycle.destruction_wait_days", lifecycle.destruction_wait_days, 7, 30);
-    within("lifecycle.rollback_window_seconds", lifecycle.rollback_window_seconds, 0, 365 * 86_400);
+    within("lifecycle.rollback_window_seconds", lifecycle.rollback_window_seconds, 0, 7_776_000);
 }
 
 #[cfg(test)]

@@ -1,0 +1,135 @@
+//! A node from its parts: vault, journal, provider, access decisions, over an open deployment.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keyward_access::RoleDecider;
+use keyward_audit::{Journal, JournalConfig, SyncMode};
+use keyward_core::node::{Node, Ports, Settings, UsageBook};
+use keyward_core::noun::key::ProviderKind;
+use keyward_core::ops::start::changes_watermark_name;
+use keyward_core::port::registry::Registry;
+use keyward_crypto::random::SystemRandom;
+use keyward_providers::{CacheLimits, NativeProvider};
+use keyward_vault::Vault;
+use tokio::task::JoinHandle;
+
+use crate::server::config::{AuditSync, Config};
+use crate::server::deployment::Deployment;
+use crate::server::error::StartError;
+
+/// A node and what the binary itself keeps of its parts.
+pub struct Assembly {
+    /// The node.
+    pub node: Arc<Node>,
+    /// The vault, for unsealing.
+    pub vault: Arc<Vault>,
+    /// The native provider, whose cache is to be swept.
+    pub native: Arc<NativeProvider>,
+    /// What it stands on. Dropped last: the directory's lock goes with it.
+    pub deployment: Deployment,
+    journal: Arc<Journal>,
+    pump: JoinHandle<()>,
+}
+
+impl Assembly {
+    /// Puts a node together and carries its changes to the journal. It serves nothing before
+    /// [`Self::load`].
+    pub async fn new(deployment: Deployment) -> Result<Self, StartError> {
+        let random = Arc::new(SystemRandom);
+        let ledger = deployment.registry.clone();
+        let vault = Vault::open(deployment.backend.clone(), ledger, random.clone()).await?;
+        if vault.deployment().is_some_and(|id| id != deployment.id) {
+            return Err(StartError::Mixed);
+        }
+        let vault = Arc::new(vault);
+        let usage = open_usage(&deployment).await?;
+        let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
+        let native = Arc::new(NativeProvider::new(
+            vault.clone(),
+            random.clone(),
+            deployment.clock.clone(),
+            CacheLimits::default(),
+        ));
+        let ports = Ports {
+            registry: deployment.registry.clone(),
+            audit: journal.clone(),
+            usage,
+            hierarchy: vault.clone(),
+            seal: vault.clone(),
+            providers: BTreeMap::from([(ProviderKind::Native, native.clone() as _)]),
+            decide: Arc::new(RoleDecider),
+            clock: deployment.clock.clone(),
+            random,
+        };
+        let node = Arc::new(Node::new(ports, settings(&deployment)));
+        let pump = tokio::spawn(node.pump());
+        Ok(Self { node, vault, native, deployment, journal, pump })
+    }
+
+    /// Loads keys and lets the node serve.
+    pub async fn load(&self) -> Result<(), StartError> {
+        Ok(keyward_core::ops::start::load(&self.node).await?)
+    }
+
+    /// Ends everything in order: counters, log, secrets, journal, registry.
+    pub async fn stop(self) -> Result<(), StartError> {
+        let stopped = keyward_core::ops::start::stop(&self.node).await;
+        if stopped.is_err() {
+            // The log could not be told; secrets go all the same.
+            self.node.drop_secrets();
+            self.pump.abort();
+        }
+        // Aborted or closed: either way it ends now.
+        let _ = self.pump.await;
+        self.journal.close().await;
+        self.deployment.registry.close().await;
+        Ok(stopped?)
+    }
+}
+
+fn settings(deployment: &Deployment) -> Settings {
+    let config = &deployment.config;
+    let days = config.lifecycle.destruction_wait_days;
+    let window = config.lifecycle.rollback_window_seconds;
+    Settings {
+        destruction_wait_days: i64::try_from(days).unwrap_or(i64::MAX),
+        rollback_window_seconds: i64::try_from(window).unwrap_or(i64::MAX),
+        ..Settings::new(&config.node.name, deployment.id)
+    }
+}
+
+/// Counters begin where the registry says that the journal was counted.
+async fn open_usage(deployment: &Deployment) -> Result<Arc<UsageBook>, StartError> {
+    let name = &deployment.config.node.name;
+    let registry = &deployment.registry;
+    let counted = registry.usage_watermark(name).await?;
+    let logged = registry.usage_watermark(&changes_watermark_name(name)).await?;
+    Ok(Arc::new(UsageBook::new(counted, i64::try_from(logged).unwrap_or(i64::MAX))))
+}
+
+async fn open_journal(
+    deployment: &Deployment,
+    usage: Arc<UsageBook>,
+) -> Result<Journal, StartError> {
+    let dir = deployment.config.audit_dir();
+    let config = journal_config(&deployment.config);
+    let name: Arc<str> = deployment.config.node.name.as_str().into();
+    let (id, clock) = (deployment.id, deployment.clock.clone());
+    // Recovery reads files: not for a thread that others wait on.
+    let opened = tokio::task::spawn_blocking(move || {
+        Journal::open(&dir, config, name, id, clock, usage)
+    });
+    Ok(opened.await.map_err(std::io::Error::other)??)
+}
+
+fn journal_config(config: &Config) -> JournalConfig {
+    JournalConfig {
+        sync: match config.audit.sync {
+            AuditSync::Always => SyncMode::Always,
+            AuditSync::Written => SyncMode::Written,
+        },
+        queue_entries: usize::try_from(config.audit.queue_entries).unwrap_or(usize::MAX),
+        ..JournalConfig::default()
+    }
+}

@@ -1,0 +1,123 @@
+//! Opening what a deployment consists of: data directory, clock, registry, storage backend. Nothing
+//! is unsealed here and nothing served.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use keyward_core::port::registry::Registry;
+use keyward_core::port::storage::StorageBackend;
+use keyward_core::time::Clock;
+use keyward_store::SqlRegistry;
+use keyward_vault::{EmbeddedBackend, FileBackend};
+use uuid::Uuid;
+
+use crate::private_file;
+use crate::server::clock::SystemClock;
+use crate::server::config::{Config, StorageKind};
+use crate::server::data_dir::DataDir;
+use crate::server::error::StartError;
+
+/// An open deployment. The data directory is held until this is dropped.
+pub struct Deployment {
+    /// How it is configured; paths in it are absolute now.
+    pub config: Config,
+    /// The directory, and the lock on it.
+    pub data_dir: DataDir,
+    /// The present.
+    pub clock: Arc<SystemClock>,
+    /// Everything that is not secret.
+    pub registry: Arc<SqlRegistry>,
+    /// Where sealed bytes are kept.
+    pub backend: Arc<dyn StorageBackend>,
+    /// The deployment's id.
+    pub id: Uuid,
+}
+
+impl Deployment {
+    /// Takes hold of the data directory and opens everything in it.
+    pub async fn open(mut config: Config) -> Result<Self, StartError> {
+        let data_dir = DataDir::hold(&config.node.data_dir)?;
+        config.node.data_dir = data_dir.path().to_owned();
+        let clock = Arc::new(SystemClock::default());
+        let registry = open_registry(&config, clock.clone()).await?;
+        // The clock of a machine may have been set back since the last start.
+        clock.raise(registry.advance_clock(clock.now()).await?);
+        let backend = open_backend(&config)?;
+        let id = registry.deployment().await?;
+        Ok(Self { config, data_dir, clock, registry: Arc::new(registry), backend, id })
+    }
+}
+
+async fn open_registry(config: &Config, clock: Arc<SystemClock>) -> Result<SqlRegistry, StartError> {
+    let url = registry_url(config)?;
+    Ok(SqlRegistry::open(keyward_store::Config::new(url), clock).await?)
+}
+
+/// The registry's URL with the password of its file in it.
+fn registry_url(config: &Config) -> Result<String, StartError> {
+    let Some(url) = &config.registry.url else {
+        let file = config.registry_file();
+        return Ok(format!("sqlite://{}", escaped(&file.to_string_lossy(), "/")));
+    };
+    let Some(file) = &config.registry.password_file else {
+        return Ok(url.clone());
+    };
+    let password = private_file::read_text(file)?;
+    Ok(match url.split_once('@') {
+        Some((user, rest)) => format!("{user}:{}@{rest}", escaped(&password, "")),
+        None => url.clone(),
+    })
+}
+
+/// Percent-encodes what could be taken for syntax (RFC 3986, section 2).
+fn escaped(text: &str, also_plain: &str) -> String {
+    let plain = |byte: &u8| {
+        byte.is_ascii_alphanumeric() || b"-._~".contains(byte) || also_plain.as_bytes().contains(byte)
+    };
+    text.bytes()
+        .map(|byte| {
+            if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        })
+        .collect()
+}
+
+fn open_backend(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
+    let path = config.vault_path();
+    let directory = match config.storage.backend {
+        StorageKind::Embedded => path.parent().unwrap_or_else(|| Path::new(".")),
+        StorageKind::File => &path,
+    };
+    std::fs::create_dir_all(directory)
+        .map_err(|source| StartError::Directory { path: directory.to_owned(), source })?;
+    Ok(match config.storage.backend {
+        StorageKind::Embedded => Arc::new(EmbeddedBackend::open(&path)?),
+        StorageKind::File => Arc::new(FileBackend::open(&path)?),
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_from_a_file_cannot_change_the_rest_of_the_url() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("password");
+        private_file::write(&file, b"p@ss/w:rd?%\n").unwrap();
+        let mut config = Config::default();
+        config.registry.url = Some("postgres://keyward@db:5432/keyward".to_owned());
+        config.registry.password_file = Some(file);
+        assert_eq!(
+            registry_url(&config).unwrap(),
+            "postgres://keyward:p%40ss%2Fw%3Ard%3F%25@db:5432/keyward"
+        );
+    }
+
+    #[test]
+    fn a_data_directory_may_have_any_name() {
+        let mut config = Config::default();
+        config.node.data_dir = "/srv/key ward?#".into();
+        assert_eq!(registry_url(&config).unwrap(), "sqlite:///srv/key%20ward%3F%23/registry.db");
+    }
+}

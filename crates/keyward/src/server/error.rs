@@ -1,0 +1,114 @@
+//! Why a server did not start. Every message says what to do.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use keyward_core::error::OpError;
+use keyward_core::port::registry::RegistryError;
+use keyward_core::port::storage::StorageError;
+
+use crate::exit::{Exit, Failure};
+use crate::private_file::PrivateFileError;
+use crate::server::config::ConfigError;
+use crate::server::data_dir::DataDirError;
+use crate::server::tls::TlsError;
+
+/// Why a server did not start, or a deployment was not made.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] DataDirError),
+    /// Another directory.
+    #[error("{} cannot be made: {source}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file with a secret.
+    #[error(transparent)]
+    PrivateFile(#[from] PrivateFileError),
+    /// The registry did not open.
+    #[error(transparent)]
+    OpenRegistry(#[from] keyward_store::OpenError),
+    /// The registry did not answer.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The vault's backend.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The seal.
+    #[error(transparent)]
+    Seal(#[from] keyward_vault::SealError),
+    /// The vault belongs to another registry.
+    #[error(
+        "the vault and the registry belong to different deployments; put back together what \
+         belongs together, from one backup"
+    )]
+    Mixed,
+    /// The journal.
+    #[error("{}", with_source(.0))]
+    Journal(#[from] keyward_audit::OpenError),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The address is taken or not ours.
+    #[error("{address} cannot be listened on: {source}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// An operation of start or stop.
+    #[error(transparent)]
+    Operation(#[from] OpError),
+    /// A name that the program itself made.
+    #[error("{0}")]
+    Name(#[from] keyward_core::names::InvalidName),
+    /// The operating system.
+    #[error("the server failed: {0}")]
+    Io(#[from] io::Error),
+    /// The generator of random bytes.
+    #[error("no random bytes could be drawn")]
+    Random,
+    /// `keyward dev` beyond loopback.
+    #[error("keyward dev listens on loopback only, and {address} is not; use `keyward serve` with TLS")]
+    DevBeyondLoopback {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
+}
+
+fn with_source(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        let exit = match &error {
+            StartError::Config(_) | StartError::DevBeyondLoopback { .. } => Exit::Usage,
+            StartError::DataDir(DataDirError::InUse { .. })
+            | StartError::Seal(keyward_vault::SealError::AlreadyInitialized) => Exit::Conflict,
+            StartError::OpenRegistry(_) | StartError::Registry(_) => Exit::Unavailable,
+            _ => Exit::Failure,
+        };
+        let failure = Self::new(exit, &error);
+        match &error {
+            StartError::Config(_) => failure.next("docs/configuration.md lists every setting"),
+            StartError::Listen { .. } => {
+                failure.next("name another address, or stop what listens there")
+            }
+            _ => failure,
+        }
+    }
+}

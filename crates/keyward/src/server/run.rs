@@ -1,0 +1,129 @@
+//! From a loaded node to one that serves, until it is told to stop; then back, in order.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_core::node::Node;
+use keyward_core::ops::clockwork;
+use keyward_crypto::random::{Random, SystemRandom};
+use keyward_http::HttpConfig;
+use keyward_http::config::Rate;
+use keyward_providers::NativeProvider;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
+
+use crate::private_file;
+use crate::server::assembly::Assembly;
+use crate::server::config::{Config, Limits};
+use crate::server::error::StartError;
+use crate::server::tls::server_tls;
+
+/// How often the clock's work is done.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Serves until a signal says to stop. `listening` is told where, once connections are accepted.
+pub async fn serve(
+    assembly: Assembly,
+    listening: impl FnOnce(&str),
+) -> Result<(), StartError> {
+    let config = &assembly.deployment.config;
+    let tls = server_tls(config, assembly.deployment.data_dir.path())?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let address = config.listen.address;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|source| StartError::Listen { address, source })?;
+    let url = format!("{scheme}://{}", listener.local_addr()?);
+    let http = http_config(&assembly)?;
+    let stopping = stop_signal()?;
+    listening(&url);
+    let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone()));
+    let served =
+        keyward_http::serve(listener, tls, assembly.node.clone(), http, stopping).await;
+    clockwork.abort();
+    // Aborted: what a tick had begun is in one transaction or not at all.
+    let _ = clockwork.await;
+    assembly.stop().await?;
+    tracing::info!("stopped");
+    Ok(served?)
+}
+
+fn stop_signal() -> Result<impl Future<Output = ()> + Send, StartError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: requests in flight are finished");
+    })
+}
+
+/// Does the clock's work each second, and says when it fails and when it works again.
+async fn tick(node: Arc<Node>, native: Arc<NativeProvider>) {
+    let mut seconds = tokio::time::interval(TICK);
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut failing: Option<String> = None;
+    loop {
+        seconds.tick().await;
+        native.drop_expired();
+        match clockwork::tick(&node).await {
+            Ok(()) => {
+                if failing.take().is_some() {
+                    tracing::info!("what was due is done again");
+                }
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if failing.as_ref() != Some(&error) {
+                    tracing::warn!(%error, "what is due could not be done; it is tried each second");
+                    failing = Some(error);
+                }
+            }
+        }
+    }
+}
+
+fn http_config(assembly: &Assembly) -> Result<HttpConfig, StartError> {
+    let config: &Config = &assembly.deployment.config;
+    let limits = &config.limits;
+    let mut http = HttpConfig::new(cursor_key(assembly)?);
+    http.body_bytes_max = usize::try_from(limits.body_bytes).unwrap_or(usize::MAX);
+    http.connections_max = usize::try_from(limits.connections).unwrap_or(usize::MAX);
+    http.header_timeout = Duration::from_secs(limits.header_timeout_seconds);
+    http.body_timeout = Duration::from_secs(limits.body_timeout_seconds);
+    http.request_timeout = Duration::from_secs(limits.request_timeout_seconds);
+    http.shutdown_timeout = Duration::from_secs(limits.shutdown_grace_seconds);
+    http.token_rate = token_rate(limits);
+    http.metrics_open = config.metrics.open;
+    Ok(http)
+}
+
+fn token_rate(limits: &Limits) -> Option<Rate> {
+    let number = |value: u64| u32::try_from(value).ok().and_then(std::num::NonZeroU32::new);
+    let per_second = number(limits.requests_per_second)?;
+    let burst = number(limits.request_burst).unwrap_or(per_second);
+    Some(Rate { per_second, burst })
+}
+
+/// The key that authenticates page cursors: made once, so that cursors outlive a restart.
+fn cursor_key(assembly: &Assembly) -> Result<[u8; 32], StartError> {
+    use base64::Engine;
+    use base64::engine::general_purpose::STANDARD;
+    let path = assembly.deployment.data_dir.path().join("cursor.key");
+    let kept = match private_file::read_text(&path) {
+        Ok(text) => STANDARD.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok()),
+        Err(error) if error.is_missing() => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(key) = kept {
+        return Ok(key);
+    }
+    let mut key = [0; 32];
+    SystemRandom.fill(&mut key).map_err(|_| StartError::Random)?;
+    private_file::write(&path, STANDARD.encode(key).as_bytes())?;
+    Ok(key)
+}
