@@ -9,18 +9,19 @@ use keyward_core::audit::{AuditEvent, Journaled};
 use keyward_core::port::audit_log::{AuditError, AuditLog, JournalObserver, TailQuery};
 use keyward_core::time::Clock;
 use parking_lot::Mutex;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::canonical;
 use crate::fault;
 use crate::frame::PAYLOAD_MAX;
 use crate::io::JournalIo;
-use crate::queue::{Limits, Offer, Pending, Queue};
+use crate::queue::{Offer, Pending};
 use crate::reader::Reader;
-use crate::recovery::{OpenError, doing, recover};
+use crate::recovery::{OpenError, Recovered, doing, recover};
+use crate::revisions::Revisions;
 use crate::std_io::StdIo;
-use crate::writer::{Active, Origin, Shared, Writer, make};
+use crate::writer::{Active, Origin, Shared, Writer, discard, make};
 
 /// Entries handed to the observer at once when opening.
 const REPLAY_PAGE: usize = 4096;
@@ -59,7 +60,7 @@ impl Default for JournalConfig {
             queue_entries: 16 * 1024,
             queue_bytes: 32 * 1024 * 1024,
             segment_bytes: 64 * 1024 * 1024,
-            probe_least: Duration::from_millis(50),
+            probe_least: Duration::from_millis(200),
             probe_most: Duration::from_secs(1),
         }
     }
@@ -116,49 +117,24 @@ impl Journal {
             deployment,
             clock,
         };
-        let catalog = found.catalog;
+        let catalog = Arc::clone(&found.catalog);
         let reader = Reader {
             io: Arc::clone(&io),
             catalog: Arc::clone(&catalog),
         };
-        let seen = observer.replay_after();
-        let mut last = found.last;
+        let (last, seen) = (found.last, observer.replay_after());
         if last < seen && config.sync == SyncMode::Always {
             return Err(OpenError::Shortened { last, seen });
         }
         replay(&reader, &*observer, last)?;
+        let last = last.max(seen);
         let marked = found.open.as_ref().is_some_and(|open| open.marked);
-        let active = match (found.open, catalog.last()) {
-            (Some(open), Some(segment)) if *open.node == *origin.node && last >= seen => Active {
-                file: open.file,
-                segment,
-                start: open.start,
-                end: open.end,
-                reserved: open.end,
-            },
-            // The first segment, one for a node renamed, or one that says what was lost.
-            _ => {
-                last = last.max(seen);
-                let (follows, revisions) = (found.present, &found.revisions);
-                crate::writer::discard(&*io, last + 1)
-                    .and_then(|()| make(&*io, &origin, follows, last + 1, revisions, 0))
-                    .map_err(doing("making a segment"))?
-            }
-        };
+        let (active, revisions) = activate(&*io, &origin, found, last)?;
         catalog.push(Arc::clone(&active.segment));
-        let shared = Arc::new(Shared {
-            queue: Arc::new(Queue::new(Limits {
-                entries: config.queue_entries,
-                bytes: config.queue_bytes,
-            })),
-            catalog,
-            durable: watch::Sender::new(last),
-            broken: watch::Sender::new(false),
-            finished: watch::Sender::new(false),
-        });
+        let shared = Arc::new(Shared::new(&config, catalog, last));
         let unlogged = Unlogged {
-            missing: found.revisions.missing.iter().copied().collect(),
-            after: found.revisions.highest,
+            missing: revisions.missing.iter().copied().collect(),
+            after: revisions.highest,
         };
         let writer = Writer {
             io,
@@ -170,7 +146,7 @@ impl Journal {
             last,
             synced: last,
             marked,
-            revisions: found.revisions,
+            revisions,
             buffer: Vec::new(),
             room: 0,
         };
@@ -230,6 +206,30 @@ impl Journal {
             tracing::error!("the audit journal's writer panicked");
         }
     }
+}
+
+/// The segment to append to: the last one, or a new one if there is none, if the node was renamed,
+/// or if entries up to `last` are known to have been lost.
+fn activate(
+    io: &dyn JournalIo,
+    origin: &Origin,
+    found: Recovered,
+    last: u64,
+) -> Result<(Active, Revisions), OpenError> {
+    let segment = found.catalog.last();
+    let active = match (found.open, segment) {
+        (Some(open), Some(segment)) if *open.node == *origin.node && found.last == last => Active {
+            file: open.file,
+            segment,
+            start: open.start,
+            end: open.end,
+            reserved: open.end,
+        },
+        _ => discard(io, last + 1)
+            .and_then(|()| make(io, origin, found.present, last + 1, &found.revisions, 0))
+            .map_err(doing("making a segment"))?,
+    };
+    Ok((active, found.revisions))
 }
 
 fn replay(reader: &Reader, observer: &dyn JournalObserver, last: u64) -> Result<(), OpenError> {

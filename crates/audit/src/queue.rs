@@ -314,9 +314,11 @@ impl Queue {
 
     /// The writer has ended: nothing will be written any more.
     pub(crate) fn end(&self) {
-        let error = match self.state.lock().closing {
-            true => fault::closed(),
-            false => fault::stopped(),
+        let closing = self.state.lock().closing;
+        let error = if closing {
+            fault::closed()
+        } else {
+            fault::stopped()
         };
         self.break_down(&error);
         self.close();

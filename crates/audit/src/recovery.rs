@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Segment};
 use crate::frame::{Frame, Kind};
 use crate::frames::{self, Frames};
 use crate::io::{Access, JournalIo, SegmentFile};
@@ -95,69 +95,24 @@ pub(crate) struct Recovered {
 /// Finds and repairs what is there.
 pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered, OpenError> {
     let names = io.list().map_err(doing("listing the directory"))?;
-    let mut firsts: Vec<u64> = names
-        .iter()
-        .filter_map(|name| segment::first_of(name))
-        .collect();
+    let segments = names.iter().filter_map(|name| segment::first_of(name));
+    let mut firsts: Vec<u64> = segments.collect();
     firsts.sort_unstable();
     while let Some(first) = firsts.last().copied() {
-        let name = segment::name(first);
-        let mut file = io
-            .open(&name, Access::Write)
+        let file = io
+            .open(&segment::name(first), Access::Write)
             .map_err(doing("opening the last segment"))?;
         match frames::header(&*file).map_err(doing("reading the last segment"))? {
             Ok((header, start)) => {
-                let header = check(header, first, deployment)?;
-                let catalog = Catalog::new(&firsts);
-                let mut revisions = header.revisions;
-                let Some(segment) = catalog.last() else { break };
-                let tail =
-                    tail::examine(&*file, &segment, start, &mut revisions).map_err(tail_fault)?;
-                tail::settle(&mut *file, &tail).map_err(doing("repairing the last segment"))?;
-                if tail.torn {
-                    tracing::info!(
-                        last = tail.last,
-                        "removed a torn write from the audit journal"
-                    );
-                }
-                // An empty segment may have been made after a loss that its header records.
-                let present = if tail.last < first {
-                    header.follows
-                } else {
-                    tail.last
-                };
-                return Ok(Recovered {
-                    catalog: Arc::new(catalog),
-                    open: Some(Open {
-                        file,
-                        start,
-                        end: tail.end,
-                        marked: tail.unproven == tail.end,
-                        node: header.node,
-                    }),
-                    last: tail.last,
-                    present,
-                    revisions,
-                });
+                check(&header, first, deployment)?;
+                return open_last(&firsts, file, header, start);
             }
             Err(HeaderFault::Version(version)) => {
                 let known = segment::VERSION;
                 return Err(OpenError::UnknownFormat { version, known });
             }
             Err(HeaderFault::Broken) => {
-                // The header is synced before the first frame is written: without any frame it is
-                // a segment whose making was interrupted, with one it is damaged.
-                let any = |frame: &Frame<'_>| frame.kind == Kind::Mark || frame.sequence >= first;
-                if Frames::at(&*file, 0)
-                    .search(any)
-                    .map_err(doing("reading the last segment"))?
-                {
-                    return Err(OpenError::Damaged { sequence: first });
-                }
-                drop(file);
-                io.remove(&name)
-                    .and_then(|()| io.sync_dir())
-                    .map_err(doing("removing an unfinished segment"))?;
+                remove_unfinished(io, file, first)?;
                 firsts.pop();
             }
         }
@@ -171,7 +126,63 @@ pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered,
     })
 }
 
-fn check(header: Header, first: u64, deployment: Uuid) -> Result<Header, OpenError> {
+/// Reads the last segment and makes it sound.
+fn open_last(
+    firsts: &[u64],
+    mut file: Box<dyn SegmentFile>,
+    header: Header,
+    start: u64,
+) -> Result<Recovered, OpenError> {
+    let catalog = Catalog::new(firsts);
+    let segment = catalog
+        .last()
+        .unwrap_or_else(|| Arc::new(Segment::new(header.first)));
+    let mut revisions = header.revisions;
+    let tail = tail::examine(&*file, &segment, start, &mut revisions).map_err(tail_fault)?;
+    tail::settle(&mut *file, &tail).map_err(doing("repairing the last segment"))?;
+    if tail.torn {
+        tracing::info!(
+            last = tail.last,
+            "removed a torn write from the audit journal"
+        );
+    }
+    // An empty segment may have been made after a loss that its header records.
+    let empty = tail.last < header.first;
+    let present = if empty { header.follows } else { tail.last };
+    Ok(Recovered {
+        catalog: Arc::new(catalog),
+        open: Some(Open {
+            file,
+            start,
+            end: tail.end,
+            marked: tail.unproven == tail.end,
+            node: header.node,
+        }),
+        last: tail.last,
+        present,
+        revisions,
+    })
+}
+
+/// The header is synced before the first frame is written: without any frame it is a segment whose
+/// making was interrupted, with one it is damaged.
+fn remove_unfinished(
+    io: &dyn JournalIo,
+    file: Box<dyn SegmentFile>,
+    first: u64,
+) -> Result<(), OpenError> {
+    let ours = |frame: &Frame<'_>| frame.kind == Kind::Mark || frame.sequence >= first;
+    let any = Frames::at(&*file, 0).search(ours);
+    if any.map_err(doing("reading the last segment"))? {
+        return Err(OpenError::Damaged { sequence: first });
+    }
+    drop(file);
+    io.remove(&segment::name(first))
+        .and_then(|()| io.sync_dir())
+        .map_err(doing("removing an unfinished segment"))
+}
+
+fn check(header: &Header, first: u64, deployment: Uuid) -> Result<(), OpenError> {
     if header.deployment != deployment {
         let found = header.deployment;
         return Err(OpenError::OtherDeployment { found });
@@ -179,7 +190,7 @@ fn check(header: Header, first: u64, deployment: Uuid) -> Result<Header, OpenErr
     if header.first != first {
         return Err(OpenError::Damaged { sequence: first });
     }
-    Ok(header)
+    Ok(())
 }
 
 fn tail_fault(fault: TailFault) -> OpenError {

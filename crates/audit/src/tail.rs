@@ -94,7 +94,8 @@ pub(crate) fn examine(
     })
 }
 
-/// Makes what was read durable beyond doubt, and removes what a torn write left.
+/// Makes what was read durable beyond doubt, and removes what a torn write left and what had been
+/// reserved.
 ///
 /// After a failed sync the system may hold pages that it believes clean and that never reached the
 /// disk, and may go on showing them after this process has died (the "fsyncgate" of 2018), so
@@ -108,7 +109,7 @@ pub(crate) fn settle(file: &mut dyn SegmentFile, tail: &Tail) -> io::Result<()> 
     if length > 0 {
         file.write_at(tail.unproven, &bytes)?;
     }
-    if tail.torn {
+    if file.len()? > tail.end {
         file.truncate(tail.end)?;
     }
     file.sync()

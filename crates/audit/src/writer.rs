@@ -45,6 +45,22 @@ pub(crate) struct Shared {
     pub(crate) finished: watch::Sender<bool>,
 }
 
+impl Shared {
+    /// For a journal whose last entry is `last`.
+    pub(crate) fn new(config: &JournalConfig, catalog: Arc<Catalog>, last: u64) -> Self {
+        Self {
+            queue: Arc::new(Queue::new(Limits {
+                entries: config.queue_entries,
+                bytes: config.queue_bytes,
+            })),
+            catalog,
+            durable: watch::Sender::new(last),
+            broken: watch::Sender::new(false),
+            finished: watch::Sender::new(false),
+        }
+    }
+}
+
 /// What is written into headers.
 pub(crate) struct Origin {
     pub(crate) node: Arc<str>,
@@ -292,7 +308,13 @@ impl Active {
         if reach <= self.reserved {
             return self.file.write_at(self.end, frames);
         }
-        let zeros = segment_bytes.saturating_sub(reach).min(RESERVE);
+        // A batch that is large carries the cost of its new length easily.
+        let worth = if size < RESERVE as usize / 16 {
+            RESERVE
+        } else {
+            0
+        };
+        let zeros = segment_bytes.saturating_sub(reach).min(worth);
         frames.resize(size + zeros as usize, 0);
         match self.file.write_at(self.end, frames) {
             Ok(()) => {

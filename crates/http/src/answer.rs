@@ -84,8 +84,7 @@ pub fn json<T: Serialize>(status: StatusCode, value: &T, etag: Option<i64>) -> A
 pub fn secret<T: Serialize>(status: StatusCode, value: &T, size: usize) -> Answer {
     // Room enough from the start, so that growing leaves no copy behind.
     let mut body = Zeroizing::new(Vec::with_capacity(size + size / 2 + 512));
-    serde_json::to_writer(&mut *body, value)
-        .map_err(|_| Failure::internal("unwritable answer"))?;
+    serde_json::to_writer(&mut *body, value).map_err(|_| Failure::internal("unwritable answer"))?;
     let mut response = (status, Body::from(Bytes::from_owner(Wiped(body)))).into_response();
     response.headers_mut().insert(header::CONTENT_TYPE, JSON);
     Ok(response)

@@ -39,7 +39,9 @@ impl App {
 
     /// The server of this state: routes behind limits, ids and logs.
     pub fn front(&self) -> Front {
-        let router = document::router(self.0.config.metrics_open).split_for_parts().0;
+        let router = document::router(self.0.config.metrics_open)
+            .split_for_parts()
+            .0;
         Front::new(router.with_state(self.clone()), &self.0.config)
     }
 

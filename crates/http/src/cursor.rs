@@ -85,9 +85,17 @@ mod tests {
     #[test]
     fn a_cursor_holds_only_for_its_own_tenant_filter_list_and_deployment() {
         let cursor = binding("acme", "state=active").seal(&KEY, "payroll");
-        assert!(binding("other", "state=active").open(&KEY, &cursor).is_err());
+        assert!(
+            binding("other", "state=active")
+                .open(&KEY, &cursor)
+                .is_err()
+        );
         assert!(binding("acme", "").open(&KEY, &cursor).is_err());
-        assert!(binding("acme", "state=active").open(&[8; 32], &cursor).is_err());
+        assert!(
+            binding("acme", "state=active")
+                .open(&[8; 32], &cursor)
+                .is_err()
+        );
         let elsewhere = Binding::new("policies", &["acme"], &"state=active").unwrap();
         assert!(elsewhere.open(&KEY, &cursor).is_err());
     }

@@ -4,20 +4,16 @@ use axum::handler::Handler;
 use axum::routing::{MethodRouter, on};
 use keyward_api::error::Problem;
 use utoipa::openapi::content::ContentBuilder;
-use utoipa::openapi::path::{
-    OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths,
-};
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{OperationBuilder, Parameter, ParameterBuilder, ParameterIn, Paths};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
-use utoipa::openapi::schema::{
-    KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type,
-};
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     Components, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr,
     Required,
 };
-use utoipa::openapi::header::HeaderBuilder;
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_axum::PathItemExt;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
@@ -58,7 +54,10 @@ fn frame() -> OpenApi {
              that holds. Problems follow RFC 9457; their `code` never changes its meaning.",
         ))
         .license(Some(
-            LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build(),
+            LicenseBuilder::new()
+                .name("Apache-2.0")
+                .identifier(Some("Apache-2.0"))
+                .build(),
         ))
         .build();
     let mut components = Components::new();
@@ -67,31 +66,55 @@ fn frame() -> OpenApi {
         .bearer_format("kw_<id>_<secret><checksum>")
         .build();
     components.add_security_scheme(BEARER, SecurityScheme::Http(scheme));
-    components.schemas.insert("Problem".to_owned(), Problem::schema());
+    components
+        .schemas
+        .insert("Problem".to_owned(), Problem::schema());
     for (name, description) in ANSWERS_OF_REFUSAL {
-        components.responses.insert((*name).to_owned(), problem(name, description).into());
+        components
+            .responses
+            .insert((*name).to_owned(), problem(name, description).into());
     }
-    OpenApiBuilder::new().info(info).components(Some(components)).build()
+    OpenApiBuilder::new()
+        .info(info)
+        .components(Some(components))
+        .build()
 }
 
 const ANSWERS_OF_REFUSAL: &[(&str, &str)] = &[
-    ("400", "The request is not well formed, or what it carries is not authentic."),
+    (
+        "400",
+        "The request is not well formed, or what it carries is not authentic.",
+    ),
     ("401", "A valid token is needed."),
-    ("403", "The caller may not do this, or the key is not meant for it."),
-    ("404", "There is no such thing, or it is not the caller's to see."),
+    (
+        "403",
+        "The caller may not do this, or the key is not meant for it.",
+    ),
+    (
+        "404",
+        "There is no such thing, or it is not the caller's to see.",
+    ),
     ("408", "The request took too long to arrive."),
-    ("409", "The present state does not allow this, the name is taken, or somebody else was quicker."),
+    (
+        "409",
+        "The present state does not allow this, the name is taken, or somebody else was quicker.",
+    ),
     ("412", "It changed since the caller read it."),
     ("413", "The request is too large."),
     ("415", "The body must be JSON."),
     ("422", "The Idempotency-Key was used for another request."),
     ("429", "Too many requests."),
     ("500", "The server failed."),
-    ("503", "The server is sealed, not ready, overloaded, or cannot write its log or registry."),
+    (
+        "503",
+        "The server is sealed, not ready, overloaded, or cannot write its log or registry.",
+    ),
 ];
 
 fn problem(status: &str, description: &str) -> Response {
-    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name("Problem")))
+        .build();
     let mut response = with_correlation_id(ResponseBuilder::new().description(description))
         .content("application/problem+json", content);
     if status == "429" {
@@ -109,7 +132,11 @@ fn with_correlation_id(response: ResponseBuilder) -> ResponseBuilder {
 
 fn text_header(description: &str) -> utoipa::openapi::Header {
     HeaderBuilder::new()
-        .schema(Some(ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).build()))
+        .schema(Some(
+            ObjectBuilder::new()
+                .schema_type(SchemaType::new(Type::String))
+                .build(),
+        ))
         .description(Some(description))
         .build()
 }
@@ -117,7 +144,7 @@ fn text_header(description: &str) -> utoipa::openapi::Header {
 /// One endpoint on its way: what the document says of it, and at last its handler.
 pub struct Endpoint {
     method: HttpMethod,
-    path: &'static str,
+    path: String,
     operation: OperationBuilder,
     schemas: Vec<(String, RefOr<Schema>)>,
     refusals: Vec<&'static str>,
@@ -127,7 +154,7 @@ impl Endpoint {
     /// An endpoint that needs a token.
     pub fn new(
         method: HttpMethod,
-        path: &'static str,
+        path: impl Into<String>,
         id: &str,
         tag: &str,
         summary: &str,
@@ -142,12 +169,13 @@ impl Endpoint {
     /// An endpoint that needs none.
     pub fn open(
         method: HttpMethod,
-        path: &'static str,
+        path: impl Into<String>,
         id: &str,
         tag: &str,
         summary: &str,
     ) -> Self {
-        let parameters: Vec<Parameter> = segments(path).map(path_parameter).collect();
+        let path = path.into();
+        let parameters: Vec<Parameter> = segments(&path).map(path_parameter).collect();
         let operation = OperationBuilder::new()
             .operation_id(Some(id))
             .tag(tag)
@@ -185,7 +213,9 @@ impl Endpoint {
     }
 
     fn body<T: ToSchema>(mut self, required: Required) -> Self {
-        let content = ContentBuilder::new().schema(Some(self.refer::<T>())).build();
+        let content = ContentBuilder::new()
+            .schema(Some(self.refer::<T>()))
+            .build();
         let body = RequestBodyBuilder::new()
             .content("application/json", content)
             .required(Some(required))
@@ -254,13 +284,16 @@ impl Endpoint {
     /// Answers 201 with what was made.
     #[must_use]
     pub fn creates<T: ToSchema>(self, description: &str) -> Self {
-        self.success::<T>("201", description, &["Location"]).changes()
+        self.success::<T>("201", description, &["Location"])
+            .changes()
     }
 
     /// Answers 200 with something that is not JSON of ours.
     #[must_use]
     pub fn answers_as(mut self, media_type: &str, schema: Type, description: &str) -> Self {
-        let schema = ObjectBuilder::new().schema_type(SchemaType::new(schema)).build();
+        let schema = ObjectBuilder::new()
+            .schema_type(SchemaType::new(schema))
+            .build();
         let content = ContentBuilder::new().schema(Some(schema)).build();
         let response = with_correlation_id(ResponseBuilder::new().description(description))
             .content(media_type, content);
@@ -269,7 +302,9 @@ impl Endpoint {
     }
 
     fn success<T: ToSchema>(mut self, status: &str, description: &str, headers: &[&str]) -> Self {
-        let content = ContentBuilder::new().schema(Some(self.refer::<T>())).build();
+        let content = ContentBuilder::new()
+            .schema(Some(self.refer::<T>()))
+            .build();
         let mut response = with_correlation_id(ResponseBuilder::new().description(description))
             .content("application/json", content);
         for header in headers {
@@ -303,7 +338,7 @@ impl Endpoint {
         }
         let routes: MethodRouter<App> = on(self.method.to_method_filter(), handler);
         let mut paths = Paths::new();
-        paths.add_path_operation(self.path, vec![self.method], self.operation.build());
+        paths.add_path_operation(&self.path, vec![self.method], self.operation.build());
         (self.schemas, paths, routes)
     }
 }
@@ -317,8 +352,14 @@ fn segments(path: &str) -> impl Iterator<Item = &str> {
 /// What may stand in a segment of a path.
 fn path_parameter(name: &str) -> Parameter {
     let (description, pattern) = match name {
-        "tenant" => ("The tenant's name or id; `system` where the deployment's own are meant.", "^[a-z0-9._-]{1,64}$"),
-        "key" => ("The key's name, id or ARN.", "^(?:[a-z0-9._-]{1,128}|arn:keyward:[0-9a-f-]{36}:[0-9a-f-]{36}:key/[0-9a-f-]{36})$"),
+        "tenant" => (
+            "The tenant's name or id; `system` where the deployment's own are meant.",
+            "^[a-z0-9._-]{1,64}$",
+        ),
+        "key" => (
+            "The key's name, id or ARN.",
+            "^(?:[a-z0-9._-]{1,128}|arn:keyward:[0-9a-f-]{36}:[0-9a-f-]{36}:key/[0-9a-f-]{36})$",
+        ),
         "class" => ("The class of data.", "^[A-Z][A-Z0-9_]{0,63}$"),
         "principal" => ("The principal's name or id.", "^[a-z0-9._-]{1,128}$"),
         "policy" => ("The policy's name.", "^[a-z0-9._-]{1,128}$"),
@@ -359,7 +400,11 @@ fn not_null(schema: RefOr<Schema>) -> RefOr<Schema> {
         return schema;
     };
     if let SchemaType::Array(types) = &object.schema_type {
-        let kept: Vec<Type> = types.iter().filter(|kind| **kind != Type::Null).cloned().collect();
+        let kept: Vec<Type> = types
+            .iter()
+            .filter(|kind| **kind != Type::Null)
+            .cloned()
+            .collect();
         if let [only] = kept.as_slice() {
             object.schema_type = SchemaType::new(only.clone());
         }

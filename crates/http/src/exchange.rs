@@ -75,7 +75,14 @@ mod tests {
     #[test]
     fn a_good_id_is_kept_and_any_other_is_replaced() {
         assert_eq!(of(&["order-17.b_2"]), "order-17.b_2");
-        for bad in [&[][..], &["a b"], &[""], &[&"x".repeat(65)], &["one", "two"], &["a\"b"]] {
+        for bad in [
+            &[][..],
+            &["a b"],
+            &[""],
+            &[&"x".repeat(65)],
+            &["one", "two"],
+            &["a\"b"],
+        ] {
             let made = of(bad);
             assert!(Uuid::try_parse(&made).is_ok(), "{bad:?} became {made}");
         }

@@ -58,7 +58,10 @@ impl Front {
         finish(&mut response, &exchange);
         let took = began.elapsed();
         let status = response.status().as_u16();
-        let route = exchange.route.get().map_or("unmatched", |route| route.as_str());
+        let route = exchange
+            .route
+            .get()
+            .map_or("unmatched", |route| route.as_str());
         self.metrics.count(route, &method, status, took);
         log(&exchange, route, &method, status, took);
         response
@@ -96,7 +99,9 @@ fn finish(response: &mut Response, exchange: &Exchange) {
         let problem = failure.problem(&exchange.correlation_id);
         let body = serde_json::to_vec(&problem).unwrap_or_default();
         *response.body_mut() = Body::from(body);
-        response.headers_mut().insert(header::CONTENT_TYPE, PROBLEM_JSON);
+        response
+            .headers_mut()
+            .insert(header::CONTENT_TYPE, PROBLEM_JSON);
         response.headers_mut().remove(header::CONTENT_LENGTH);
     }
     let headers = response.headers_mut();

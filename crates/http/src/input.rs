@@ -138,9 +138,16 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Failure> {
 /// What a deserializer says, without the values that it quotes: they may be plaintext.
 pub fn without_values(text: &str) -> String {
     const LONGEST: usize = 400;
-    for quoting in ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant "] {
+    for quoting in [
+        "invalid type: ",
+        "invalid value: ",
+        "invalid length ",
+        "unknown variant ",
+    ] {
         if text.starts_with(quoting) {
-            let expected = text.rsplit_once(", expected ").map(|(_, expected)| expected);
+            let expected = text
+                .rsplit_once(", expected ")
+                .map(|(_, expected)| expected);
             return format!(
                 "{}: expected {}",
                 quoting.trim_end().trim_end_matches(':'),

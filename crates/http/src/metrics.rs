@@ -37,7 +37,10 @@ pub fn install() -> &'static PrometheusHandle {
         metrics::describe_gauge!("keyward_keys", "Keys that this node holds");
         metrics::describe_gauge!("keyward_sealed", "1 while the root key is not in memory");
         metrics::describe_gauge!("keyward_ready", "1 while the node serves");
-        metrics::describe_gauge!("keyward_journal_fault", "1 while the audit log cannot be written");
+        metrics::describe_gauge!(
+            "keyward_journal_fault",
+            "1 while the audit log cannot be written"
+        );
         handle
     })
 }
@@ -50,8 +53,7 @@ pub fn render(node: &Node) -> String {
     metrics::gauge!("keyward_keys").set(node.key_count() as f64);
     metrics::gauge!("keyward_sealed").set(gauge(node.seal().is_sealed()));
     metrics::gauge!("keyward_ready").set(gauge(readiness == Readiness::Ready));
-    metrics::gauge!("keyward_journal_fault")
-        .set(gauge(readiness == Readiness::AuditUnavailable));
+    metrics::gauge!("keyward_journal_fault").set(gauge(readiness == Readiness::AuditUnavailable));
     handle.render()
 }
 

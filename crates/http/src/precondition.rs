@@ -75,7 +75,16 @@ mod tests {
 
     #[test]
     fn other_entity_tags_are_refused() {
-        for bad in ["42", "W/\"42\"", "\"\"", "\"-1\"", "\"a\"", "\"1\", \"2\"", "\"1", "\""] {
+        for bad in [
+            "42",
+            "W/\"42\"",
+            "\"\"",
+            "\"-1\"",
+            "\"a\"",
+            "\"1\", \"2\"",
+            "\"1",
+            "\"",
+        ] {
             assert!(matching(bad).is_err(), "{bad}");
         }
     }

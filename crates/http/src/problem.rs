@@ -53,6 +53,7 @@ impl Failure {
     }
 
     /// The stable code.
+    #[cfg(test)]
     pub const fn code(&self) -> ErrorCode {
         self.code
     }
@@ -163,7 +164,10 @@ mod tests {
         assert_eq!(problem.status, 409);
         assert_eq!(problem.kind, "urn:keyward:problem:wrong_state");
         assert_eq!(problem.state.as_deref(), Some("inactive"));
-        assert!(problem.allowed.contains(&"resume".to_owned()), "{problem:?}");
+        assert!(
+            problem.allowed.contains(&"resume".to_owned()),
+            "{problem:?}"
+        );
         assert_eq!(problem.correlation_id.as_deref(), Some("c1"));
     }
 
@@ -173,7 +177,10 @@ mod tests {
         let down = problem(OpError::Registry(RegistryError::Unavailable {
             cause: cause.to_owned(),
         }));
-        assert_eq!((down.status, down.code.as_str()), (503, "registry_unavailable"));
+        assert_eq!(
+            (down.status, down.code.as_str()),
+            (503, "registry_unavailable")
+        );
         let damaged = problem(OpError::Registry(RegistryError::Damaged {
             table: "keys",
             what: "algorithm",
@@ -181,7 +188,10 @@ mod tests {
         assert_eq!((damaged.status, damaged.code.as_str()), (500, "internal"));
         for problem in [down, damaged] {
             let text = serde_json::to_string(&problem).unwrap();
-            assert!(!text.contains("db-7") && !text.contains("algorithm"), "{text}");
+            assert!(
+                !text.contains("db-7") && !text.contains("algorithm"),
+                "{text}"
+            );
         }
     }
 }

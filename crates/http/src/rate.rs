@@ -79,7 +79,12 @@ impl Rates {
             return Ok(());
         }
         let now = Instant::now();
-        let Some(until) = self.banned.pin().get(&peer).copied().filter(|until| *until > now)
+        let Some(until) = self
+            .banned
+            .pin()
+            .get(&peer)
+            .copied()
+            .filter(|until| *until > now)
         else {
             return Ok(());
         };
@@ -163,7 +168,10 @@ mod tests {
         let rates = rates(2);
         let (busy, quiet) = (TokenId::from_random([1; 16]), TokenId::from_random([2; 16]));
         assert!(rates.token(busy).is_ok() && rates.token(busy).is_ok());
-        assert_eq!(rates.token(busy).unwrap_err().code().as_str(), "rate_limited");
+        assert_eq!(
+            rates.token(busy).unwrap_err().code().as_str(),
+            "rate_limited"
+        );
         assert!(rates.token(quiet).is_ok());
     }
 

@@ -58,10 +58,7 @@ where
 }
 
 /// The same for what may be left out.
-pub fn parse_some<T: FromStr>(
-    field: &'static str,
-    text: Option<&str>,
-) -> Result<Option<T>, Failure>
+pub fn parse_some<T: FromStr>(field: &'static str, text: Option<&str>) -> Result<Option<T>, Failure>
 where
     T::Err: std::fmt::Display,
 {
@@ -80,16 +77,22 @@ mod tests {
     }
 
     fn id() -> KeyId {
-        KeyId::from_uuid(Uuid::from_u128(3))
+        KeyId::from_uuid(Uuid::from_u128(0xabc))
     }
 
     #[test]
     fn a_key_is_named_by_name_id_or_arn() {
         let tenant_ref = TenantRef::Id(tenant());
         let named = |text: &str| key(text, DEPLOYMENT, &tenant_ref).unwrap();
-        assert_eq!(named("payroll"), KeyRef::Name(KeyName::new("payroll").unwrap()));
+        assert_eq!(
+            named("payroll"),
+            KeyRef::Name(KeyName::new("payroll").unwrap())
+        );
         assert_eq!(named(&id().to_string()), KeyRef::Id(id()));
-        assert_eq!(named(&key_arn(DEPLOYMENT, tenant(), id())), KeyRef::Id(id()));
+        assert_eq!(
+            named(&key_arn(DEPLOYMENT, tenant(), id())),
+            KeyRef::Id(id())
+        );
     }
 
     #[test]
@@ -98,7 +101,10 @@ mod tests {
         let foreign = key(&arn, Uuid::from_u128(9), &TenantRef::Id(tenant())).unwrap_err();
         assert_eq!(foreign.code().as_str(), "not_found");
         let other = TenantRef::Id(TenantId::from_uuid(Uuid::from_u128(9)));
-        assert_eq!(key(&arn, DEPLOYMENT, &other).unwrap_err().code().as_str(), "not_found");
+        assert_eq!(
+            key(&arn, DEPLOYMENT, &other).unwrap_err().code().as_str(),
+            "not_found"
+        );
     }
 
     #[test]
@@ -106,7 +112,15 @@ mod tests {
         let tenant_ref = TenantRef::Id(tenant());
         let upper = id().to_string().to_uppercase();
         for bad in [
-            "", ".", "..", "A", "a/b", "arn:keyward:", "arn:aws:kms:x", "a%20b", &upper,
+            "",
+            ".",
+            "..",
+            "A",
+            "a/b",
+            "arn:keyward:",
+            "arn:aws:kms:x",
+            "a%20b",
+            &upper,
             "arn:keyward:00000000-0000-0000-0000-000000000001:x:key/y",
         ] {
             let failure = key(bad, DEPLOYMENT, &tenant_ref).unwrap_err();

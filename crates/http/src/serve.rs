@@ -108,8 +108,14 @@ async fn run(
         }
     }
     drop(listener);
-    if timeout(config.shutdown_timeout, graceful.shutdown()).await.is_err() {
-        tracing::warn!(open = connections.len(), "connections outlived the time to stop");
+    if timeout(config.shutdown_timeout, graceful.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            open = connections.len(),
+            "connections outlived the time to stop"
+        );
     }
     connections.shutdown().await;
 }
@@ -120,7 +126,11 @@ async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
 ) -> io::Result<(TcpStream, SocketAddr, Place)> {
-    let place = places.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let place = places
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     Ok((stream, peer, place))
 }

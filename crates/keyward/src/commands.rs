@@ -10,6 +10,7 @@ pub mod policy;
 pub mod principal;
 pub mod random;
 pub mod role;
+pub mod serve;
 pub mod shell;
 pub mod system;
 pub mod tenant;

@@ -1,7 +1,7 @@
 //! How a command ends: a code that scripts can use, and for people what happened, to what, and
 //! what to do next.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 use std::process::ExitCode;
 
 use keyward_client::ClientError;
@@ -64,16 +64,11 @@ impl Failure {
         self
     }
 
-    /// Its code.
-    pub const fn exit(&self) -> Exit {
-        self.exit
-    }
-
     /// Tells the person at the terminal.
     pub fn report(&self) -> ExitCode {
         let mut text = format!("error: {}\n", self.what);
         if let Some(next) = &self.next {
-            text.push_str(&format!("  next: {next}\n"));
+            let _ = writeln!(text, "  next: {next}");
         }
         crate::output::say(&text);
         ExitCode::from(self.exit as u8)
@@ -95,7 +90,7 @@ fn exit_of(error: &ClientError) -> Exit {
     let Some(problem) = error.problem() else {
         return match error {
             ClientError::Unreachable { .. } => Exit::Unavailable,
-            ClientError::Setup { .. } | ClientError::Argument { .. } => Exit::Usage,
+            ClientError::Setup { .. } => Exit::Usage,
             _ => Exit::Failure,
         };
     };

@@ -1,9 +1,17 @@
 //! The server side: configuration, the data directory, and the parts put together.
 
+pub mod assembly;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+pub mod deployment;
+pub mod dev;
+pub mod error;
 pub mod filesystem;
 pub mod hardening;
+pub mod init;
 pub mod logging;
+pub mod run;
+pub mod sample;
+pub mod start;
 pub mod tls;

@@ -26,6 +26,10 @@ const PAGES: &[Page] = &[
         render: |_, _| Ok(marked(&roles())),
     },
     Page {
+        path: "docs/schema.md",
+        render: |_, _| Ok(marked(&keyward_store::schema::schema_markdown())),
+    },
+    Page {
         path: invariants::PAGE,
         render: |workspace, now| between_marks(now, &invariants::markdown(workspace)),
     },

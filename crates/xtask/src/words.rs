@@ -7,8 +7,6 @@ use crate::source::Workspace;
 /// A word and what to write instead. Each is in two parts, so that this file passes its own rule.
 const WORDS: &[((&str, &str), &str)] = &[
     (("/wo", "rk/"), "name the path from the repository's root"),
-    (("/ho", "me/"), "name the path from the repository's root"),
-    (("/Us", "ers/"), "name the path from the repository's root"),
     (("TO", "DO"), "do it, or open an issue"),
     (("FIX", "ME"), "fix it, or open an issue"),
     (("XX", "X"), "say what is meant"),

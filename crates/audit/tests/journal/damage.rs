@@ -162,6 +162,6 @@ async fn a_header_that_was_altered_is_damage_and_one_that_was_never_finished_is_
         disk.put(unfinished, &bytes[..cut]);
         let journal = open_on(&disk).unwrap();
         assert_eq!(journal.last(), 9);
-        assert_eq!(disk.names(), [name.clone()]);
+        assert_eq!(disk.names(), [name.as_str()]);
     }
 }

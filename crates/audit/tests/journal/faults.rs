@@ -24,16 +24,12 @@ async fn persist(journal: &Journal) -> (Vec<(u64, String)>, usize) {
     for turn in 0..12 {
         loop {
             let name = format!("e{turn}-{refused}");
-            match journal.append(event(&name, None)).await {
-                Ok(sequence) => {
-                    acknowledged.push((sequence, name));
-                    break;
-                }
-                Err(_) => {
-                    refused += 1;
-                    journal.repaired().await;
-                }
+            if let Ok(sequence) = journal.append(event(&name, None)).await {
+                acknowledged.push((sequence, name));
+                break;
             }
+            refused += 1;
+            journal.repaired().await;
         }
     }
     (acknowledged, refused)

@@ -75,7 +75,7 @@ impl JournalObserver for Ledger {
 pub fn config() -> JournalConfig {
     JournalConfig {
         probe_least: Duration::ZERO,
-        probe_most: Duration::from_secs(3600),
+        probe_most: Duration::from_hours(1),
         ..JournalConfig::default()
     }
 }

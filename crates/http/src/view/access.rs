@@ -66,7 +66,11 @@ pub fn role(role: noun::role::Role) -> role::Role {
 }
 
 fn permissions(actions: ActionSet) -> Vec<Permission> {
-    actions.iter().map(Action::name).map(Permission::from).collect()
+    actions
+        .iter()
+        .map(Action::name)
+        .map(Permission::from)
+        .collect()
 }
 
 /// An assignment.
@@ -85,7 +89,11 @@ pub fn assignment(assignment: noun::role::RoleAssignment) -> role::RoleAssignmen
 fn restriction(restriction: noun::role::Restriction) -> role::Restriction {
     role::Restriction {
         keys: restriction.keys.iter().map(ToString::to_string).collect(),
-        classes: restriction.classes.iter().map(ToString::to_string).collect(),
+        classes: restriction
+            .classes
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         tags: restriction.tags,
     }
 }

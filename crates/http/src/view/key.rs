@@ -82,7 +82,9 @@ pub fn version(version: KeyVersion) -> version::Version {
         version: version.version,
         parent_version: version.parent_version,
         state: KeyState::from(version.state.name()),
-        state_before: version.state_before.map(|state| KeyState::from(state.name())),
+        state_before: version
+            .state_before
+            .map(|state| KeyState::from(state.name())),
         algorithm: Algorithm::from(version.algorithm.name()),
         size_bits: version.size_bits,
         strength_bits: version.strength_bits,
@@ -111,11 +113,7 @@ pub fn version(version: KeyVersion) -> version::Version {
 }
 
 /// A version beside what it has from its key.
-pub fn key_version(
-    key: &Key,
-    of: KeyVersion,
-    usage: Option<&UsageTotals>,
-) -> version::KeyVersion {
+pub fn key_version(key: &Key, of: KeyVersion, usage: Option<&UsageTotals>) -> version::KeyVersion {
     version::KeyVersion {
         tenant_id: key.tenant.uuid(),
         key_id: key.id.uuid(),
@@ -167,7 +165,11 @@ pub fn transition(row: Transition) -> version::Transition {
 }
 
 fn usages(usages: UsageSet) -> Vec<Usage> {
-    usages.iter().map(CoreUsage::name).map(Usage::from).collect()
+    usages
+        .iter()
+        .map(CoreUsage::name)
+        .map(Usage::from)
+        .collect()
 }
 
 fn restrictions(restrictions: &Restrictions) -> key::Restrictions {

@@ -1,5 +1,7 @@
 //! `keyward audit`: who did what.
 
+use std::fmt::Write;
+
 use clap::Subcommand;
 use keyward_api::audit::{AuditEntries, AuditEntry, AuditQuery};
 use keyward_client::Client;
@@ -91,19 +93,19 @@ fn sentence(entry: &AuditEntry) -> String {
         resource.kind
     );
     if let Some(named) = named {
-        text.push_str(&format!(" {named}"));
+        _ = write!(text, " {named}");
     }
     if let Some(version) = resource.version {
-        text.push_str(&format!(" v{version}"));
+        _ = write!(text, " v{version}");
     }
     match (entry.actor.principal_id, &entry.actor.address) {
-        (Some(principal), Some(address)) => text.push_str(&format!(" by {principal} from {address}")),
-        (Some(principal), None) => text.push_str(&format!(" by {principal}")),
-        (None, Some(address)) => text.push_str(&format!(" by nobody from {address}")),
+        (Some(principal), Some(address)) => _ = write!(text, " by {principal} from {address}"),
+        (Some(principal), None) => _ = write!(text, " by {principal}"),
+        (None, Some(address)) => _ = write!(text, " by nobody from {address}"),
         (None, None) => text.push_str(" by the server"),
     }
     if let Some(reason) = &entry.reason {
-        text.push_str(&format!(": {reason}"));
+        _ = write!(text, ": {reason}");
     }
     output::printable(&text)
 }

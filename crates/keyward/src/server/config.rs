@@ -115,7 +115,7 @@ settings! {
         /// operating system has it; entries of the last moments can be lost with the power.
         sync: AuditSync = AuditSync::Always, "`always`";
         /// How many entries may wait for the journal; requests beyond wait for their turn.
-        queue_entries: u64 = QUEUE, "`QUEUESHOWN`";
+        queue_entries: u64 = 16_384, "`16384`";
     }
 
     /// What one client may ask for.

@@ -99,7 +99,7 @@ fn take_lock(dir: &Path) -> Result<File, DataDirError> {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let mut holder = String::new();
-            let _ = lock.by_ref().take(64).read_to_string(&mut holder);
+            let _ = Read::by_ref(&mut lock).take(64).read_to_string(&mut holder);
             let holder = match holder.trim().parse::<u32>() {
                 Ok(pid) => format!("process {pid}"),
                 Err(_) => "another process".to_owned(),

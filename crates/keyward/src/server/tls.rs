@@ -60,11 +60,7 @@ pub fn server_tls(config: &Config, dir: &Path) -> Result<Option<Arc<ServerConfig
     };
     let chain = read_chain(&certificate)?;
     let key = read_key(&key)?;
-    let mut server = ServerConfig::builder_with_protocol_versions(&[&rustls::version::TLS13])
-        .with_no_client_auth()
-        .with_single_cert(chain, key)?;
-    server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Some(Arc::new(server)))
+    Ok(Some(keyward_http::tls::server_config(chain, key)?))
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

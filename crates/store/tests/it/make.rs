@@ -24,7 +24,7 @@ use keyward_core::noun::state::State;
 use keyward_core::noun::tenant::{Digest, Tenant, TenantKek, TenantState};
 use keyward_core::noun::token::Token;
 use keyward_core::time::Timestamp;
-use keyward_crypto::{Algorithm, UsageSet};
+use keyward_crypto::Algorithm;
 use uuid::Uuid;
 
 /// When every story begins: 2026-11-18T11:06:40.123456Z.
@@ -381,9 +381,4 @@ impl Maker {
             etag: 1,
         }
     }
-}
-
-/// Every usage that an algorithm has.
-pub fn all_usages(algorithm: Algorithm) -> UsageSet {
-    algorithm.info().usages
 }

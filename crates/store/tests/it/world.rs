@@ -98,6 +98,23 @@ impl Place {
         SqlRegistry::open(self.config(), DrivenClock::starting()).await
     }
 
+    /// The steps of a plan: what an `EXPLAIN` says.
+    pub async fn plan(&self, statement: &str) -> Result<Vec<String>, sqlx::Error> {
+        let query = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
+        match self {
+            Self::Sqlite(_) => {
+                let mut connection = SqliteConnection::connect(&self.url()).await?;
+                let rows = query.fetch_all(&mut connection).await?;
+                rows.iter().map(|row| row.try_get(3)).collect()
+            }
+            Self::Postgres(_) => {
+                let mut connection = PgConnection::connect(&self.url()).await?;
+                let rows = query.fetch_all(&mut connection).await?;
+                rows.iter().map(|row| row.try_get(0)).collect()
+            }
+        }
+    }
+
     /// Runs plain SQL past the registry; the first column of every row, as text.
     pub async fn sql(&self, statement: &str) -> Result<Vec<String>, sqlx::Error> {
         let query = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));

@@ -97,7 +97,7 @@ fn read_file(file: &Path) -> Result<Table, Problem> {
 fn keep_known(table: &mut Table, place: &str, problems: &mut Vec<Problem>) {
     table.retain(|section, value| {
         let at = format!("[{section}] in {place}");
-        if !SECTIONS.iter().any(|(name, _)| name == section) {
+        if !SECTIONS.iter().any(|(name, _)| *name == section) {
             let known = SECTIONS.iter().map(|(name, _)| *name);
             problems.push(Problem { at, what: unknown("section", section, known) });
             return false;
@@ -154,11 +154,11 @@ fn overlay_variable(
 }
 
 fn overlay_flag(table: &mut Table, flag: &str, problems: &mut Vec<Problem>) {
-    let named = flag.split_once('=');
-    let found = named.and_then(|(name, text)| {
+    let given = flag.split_once('=');
+    let found = given.and_then(|(name, text)| {
         ROWS.iter().find(|row| row.name() == name).map(|row| (row, text))
     });
-    match (named, found) {
+    match (given, found) {
         (_, Some((row, text))) => overlay(table, row, text, format!("--set {}", row.name()), problems),
         (Some((name, _)), None) => {
             let names: Vec<String> = ROWS.iter().map(Row::name).collect();

@@ -87,7 +87,7 @@ impl Tree {
         }
         touched
             .iter()
-            .try_for_each(|_| Ok(()))
+            .try_for_each(|directory| self.ops.sync_directory(directory))
     }
 
     /// Replaces `expected` by `new`; false if something else is there.

@@ -1,0 +1,49 @@
+# What people type. `make run` needs a Rust toolchain, gcc and make; `make test` installs the rest
+# of what it needs, or says which command does (see .ci/prepare).
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+# The development profile builds a server from nothing in about half the time of the release
+# profile. For speed: `make run PROFILE=release`.
+PROFILE ?= dev
+# `--locked` where the lock file must not change.
+LOCKED ?=
+
+.PHONY: help run release test prepare fmt bench docs clean-data
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
+
+run: ## Build and start a server with sample data (`keyward dev`)
+	@cargo run $(LOCKED) --profile $(PROFILE) --package keyward -- dev
+
+release: ## Build the binary to install: target/release/keyward
+	@cargo build $(LOCKED) --release --package keyward
+
+test: prepare ## Install what the tests need, then run every check there is
+	@step() { printf '\n── %s\n' "$$*"; "$$@"; }
+	step cargo fmt --all --check
+	step cargo clippy $(LOCKED) --workspace --all-targets -- --deny warnings
+	step target/tools/bin/cargo-deny $(LOCKED) --log-level error check --hide-inclusion-graph bans licenses sources
+	step cargo build $(LOCKED) --workspace --all-targets
+	step cargo test $(LOCKED) --workspace
+	step cargo xtask tidy
+
+prepare:
+	@.ci/prepare
+
+fmt: ## Format the code
+	@cargo fmt --all
+
+bench: ## Measure the server beside a no-op handler on the same stack
+	@cargo bench $(LOCKED) --package keyward
+
+docs: ## Write the generated pages in docs/, and the code's own documentation in target/doc
+	@cargo xtask generate
+	cargo doc $(LOCKED) --workspace --no-deps --quiet
+
+clean-data: ## Delete what `make run` keeps: ./keyward-data, with every key in it
+	@rm -rf ./keyward-data

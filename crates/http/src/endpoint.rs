@@ -1,0 +1,45 @@
+//! Every endpoint: one file per noun, each a list of path, document and handler.
+
+mod audit;
+mod binding;
+mod class;
+pub mod key;
+mod lifecycle;
+mod listing;
+mod policy;
+mod principal;
+mod role;
+mod status;
+mod system;
+mod tenant;
+mod token;
+mod use_key;
+mod verb;
+mod version;
+
+use utoipa_axum::router::UtoipaMethodRouter;
+
+use crate::app::App;
+
+/// A route with its document.
+pub type Route = UtoipaMethodRouter<App>;
+
+/// Every route.
+pub fn all(metrics_open: bool) -> Vec<Route> {
+    let mut routes = Vec::new();
+    routes.extend(tenant::routes());
+    routes.extend(principal::routes());
+    routes.extend(token::routes());
+    routes.extend(role::routes());
+    routes.extend(key::routes());
+    routes.extend(version::routes());
+    routes.extend(lifecycle::routes());
+    routes.extend(use_key::routes());
+    routes.extend(class::routes());
+    routes.extend(binding::routes());
+    routes.extend(policy::routes());
+    routes.extend(audit::routes());
+    routes.extend(system::routes());
+    routes.extend(status::routes(metrics_open));
+    routes
+}

@@ -1,0 +1,88 @@
+//! `/v1/audit` and `/v1/tenants/{tenant}/audit`: the log, read or followed.
+
+use keyward_api::audit::{AuditEntries, AuditQuery};
+use keyward_core::audit::Journaled;
+use keyward_core::caller::TenantRef;
+use keyward_core::ops;
+use tokio::time::{Duration, Instant, sleep_until};
+use utoipa::openapi::HttpMethod::Get;
+
+use super::Route;
+use crate::answer::{self, Answer};
+use crate::call::Call;
+use crate::document::Endpoint;
+use crate::problem::Failure;
+use crate::view::rest as view;
+
+const TAG: &str = "audit";
+/// The longest that a reader may wait for something new.
+const WAIT_SECONDS_MAX: u64 = 30;
+/// Other tenants' entries wake a waiting reader too: it looks again at most this often.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// Its routes.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Endpoint::new(
+            Get,
+            "/v1/audit",
+            "read_audit",
+            TAG,
+            "Reads or follows the whole node's log",
+        )
+        .asks::<AuditQuery>()
+        .answers::<AuditEntries>("Entries in order.")
+        .to(whole),
+        Endpoint::new(
+            Get,
+            "/v1/tenants/{tenant}/audit",
+            "read_tenant_audit",
+            TAG,
+            "Reads or follows a tenant's log",
+        )
+        .asks::<AuditQuery>()
+        .answers::<AuditEntries>("Entries in order.")
+        .to(of_tenant),
+    ]
+}
+
+async fn whole(call: Call) -> Answer {
+    read(&call, None).await
+}
+
+async fn of_tenant(call: Call) -> Answer {
+    let tenant = call.tenant()?;
+    read(&call, Some(&tenant)).await
+}
+
+async fn read(call: &Call, scope: Option<&TenantRef>) -> Answer {
+    let AuditQuery { after, limit, wait } = call.query()?;
+    let wait = wait.unwrap_or(0);
+    if wait > WAIT_SECONDS_MAX {
+        return Err(Failure::invalid("wait: must be 0 to 30"));
+    }
+    let until = Instant::now() + Duration::from_secs(wait);
+    let tail = || ops::log::tail(call.node(), call.caller(), scope, after, limit);
+    let mut entries = tail().await?;
+    if let Some(after) = after {
+        while entries.is_empty() && Instant::now() < until {
+            tokio::select! {
+                () = ops::log::wait(call.node(), after) => {}
+                () = sleep_until(until) => {}
+                () = call.app().stopped() => break,
+            }
+            entries = tail().await?;
+            if entries.is_empty() {
+                sleep_until(until.min(Instant::now() + LOOK_AGAIN_AFTER)).await;
+            }
+        }
+    }
+    answer::ok(&shown(entries, after))
+}
+
+fn shown(entries: Vec<Journaled>, after: Option<u64>) -> AuditEntries {
+    AuditEntries {
+        next_after: entries.last().map(|entry| entry.sequence).or(after),
+        items: entries.into_iter().map(view::entry).collect(),
+    }
+}

@@ -1,0 +1,321 @@
+//! `/v1/tenants/{tenant}/keys`: made, searched, shown, changed.
+
+use axum::routing::{MethodRouter, get};
+use keyward_api::key::{Key, KeyChange, KeyQuery, KeySummary, NewKey, Sort};
+use keyward_api::names::{Algorithm, KeyState, Provider};
+use keyward_api::page::{BATCH_MAX, Batch, Changed, Outcome, Outcomes, Page};
+use keyward_core::caller;
+use keyward_core::crypto_types::{Usage, UsageSet};
+use keyward_core::ids::KeyId;
+use keyward_core::names::PolicyName;
+use keyward_core::noun::key::{Restrictions, UseLimit};
+use keyward_core::ops;
+use keyward_core::port::registry::{KeyCursor, KeyFilter, KeySort, KeyWithVersions};
+use utoipa::openapi::HttpMethod::{Get, Patch, Post};
+
+use super::Route;
+use super::listing::Listing;
+use crate::answer::{self, Answer};
+use crate::app::App;
+use crate::call::Call;
+use crate::document::Endpoint;
+use crate::input::Input;
+use crate::problem::Failure;
+use crate::reference::{parse, parse_some};
+use crate::view::key as view;
+
+const TAG: &str = "keys";
+const KEYS: &str = "/v1/tenants/{tenant}/keys";
+const KEY: &str = "/v1/tenants/{tenant}/keys/{key}";
+
+/// Where many keys are made at once, and where a key of that name is.
+pub const BATCH_PATH: &str = "/v1/tenants/{tenant}/keys/batch";
+
+/// Its routes.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Endpoint::new(
+            Post,
+            KEYS,
+            "create_key",
+            TAG,
+            "Makes a key and its first version",
+        )
+        .takes::<NewKey>()
+        .idempotent()
+        .creates::<Changed<Key>>("The key.")
+        .to(create),
+        Endpoint::new(
+            Get,
+            KEYS,
+            "search_keys",
+            TAG,
+            "Searches keys; every condition must hold",
+        )
+        .asks::<KeyQuery>()
+        .answers::<Page<KeySummary>>("A page of keys.")
+        .to(search),
+        Endpoint::new(
+            Post,
+            BATCH_PATH,
+            "create_keys",
+            TAG,
+            "Makes up to 1,000 keys; each succeeds or fails on its own",
+        )
+        .takes::<Batch<NewKey>>()
+        .changes()
+        .answers::<Outcomes<Changed<Key>>>("The outcome of each, in order.")
+        .to(create_many),
+        Endpoint::new(Get, KEY, "read_key", TAG, "Shows a key and its versions")
+            .answers_tagged::<Key>("The key.")
+            .to(read),
+        Endpoint::new(
+            Patch,
+            KEY,
+            "update_key",
+            TAG,
+            "Changes a key's description, owner, tags and policy",
+        )
+        .takes::<KeyChange>()
+        .if_match()
+        .changes()
+        .answers_tagged::<Changed<Key>>("The key.")
+        .to(update),
+    ]
+}
+
+/// A key named `batch` is a key like any other.
+pub fn named_batch() -> MethodRouter<App> {
+    get(read).patch(update)
+}
+
+async fn create(call: Call, input: Input<NewKey>) -> Answer {
+    let tenant = call.tenant()?;
+    let new = new_key(input.value)?;
+    let idempotency = input.idempotency.as_ref();
+    let done = ops::key::create(call.node(), call.caller(), &tenant, new, idempotency).await?;
+    let location = format!("{}/{}", call.path(), done.value.key.id);
+    let etag = done.value.key.etag;
+    answer::created(&show(&call, done)?, Some(etag), &location)
+}
+
+async fn create_many(call: Call, input: Input<Batch<NewKey>>) -> Answer {
+    let tenant = call.tenant()?;
+    let items = input.value.items;
+    if items.is_empty() || items.len() > BATCH_MAX {
+        return Err(Failure::invalid("items: must be 1 to 1000 keys"));
+    }
+    // What does not parse keeps its place among the outcomes.
+    let mut outcomes: Vec<Option<Failure>> = Vec::with_capacity(items.len());
+    let mut wanted = Vec::with_capacity(items.len());
+    for item in items {
+        match new_key(item) {
+            Ok(new) => {
+                wanted.push(new);
+                outcomes.push(None);
+            }
+            Err(failure) => outcomes.push(Some(failure)),
+        }
+    }
+    let mut made = if wanted.is_empty() {
+        Vec::new()
+    } else {
+        ops::key::create_many(call.node(), call.caller(), &tenant, wanted).await?
+    }
+    .into_iter();
+    let items = outcomes
+        .into_iter()
+        .map(|refused| {
+            let outcome = match refused {
+                Some(failure) => Err(failure),
+                None => match made.next() {
+                    Some(done) => done
+                        .map_err(Failure::from)
+                        .and_then(|done| show(&call, done)),
+                    None => Err(Failure::internal("fewer outcomes than items")),
+                },
+            };
+            match outcome {
+                Ok(key) => Outcome::Ok(key),
+                Err(failure) => Outcome::Error(failure.problem(call.correlation_id())),
+            }
+        })
+        .collect();
+    answer::ok(&Outcomes { items })
+}
+
+async fn search(call: Call) -> Answer {
+    let tenant = call.tenant()?;
+    let mut query: KeyQuery = call.query()?;
+    let (cursor, limit) = (query.cursor.take(), query.limit.take());
+    // What is left of the query, the order included, is what the cursor is bound to.
+    let listing = Listing::filtered(&call, "keys", &query, cursor.as_deref(), limit)?;
+    let sort = match query.sort.unwrap_or_default() {
+        Sort::Name => KeySort::Name,
+        Sort::CreatedAt => KeySort::CreatedAt,
+    };
+    let after = listing.after.as_deref().map(position).transpose()?;
+    let filter = filter(query)?;
+    let page = ops::key::search(
+        call.node(),
+        call.caller(),
+        &tenant,
+        filter,
+        sort,
+        after,
+        listing.limit,
+    )
+    .await?;
+    let last = page.rows.last().map(|row| {
+        let KeyCursor { sort_value, id } = ops::key::cursor_of(row, sort);
+        format!("{id} {sort_value}")
+    });
+    let next = listing.next(page.more, last);
+    let deployment = call.deployment();
+    let items = page
+        .rows
+        .into_iter()
+        .map(|row| view::summary(deployment, row))
+        .collect();
+    answer::page(items, next)
+}
+
+async fn read(call: Call) -> Answer {
+    let tenant = call.tenant()?;
+    let key = call.key(&tenant)?;
+    let found = ops::key::read(call.node(), call.caller(), &tenant, &key).await?;
+    let etag = found.key.etag;
+    answer::tagged(&view::key(call.deployment(), found)?, etag)
+}
+
+async fn update(call: Call, input: Input<KeyChange>) -> Answer {
+    let tenant = call.tenant()?;
+    let (key, if_match) = (call.key(&tenant)?, call.if_match()?);
+    let change = key_change(input.value)?;
+    changed(
+        &call,
+        ops::key::update(call.node(), call.caller(), &tenant, &key, change, if_match).await?,
+    )
+}
+
+/// 200 with a key that was changed.
+pub fn changed(call: &Call, done: caller::Changed<KeyWithVersions>) -> Answer {
+    let etag = done.value.key.etag;
+    answer::tagged(&show(call, done)?, etag)
+}
+
+fn show(call: &Call, done: caller::Changed<KeyWithVersions>) -> Result<Changed<Key>, Failure> {
+    answer::try_changed(done, |found| view::key(call.deployment(), found))
+}
+
+fn position(text: &str) -> Result<KeyCursor, Failure> {
+    let (id, sort_value) = text
+        .split_once(' ')
+        .ok_or_else(|| Failure::internal("a cursor's position"))?;
+    Ok(KeyCursor {
+        sort_value: sort_value.to_owned(),
+        id: id
+            .parse::<KeyId>()
+            .map_err(|_| Failure::internal("a cursor's position"))?,
+    })
+}
+
+fn filter(query: KeyQuery) -> Result<KeyFilter, Failure> {
+    Ok(KeyFilter {
+        name_prefix: query.name,
+        text: query.q,
+        state: parse_some("state", query.state.as_ref().map(KeyState::as_str))?,
+        data_class: parse_some("data_class", query.data_class.as_deref())?,
+        provider: parse_some("provider", query.provider.as_ref().map(Provider::as_str))?,
+        algorithm: parse_some("algorithm", query.algorithm.as_ref().map(Algorithm::as_str))?,
+        owner: query.owner,
+        tag: query.tag.map(|tag| match tag.split_once('=') {
+            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+            None => (tag, None),
+        }),
+        compliance_tag: query.compliance_tag,
+        authorized_service: query.authorized_service,
+        rotation_policy: query
+            .rotation_policy_id
+            .map(keyward_core::ids::PolicyId::from_uuid),
+        created_by: query.created_by.map(keyward_core::ids::TokenId::from_uuid),
+        created_from: parse_some("created_from", query.created_from.as_ref().map(|t| &*t.0))?,
+        created_before: parse_some(
+            "created_before",
+            query.created_before.as_ref().map(|t| &*t.0),
+        )?,
+        expires_before: parse_some(
+            "expires_before",
+            query.expires_before.as_ref().map(|t| &*t.0),
+        )?,
+        only: None,
+    })
+}
+
+fn new_key(given: NewKey) -> Result<ops::key::NewKey, Failure> {
+    let mut new = ops::key::NewKey::named(parse("name", &given.name)?);
+    new.description = given.description;
+    new.purpose = given.purpose;
+    new.owner = given.owner;
+    new.data_class = parse_some("data_class", given.data_class.as_deref())?;
+    if let Some(algorithm) = given.algorithm {
+        new.algorithm = parse("algorithm", algorithm.as_str())?;
+    }
+    new.usages = given.usages.as_deref().map(usages).transpose()?;
+    if let Some(provider) = given.provider {
+        new.provider = parse("provider", provider.as_str())?;
+    }
+    if let Some(restrictions) = given.restrictions {
+        new.restrictions = Restrictions {
+            exportable: restrictions.exportable,
+            deterministic: restrictions.deterministic,
+            process_after_expiry: restrictions.process_after_expiry,
+            use_limit: restrictions.use_limit.map(|limit| UseLimit {
+                uses: limit.uses,
+                bytes: limit.bytes,
+            }),
+        };
+    }
+    new.authorized_services = given.authorized_services;
+    new.access_policy = given.access_policy;
+    new.compliance_tags = given.compliance_tags;
+    new.tags = given.tags;
+    new.rotation_policy = parse_some("rotation_policy", given.rotation_policy.as_deref())?;
+    new.rollback_window_seconds = given.rollback_window_seconds;
+    new.overlap_seconds = given.overlap_seconds;
+    new.expires_at = parse_some("expires_at", given.expires_at.as_ref().map(|t| &*t.0))?;
+    new.activate = given.activate;
+    Ok(new)
+}
+
+fn usages(names: &[keyward_api::names::Usage]) -> Result<UsageSet, Failure> {
+    names
+        .iter()
+        .map(|name| parse::<Usage>("usages", name.as_str()))
+        .collect()
+}
+
+fn key_change(given: KeyChange) -> Result<ops::key::KeyChange, Failure> {
+    let data_class = given
+        .data_class
+        .map(|class| parse_some("data_class", class.as_deref()))
+        .transpose()?;
+    let rotation_policy = given
+        .rotation_policy
+        .map(|policy| parse_some::<PolicyName>("rotation_policy", policy.as_deref()))
+        .transpose()?;
+    Ok(ops::key::KeyChange {
+        description: given.description,
+        purpose: given.purpose,
+        owner: given.owner,
+        data_class,
+        authorized_services: given.authorized_services,
+        compliance_tags: given.compliance_tags,
+        access_policy: given.access_policy,
+        tags: given.tags,
+        rotation_policy,
+        rollback_window_seconds: given.rollback_window_seconds,
+        overlap_seconds: given.overlap_seconds,
+        process_after_expiry: given.process_after_expiry,
+    })
+}

@@ -1,0 +1,115 @@
+//! `/health`, `/metrics`, `/openapi.json`: for machines that watch and generate.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::IntoResponse;
+use keyward_api::error::ErrorCode;
+use keyward_api::health::{Live, Ready};
+use keyward_core::node::Readiness;
+use utoipa::openapi::HttpMethod::Get;
+use utoipa::openapi::schema::Type;
+
+use super::Route;
+use crate::answer::{self, Answer};
+use crate::call::{Call, Guest};
+use crate::document::Endpoint;
+use crate::metrics;
+use crate::problem::Failure;
+
+const TAG: &str = "status";
+const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Its routes.
+pub fn routes(metrics_open: bool) -> Vec<Route> {
+    let page = |endpoint: Endpoint| {
+        endpoint.answers_as("text/plain", Type::String, "Prometheus' text form.")
+    };
+    let summary = "Counters and histograms";
+    let metrics = if metrics_open {
+        page(Endpoint::open(
+            Get,
+            "/metrics",
+            "read_metrics",
+            TAG,
+            summary,
+        ))
+        .to(open_metrics)
+    } else {
+        page(Endpoint::new(Get, "/metrics", "read_metrics", TAG, summary)).to(closed_metrics)
+    };
+    vec![
+        Endpoint::open(
+            Get,
+            "/health/live",
+            "read_liveness",
+            TAG,
+            "Whether the node lives",
+        )
+        .answers::<Live>("It lives.")
+        .to(live),
+        Endpoint::open(
+            Get,
+            "/health/ready",
+            "read_readiness",
+            TAG,
+            "Whether the node serves",
+        )
+        .answers::<Ready>("It serves.")
+        .to(ready),
+        metrics,
+        Endpoint::open(Get, "/openapi.json", "read_openapi", TAG, "This document")
+            .answers_as(
+                "application/json",
+                Type::Object,
+                "The document, OpenAPI 3.1.",
+            )
+            .to(openapi),
+    ]
+}
+
+async fn live(_guest: Guest) -> Answer {
+    answer::ok(&Live {
+        status: "live".to_owned(),
+    })
+}
+
+async fn ready(guest: Guest) -> Answer {
+    let refusal = |code, detail: &'static str| Err(Failure::new(code, detail));
+    match guest.app.node().readiness() {
+        Readiness::Ready => answer::ok(&Ready {
+            status: "ready".to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }),
+        Readiness::Starting => refusal(ErrorCode::NotReady, "It is starting."),
+        Readiness::Stopping => refusal(ErrorCode::NotReady, "It is stopping."),
+        Readiness::Sealed => refusal(ErrorCode::Sealed, "It is sealed; unseal it first."),
+        Readiness::AuditUnavailable => refusal(
+            ErrorCode::AuditUnavailable,
+            "The audit log cannot be written, or lacks committed changes.",
+        ),
+    }
+}
+
+async fn open_metrics(guest: Guest) -> Answer {
+    Ok(text(metrics::render(guest.app.node())))
+}
+
+/// Any good token will do: the page tells nothing of tenants or keys.
+async fn closed_metrics(call: Call) -> Answer {
+    Ok(text(metrics::render(call.node())))
+}
+
+fn text(page: String) -> axum::response::Response {
+    let media_type = (header::CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE));
+    (StatusCode::OK, [media_type], page).into_response()
+}
+
+async fn openapi(guest: Guest) -> Answer {
+    let media_type = (header::CONTENT_TYPE, answer::JSON);
+    Ok((
+        StatusCode::OK,
+        [media_type],
+        Body::from(guest.app.document()),
+    )
+        .into_response())
+}

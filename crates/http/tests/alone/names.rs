@@ -1,0 +1,38 @@
+//! The wire's enumerations name exactly what core knows.
+
+use keyward_api::names;
+use keyward_core::audit::{Authentication, Outcome};
+use keyward_core::crypto_types::{Algorithm, SignatureScheme, Usage};
+use keyward_core::noun::action::Action;
+use keyward_core::noun::job::{JobKind, JobState};
+use keyward_core::noun::key::{Origin, ProviderKind};
+use keyward_core::noun::principal::PrincipalKind;
+use keyward_core::noun::state::State;
+use keyward_core::noun::tenant::TenantState;
+use keyward_core::ops::key::RevocationReason;
+
+#[test]
+fn the_wire_names_what_core_knows() {
+    macro_rules! same {
+        ($($wire:ident = $core:ty),+ $(,)?) => {$(
+            let core: Vec<&str> = <$core>::ALL.iter().map(|value| value.name()).collect();
+            assert_eq!(names::$wire::ALL, core, stringify!($wire));
+        )+};
+    }
+    same!(
+        Algorithm = Algorithm,
+        Usage = Usage,
+        SignatureScheme = SignatureScheme,
+        Provider = ProviderKind,
+        KeyOrigin = Origin,
+        KeyState = State,
+        TenantState = TenantState,
+        PrincipalKind = PrincipalKind,
+        RevocationReason = RevocationReason,
+        JobKind = JobKind,
+        JobState = JobState,
+        AuditOutcome = Outcome,
+        AuditAuthentication = Authentication,
+        Permission = Action,
+    );
+}

@@ -1,0 +1,60 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::private_file;
+
+fn said(config: &Config) -> String {
+    check(config).unwrap_err().to_string()
+}
+
+#[test]
+fn the_defaults_are_good() {
+    check(&Config::default()).unwrap();
+}
+
+#[test]
+fn an_open_line_beyond_loopback_is_refused() {
+    let mut config = Config::default();
+    for address in ["0.0.0.0:8210", "10.0.0.1:8210", "[::]:8210"] {
+        config.listen.address = address.parse().unwrap();
+        config.listen.tls = TlsMode::Off;
+        assert!(said(&config).contains("listen.tls: "), "{address}");
+        config.listen.tls = TlsMode::SelfMade;
+        check(&config).unwrap();
+    }
+}
+
+#[test]
+fn a_password_in_the_url_is_refused_and_not_repeated() {
+    let mut config = Config::default();
+    config.registry.url = Some("postgres://keyward:hunter2@db/keyward".to_owned());
+    let said = said(&config);
+    assert!(said.contains("password_file") && !said.contains("hunter2"), "{said}");
+    config.registry.url = Some("postgres://keyward@db:5432/keyward".to_owned());
+    check(&config).unwrap();
+}
+
+#[test]
+fn files_with_secrets_must_be_there_and_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("seal.key");
+    let mut config = Config::default();
+    config.seal.key_file = Some(file.clone());
+    assert!(said(&config).contains("seal.key_file: "));
+    private_file::write(&file, &[7; 32]).unwrap();
+    check(&config).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(said(&config).contains("chmod 600"));
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    let mut config = Config::default();
+    config.node.name = "a name".to_owned();
+    config.listen.tls = TlsMode::Files;
+    config.limits.body_bytes = 0;
+    config.lifecycle.destruction_wait_days = 6;
+    config.registry.url = Some("mysql://db".to_owned());
+    assert_eq!(check(&config).unwrap_err().problems.len(), 6);
+}
