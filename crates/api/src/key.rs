@@ -59,6 +59,29 @@ pub struct UseLimit {
     pub bytes: i64,
 }
 
+/// What a key may not do, or only so often, as it is shown: open to fields to come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyRestrictions {
+    /// Whether its material may leave, wrapped.
+    pub exportable: bool,
+    /// Whether equal plaintexts give equal ciphertexts.
+    pub deterministic: bool,
+    /// Whether an expired version may still process.
+    pub process_after_expiry: bool,
+    /// How often each version may protect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub use_limit: Option<KeyUseLimit>,
+}
+
+/// How often, and over how many bytes, one version may protect, as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct KeyUseLimit {
+    /// Protect operations.
+    pub uses: i64,
+    /// Bytes protected.
+    pub bytes: i64,
+}
+
 /// A key with its primary version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct KeySummary {
@@ -90,7 +113,7 @@ pub struct KeySummary {
     /// How its material came to be.
     pub origin: KeyOrigin,
     /// What it may not do.
-    pub restrictions: Restrictions,
+    pub restrictions: KeyRestrictions,
     /// Services that are meant to use it.
     pub authorized_services: BTreeSet<String>,
     /// A note on who may use it and how.
@@ -261,19 +284,19 @@ pub struct KeyChange {
     pub data_class: Option<Option<String>>,
     /// Services that are meant to use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = texts)]
+    #[schema(schema_with = texts_or_null)]
     pub authorized_services: Option<BTreeSet<String>>,
     /// A note on who may use it and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = labels)]
+    #[schema(schema_with = labels_or_null)]
     pub access_policy: Option<BTreeMap<String, String>>,
     /// Rules it falls under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = texts)]
+    #[schema(schema_with = texts_or_null)]
     pub compliance_tags: Option<BTreeSet<String>>,
     /// Names and values of the owner's choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = labels)]
+    #[schema(schema_with = labels_or_null)]
     pub tags: Option<BTreeMap<String, String>>,
     /// The policy that rotates it, by name. Its window and overlap become the key's.
     #[serde(
@@ -397,8 +420,19 @@ fn text(max: usize, least: usize) -> ObjectBuilder {
 }
 
 /// Names and values that people choose: 64 at most.
-pub(crate) fn labels() -> RefOr<Schema> {
+fn labels() -> RefOr<Schema> {
+    labels_of(SchemaType::new(Type::Object))
+}
+
+/// The same where nothing may be said.
+fn labels_or_null() -> RefOr<Schema> {
+    labels_of(SchemaType::from_iter([Type::Object, Type::Null]))
+}
+
+fn labels_of(schema_type: SchemaType) -> RefOr<Schema> {
     ObjectBuilder::new()
+        .schema_type(schema_type)
+        .description(Some("Names and values, 64 at most."))
         .additional_properties(Some(AdditionalProperties::RefOr(text(256, 0).into())))
         .property_names(Some(text(128, 1).build()))
         .max_properties(Some(64))
@@ -406,8 +440,19 @@ pub(crate) fn labels() -> RefOr<Schema> {
 }
 
 /// Words that people choose: 64 at most.
-pub(crate) fn texts() -> RefOr<Schema> {
+fn texts() -> RefOr<Schema> {
+    texts_of(SchemaType::new(Type::Array))
+}
+
+/// The same where nothing may be said.
+fn texts_or_null() -> RefOr<Schema> {
+    texts_of(SchemaType::from_iter([Type::Array, Type::Null]))
+}
+
+fn texts_of(schema_type: SchemaType) -> RefOr<Schema> {
     ArrayBuilder::new()
+        .schema_type(schema_type)
+        .description(Some("Words, 64 at most."))
         .items(text(128, 1))
         .max_items(Some(64))
         .into()

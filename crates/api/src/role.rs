@@ -90,6 +90,20 @@ pub struct Restriction {
     pub tags: BTreeMap<String, String>,
 }
 
+/// The keys to which an assignment is narrowed, as it is shown: open to fields to come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AssignedRestriction {
+    /// Keys by name.
+    #[serde(default)]
+    pub keys: Vec<String>,
+    /// Keys by data class.
+    #[serde(default)]
+    pub classes: Vec<String>,
+    /// Keys by tag, name and value.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+}
+
 /// A role given to a principal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RoleAssignment {
@@ -104,7 +118,7 @@ pub struct RoleAssignment {
     pub role_id: Uuid,
     /// To which keys it is narrowed; absent means all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub restriction: Option<Restriction>,
+    pub restriction: Option<AssignedRestriction>,
     /// When it was given.
     pub created_at: Time,
     /// Row version.

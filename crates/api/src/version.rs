@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::key::Restrictions;
+use crate::key::KeyRestrictions;
 use crate::names::{Algorithm, KeyOrigin, KeyState, Provider, Usage};
 use crate::time::Time;
 
@@ -118,7 +118,7 @@ pub struct KeyVersion {
     /// How its material came to be.
     pub origin: KeyOrigin,
     /// What it may not do.
-    pub restrictions: Restrictions,
+    pub restrictions: KeyRestrictions,
     /// Services that are meant to use it.
     pub authorized_services: BTreeSet<String>,
     /// A note on who may use it and how.

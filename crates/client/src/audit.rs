@@ -25,6 +25,9 @@ async fn entries(
     path: &[&str],
     query: &AuditQuery,
 ) -> Result<AuditEntries, ClientError> {
-    let request = client.get(path).query("after", query.after).query("limit", query.limit);
+    let request = client
+        .get(path)
+        .query("after", query.after)
+        .query("limit", query.limit);
     request.query("wait", query.wait).send().await
 }

@@ -51,6 +51,11 @@ impl<'a> ClassHandle<'a> {
 
     /// Returns it to the key it had before.
     pub async fn revert(self, reason: &Reason) -> Result<Changed<ClassPointer>, ClientError> {
-        self.scope.client.post(&self.path(&["revert"])).json(reason).send().await
+        self.scope
+            .client
+            .post(&self.path(&["revert"]))
+            .json(reason)
+            .send()
+            .await
     }
 }

@@ -80,7 +80,9 @@ pub struct Client {
 
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").field("base", &self.base.as_str()).finish_non_exhaustive()
+        f.debug_struct("Client")
+            .field("base", &self.base.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,7 +113,12 @@ impl Client {
         }
         let http = http.build().map_err(|error| setup(cause_of(&error)))?;
         let authorization = options.token.as_ref().map(Token::header).transpose()?;
-        Ok(Self { http, base, authorization, correlation_id: options.correlation_id })
+        Ok(Self {
+            http,
+            base,
+            authorization,
+            correlation_id: options.correlation_id,
+        })
     }
 
     /// Where the server is.
@@ -122,7 +129,9 @@ impl Client {
 
 fn base_url(address: &str) -> Result<Url, ClientError> {
     let wrong = || {
-        setup(format!("`{address}` is not an address; write it like https://keys.example.com:8210"))
+        setup(format!(
+            "`{address}` is not an address; write it like https://keys.example.com:8210"
+        ))
     };
     let url = Url::parse(address).map_err(|_| wrong())?;
     let plain = url.username().is_empty()
@@ -137,10 +146,14 @@ fn base_url(address: &str) -> Result<Url, ClientError> {
 }
 
 fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
+    let Some(host) = url.host_str() else {
+        return false;
+    };
     let address = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
-        || address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        || address
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 pub(crate) fn setup(what: impl Into<String>) -> ClientError {
@@ -168,18 +181,39 @@ mod tests {
 
     #[test]
     fn a_token_never_goes_over_an_open_line() {
-        for address in ["http://127.0.0.1:1", "http://localhost:1", "http://[::1]:1", "https://a.example"] {
+        for address in [
+            "http://127.0.0.1:1",
+            "http://localhost:1",
+            "http://[::1]:1",
+            "https://a.example",
+        ] {
             connect(address).unwrap();
         }
-        for address in ["http://10.0.0.1:1", "http://keys.example", "http://localhost.example"] {
-            assert!(matches!(connect(address), Err(ClientError::Setup { .. })), "{address}");
+        for address in [
+            "http://10.0.0.1:1",
+            "http://keys.example",
+            "http://localhost.example",
+        ] {
+            assert!(
+                matches!(connect(address), Err(ClientError::Setup { .. })),
+                "{address}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_address_is_said_to_be_none() {
-        for address in ["", "localhost:8210", "ftp://a", "http://user:secret@localhost", "http://localhost?x"] {
-            assert!(matches!(connect(address), Err(ClientError::Setup { .. })), "{address}");
+        for address in [
+            "",
+            "localhost:8210",
+            "ftp://a",
+            "http://user:secret@localhost",
+            "http://localhost?x",
+        ] {
+            assert!(
+                matches!(connect(address), Err(ClientError::Setup { .. })),
+                "{address}"
+            );
         }
     }
 

@@ -99,7 +99,10 @@ fn step_after(problem: &Problem) -> Option<String> {
         }
         "rate_limited" | "overloaded" | "timeout" => "wait a moment and try again",
         "internal" | "record_refused" => {
-            let request = problem.correlation_id.as_deref().unwrap_or("of this request");
+            let request = problem
+                .correlation_id
+                .as_deref()
+                .unwrap_or("of this request");
             return Some(format!(
                 "look for correlation id {request} in the server's own log and in the audit log"
             ));

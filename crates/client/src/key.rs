@@ -28,7 +28,12 @@ impl<'a> Scope<'a> {
         new: &NewKey,
         repeatable: Option<&str>,
     ) -> Result<Changed<Key>, ClientError> {
-        self.client.post(&self.path(&["keys"])).idempotent(repeatable).json(new).send().await
+        self.client
+            .post(&self.path(&["keys"]))
+            .idempotent(repeatable)
+            .json(new)
+            .send()
+            .await
     }
 
     /// Makes many keys; each succeeds or fails on its own.
@@ -36,18 +41,28 @@ impl<'a> Scope<'a> {
         self,
         new: Vec<NewKey>,
     ) -> Result<Outcomes<Changed<Key>>, ClientError> {
-        self.client.post(&self.path(&["keys", "batch"])).json(&Batch { items: new }).send().await
+        self.client
+            .post(&self.path(&["keys", "batch"]))
+            .json(&Batch { items: new })
+            .send()
+            .await
     }
 
     /// Searches keys. Cursor and page size are the pages' to set.
     pub fn search_keys(self, query: &KeyQuery) -> Result<Pages<'a, KeySummary>, ClientError> {
-        let query = KeyQuery { cursor: None, limit: None, ..query.clone() };
+        let query = KeyQuery {
+            cursor: None,
+            limit: None,
+            ..query.clone()
+        };
         let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(&query) else {
             return Err(setup("the search cannot be written"));
         };
         let mut pages = Pages::new(self.client, &self.path(&["keys"]));
         for (name, value) in fields {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
             pages = pages.query(&name, Some(text));
         }
         Ok(pages)
@@ -73,7 +88,13 @@ impl<'a> KeyHandle<'a> {
         change: &KeyChange,
         if_match: Option<i64>,
     ) -> Result<Changed<Key>, ClientError> {
-        self.scope.client.patch(&self.path(&[])).if_match(if_match).json(change).send().await
+        self.scope
+            .client
+            .patch(&self.path(&[]))
+            .if_match(if_match)
+            .json(change)
+            .send()
+            .await
     }
 
     /// Its versions, whole.
@@ -93,6 +114,11 @@ impl<'a> KeyHandle<'a> {
 
     /// The public half of a version; of the primary if none is named.
     pub async fn public_key(self, version: Option<u32>) -> Result<PublicKey, ClientError> {
-        self.scope.client.get(&self.path(&["public-key"])).query("version", version).send().await
+        self.scope
+            .client
+            .get(&self.path(&["public-key"]))
+            .query("version", version)
+            .send()
+            .await
     }
 }

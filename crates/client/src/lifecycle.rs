@@ -60,6 +60,12 @@ impl KeyHandle<'_> {
     ) -> Result<Changed<Key>, ClientError> {
         let mut path = self.path(&[]);
         path.push(verb);
-        self.scope.client.post(&path).if_match(if_match).json(request).send().await
+        self.scope
+            .client
+            .post(&path)
+            .if_match(if_match)
+            .json(request)
+            .send()
+            .await
     }
 }

@@ -33,7 +33,8 @@ impl<'a, T: DeserializeOwned> Pages<'a, T> {
     }
 
     pub(crate) fn query<V: ToString>(mut self, name: &str, value: Option<V>) -> Self {
-        self.query.extend(value.map(|value| (name.to_owned(), value.to_string())));
+        self.query
+            .extend(value.map(|value| (name.to_owned(), value.to_string())));
         self
     }
 

@@ -15,7 +15,12 @@ impl<'a> Scope<'a> {
         new: &NewPolicy,
         repeatable: Option<&str>,
     ) -> Result<Changed<Policy>, ClientError> {
-        self.client.post(&self.path(&["policies"])).idempotent(repeatable).json(new).send().await
+        self.client
+            .post(&self.path(&["policies"]))
+            .idempotent(repeatable)
+            .json(new)
+            .send()
+            .await
     }
 
     /// Lists policies by name.
@@ -25,7 +30,10 @@ impl<'a> Scope<'a> {
 
     /// Shows a policy.
     pub async fn policy(self, policy: &str) -> Result<Policy, ClientError> {
-        self.client.get(&self.path(&["policies", policy])).send().await
+        self.client
+            .get(&self.path(&["policies", policy]))
+            .send()
+            .await
     }
 
     /// Changes a policy; with an etag, only if nobody else did since.
@@ -46,6 +54,10 @@ impl<'a> Scope<'a> {
         reason: &Reason,
     ) -> Result<Changed<Policy>, ClientError> {
         let path = self.path(&["policies", policy]);
-        self.client.delete(&path).query("reason", reason.reason.as_ref()).send().await
+        self.client
+            .delete(&path)
+            .query("reason", reason.reason.as_ref())
+            .send()
+            .await
     }
 }

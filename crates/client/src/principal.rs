@@ -15,7 +15,12 @@ impl<'a> Scope<'a> {
         new: &NewPrincipal,
         repeatable: Option<&str>,
     ) -> Result<Changed<Principal>, ClientError> {
-        self.client.post(&self.path(&["principals"])).idempotent(repeatable).json(new).send().await
+        self.client
+            .post(&self.path(&["principals"]))
+            .idempotent(repeatable)
+            .json(new)
+            .send()
+            .await
     }
 
     /// Lists principals by name.
@@ -29,6 +34,10 @@ impl<'a> Scope<'a> {
         principal: &str,
         reason: &Reason,
     ) -> Result<Changed<Principal>, ClientError> {
-        self.client.post(&self.path(&["principals", principal, "disable"])).json(reason).send().await
+        self.client
+            .post(&self.path(&["principals", principal, "disable"]))
+            .json(reason)
+            .send()
+            .await
     }
 }

@@ -45,13 +45,22 @@ impl Client {
 
     fn request(&self, method: Method, path: &[&str]) -> Request<'_> {
         let url = located(self.base.clone(), path);
-        Request { client: self, method, url, headers: HeaderMap::new(), body: Ok(None) }
+        Request {
+            client: self,
+            method,
+            url,
+            headers: HeaderMap::new(),
+            body: Ok(None),
+        }
     }
 }
 
 /// Each segment is escaped: a name with a slash in it stays one segment.
 fn located(mut base: Url, path: &[&str]) -> Result<Url, ClientError> {
-    if path.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
+    if path
+        .iter()
+        .any(|segment| matches!(*segment, "" | "." | ".."))
+    {
         return Err(setup("a name in the request is empty"));
     }
     base.path_segments_mut()
@@ -105,15 +114,13 @@ impl Request<'_> {
         serde_json::from_slice(&body).map_err(|error| decode(&address, status, &error))
     }
 
-    /// Sends it; the answer has no body worth reading.
-    pub(crate) async fn send_empty(self) -> Result<(), ClientError> {
-        self.exchange().await.map(drop)
-    }
-
     async fn exchange(self) -> Result<(StatusCode, Zeroizing<Vec<u8>>, String), ClientError> {
         let client = self.client;
         let address = client.address().to_owned();
-        let mut request = client.http.request(self.method, self.url?).headers(self.headers);
+        let mut request = client
+            .http
+            .request(self.method, self.url?)
+            .headers(self.headers);
         if let Some(authorization) = &client.authorization {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
@@ -123,11 +130,19 @@ impl Request<'_> {
             .unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         request = request.header(CORRELATION_ID, correlation_id);
         if let Some(body) = self.body? {
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_vec());
+            request = request
+                .header(CONTENT_TYPE, "application/json")
+                .body(body.to_vec());
         }
-        let answer = request.send().await.map_err(|error| transport(&address, &error))?;
+        let answer = request
+            .send()
+            .await
+            .map_err(|error| transport(&address, &error))?;
         let status = answer.status();
-        let body = answer.bytes().await.map_err(|error| transport(&address, &error))?;
+        let body = answer
+            .bytes()
+            .await
+            .map_err(|error| transport(&address, &error))?;
         let body = Zeroizing::new(Vec::from(body));
         if status.is_success() {
             return Ok((status, body, address));

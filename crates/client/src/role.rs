@@ -16,7 +16,11 @@ impl<'a> Scope<'a> {
 
     /// Makes a role.
     pub async fn create_role(self, new: &NewRole) -> Result<Changed<Role>, ClientError> {
-        self.client.post(&self.path(&["roles"])).json(new).send().await
+        self.client
+            .post(&self.path(&["roles"]))
+            .json(new)
+            .send()
+            .await
     }
 
     /// Changes a role; with an etag, only if nobody else did since.
@@ -26,7 +30,12 @@ impl<'a> Scope<'a> {
         change: &RoleChange,
         if_match: Option<i64>,
     ) -> Result<Changed<Role>, ClientError> {
-        self.client.patch(&self.path(&["roles", role])).if_match(if_match).json(change).send().await
+        self.client
+            .patch(&self.path(&["roles", role]))
+            .if_match(if_match)
+            .json(change)
+            .send()
+            .await
     }
 
     /// Lists who holds what.
@@ -39,7 +48,11 @@ impl<'a> Scope<'a> {
         self,
         new: &NewAssignment,
     ) -> Result<Changed<RoleAssignment>, ClientError> {
-        self.client.post(&self.path(&["assignments"])).json(new).send().await
+        self.client
+            .post(&self.path(&["assignments"]))
+            .json(new)
+            .send()
+            .await
     }
 
     /// Takes a role from a principal.
@@ -49,6 +62,10 @@ impl<'a> Scope<'a> {
         reason: &Reason,
     ) -> Result<Changed<RoleAssignment>, ClientError> {
         let path = self.path(&["assignments", assignment]);
-        self.client.delete(&path).query("reason", reason.reason.as_ref()).send().await
+        self.client
+            .delete(&path)
+            .query("reason", reason.reason.as_ref())
+            .send()
+            .await
     }
 }

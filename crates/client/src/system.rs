@@ -14,12 +14,15 @@ impl Client {
 
     /// Gives one holder's share. Needs no token: the share is its own authority.
     pub async fn unseal(&self, share: Share) -> Result<SealStatus, ClientError> {
-        self.post(&["v1", "system", "unseal"]).json(&Unseal { share }).send().await
+        self.post(&["v1", "system", "unseal"])
+            .json(&Unseal { share })
+            .send()
+            .await
     }
 
     /// Drops the root key from the server's memory.
-    pub async fn seal(&self) -> Result<(), ClientError> {
-        self.post(&["v1", "system", "seal"]).send_empty().await
+    pub async fn seal(&self) -> Result<SealStatus, ClientError> {
+        self.post(&["v1", "system", "seal"]).send().await
     }
 
     /// Whether the node lives.

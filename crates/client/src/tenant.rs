@@ -25,7 +25,12 @@ impl<'a> Tenants<'a> {
         new: &NewTenant,
         repeatable: Option<&str>,
     ) -> Result<Changed<Tenant>, ClientError> {
-        self.0.post(&["v1", "tenants"]).idempotent(repeatable).json(new).send().await
+        self.0
+            .post(&["v1", "tenants"])
+            .idempotent(repeatable)
+            .json(new)
+            .send()
+            .await
     }
 
     /// Lists them by name.
@@ -39,17 +44,37 @@ impl<'a> Tenants<'a> {
     }
 
     /// Stops every use of its keys.
-    pub async fn suspend(self, tenant: &str, reason: &Reason) -> Result<Changed<Tenant>, ClientError> {
-        self.0.post(&["v1", "tenants", tenant, "suspend"]).json(reason).send().await
+    pub async fn suspend(
+        self,
+        tenant: &str,
+        reason: &Reason,
+    ) -> Result<Changed<Tenant>, ClientError> {
+        self.0
+            .post(&["v1", "tenants", tenant, "suspend"])
+            .json(reason)
+            .send()
+            .await
     }
 
     /// Allows the use of its keys again.
-    pub async fn resume(self, tenant: &str, reason: &Reason) -> Result<Changed<Tenant>, ClientError> {
-        self.0.post(&["v1", "tenants", tenant, "resume"]).json(reason).send().await
+    pub async fn resume(
+        self,
+        tenant: &str,
+        reason: &Reason,
+    ) -> Result<Changed<Tenant>, ClientError> {
+        self.0
+            .post(&["v1", "tenants", tenant, "resume"])
+            .json(reason)
+            .send()
+            .await
     }
 
     /// Destroys its key-encryption keys, and with them all it held.
     pub async fn shred(self, tenant: &str, order: &Shred) -> Result<Changed<Tenant>, ClientError> {
-        self.0.post(&["v1", "tenants", tenant, "shred"]).json(order).send().await
+        self.0
+            .post(&["v1", "tenants", tenant, "shred"])
+            .json(order)
+            .send()
+            .await
     }
 }

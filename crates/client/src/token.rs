@@ -15,7 +15,12 @@ impl<'a> Scope<'a> {
         new: &NewToken,
         repeatable: Option<&str>,
     ) -> Result<IssuedToken, ClientError> {
-        self.client.post(&self.path(&["tokens"])).idempotent(repeatable).json(new).send().await
+        self.client
+            .post(&self.path(&["tokens"]))
+            .idempotent(repeatable)
+            .json(new)
+            .send()
+            .await
     }
 
     /// Lists tokens without their texts.
@@ -29,6 +34,10 @@ impl<'a> Scope<'a> {
         token: &str,
         reason: &Reason,
     ) -> Result<Changed<Token>, ClientError> {
-        self.client.post(&self.path(&["tokens", token, "revoke"])).json(reason).send().await
+        self.client
+            .post(&self.path(&["tokens", token, "revoke"]))
+            .json(reason)
+            .send()
+            .await
     }
 }

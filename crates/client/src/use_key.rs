@@ -52,7 +52,12 @@ macro_rules! usable {
         impl $handle<'_> {
             /// Uses the key once.
             pub async fn perform<V: Verb>(self, request: &V) -> Result<V::Answer, ClientError> {
-                self.scope.client.post(&self.path(&[V::PATH])).json(request).send().await
+                self.scope
+                    .client
+                    .post(&self.path(&[V::PATH]))
+                    .json(request)
+                    .send()
+                    .await
             }
 
             /// Uses the key for each item, at most 1,000; each succeeds or fails on its own.
@@ -61,7 +66,12 @@ macro_rules! usable {
                 items: Vec<V>,
             ) -> Result<Outcomes<V::Answer>, ClientError> {
                 let path = self.path(&[V::PATH, "batch"]);
-                self.scope.client.post(&path).json(&Batch { items }).send().await
+                self.scope
+                    .client
+                    .post(&path)
+                    .json(&Batch { items })
+                    .send()
+                    .await
             }
         }
     };

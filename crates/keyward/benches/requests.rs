@@ -4,7 +4,13 @@
 //!
 //! The load is `wrk` (Debian's package), on the same machine: ratios hold, absolute figures are
 //! those of a shared machine.
-#![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
@@ -34,7 +40,9 @@ fn main() {
 fn noop() {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+            .await
+            .expect("a port");
         println!("http://{}", listener.local_addr().expect("an address"));
         let config = HttpConfig::new([0; 32]);
         let answer = json!({"ciphertext": "k".repeat(190), "version": 1}).to_string();
@@ -64,7 +72,10 @@ impl Drop for Served {
 
 /// Starts a server and reads what it prints until `enough`.
 fn start(command: &mut Command, enough: impl Fn(&str) -> bool) -> Served {
-    let mut child = command.stdout(Stdio::piped()).spawn().expect("the server starts");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the server starts");
     let output = child.stdout.take().expect("its output");
     let mut lines = Vec::new();
     for line in BufReader::new(output).lines() {
@@ -75,14 +86,23 @@ fn start(command: &mut Command, enough: impl Fn(&str) -> bool) -> Served {
             break;
         }
     }
-    let address = lines.iter().find_map(|line| word(line, "http://")).expect("an address");
-    Served { child, address, lines }
+    let address = lines
+        .iter()
+        .find_map(|line| word(line, "http://"))
+        .expect("an address");
+    Served {
+        child,
+        address,
+        lines,
+    }
 }
 
 /// The word of a line that begins so.
 fn word(line: &str, begins: &str) -> Option<String> {
     let from = &line[line.find(begins)?..];
-    let end = from.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(from.len());
+    let end = from
+        .find(|c: char| c.is_whitespace() || c == '"')
+        .unwrap_or(from.len());
     Some(from[..end].trim_end_matches(['/', '.', ',']).to_owned())
 }
 
@@ -106,18 +126,30 @@ fn measure() {
          |---|---:|---:|---:|---:|---:|---:|---:|\n",
     );
     let mut kept = Vec::new();
-    let noop = start(Command::new(own).arg("serve-noop"), |line| line.starts_with("http"));
+    let noop = start(Command::new(own).arg("serve-noop"), |line| {
+        line.starts_with("http")
+    });
     let body = json!({"plaintext": "A".repeat(88)}).to_string();
     let noop_url = format!("{}/noop", noop.address);
     let script = lua(place.path(), "noop", &body, None);
     let mut baseline = Vec::new();
     for connections in CONNECTIONS {
         let figures = load(&noop, &noop_url, &script, connections);
-        row(&mut table, &mut kept, "no-op handler", connections, &figures, figures.cpu_micros);
+        row(
+            &mut table,
+            &mut kept,
+            "no-op handler",
+            connections,
+            &figures,
+            figures.cpu_micros,
+        );
         baseline.push(figures.cpu_micros);
     }
     drop(noop);
-    for (name, sync) in [("encrypt 64 B, audit synced", "always"), ("encrypt 64 B, audit written", "written")] {
+    for (name, sync) in [
+        ("encrypt 64 B, audit synced", "always"),
+        ("encrypt 64 B, audit written", "written"),
+    ] {
         let data = place.path().join(sync);
         let (server, url, token) = keyward(&data, sync);
         let script = lua(place.path(), sync, &body, Some(&token));
@@ -142,9 +174,15 @@ fn keyward(data: &Path, sync: &str) -> (Served, String, String) {
         .env("KEYWARD_LOG_LEVEL", "warn")
         .stderr(Stdio::null());
     let server = start(&mut command, |line| line.contains("audit tail"));
-    let url =
-        format!("{}/v1/tenants/demo/keys/patient-records/encrypt", server.address);
-    let token = server.lines.iter().find_map(|line| word(line, "kw_")).expect("a token");
+    let url = format!(
+        "{}/v1/tenants/demo/keys/patient-records/encrypt",
+        server.address
+    );
+    let token = server
+        .lines
+        .iter()
+        .find_map(|line| word(line, "kw_"))
+        .expect("a token");
     (server, url, token)
 }
 
@@ -169,7 +207,11 @@ fn load(server: &Served, url: &str, script: &Path, connections: u32) -> Figures 
     let threads = connections.min(2);
     let run = |seconds: u32| {
         let output = Command::new("wrk")
-            .args([format!("-t{threads}"), format!("-c{connections}"), format!("-d{seconds}s")])
+            .args([
+                format!("-t{threads}"),
+                format!("-c{connections}"),
+                format!("-d{seconds}s"),
+            ])
             .arg("-s")
             .arg(script)
             .arg(url)
@@ -181,10 +223,22 @@ fn load(server: &Served, url: &str, script: &Path, connections: u32) -> Figures 
     let (cpu, _) = usage(server.child.id());
     let text = run(SECONDS);
     let (cpu_after, resident_kib) = usage(server.child.id());
-    let line = text.lines().find(|line| line.starts_with("FIGURES")).unwrap_or_else(|| panic!("{text}"));
-    let numbers: Vec<f64> = line.split(' ').skip(1).map(|n| n.parse().expect("a number")).collect();
-    let [requests, micros, p50, p99, errors] = numbers[..] else { panic!("{line}") };
-    assert!(errors == 0.0, "{errors} of {requests} requests failed: {url}\n{text}");
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("FIGURES"))
+        .unwrap_or_else(|| panic!("{text}"));
+    let numbers: Vec<f64> = line
+        .split(' ')
+        .skip(1)
+        .map(|n| n.parse().expect("a number"))
+        .collect();
+    let [requests, micros, p50, p99, errors] = numbers[..] else {
+        panic!("{line}")
+    };
+    assert!(
+        errors == 0.0,
+        "{errors} of {requests} requests failed: {url}\n{text}"
+    );
     Figures {
         requests_per_second: requests / (micros / 1e6),
         p50_micros: p50,
@@ -197,7 +251,12 @@ fn load(server: &Served, url: &str, script: &Path, connections: u32) -> Figures 
 /// Processor seconds used so far, and resident memory.
 fn usage(process: u32) -> (f64, u64) {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("a process");
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap()
+        .split_whitespace()
+        .collect();
     // Fields 14 and 15 of proc(5), in ticks of 1/100 s; two stand before the closing bracket.
     let ticks: f64 = fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap();
     let resident: u64 = fields[21].parse::<u64>().unwrap() * 4;

@@ -25,9 +25,11 @@ use crate::exit::Failure;
 ///
 /// `keyward dev` starts a server to try things with and says what to type next.
 #[derive(Parser, Debug)]
-#[command(name = "keyward", version, propagate_version = true, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or input, 3 not found, \
-4 refused, 5 wrong state or conflict, 6 server unavailable or sealed, 7 not valid.")]
+#[command(name = "keyward", version, max_term_width = 100)]
+#[command(
+    after_help = "Exit codes: 0 done, 1 failed, 2 wrong command line or input, 3 not found, \
+4 refused, 5 wrong state or conflict, 6 server unavailable or sealed, 7 not valid."
+)]
 pub struct Cli {
     #[command(flatten)]
     globals: Globals,
@@ -110,4 +112,36 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             _ => Ok(()),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_flag_takes_a_secret() {
+        // Other users of a machine can read the command lines of its processes.
+        fn look(command: &clap::Command) {
+            for flag in command.get_arguments().filter_map(clap::Arg::get_long) {
+                let secret = [
+                    "token",
+                    "password",
+                    "plaintext",
+                    "share",
+                    "secret",
+                    "passphrase",
+                ];
+                assert!(!secret.contains(&flag), "{} --{flag}", command.get_name());
+            }
+            command.get_subcommands().for_each(look);
+        }
+        look(&Cli::command());
+    }
 }

@@ -20,19 +20,52 @@ pub const DEFAULT_ADDRESS: &str = "http://127.0.0.1:8210";
 #[derive(Args, Clone, Debug)]
 pub struct Globals {
     /// The server's address [default: the profile's, or http://127.0.0.1:8210]
-    #[arg(long, global = true, env = "KEYWARD_ADDRESS", value_name = "URL", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_ADDRESS",
+        value_name = "URL",
+        help_heading = "Everywhere"
+    )]
     pub address: Option<String>,
     /// The tenant to work in, by name or id; `system` for the deployment's own
-    #[arg(long, global = true, env = "KEYWARD_TENANT", value_name = "TENANT", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_TENANT",
+        value_name = "TENANT",
+        help_heading = "Everywhere"
+    )]
     pub tenant: Option<String>,
     /// How results are shown
-    #[arg(long, global = true, env = "KEYWARD_OUTPUT", value_enum, default_value = "table", hide_env = true, help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_OUTPUT",
+        value_enum,
+        default_value = "table",
+        hide_env = true,
+        help_heading = "Everywhere"
+    )]
     pub output: Format,
     /// Trust these certificates (PEM) instead of the system's
-    #[arg(long, global = true, env = "KEYWARD_CA_FILE", value_name = "FILE", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_CA_FILE",
+        value_name = "FILE",
+        help_heading = "Everywhere"
+    )]
     pub ca_file: Option<PathBuf>,
     /// Which profile to use, from ~/.config/keyward
-    #[arg(long, global = true, env = "KEYWARD_PROFILE", value_name = "NAME", default_value = "default", help_heading = "Everywhere")]
+    #[arg(
+        long,
+        global = true,
+        env = "KEYWARD_PROFILE",
+        value_name = "NAME",
+        default_value = "default",
+        help_heading = "Everywhere"
+    )]
     pub profile: String,
 }
 
@@ -48,14 +81,21 @@ pub struct Context {
 impl Context {
     /// Puts a context together; reads nothing yet.
     pub const fn new(globals: Globals, environment: Environment) -> Self {
-        Self { globals, environment, profile: std::cell::OnceCell::new() }
+        Self {
+            globals,
+            environment,
+            profile: std::cell::OnceCell::new(),
+        }
     }
 
     /// A client with the caller's token.
     pub fn client(&self) -> Result<Client, Failure> {
         let token = self.token()?.ok_or_else(|| {
-            Failure::new(crate::exit::Exit::Refused, "no token: neither KEYWARD_TOKEN_FILE nor a profile")
-                .next("run `keyward login`, or set KEYWARD_TOKEN_FILE to a file that holds one")
+            Failure::new(
+                crate::exit::Exit::Refused,
+                "no token: neither KEYWARD_TOKEN_FILE nor a profile",
+            )
+            .next("run `keyward login`, or set KEYWARD_TOKEN_FILE to a file that holds one")
         })?;
         self.connect(Some(token))
     }
@@ -81,7 +121,11 @@ impl Context {
         let named = self.globals.tenant.clone();
         Ok(match named {
             Some(tenant) => tenant,
-            None => self.profile()?.tenant.clone().unwrap_or_else(|| "system".to_owned()),
+            None => self
+                .profile()?
+                .tenant
+                .clone()
+                .unwrap_or_else(|| "system".to_owned()),
         })
     }
 
@@ -90,7 +134,11 @@ impl Context {
         if let Some(address) = &self.globals.address {
             return Ok(address.clone());
         }
-        Ok(self.profile()?.address.clone().unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()))
+        Ok(self
+            .profile()?
+            .address
+            .clone()
+            .unwrap_or_else(|| DEFAULT_ADDRESS.to_owned()))
     }
 
     /// Shows a result: as JSON, or as the given table.
@@ -119,7 +167,10 @@ impl Context {
         };
         if let Some(file) = ca_file {
             let pem = std::fs::read(&file).map_err(|error| {
-                Failure::usage(format!("the CA file {} cannot be read: {error}", file.display()))
+                Failure::usage(format!(
+                    "the CA file {} cannot be read: {error}",
+                    file.display()
+                ))
             })?;
             options.ca_pem = Some(pem);
         }
@@ -132,7 +183,11 @@ impl Context {
                 .map_err(|error| Failure::usage(error).about("KEYWARD_TOKEN_FILE"))?;
             return Ok(Some(Token::new(text.as_str())));
         }
-        Ok(self.profile()?.token.as_ref().map(|text| Token::new(text.as_str())))
+        Ok(self
+            .profile()?
+            .token
+            .as_ref()
+            .map(|text| Token::new(text.as_str())))
     }
 
     fn profile(&self) -> Result<&Profile, Failure> {
@@ -163,12 +218,18 @@ pub struct InTenant {
 impl InTenant {
     /// For what belongs to a tenant.
     pub fn of(context: &Context) -> Result<Self, Failure> {
-        Ok(Self { client: context.client()?, tenant: context.tenant()? })
+        Ok(Self {
+            client: context.client()?,
+            tenant: context.tenant()?,
+        })
     }
 
     /// For what a tenant or the deployment itself can have.
     pub fn or_system(context: &Context) -> Result<Self, Failure> {
-        Ok(Self { client: context.client()?, tenant: context.tenant_or_system()? })
+        Ok(Self {
+            client: context.client()?,
+            tenant: context.tenant_or_system()?,
+        })
     }
 
     /// The tenant's nouns.

@@ -9,7 +9,10 @@ pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
     /// The environment of this process. Variables that are not text cannot be meant for us.
-    #[expect(clippy::disallowed_methods, reason = "everybody else is given what is read here")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "everybody else is given what is read here"
+    )]
     pub fn of_process() -> Self {
         let text = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -26,12 +29,17 @@ impl Environment {
 
     /// A variable that is set and not empty.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// A variable that names an absolute directory.
     pub fn directory(&self, name: &str) -> Option<PathBuf> {
-        self.text(name).map(PathBuf::from).filter(|path| path.is_absolute())
+        self.text(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
     }
 
     /// All of them.

@@ -37,7 +37,11 @@ pub struct Failure {
 impl Failure {
     /// A failure with a message.
     pub fn new(exit: Exit, what: impl Display) -> Self {
-        Self { exit, what: what.to_string(), next: None }
+        Self {
+            exit,
+            what: what.to_string(),
+            next: None,
+        }
     }
 
     /// A wrong command line or input.

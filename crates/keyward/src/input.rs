@@ -25,20 +25,16 @@ pub struct Source {
 impl Source {
     /// Reads everything.
     pub fn read(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        match &self.file {
-            Some(path) => {
-                let wrong = |error: io::Error| {
-                    Failure::usage(format!("{} cannot be read: {error}", path.display()))
-                };
-                read_all(File::open(path).map_err(wrong)?, &path.display().to_string())
+        let Some(path) = &self.file else {
+            if io::stdin().is_terminal() {
+                output::say("reading from standard input; end with Ctrl-D\n");
             }
-            None => {
-                if io::stdin().is_terminal() {
-                    output::say("reading from standard input; end with Ctrl-D\n");
-                }
-                read_all(io::stdin().lock(), "standard input")
-            }
-        }
+            return read_all(io::stdin().lock(), "standard input");
+        };
+        let file = File::open(path).map_err(|error| {
+            Failure::usage(format!("{} cannot be read: {error}", path.display()))
+        })?;
+        read_all(file, &path.display().to_string())
     }
 
     /// Reads text on one line, such as a ciphertext.
@@ -49,7 +45,10 @@ impl Source {
 
 /// Reads text on one line from a file.
 pub fn line_of_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
-    Source { file: Some(path.to_owned()) }.read_line()
+    Source {
+        file: Some(path.to_owned()),
+    }
+    .read_line()
 }
 
 fn one_line(bytes: &[u8]) -> Result<Zeroizing<String>, Failure> {
@@ -65,8 +64,11 @@ fn read_all(source: impl Read, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::usage(format!("{name} cannot be read: {error}")))?;
     if bytes.len() as u64 > BYTES_MAX {
-        return Err(Failure::usage(format!("{name} is larger than {BYTES_MAX} bytes"))
-            .next("take a data key (`keyward key data-key`) and encrypt large data with it yourself"));
+        return Err(
+            Failure::usage(format!("{name} is larger than {BYTES_MAX} bytes")).next(
+                "take a data key (`keyward key data-key`) and encrypt large data with it yourself",
+            ),
+        );
     }
     Ok(bytes)
 }

@@ -33,6 +33,11 @@ pub fn run() -> ExitCode {
     }
 }
 
+/// The command line as clap knows it, for its generated reference.
+pub fn command() -> clap::Command {
+    <cli::Cli as clap::CommandFactory>::command()
+}
+
 /// Every TLS connection of the process uses the same library; the first installation counts.
 fn install_tls_provider() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

@@ -29,7 +29,9 @@ pub fn write(bytes: &[u8]) -> Result<(), Failure> {
     match out.write_all(bytes).and_then(|()| out.flush()) {
         // Whoever read has read enough: `keyward key list | head`.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.map_err(|error| Failure::local(format!("the output cannot be written: {error}"))),
+        other => {
+            other.map_err(|error| Failure::local(format!("the output cannot be written: {error}")))
+        }
     }
 }
 
@@ -90,8 +92,11 @@ fn plain() -> Table {
 }
 
 fn write_table(table: &Table) -> Result<(), Failure> {
-    let text: String =
-        table.lines().map(|line| format!("{}\n", line.trim_end().trim_start_matches(' '))).collect();
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str(line.trim());
+        text.push('\n');
+    }
     write(text.as_bytes())
 }
 
@@ -102,5 +107,7 @@ pub fn cell<T: std::fmt::Display>(value: Option<T>) -> String {
 
 /// What people wrote must not move the reader's cursor or write over other lines.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }

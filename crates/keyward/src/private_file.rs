@@ -54,10 +54,18 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>, PrivateFileError> {
     let file = open_private(path)?;
     // Reserved at once: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(BYTES_MAX as usize + 1));
-    file.take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(io_error(path))?;
-    let text = std::str::from_utf8(&bytes).ok().filter(|_| bytes.len() as u64 <= BYTES_MAX);
-    let text = text.ok_or_else(|| PrivateFileError::Strange { path: path.to_owned() })?;
-    Ok(Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned()))
+    file.take(BYTES_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(io_error(path))?;
+    let text = std::str::from_utf8(&bytes)
+        .ok()
+        .filter(|_| bytes.len() as u64 <= BYTES_MAX);
+    let text = text.ok_or_else(|| PrivateFileError::Strange {
+        path: path.to_owned(),
+    })?;
+    Ok(Zeroizing::new(
+        text.trim_end_matches(['\n', '\r']).to_owned(),
+    ))
 }
 
 /// Writes a secret file whole or not at all, mode 0600, replacing what was there.
@@ -73,7 +81,11 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
 }
 
 fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(draft)?;
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(draft)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -83,17 +95,25 @@ fn open_private(path: &Path) -> Result<File, PrivateFileError> {
     let file = File::open(path).map_err(io_error(path))?;
     let metadata = file.metadata().map_err(io_error(path))?;
     if !metadata.is_file() {
-        return Err(PrivateFileError::Strange { path: path.to_owned() });
+        return Err(PrivateFileError::Strange {
+            path: path.to_owned(),
+        });
     }
     let mode = metadata.mode() & 0o777;
     if mode & 0o077 != 0 {
-        return Err(PrivateFileError::Open { path: path.to_owned(), mode });
+        return Err(PrivateFileError::Open {
+            path: path.to_owned(),
+            mode,
+        });
     }
     Ok(file)
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> PrivateFileError {
-    move |source| PrivateFileError::Io { path: path.to_owned(), source }
+    move |source| PrivateFileError::Io {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 #[cfg(test)]
@@ -129,13 +149,20 @@ mod tests {
     #[test]
     fn what_is_no_secret_file_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        assert!(read_text(&dir.path().join("none")).unwrap_err().is_missing());
+        assert!(
+            read_text(&dir.path().join("none"))
+                .unwrap_err()
+                .is_missing()
+        );
         assert!(matches!(
             read_text(Path::new("/dev/null")),
             Err(PrivateFileError::Strange { .. } | PrivateFileError::Open { .. })
         ));
         let path = dir.path().join("big");
         write(&path, &vec![b'a'; BYTES_MAX as usize + 1]).unwrap();
-        assert!(matches!(read_text(&path), Err(PrivateFileError::Strange { .. })));
+        assert!(matches!(
+            read_text(&path),
+            Err(PrivateFileError::Strange { .. })
+        ));
     }
 }

@@ -27,12 +27,20 @@ pub struct Profile {
 pub fn path(environment: &Environment, name: &str) -> Result<PathBuf, Failure> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if name.is_empty() || !name.chars().all(plain) {
-        return Err(Failure::usage("a profile's name is letters, digits, '_' and '-'"));
+        return Err(Failure::usage(
+            "a profile's name is letters, digits, '_' and '-'",
+        ));
     }
     let directory = environment
         .directory("XDG_CONFIG_HOME")
-        .or_else(|| environment.directory("HOME").map(|home| home.join(".config")))
-        .ok_or_else(|| Failure::usage("neither HOME nor XDG_CONFIG_HOME says where profiles are"))?;
+        .or_else(|| {
+            environment
+                .directory("HOME")
+                .map(|home| home.join(".config"))
+        })
+        .ok_or_else(|| {
+            Failure::usage("neither HOME nor XDG_CONFIG_HOME says where profiles are")
+        })?;
     Ok(directory.join("keyward").join(format!("{name}.toml")))
 }
 
@@ -51,7 +59,9 @@ pub fn read(path: &Path) -> Result<Option<Profile>, Failure> {
 
 /// Writes a profile, mode 0600.
 pub fn write(path: &Path, profile: &Profile) -> Result<(), Failure> {
-    let text = toml::to_string(profile).map(Zeroizing::new).map_err(Failure::local)?;
+    let text = toml::to_string(profile)
+        .map(Zeroizing::new)
+        .map_err(Failure::local)?;
     if let Some(directory) = path.parent() {
         std::fs::create_dir_all(directory).map_err(|error| {
             Failure::local(format!("{} cannot be made: {error}", directory.display()))
@@ -73,7 +83,14 @@ mod tests {
         let file = path(&environment, "work").unwrap();
         assert!(read(&file).unwrap().is_none());
         let token = Some(Zeroizing::new("kw_secret".to_owned()));
-        write(&file, &Profile { token, ..Profile::default() }).unwrap();
+        write(
+            &file,
+            &Profile {
+                token,
+                ..Profile::default()
+            },
+        )
+        .unwrap();
         assert_eq!(*read(&file).unwrap().unwrap().token.unwrap(), "kw_secret");
         let mode = std::fs::metadata(&file).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

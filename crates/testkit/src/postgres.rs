@@ -92,7 +92,10 @@ impl Postgres {
         let mut last = PostgresError::NotInstalled;
         for _ in 0..5 {
             // The shell that watches the server removes it: statics are never dropped.
-            let directory = tempfile::Builder::new().prefix("keyward-pg-").tempdir()?.keep();
+            let directory = tempfile::Builder::new()
+                .prefix("keyward-pg-")
+                .tempdir()?
+                .keep();
             let data = directory.join("data");
             run("cp", Command::new("cp").arg("-a").arg(&template).arg(&data))?;
             give_to_postgres(&directory)?;
@@ -115,21 +118,44 @@ impl Postgres {
     /// A fresh, empty database.
     pub fn database(&self) -> Result<TestDatabase, PostgresError> {
         let number = {
-            let mut databases = self.databases.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut databases = self
+                .databases
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             *databases += 1;
             *databases
         };
         let name = format!("test_{number}");
         self.run_sql("postgres", &format!("CREATE DATABASE {name}"))?;
         let url = format!("postgres://postgres@127.0.0.1:{}/{name}", self.port);
-        Ok(TestDatabase { name, url, port: self.port })
+        Ok(TestDatabase {
+            name,
+            url,
+            port: self.port,
+        })
     }
 
     /// Runs statements as the superuser; the rows come back as text, columns separated by `|`.
     pub fn run_sql(&self, database: &str, statements: &str) -> Result<String, PostgresError> {
         let mut psql = Command::new(self.bin.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1"]);
-        psql.args(["-p", &self.port.to_string(), "-U", "postgres", "-d", database]);
+        psql.args([
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-h",
+            "127.0.0.1",
+        ]);
+        psql.args([
+            "-p",
+            &self.port.to_string(),
+            "-U",
+            "postgres",
+            "-d",
+            database,
+        ]);
         run("psql", psql.arg("-c").arg(statements))
     }
 }
@@ -155,9 +181,15 @@ fn binaries() -> Result<PathBuf, PostgresError> {
 /// A data directory made once and copied for each server. Several test processes may come here at
 /// once: one makes it, the others wait.
 fn template(bin: &Path) -> Result<PathBuf, PostgresError> {
-    let version = bin.parent().and_then(Path::file_name).and_then(|name| name.to_str());
-    let directory = std::env::temp_dir()
-        .join(format!("keyward-pg-template-{}-{}", version.unwrap_or("15"), user_tag()));
+    let version = bin
+        .parent()
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str());
+    let directory = std::env::temp_dir().join(format!(
+        "keyward-pg-template-{}-{}",
+        version.unwrap_or("15"),
+        user_tag()
+    ));
     fs::create_dir_all(&directory)?;
     let lock = File::create(directory.join("lock"))?;
     flock(&lock, FlockOperation::LockExclusive).map_err(io::Error::from)?;
@@ -171,8 +203,23 @@ fn template(bin: &Path) -> Result<PathBuf, PostgresError> {
     give_to_postgres(&directory)?;
     let mut initdb = as_postgres(&bin.join("initdb"));
     // A locale whose order is not that of the bytes: what is sorted must say how.
-    initdb.args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"]);
-    initdb.args(["--locale-provider=icu", "--icu-locale=en-US", "--wal-segsize=1", "-D"]).arg(&data);
+    initdb.args([
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+        "--locale=C.UTF-8",
+    ]);
+    initdb
+        .args([
+            "--locale-provider=icu",
+            "--icu-locale=en-US",
+            "--wal-segsize=1",
+            "-D",
+        ])
+        .arg(&data);
     run("initdb", &mut initdb)?;
     File::create(data.join("complete"))?;
     Ok(data)
@@ -201,7 +248,12 @@ fn as_postgres(program: &Path) -> Command {
 
 fn give_to_postgres(directory: &Path) -> Result<(), PostgresError> {
     if is_root() {
-        run("chown", Command::new("chown").args(["-R", "postgres:"]).arg(directory))?;
+        run(
+            "chown",
+            Command::new("chown")
+                .args(["-R", "postgres:"])
+                .arg(directory),
+        )?;
     }
     Ok(())
 }
@@ -218,7 +270,10 @@ const WATCH: &str = "exec 3<&0; directory=$1; shift; \
 fn start_on(bin: &Path, directory: &Path, port: u16) -> Result<Child, PostgresError> {
     let mut shell = as_postgres(Path::new("/bin/sh"));
     shell.args(["-c", WATCH, "sh"]).arg(directory);
-    shell.arg(bin.join("postgres")).arg("-D").arg(directory.join("data"));
+    shell
+        .arg(bin.join("postgres"))
+        .arg("-D")
+        .arg(directory.join("data"));
     let port = format!("port={port}");
     let settings = [
         port.as_str(),
@@ -235,7 +290,10 @@ fn start_on(bin: &Path, directory: &Path, port: u16) -> Result<Child, PostgresEr
     for setting in settings {
         shell.args(["-c", setting]);
     }
-    shell.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    shell
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let mut shell = shell.spawn()?;
     let mut said = String::new();
     if let Some(output) = shell.stdout.take() {
@@ -252,7 +310,10 @@ fn start_on(bin: &Path, directory: &Path, port: u16) -> Result<Child, PostgresEr
             }
         }
     }
-    Err(PostgresError::Failed { program: "postgres", output: said })
+    Err(PostgresError::Failed {
+        program: "postgres",
+        output: said,
+    })
 }
 
 fn run(program: &'static str, command: &mut Command) -> Result<String, PostgresError> {
@@ -261,6 +322,9 @@ fn run(program: &'static str, command: &mut Command) -> Result<String, PostgresE
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     } else {
         let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(PostgresError::Failed { program, output: text })
+        Err(PostgresError::Failed {
+            program,
+            output: text,
+        })
     }
 }

@@ -122,10 +122,20 @@ impl World {
                 (database.url.clone(), Some(database))
             }
         };
-        let setup = Setup { directory, url, backend, database, bootstrap: None };
+        let setup = Setup {
+            directory,
+            url,
+            backend,
+            database,
+            bootstrap: None,
+        };
         let clock = Arc::new(DrivenClock::new());
         let mut world = Self::open(setup, clock, true).await;
-        let token = world.setup.bootstrap.clone().expect("a new deployment shows its first token");
+        let token = world
+            .setup
+            .bootstrap
+            .clone()
+            .expect("a new deployment shows its first token");
         world.root = Some(world.authenticated(&token).await);
         world
     }
@@ -151,17 +161,26 @@ impl World {
         let key_file = data.join("seal.key");
         if first {
             let seal = SealSetup::KeyFile(key_file.clone());
-            Vault::initialize(&*backend, deployment, &seal, &*random).await.expect("initialises");
+            Vault::initialize(&*backend, deployment, &seal, &*random)
+                .await
+                .expect("initialises");
         }
         let ledger: Arc<dyn RecordLedger> = registry.clone();
-        let vault = Vault::open(backend, ledger, random.clone()).await.expect("the vault opens");
+        let vault = Vault::open(backend, ledger, random.clone())
+            .await
+            .expect("the vault opens");
         let vault = Arc::new(vault);
-        vault.unseal_with_key_file(&key_file).expect("the key file unseals");
+        vault
+            .unseal_with_key_file(&key_file)
+            .expect("the key file unseals");
 
         let name: Arc<str> = "node-1".into();
         let sequence = registry.usage_watermark(&name).await.expect("a watermark");
         let changes = ops::start::changes_watermark_name(&name);
-        let logged_to = registry.usage_watermark(&changes).await.expect("a watermark");
+        let logged_to = registry
+            .usage_watermark(&changes)
+            .await
+            .expect("a watermark");
         let logged_to = i64::try_from(logged_to).expect("small");
         let usage = Arc::new(UsageBook::new(sequence, logged_to));
         let journal = Journal::open(
@@ -205,17 +224,37 @@ impl World {
                     delegable: role.delegable,
                 })
                 .collect();
-            let issued = ops::initialize::initialize(&node, &roles).await.expect("initialises");
+            let issued = ops::initialize::initialize(&node, &roles)
+                .await
+                .expect("initialises");
             setup.bootstrap = Some(issued.text.to_string());
         }
         ops::start::load(&node).await.expect("the node loads");
-        Self { node, clock, registry, journal, vault, root: None, setup, pump }
+        Self {
+            node,
+            clock,
+            registry,
+            journal,
+            vault,
+            root: None,
+            setup,
+            pump,
+        }
     }
 
     /// Stops everything as a power switch would for the process (nothing is flushed) and starts
     /// again on the same directory.
     pub async fn restart(self) -> Self {
-        let Self { node, clock, registry, journal, vault, setup, pump, .. } = self;
+        let Self {
+            node,
+            clock,
+            registry,
+            journal,
+            vault,
+            setup,
+            pump,
+            ..
+        } = self;
         pump.abort();
         let _ = pump.await;
         drop(node);
@@ -255,7 +294,10 @@ impl World {
 
     /// The first token's text.
     pub fn root_token(&self) -> &str {
-        self.setup.bootstrap.as_deref().expect("the world is complete")
+        self.setup
+            .bootstrap
+            .as_deref()
+            .expect("the world is complete")
     }
 
     /// Who a token stands for.
@@ -277,13 +319,23 @@ impl World {
             .value;
         let place = TenantRef::Id(tenant.id);
         let root = self.root().clone();
-        let admin = self.member(&root, &place, "admin", "tenant-admin", None).await;
+        let admin = self
+            .member(&root, &place, "admin", "tenant-admin", None)
+            .await;
         Tenancy {
             id: tenant.id,
-            operator: self.member(&admin, &place, "operator", "operator", None).await,
-            user: self.member(&admin, &place, "user", "crypto-user", None).await,
-            auditor: self.member(&admin, &place, "auditor", "auditor", None).await,
-            custodian: self.member(&admin, &place, "custodian", "custodian", None).await,
+            operator: self
+                .member(&admin, &place, "operator", "operator", None)
+                .await,
+            user: self
+                .member(&admin, &place, "user", "crypto-user", None)
+                .await,
+            auditor: self
+                .member(&admin, &place, "auditor", "auditor", None)
+                .await,
+            custodian: self
+                .member(&admin, &place, "custodian", "custodian", None)
+                .await,
             admin,
             place,
         }
@@ -298,7 +350,8 @@ impl World {
         role: &str,
         restriction: Option<Restriction>,
     ) -> Caller {
-        self.authenticated(&self.member_token(by, place, name, role, restriction).await).await
+        self.authenticated(&self.member_token(by, place, name, role, restriction).await)
+            .await
     }
 
     /// The same, for its token.
@@ -324,8 +377,14 @@ impl World {
             role: RoleName::new(role).expect("a name"),
             restriction,
         };
-        ops::role::assign(&self.node, by, place, assignment).await.expect("the role is given");
-        let token = ops::token::NewToken { principal, label: name.to_owned(), expires_at: None };
+        ops::role::assign(&self.node, by, place, assignment)
+            .await
+            .expect("the role is given");
+        let token = ops::token::NewToken {
+            principal,
+            label: name.to_owned(),
+            expires_at: None,
+        };
         let issued = ops::token::create(&self.node, by, place, token, None)
             .await
             .expect("the token is made");
@@ -337,7 +396,11 @@ impl World {
         let mut all = Vec::new();
         loop {
             let after = Some(all.last().map_or(0, |entry: &Journaled| entry.sequence));
-            let query = TailQuery { tenant: None, after, limit: 1000 };
+            let query = TailQuery {
+                tenant: None,
+                after,
+                limit: 1000,
+            };
             let page = self.journal.tail(query).await.expect("the journal reads");
             if page.is_empty() {
                 return all;
@@ -348,7 +411,11 @@ impl World {
 
     /// The last entry.
     pub async fn last_entry(&self) -> Journaled {
-        let query = TailQuery { tenant: None, after: None, limit: 1 };
+        let query = TailQuery {
+            tenant: None,
+            after: None,
+            limit: 1,
+        };
         let page = self.journal.tail(query).await.expect("the journal reads");
         page.into_iter().next_back().expect("something happened")
     }

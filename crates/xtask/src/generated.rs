@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::finding::Finding;
 use crate::source::Workspace;
-use crate::{invariants, operations};
+use crate::{command_line, invariants, operations};
 
 /// A generated page.
 struct Page {
@@ -28,6 +28,14 @@ const PAGES: &[Page] = &[
     Page {
         path: "docs/schema.md",
         render: |_, _| Ok(marked(&keyward_store::schema::schema_markdown())),
+    },
+    Page {
+        path: "docs/cli.md",
+        render: |_, _| Ok(marked(&command_line::markdown())),
+    },
+    Page {
+        path: "docs/openapi.json",
+        render: |_, _| openapi(),
     },
     Page {
         path: invariants::PAGE,
@@ -58,6 +66,14 @@ fn between_marks(now: &str, part: &str) -> Result<String, String> {
         .split_once(END)
         .ok_or("the generated part of the page has no end")?;
     Ok(format!("{before}{BEGIN}\n{part}\n{END}{after}"))
+}
+
+/// As a server serves it that does not open its metrics.
+fn openapi() -> Result<String, String> {
+    let mut text = String::from_utf8(keyward_http::document::json(false))
+        .map_err(|error| error.to_string())?;
+    text.push('\n');
+    Ok(text)
 }
 
 fn roles() -> String {

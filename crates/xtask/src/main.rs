@@ -1,5 +1,6 @@
 //! House rules as a test: `cargo xtask tidy` checks them, `cargo xtask generate` rewrites the
-//! files that come from code, `cargo xtask ratchet` lowers the exceptions that shrank.
+//! files that come from code, `cargo xtask ratchet` lowers the exceptions that shrank, `cargo xtask
+//! tour` runs the README's terminal session.
 //!
 //! Each rule is one file here and returns findings: where, what, and what to do instead. Nothing
 //! here is part of the product; it may depend on any room to print what that room knows of itself.
@@ -8,6 +9,7 @@
 
 mod arrows;
 mod banned_calls;
+mod command_line;
 mod finding;
 mod generated;
 mod invariants;
@@ -20,6 +22,7 @@ mod ratchet;
 mod reachable;
 mod scan;
 mod source;
+mod tour;
 mod words;
 
 use std::process::ExitCode;
@@ -31,7 +34,8 @@ use source::Workspace;
 const USAGE: &str = "\
 cargo xtask tidy       check the house rules
 cargo xtask generate   rewrite the files that are generated from code
-cargo xtask ratchet    lower the exceptions to the length rules that shrank";
+cargo xtask ratchet    lower the exceptions to the length rules that shrank
+cargo xtask tour       run the README's tour and compare; with --write, write what it printed";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +43,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy(),
         ["generate"] => read_workspace().and_then(|(_, here)| generated::write_all(&here)),
         ["ratchet"] => read_workspace().and_then(|(_, here)| lengths::lower(&here)),
+        ["tour"] => read_workspace().and_then(|(_, here)| tour::check(&here)),
+        ["tour", "--write"] => read_workspace().and_then(|(_, here)| tour::write(&here)),
         _ => Err(USAGE.to_owned()),
     };
     match outcome {

@@ -1,5 +1,8 @@
 //! A process that is killed in the middle of its work has lost nothing that it acknowledged.
-#![allow(clippy::disallowed_methods)] // the child is told where to work by its environment
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the child is told where to work by its environment"
+)]
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};

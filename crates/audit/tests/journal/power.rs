@@ -11,7 +11,7 @@ use keyward_core::port::audit_log::AuditLog;
 use crate::disk::{Dice, Disk, Failure};
 use crate::fixture::{config, entries, event, open_with, tenant};
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 
 fn small(sync: SyncMode) -> JournalConfig {
     JournalConfig {

@@ -86,8 +86,8 @@ pub fn assignment(assignment: noun::role::RoleAssignment) -> role::RoleAssignmen
     }
 }
 
-fn restriction(restriction: noun::role::Restriction) -> role::Restriction {
-    role::Restriction {
+fn restriction(restriction: noun::role::Restriction) -> role::AssignedRestriction {
+    role::AssignedRestriction {
         keys: restriction.keys.iter().map(ToString::to_string).collect(),
         classes: restriction
             .classes

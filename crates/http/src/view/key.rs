@@ -172,12 +172,12 @@ fn usages(usages: UsageSet) -> Vec<Usage> {
         .collect()
 }
 
-fn restrictions(restrictions: &Restrictions) -> key::Restrictions {
-    key::Restrictions {
+fn restrictions(restrictions: &Restrictions) -> key::KeyRestrictions {
+    key::KeyRestrictions {
         exportable: restrictions.exportable,
         deterministic: restrictions.deterministic,
         process_after_expiry: restrictions.process_after_expiry,
-        use_limit: restrictions.use_limit.map(|limit| key::UseLimit {
+        use_limit: restrictions.use_limit.map(|limit| key::KeyUseLimit {
             uses: limit.uses,
             bytes: limit.bytes,
         }),

@@ -233,29 +233,25 @@ async fn tls_is_1_3_and_speaks_both_protocols() {
     let acceptor = tls::server_config(vec![certificate.clone()], key).unwrap();
     let server = serve_with(hello(), config(), Some(acceptor)).await;
 
-    let handshake = |versions: &'static [&'static rustls::SupportedProtocolVersion]| {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(certificate.clone()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut client = rustls::ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        client.alpn_protocols = vec![b"h2".to_vec()];
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
-        let address = server.address;
-        async move {
-            let stream = TcpStream::connect(address).await.unwrap();
-            connector
-                .connect(ServerName::try_from("localhost").unwrap(), stream)
-                .await
-        }
-    };
-    assert!(handshake(&[&rustls::version::TLS12]).await.is_err());
-    let stream = handshake(&[&rustls::version::TLS13]).await.unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut client = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    client.alpn_protocols = vec![b"h2".to_vec()];
+    let connector = tokio_rustls::TlsConnector::from(Arc::new(client));
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    let stream = within(connector.connect(name, stream)).await.unwrap();
     let (_, session) = stream.get_ref();
     assert_eq!(session.alpn_protocol(), Some(&b"h2"[..]));
+    assert_eq!(
+        session.protocol_version(),
+        Some(rustls::ProtocolVersion::TLSv1_3)
+    );
 }
 
 #[tokio::test]

@@ -33,10 +33,18 @@ pub enum AuditCommand {
 impl AuditCommand {
     /// Does it.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self::Tail { lines, after, follow } = self;
+        let Self::Tail {
+            lines,
+            after,
+            follow,
+        } = self;
         let client = context.client()?;
         let tenant = context.tenant().ok();
-        let query = AuditQuery { after, limit: Some(lines), wait: None };
+        let query = AuditQuery {
+            after,
+            limit: Some(lines),
+            wait: None,
+        };
         let first = read(&client, tenant.as_deref(), &query).await?;
         if !follow && !context.for_people() {
             return output::json(&first);
@@ -45,9 +53,17 @@ impl AuditCommand {
         if !follow {
             return Ok(());
         }
-        let mut after = first.next_after.or_else(|| last_of(&first)).or(after).unwrap_or(0);
+        let mut after = first
+            .next_after
+            .or_else(|| last_of(&first))
+            .or(after)
+            .unwrap_or(0);
         loop {
-            let query = AuditQuery { after: Some(after), limit: None, wait: Some(WAIT_SECONDS) };
+            let query = AuditQuery {
+                after: Some(after),
+                limit: None,
+                wait: Some(WAIT_SECONDS),
+            };
             let more = read(&client, tenant.as_deref(), &query).await?;
             show(context, &more.items)?;
             after = more.next_after.or_else(|| last_of(&more)).unwrap_or(after);
@@ -84,7 +100,10 @@ fn show(context: &Context, entries: &[AuditEntry]) -> Result<(), Failure> {
 /// One entry on a line: when, how it ended, what, to what, who, why.
 fn sentence(entry: &AuditEntry) -> String {
     let resource = &entry.resource;
-    let named = resource.name.clone().or_else(|| resource.id.map(|id| id.to_string()));
+    let named = resource
+        .name
+        .clone()
+        .or_else(|| resource.id.map(|id| id.to_string()));
     let mut text = format!(
         "{} {:<7} {:<24} {}",
         entry.time,

@@ -48,21 +48,27 @@ impl ClassCommand {
         let scope = tenant.scope();
         match self {
             Self::List => context.show(&scope.classes().all().await?, |all| list(all)),
-            Self::Show { class } => {
-                context.show(&scope.class(&class).key().await?, |current| {
-                    output::fields(&[
-                        ("class", current.pointer.class.clone()),
-                        ("key", current.key.summary.name.clone()),
-                        ("key id", current.pointer.key_id.to_string()),
-                        ("state", current.key.summary.state.to_string()),
-                        ("primary version", current.key.summary.primary_version.to_string()),
-                        ("previous key", cell(current.pointer.previous_key_id)),
-                        ("updated", current.pointer.updated_at.to_string()),
-                        ("etag", current.pointer.etag.to_string()),
-                    ])
-                })
-            }
-            Self::Set { class, key, reason, if_match } => {
+            Self::Show { class } => context.show(&scope.class(&class).key().await?, |current| {
+                output::fields(&[
+                    ("class", current.pointer.class.clone()),
+                    ("key", current.key.summary.name.clone()),
+                    ("key id", current.pointer.key_id.to_string()),
+                    ("state", current.key.summary.state.to_string()),
+                    (
+                        "primary version",
+                        current.key.summary.primary_version.to_string(),
+                    ),
+                    ("previous key", cell(current.pointer.previous_key_id)),
+                    ("updated", current.pointer.updated_at.to_string()),
+                    ("etag", current.pointer.etag.to_string()),
+                ])
+            }),
+            Self::Set {
+                class,
+                key,
+                reason,
+                if_match,
+            } => {
                 let assignment = ClassAssignment { key, reason };
                 let done = scope.class(&class).set_key(&assignment, if_match).await?;
                 context.show(&done, |done| list(std::slice::from_ref(&done.value)))

@@ -1,5 +1,6 @@
 //! `keyward key`: keys, their lives, their use, and what they protect.
 
+mod arguments;
 mod binding;
 mod lifecycle;
 mod manage;

@@ -51,11 +51,17 @@ impl LoginCommand {
 
 /// A token that the server does not know is refused with 401 before anything else is decided.
 async fn check(profile: &Profile, token: &str) -> Result<(), Failure> {
-    let address = profile.address.clone().unwrap_or_else(|| crate::context::DEFAULT_ADDRESS.to_owned());
+    let address = profile
+        .address
+        .clone()
+        .unwrap_or_else(|| crate::context::DEFAULT_ADDRESS.to_owned());
     let mut options = ConnectOptions::new(address).with_token(Token::new(token));
     if let Some(file) = &profile.ca_file {
         let pem = std::fs::read(file).map_err(|error| {
-            Failure::usage(format!("the CA file {} cannot be read: {error}", file.display()))
+            Failure::usage(format!(
+                "the CA file {} cannot be read: {error}",
+                file.display()
+            ))
         })?;
         options.ca_pem = Some(pem);
     }

@@ -71,7 +71,13 @@ impl PolicyCommand {
         let tenant = InTenant::of(context)?;
         let scope = tenant.scope();
         match self {
-            Self::Create { name, description, every_days, rollback_window, overlap } => {
+            Self::Create {
+                name,
+                description,
+                every_days,
+                rollback_window,
+                overlap,
+            } => {
                 let new = NewPolicy {
                     name,
                     description,
@@ -84,7 +90,14 @@ impl PolicyCommand {
             }
             Self::List => context.show(&scope.policies().all().await?, |all| list(all)),
             Self::Show { policy } => context.show(&scope.policy(&policy).await?, show),
-            Self::Update { policy, description, every_days, rollback_window, overlap, if_match } => {
+            Self::Update {
+                policy,
+                description,
+                every_days,
+                rollback_window,
+                overlap,
+                if_match,
+            } => {
                 let change = PolicyChange {
                     description,
                     rotation_interval_days: every_days.map(|days| (days != 0).then_some(days)),
@@ -104,7 +117,13 @@ impl PolicyCommand {
 
 fn list(policies: &[Policy]) -> Result<(), Failure> {
     output::rows(
-        &["name", "every days", "rollback window", "overlap", "description"],
+        &[
+            "name",
+            "every days",
+            "rollback window",
+            "overlap",
+            "description",
+        ],
         policies.iter().map(|policy| {
             [
                 policy.name.clone(),
@@ -123,7 +142,10 @@ fn show(policy: &Policy) -> Result<(), Failure> {
         ("id", policy.id.to_string()),
         ("description", policy.description.clone()),
         ("every days", cell(policy.rotation_interval_days)),
-        ("rollback window", format!("{} s", policy.rollback_window_seconds)),
+        (
+            "rollback window",
+            format!("{} s", policy.rollback_window_seconds),
+        ),
         ("overlap", format!("{} s", policy.overlap_seconds)),
         ("updated", policy.updated_at.to_string()),
         ("etag", policy.etag.to_string()),

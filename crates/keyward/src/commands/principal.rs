@@ -42,14 +42,25 @@ impl PrincipalCommand {
         let tenant = InTenant::or_system(context)?;
         let scope = tenant.scope();
         match self {
-            Self::Create { name, kind, idempotency_key } => {
-                let new = NewPrincipal { name, kind: kind.into() };
-                let made = scope.create_principal(&new, idempotency_key.as_deref()).await?;
+            Self::Create {
+                name,
+                kind,
+                idempotency_key,
+            } => {
+                let new = NewPrincipal {
+                    name,
+                    kind: kind.into(),
+                };
+                let made = scope
+                    .create_principal(&new, idempotency_key.as_deref())
+                    .await?;
                 context.show(&made, |made| show(&made.value))
             }
             Self::List => context.show(&scope.principals().all().await?, |all| list(all)),
             Self::Disable { principal, reason } => {
-                let done = scope.disable_principal(&principal, &Reason { reason }).await?;
+                let done = scope
+                    .disable_principal(&principal, &Reason { reason })
+                    .await?;
                 context.show(&done, |done| show(&done.value))
             }
         }

@@ -1,10 +1,16 @@
 //! `keyward role`: what principals may do.
 
-use clap::{Args, Subcommand};
+use std::collections::BTreeMap;
+
 use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
 use keyward_api::names::Permission;
-use keyward_api::role::{NewAssignment, NewRole, Restriction, Role, RoleAssignment, RoleChange};
+use keyward_api::role::{
+    AssignedRestriction, NewAssignment, NewRole, Restriction, Role, RoleAssignment, RoleChange,
+};
 use keyward_api::tenant::Reason;
+use keyward_client::Scope;
+use uuid::Uuid;
 
 use crate::context::{Context, InTenant};
 use crate::exit::Failure;
@@ -91,14 +97,23 @@ impl RoleCommand {
         match self {
             Self::List => context.show(&scope.roles().all().await?, |all| list(all)),
             Self::Show { role } => {
-                let found = scope.roles().all().await?.into_iter().find(|found| found.name == role);
+                let found = scope
+                    .roles()
+                    .all()
+                    .await?
+                    .into_iter()
+                    .find(|found| found.name == role);
                 let found = found.ok_or_else(|| {
                     Failure::new(crate::exit::Exit::NotFound, format!("no such role: {role}"))
                         .next("`keyward role list` shows those that there are")
                 })?;
                 context.show(&found, show)
             }
-            Self::Create { role, description, allows } => {
+            Self::Create {
+                role,
+                description,
+                allows,
+            } => {
                 let new = NewRole {
                     name: role,
                     description,
@@ -108,7 +123,12 @@ impl RoleCommand {
                 let made = scope.create_role(&new).await?;
                 context.show(&made, |made| show(&made.value))
             }
-            Self::Update { role, description, allows, if_match } => {
+            Self::Update {
+                role,
+                description,
+                allows,
+                if_match,
+            } => {
                 let change = RoleChange {
                     description,
                     permissions: given(allows.allow),
@@ -117,23 +137,36 @@ impl RoleCommand {
                 let changed = scope.update_role(&role, &change, if_match).await?;
                 context.show(&changed, |changed| show(&changed.value))
             }
-            Self::Assign { role, principal, keys, classes, tags } => {
+            Self::Assign {
+                role,
+                principal,
+                keys,
+                classes,
+                tags,
+            } => {
                 let narrowed = !(keys.is_empty() && classes.is_empty() && tags.is_empty());
                 let restriction = narrowed.then(|| Restriction {
                     keys,
                     classes,
                     tags: tags.into_iter().collect(),
                 });
-                let new = NewAssignment { principal, role, restriction };
+                let new = NewAssignment {
+                    principal,
+                    role,
+                    restriction,
+                };
                 let made = scope.assign_role(&new).await?;
-                context.show(&made, |made| list_assignments(std::slice::from_ref(&made.value)))
+                let names = Names::of(scope).await;
+                context.show(&made, |made| names.list(std::slice::from_ref(&made.value)))
             }
             Self::Unassign { assignment, reason } => {
                 let done = scope.unassign_role(&assignment, &Reason { reason }).await?;
-                context.show(&done, |done| list_assignments(std::slice::from_ref(&done.value)))
+                let names = Names::of(scope).await;
+                context.show(&done, |done| names.list(std::slice::from_ref(&done.value)))
             }
             Self::Assignments => {
-                context.show(&scope.assignments().all().await?, |all| list_assignments(all))
+                let (all, names) = (scope.assignments().all().await?, Names::of(scope).await);
+                context.show(&all, |all| names.list(all))
             }
         }
     }
@@ -154,7 +187,12 @@ fn list(roles: &[Role]) -> Result<(), Failure> {
         roles.iter().map(|role| {
             [
                 role.name.clone(),
-                if role.tenant_id.is_some() { "own" } else { "built-in" }.to_owned(),
+                if role.tenant_id.is_some() {
+                    "own"
+                } else {
+                    "built-in"
+                }
+                .to_owned(),
                 role.permissions.len().to_string(),
                 role.description.clone(),
             ]
@@ -164,7 +202,11 @@ fn list(roles: &[Role]) -> Result<(), Failure> {
 
 fn show(role: &Role) -> Result<(), Failure> {
     let names = |actions: &[Permission]| {
-        actions.iter().map(Permission::as_str).collect::<Vec<_>>().join(" ")
+        actions
+            .iter()
+            .map(Permission::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     output::fields(&[
         ("name", role.name.clone()),
@@ -176,21 +218,54 @@ fn show(role: &Role) -> Result<(), Failure> {
     ])
 }
 
-fn list_assignments(assignments: &[RoleAssignment]) -> Result<(), Failure> {
-    output::rows(
-        &["id", "role", "principal", "only for"],
-        assignments.iter().map(|assignment| {
-            [
-                assignment.id.to_string(),
-                assignment.role_id.to_string(),
-                assignment.principal_id.to_string(),
-                assignment.restriction.as_ref().map_or_else(String::new, narrowed_to),
-            ]
-        }),
-    )
+/// What ids are called, as far as the caller may know: a name reads better than a UUID.
+struct Names(BTreeMap<Uuid, String>);
+
+impl Names {
+    async fn of(scope: Scope<'_>) -> Self {
+        let roles = scope.roles().all().await.unwrap_or_default();
+        let principals = scope.principals().all().await.unwrap_or_default();
+        let roles = roles.into_iter().map(|role| (role.id, role.name));
+        Self(
+            roles
+                .chain(principals.into_iter().map(|who| (who.id, who.name)))
+                .collect(),
+        )
+    }
+
+    fn name(&self, id: Uuid) -> String {
+        self.0.get(&id).cloned().unwrap_or_else(|| id.to_string())
+    }
+
+    fn list(&self, assignments: &[RoleAssignment]) -> Result<(), Failure> {
+        output::rows(
+            &["id", "role", "principal", "only for"],
+            assignments.iter().map(|assignment| {
+                [
+                    assignment.id.to_string(),
+                    self.name(assignment.role_id),
+                    self.name(assignment.principal_id),
+                    assignment
+                        .restriction
+                        .as_ref()
+                        .map_or_else(String::new, narrowed_to),
+                ]
+            }),
+        )
+    }
 }
 
-fn narrowed_to(restriction: &Restriction) -> String {
-    let tags = restriction.tags.iter().map(|(name, value)| format!("{name}={value}"));
-    restriction.keys.iter().chain(&restriction.classes).cloned().chain(tags).collect::<Vec<_>>().join(" ")
+fn narrowed_to(restriction: &AssignedRestriction) -> String {
+    let tags = restriction
+        .tags
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"));
+    restriction
+        .keys
+        .iter()
+        .chain(&restriction.classes)
+        .cloned()
+        .chain(tags)
+        .collect::<Vec<_>>()
+        .join(" ")
 }

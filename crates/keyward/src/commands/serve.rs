@@ -1,5 +1,6 @@
 //! `keyward dev`, `keyward init` and `keyward serve`: the server itself.
 
+use std::fmt::Write;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -34,11 +35,18 @@ impl DevCommand {
     /// Does it.
     pub fn run(self, environment: &Environment) -> Result<(), Failure> {
         let quiet = "log.level=warn".to_owned();
-        let set = [quiet, data_setting(&self.data), format!("listen.address={}", self.listen)];
+        let set = [
+            quiet,
+            data_setting(&self.data),
+            format!("listen.address={}", self.listen),
+        ];
         let config = self.config.load(environment, &set)?;
         config::check(&config).map_err(StartError::from)?;
         let program = program(environment);
-        run_server(&config.clone(), dev::serve(config, move |welcome| greet(welcome, &program)))
+        run_server(
+            &config.clone(),
+            dev::serve(config, move |welcome| greet(welcome, &program)),
+        )
     }
 }
 
@@ -49,10 +57,20 @@ pub struct InitCommand {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     /// How many shares are made
-    #[arg(long, value_name = "SHARES", default_value_t = 5, conflicts_with = "key_file")]
+    #[arg(
+        long,
+        value_name = "SHARES",
+        default_value_t = 5,
+        conflicts_with = "key_file"
+    )]
     shares: u8,
     /// How many of them unseal
-    #[arg(long, value_name = "SHARES", default_value_t = 3, conflicts_with = "key_file")]
+    #[arg(
+        long,
+        value_name = "SHARES",
+        default_value_t = 3,
+        conflicts_with = "key_file"
+    )]
     threshold: u8,
     /// Seal with a key file instead of shares; made if it is not there
     #[arg(long, value_name = "FILE")]
@@ -68,7 +86,10 @@ impl InitCommand {
         let config = self.config.load(environment, &set)?;
         let setup = match &self.key_file {
             Some(file) => SealSetup::KeyFile(std::path::absolute(file).map_err(Failure::usage)?),
-            None => SealSetup::Shares { threshold: self.threshold, total: self.shares },
+            None => SealSetup::Shares {
+                threshold: self.threshold,
+                total: self.shares,
+            },
         };
         let made = run_server(&config.clone(), init::initialize(config, &setup))?;
         hand_out(&made, &setup)
@@ -92,7 +113,9 @@ impl ServeCommand {
     /// Does it.
     pub fn run(self, environment: &Environment) -> Result<(), Failure> {
         let data = self.data.as_deref().map(data_setting);
-        let listen = self.listen.map(|address| format!("listen.address={address}"));
+        let listen = self
+            .listen
+            .map(|address| format!("listen.address={address}"));
         let set: Vec<String> = data.into_iter().chain(listen).collect();
         let config = self.config.load(environment, &set)?;
         config::check(&config).map_err(StartError::from)?;
@@ -123,9 +146,14 @@ fn run_server<T>(
 
 /// How to call this program: by its name if the shell finds it, else by its path.
 fn program(environment: &Environment) -> String {
-    let Ok(own) = std::env::current_exe() else { return "keyward".to_owned() };
+    let Ok(own) = std::env::current_exe() else {
+        return "keyward".to_owned();
+    };
     let path = environment.text("PATH").unwrap_or_default();
-    let found = path.split(':').map(|dir| Path::new(dir).join("keyward")).find(|at| at.is_file());
+    let found = path
+        .split(':')
+        .map(|dir| Path::new(dir).join("keyward"))
+        .find(|at| at.is_file());
     match found.and_then(|at| at.canonicalize().ok()) {
         Some(at) if Some(&at) == own.canonicalize().ok().as_ref() => "keyward".to_owned(),
         _ => quoted(&own.to_string_lossy()),
@@ -135,12 +163,20 @@ fn program(environment: &Environment) -> String {
 /// Quoted for a shell if it needs to be.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-+:@".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
+    }
 }
 
 fn greet(welcome: &Welcome<'_>, program: &str) {
     let token_file = quoted(&welcome.token_file.to_string_lossy());
-    let standing = if welcome.is_new { "new" } else { "as you left it" };
+    let standing = if welcome.is_new {
+        "new"
+    } else {
+        "as you left it"
+    };
     let text = format!(
         "\n\
          Keyward is ready, for trying things: plain HTTP on this machine only.\n\n\
@@ -163,31 +199,40 @@ fn greet(welcome: &Welcome<'_>, program: &str) {
     let _ = output::write(text.as_bytes());
 }
 
+/// Room for 255 shares and the words around them: a text that grows leaves copies behind.
+const HAND_OUT_BYTES: usize = 128 * 1024;
+
 /// Shows what is shown once.
 fn hand_out(made: &Initialized, setup: &SealSetup) -> Result<(), Failure> {
-    let mut text = zeroize::Zeroizing::new(String::new());
+    let mut text = zeroize::Zeroizing::new(String::with_capacity(HAND_OUT_BYTES));
     match setup {
         SealSetup::Shares { threshold, total } => {
-            text.push_str(&format!(
+            let _ = writeln!(
+                text,
                 "The root key is sealed. It is opened by any {threshold} of these {total} shares.\n\
-                 Give each to another person now: they are shown once and kept nowhere.\n\n"
-            ));
+                 Give each to another person now: they are shown once and kept nowhere.\n"
+            );
             for (index, share) in made.shares.iter().enumerate() {
-                text.push_str(&format!("  share {} of {total}:  ", index + 1));
-                text.push_str(share);
-                text.push('\n');
+                let _ = writeln!(
+                    text,
+                    "  share {} of {total}:  {}",
+                    index + 1,
+                    share.as_str()
+                );
             }
             text.push_str(
                 "\nAfter `keyward serve` has started, each holder runs: keyward unseal\n\n",
             );
         }
-        SealSetup::KeyFile(file) => text.push_str(&format!(
-            "The root key is sealed with {}.\n\
-             Keep a copy of that file apart from the data directory: without it nothing can be \
-             opened. To unseal at start, configure:\n\n  [seal]\n  key_file = \"{}\"\n\n",
-            file.display(),
-            file.display(),
-        )),
+        SealSetup::KeyFile(file) => {
+            let _ = writeln!(
+                text,
+                "The root key is sealed with {0}.\n\
+                 Keep a copy of that file apart from the data directory: without it nothing can \
+                 be opened. To unseal at start, configure:\n\n  [seal]\n  key_file = \"{0}\"\n",
+                file.display(),
+            );
+        }
     }
     text.push_str("The first token, valid for 24 hours, shown once:\n\n  ");
     text.push_str(&made.token.text);
@@ -196,8 +241,9 @@ fn hand_out(made: &Initialized, setup: &SealSetup) -> Result<(), Failure> {
     );
     output::write(text.as_bytes()).map_err(|failure| {
         // The worst moment to lose the output: say what that means.
-        Failure::new(Exit::Failure, failure_text(&failure))
-            .next("remove the data directory and run `keyward init` again: nothing was protected yet")
+        Failure::new(Exit::Failure, failure_text(&failure)).next(
+            "remove the data directory and run `keyward init` again: nothing was protected yet",
+        )
     })
 }
 

@@ -44,7 +44,9 @@ impl ManCommand {
             return clap_mangen::generate_to(Cli::command(), &dir).map_err(failed);
         }
         let mut page = Vec::new();
-        clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(failed)?;
+        clap_mangen::Man::new(Cli::command())
+            .render(&mut page)
+            .map_err(failed)?;
         output::write(&page)
     }
 }

@@ -19,8 +19,10 @@ impl UnsealCommand {
         let client = context.anonymous()?;
         let before = client.seal_status().await?;
         if !before.initialized {
-            return Err(Failure::new(Exit::Conflict, "the server is not initialised")
-                .next("run `keyward init` on its machine"));
+            return Err(
+                Failure::new(Exit::Conflict, "the server is not initialised")
+                    .next("run `keyward init` on its machine"),
+            );
         }
         if !before.sealed {
             output::say("the server is unsealed already\n");
@@ -39,9 +41,7 @@ pub struct SealCommand {}
 impl SealCommand {
     /// Does it.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        context.client()?.seal().await?;
-        output::say("the server is sealed\n");
-        Ok(())
+        context.show(&context.client()?.seal().await?, show)
     }
 }
 

@@ -64,20 +64,29 @@ impl TenantCommand {
         let client = context.client()?;
         let tenants = client.tenants();
         match self {
-            Self::Create { name, description, idempotency_key } => {
+            Self::Create {
+                name,
+                description,
+                idempotency_key,
+            } => {
                 let new = NewTenant { name, description };
                 let made = tenants.create(&new, idempotency_key.as_deref()).await?;
                 context.show(&made, |made| show(&made.value))
             }
             Self::List => context.show(&tenants.list().all().await?, |tenants| list(tenants)),
             Self::Show { tenant } => context.show(&tenants.read(&tenant).await?, show),
-            Self::Suspend { tenant, reason } => {
-                changed(context, &tenants.suspend(&tenant, &Reason { reason }).await?)
-            }
+            Self::Suspend { tenant, reason } => changed(
+                context,
+                &tenants.suspend(&tenant, &Reason { reason }).await?,
+            ),
             Self::Resume { tenant, reason } => {
                 changed(context, &tenants.resume(&tenant, &Reason { reason }).await?)
             }
-            Self::Shred { tenant, reason, confirm } => {
+            Self::Shred {
+                tenant,
+                reason,
+                confirm,
+            } => {
                 if tenant != confirm {
                     return Err(Failure::usage("--confirm does not name the tenant")
                         .next("nothing was destroyed; give the tenant's name twice"));

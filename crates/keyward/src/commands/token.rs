@@ -44,8 +44,17 @@ impl TokenCommand {
         let tenant = InTenant::or_system(context)?;
         let scope = tenant.scope();
         match self {
-            Self::Create { principal, label, expires_at, target } => {
-                let new = NewToken { principal, label, expires_at: expires_at.map(Time) };
+            Self::Create {
+                principal,
+                label,
+                expires_at,
+                target,
+            } => {
+                let new = NewToken {
+                    principal,
+                    label,
+                    expires_at: expires_at.map(Time),
+                };
                 let issued = scope.create_token(&new, None).await?;
                 if !context.for_people() && !target.is_file() {
                     return output::json(&issued);

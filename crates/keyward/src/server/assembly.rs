@@ -64,7 +64,14 @@ impl Assembly {
         };
         let node = Arc::new(Node::new(ports, settings(&deployment)));
         let pump = tokio::spawn(node.pump());
-        Ok(Self { node, vault, native, deployment, journal, pump })
+        Ok(Self {
+            node,
+            vault,
+            native,
+            deployment,
+            journal,
+            pump,
+        })
     }
 
     /// Loads keys and lets the node serve.
@@ -104,8 +111,13 @@ async fn open_usage(deployment: &Deployment) -> Result<Arc<UsageBook>, StartErro
     let name = &deployment.config.node.name;
     let registry = &deployment.registry;
     let counted = registry.usage_watermark(name).await?;
-    let logged = registry.usage_watermark(&changes_watermark_name(name)).await?;
-    Ok(Arc::new(UsageBook::new(counted, i64::try_from(logged).unwrap_or(i64::MAX))))
+    let logged = registry
+        .usage_watermark(&changes_watermark_name(name))
+        .await?;
+    Ok(Arc::new(UsageBook::new(
+        counted,
+        i64::try_from(logged).unwrap_or(i64::MAX),
+    )))
 }
 
 async fn open_journal(
@@ -117,9 +129,8 @@ async fn open_journal(
     let name: Arc<str> = deployment.config.node.name.as_str().into();
     let (id, clock) = (deployment.id, deployment.clock.clone());
     // Recovery reads files: not for a thread that others wait on.
-    let opened = tokio::task::spawn_blocking(move || {
-        Journal::open(&dir, config, name, id, clock, usage)
-    });
+    let opened =
+        tokio::task::spawn_blocking(move || Journal::open(&dir, config, name, id, clock, usage));
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 

@@ -15,7 +15,8 @@ pub struct SystemClock {
 impl SystemClock {
     /// Lets the clock show nothing before `floor` from now on.
     pub fn raise(&self, floor: Timestamp) {
-        self.latest_micros.fetch_max(floor.as_micros(), Ordering::AcqRel);
+        self.latest_micros
+            .fetch_max(floor.as_micros(), Ordering::AcqRel);
     }
 }
 
@@ -28,7 +29,10 @@ impl Clock for SystemClock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "everybody else takes the clock port, which is this")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "everybody else takes the clock port, which is this"
+)]
 fn system_micros() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -180,6 +180,9 @@ impl Config {
 
     /// Where the journal is.
     pub fn audit_dir(&self) -> PathBuf {
-        self.audit.dir.clone().unwrap_or_else(|| self.node.data_dir.join("audit"))
+        self.audit
+            .dir
+            .clone()
+            .unwrap_or_else(|| self.node.data_dir.join("audit"))
     }
 }

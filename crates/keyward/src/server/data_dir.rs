@@ -104,7 +104,10 @@ fn take_lock(dir: &Path) -> Result<File, DataDirError> {
                 Ok(pid) => format!("process {pid}"),
                 Err(_) => "another process".to_owned(),
             };
-            return Err(DataDirError::InUse { path: dir.to_owned(), holder });
+            return Err(DataDirError::InUse {
+                path: dir.to_owned(),
+                holder,
+            });
         }
         Err(TryLockError::Error(source)) => return Err(DataDirError::Io { path, source }),
     }
@@ -124,7 +127,10 @@ fn check_format(dir: &Path) -> Result<(), DataDirError> {
     match fs::read_to_string(&path) {
         Ok(text) => match text.trim().parse::<u32>() {
             Ok(1..=FORMAT) => Ok(()),
-            Ok(found) if found > FORMAT => Err(DataDirError::Newer { path: dir.to_owned(), found }),
+            Ok(found) if found > FORMAT => Err(DataDirError::Newer {
+                path: dir.to_owned(),
+                found,
+            }),
             _ => Err(DataDirError::NotOurs { path }),
         },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -160,7 +166,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let held = DataDir::hold(&dir.path().join("a/b")).unwrap();
         assert_eq!(fs::metadata(held.path()).unwrap().mode() & 0o777, 0o700);
-        assert_eq!(fs::read_to_string(held.path().join("VERSION")).unwrap(), "1\n");
+        assert_eq!(
+            fs::read_to_string(held.path().join("VERSION")).unwrap(),
+            "1\n"
+        );
     }
 
     #[test]
@@ -169,7 +178,11 @@ mod tests {
         let held = DataDir::hold(dir.path()).unwrap();
         let refused = DataDir::hold(dir.path()).unwrap_err();
         assert!(matches!(refused, DataDirError::InUse { .. }));
-        assert!(refused.to_string().contains(&format!("process {}", std::process::id())));
+        assert!(
+            refused
+                .to_string()
+                .contains(&format!("process {}", std::process::id()))
+        );
         drop(held);
         DataDir::hold(dir.path()).unwrap();
     }
@@ -179,8 +192,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("VERSION"), "2\n").unwrap();
         let refused = DataDir::hold(dir.path()).unwrap_err();
-        assert!(matches!(refused, DataDirError::Newer { found: 2, .. }), "{refused}");
-        assert_eq!(fs::read_to_string(dir.path().join("VERSION")).unwrap(), "2\n");
+        assert!(
+            matches!(refused, DataDirError::Newer { found: 2, .. }),
+            "{refused}"
+        );
+        assert_eq!(
+            fs::read_to_string(dir.path().join("VERSION")).unwrap(),
+            "2\n"
+        );
     }
 
     #[test]
@@ -188,7 +207,10 @@ mod tests {
         for text in ["", "0", "-1", "one", "99999999999999"] {
             let dir = tempfile::tempdir().unwrap();
             fs::write(dir.path().join("VERSION"), text).unwrap();
-            assert!(matches!(DataDir::hold(dir.path()), Err(DataDirError::NotOurs { .. })), "{text}");
+            assert!(
+                matches!(DataDir::hold(dir.path()), Err(DataDirError::NotOurs { .. })),
+                "{text}"
+            );
         }
     }
 }

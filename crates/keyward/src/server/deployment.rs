@@ -44,11 +44,21 @@ impl Deployment {
         clock.raise(registry.advance_clock(clock.now()).await?);
         let backend = open_backend(&config)?;
         let id = registry.deployment().await?;
-        Ok(Self { config, data_dir, clock, registry: Arc::new(registry), backend, id })
+        Ok(Self {
+            config,
+            data_dir,
+            clock,
+            registry: Arc::new(registry),
+            backend,
+            id,
+        })
     }
 }
 
-async fn open_registry(config: &Config, clock: Arc<SystemClock>) -> Result<SqlRegistry, StartError> {
+async fn open_registry(
+    config: &Config,
+    clock: Arc<SystemClock>,
+) -> Result<SqlRegistry, StartError> {
     let url = registry_url(config)?;
     Ok(SqlRegistry::open(keyward_store::Config::new(url), clock).await?)
 }
@@ -57,7 +67,10 @@ async fn open_registry(config: &Config, clock: Arc<SystemClock>) -> Result<SqlRe
 fn registry_url(config: &Config) -> Result<String, StartError> {
     let Some(url) = &config.registry.url else {
         let file = config.registry_file();
-        return Ok(format!("sqlite://{}", escaped(&file.to_string_lossy(), "/")));
+        return Ok(format!(
+            "sqlite://{}",
+            escaped(&file.to_string_lossy(), "/")
+        ));
     };
     let Some(file) = &config.registry.password_file else {
         return Ok(url.clone());
@@ -72,11 +85,17 @@ fn registry_url(config: &Config) -> Result<String, StartError> {
 /// Percent-encodes what could be taken for syntax (RFC 3986, section 2).
 fn escaped(text: &str, also_plain: &str) -> String {
     let plain = |byte: &u8| {
-        byte.is_ascii_alphanumeric() || b"-._~".contains(byte) || also_plain.as_bytes().contains(byte)
+        byte.is_ascii_alphanumeric()
+            || b"-._~".contains(byte)
+            || also_plain.as_bytes().contains(byte)
     };
     text.bytes()
         .map(|byte| {
-            if plain(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+            if plain(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
         })
         .collect()
 }
@@ -87,8 +106,10 @@ fn open_backend(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> 
         StorageKind::Embedded => path.parent().unwrap_or_else(|| Path::new(".")),
         StorageKind::File => &path,
     };
-    std::fs::create_dir_all(directory)
-        .map_err(|source| StartError::Directory { path: directory.to_owned(), source })?;
+    std::fs::create_dir_all(directory).map_err(|source| StartError::Directory {
+        path: directory.to_owned(),
+        source,
+    })?;
     Ok(match config.storage.backend {
         StorageKind::Embedded => Arc::new(EmbeddedBackend::open(&path)?),
         StorageKind::File => Arc::new(FileBackend::open(&path)?),
@@ -118,6 +139,9 @@ mod tests {
     fn a_data_directory_may_have_any_name() {
         let mut config = Config::default();
         config.node.data_dir = "/srv/key ward?#".into();
-        assert_eq!(registry_url(&config).unwrap(), "sqlite:///srv/key%20ward%3F%23/registry.db");
+        assert_eq!(
+            registry_url(&config).unwrap(),
+            "sqlite:///srv/key%20ward%3F%23/registry.db"
+        );
     }
 }

@@ -52,7 +52,13 @@ pub async fn serve(config: Config, greet: impl FnOnce(&Welcome<'_>)) -> Result<(
     };
     let token_file = token_file(&data_dir);
     run::serve(assembly, |url| {
-        greet(&Welcome { url, data_dir: &data_dir, token_file, token: &token, is_new });
+        greet(&Welcome {
+            url,
+            data_dir: &data_dir,
+            token_file,
+            token: &token,
+            is_new,
+        });
     })
     .await
 }

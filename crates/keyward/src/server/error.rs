@@ -79,7 +79,9 @@ pub enum StartError {
     #[error("no random bytes could be drawn")]
     Random,
     /// `keyward dev` beyond loopback.
-    #[error("keyward dev listens on loopback only, and {address} is not; use `keyward serve` with TLS")]
+    #[error(
+        "keyward dev listens on loopback only, and {address} is not; use `keyward serve` with TLS"
+    )]
     DevBeyondLoopback {
         /// Where it was to listen.
         address: SocketAddr,

@@ -32,11 +32,16 @@ pub enum FilesystemError {
 /// Checks the file system of a path, or of its nearest ancestor that is there.
 pub fn ensure_local(path: &Path) -> Result<(), FilesystemError> {
     let present = nearest_present(path);
-    let statistics = rustix::fs::statfs(&present)
-        .map_err(|error| FilesystemError::Unknown { path: present.clone(), source: error.into() })?;
+    let statistics = rustix::fs::statfs(&present).map_err(|error| FilesystemError::Unknown {
+        path: present.clone(),
+        source: error.into(),
+    })?;
     match network_kind(statistics.f_type as u64) {
         None => Ok(()),
-        Some(kind) => Err(FilesystemError::Network { path: path.to_owned(), kind }),
+        Some(kind) => Err(FilesystemError::Network {
+            path: path.to_owned(),
+            kind,
+        }),
     }
 }
 
@@ -78,14 +83,20 @@ mod tests {
         assert_eq!(network_kind(0x6969), Some("NFS"));
         assert_eq!(network_kind(0xfe53_4d42), Some("SMB2"));
         assert_eq!(network_kind(0xff53_4d42_i64 as u64), Some("CIFS"));
-        assert_eq!(network_kind(i64::from(0xff53_4d42_u32 as i32) as u64), Some("CIFS"));
+        assert_eq!(
+            network_kind(i64::from(0xff53_4d42_u32 as i32) as u64),
+            Some("CIFS")
+        );
     }
 
     #[test]
     fn local_ones_are_let_through() {
-        for (name, magic) in
-            [("ext4", 0xef53), ("xfs", 0x5846_5342), ("btrfs", 0x9123_683e), ("tmpfs", 0x0102_1994)]
-        {
+        for (name, magic) in [
+            ("ext4", 0xef53),
+            ("xfs", 0x5846_5342),
+            ("btrfs", 0x9123_683e),
+            ("tmpfs", 0x0102_1994),
+        ] {
             assert_eq!(network_kind(magic), None, "{name}");
         }
     }

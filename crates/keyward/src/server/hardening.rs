@@ -7,7 +7,10 @@ use rustix::process::{Resource, Rlimit, setrlimit, umask};
 pub fn harden() -> Vec<String> {
     umask(Mode::from_raw_mode(0o077));
     let mut shortfalls = Vec::new();
-    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
     if let Err(error) = setrlimit(Resource::Core, none) {
         shortfalls.push(format!("core dumps could not be disabled: {error}"));
     }

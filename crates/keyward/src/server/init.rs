@@ -43,7 +43,10 @@ async fn make(assembly: &Assembly, setup: &SealSetup) -> Result<Initialized, Sta
     let deployment = &assembly.deployment;
     let token = first_token(&assembly.node, &deployment.registry).await?;
     let made = Vault::initialize(&*deployment.backend, deployment.id, setup, &SystemRandom).await?;
-    Ok(Initialized { shares: made.shares, token })
+    Ok(Initialized {
+        shares: made.shares,
+        token,
+    })
 }
 
 /// The built-in roles, the first principal and its token; only another token if they are there.

@@ -24,10 +24,7 @@ use crate::server::tls::server_tls;
 const TICK: Duration = Duration::from_secs(1);
 
 /// Serves until a signal says to stop. `listening` is told where, once connections are accepted.
-pub async fn serve(
-    assembly: Assembly,
-    listening: impl FnOnce(&str),
-) -> Result<(), StartError> {
+pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(), StartError> {
     let config = &assembly.deployment.config;
     let tls = server_tls(config, assembly.deployment.data_dir.path())?;
     let scheme = if tls.is_some() { "https" } else { "http" };
@@ -40,8 +37,7 @@ pub async fn serve(
     let stopping = stop_signal()?;
     listening(&url);
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone()));
-    let served =
-        keyward_http::serve(listener, tls, assembly.node.clone(), http, stopping).await;
+    let served = keyward_http::serve(listener, tls, assembly.node.clone(), http, stopping).await;
     clockwork.abort();
     // Aborted: what a tick had begun is in one transaction or not at all.
     let _ = clockwork.await;
@@ -103,7 +99,11 @@ fn http_config(assembly: &Assembly) -> Result<HttpConfig, StartError> {
 }
 
 fn token_rate(limits: &Limits) -> Option<Rate> {
-    let number = |value: u64| u32::try_from(value).ok().and_then(std::num::NonZeroU32::new);
+    let number = |value: u64| {
+        u32::try_from(value)
+            .ok()
+            .and_then(std::num::NonZeroU32::new)
+    };
     let per_second = number(limits.requests_per_second)?;
     let burst = number(limits.request_burst).unwrap_or(per_second);
     Some(Rate { per_second, burst })
@@ -115,7 +115,10 @@ fn cursor_key(assembly: &Assembly) -> Result<[u8; 32], StartError> {
     use base64::engine::general_purpose::STANDARD;
     let path = assembly.deployment.data_dir.path().join("cursor.key");
     let kept = match private_file::read_text(&path) {
-        Ok(text) => STANDARD.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok()),
+        Ok(text) => STANDARD
+            .decode(text.as_bytes())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok()),
         Err(error) if error.is_missing() => None,
         Err(error) => return Err(error.into()),
     };
@@ -123,7 +126,9 @@ fn cursor_key(assembly: &Assembly) -> Result<[u8; 32], StartError> {
         return Ok(key);
     }
     let mut key = [0; 32];
-    SystemRandom.fill(&mut key).map_err(|_| StartError::Random)?;
+    SystemRandom
+        .fill(&mut key)
+        .map_err(|_| StartError::Random)?;
     private_file::write(&path, STANDARD.encode(key).as_bytes())?;
     Ok(key)
 }

@@ -101,7 +101,10 @@ async fn make_key(
 pub async fn developer_token(node: &Node) -> Result<IssuedToken, StartError> {
     let caller = initialize::system_caller(node)?;
     let name = PrincipalName::new(DEVELOPER)?;
-    let new = principal::NewPrincipal { name: name.clone(), kind: PrincipalKind::Person };
+    let new = principal::NewPrincipal {
+        name: name.clone(),
+        kind: PrincipalKind::Person,
+    };
     let made = principal::create(node, &caller, &TenantRef::System, new, None).await;
     unless_there(made)?;
     let developer = PrincipalRef::Name(name);
@@ -111,7 +114,9 @@ pub async fn developer_token(node: &Node) -> Result<IssuedToken, StartError> {
         label: "keyward dev".to_owned(),
         expires_at: None,
     };
-    Ok(token::create(node, &caller, &TenantRef::System, new, None).await?.value)
+    Ok(token::create(node, &caller, &TenantRef::System, new, None)
+        .await?
+        .value)
 }
 
 async fn give_every_role(
@@ -123,9 +128,15 @@ async fn give_every_role(
     let held = role::assignments(node, caller, &system).await?;
     let roles = role::list(node, caller, &system).await?;
     let everybody = principal::list(node, caller, &system, None, None).await?;
-    let id = everybody.rows.iter().find(|row| row.name.as_str() == DEVELOPER).map(|row| row.id);
+    let id = everybody
+        .rows
+        .iter()
+        .find(|row| row.name.as_str() == DEVELOPER)
+        .map(|row| row.id);
     for role in roles {
-        let has = held.iter().any(|held| Some(held.principal) == id && held.role == role.id);
+        let has = held
+            .iter()
+            .any(|held| Some(held.principal) == id && held.role == role.id);
         if !has {
             let new = role::NewAssignment {
                 principal: developer.clone(),
@@ -141,7 +152,10 @@ async fn give_every_role(
 /// Whether the server still knows a token.
 pub async fn is_known(node: &Node, token: &str) -> Result<bool, StartError> {
     let correlation_id = CorrelationId::new("keyward-dev")?;
-    let origin = Origin { address: None, correlation_id };
+    let origin = Origin {
+        address: None,
+        correlation_id,
+    };
     match authenticate::authenticate(node, Some(token), origin).await {
         Ok(_) => Ok(true),
         Err(OpError::Unauthenticated) => Ok(false),

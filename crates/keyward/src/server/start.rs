@@ -29,9 +29,10 @@ async fn prepare(assembly: &Assembly) -> Result<(), StartError> {
     }
     let status = assembly.vault.status();
     if status.sealed {
-        match status.threshold {
-            Some(threshold) => tracing::warn!(threshold, "sealed: waiting for shares"),
-            None => tracing::warn!("sealed: set seal.key_file to the key file and start again"),
+        if let Some(threshold) = status.threshold {
+            tracing::warn!(threshold, "sealed: waiting for shares");
+        } else {
+            tracing::warn!("sealed: set seal.key_file to the key file and start again");
         }
     }
     assembly.load().await

@@ -64,17 +64,26 @@ pub fn server_tls(config: &Config, dir: &Path) -> Result<Option<Arc<ServerConfig
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let wrong = |cause: String| TlsError::Certificate { path: path.to_owned(), cause };
+    let wrong = |cause: String| TlsError::Certificate {
+        path: path.to_owned(),
+        cause,
+    };
     let chain = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| wrong(error.to_string()))?;
-    if chain.is_empty() { Err(wrong("no certificate is in it".to_owned())) } else { Ok(chain) }
+    if chain.is_empty() {
+        Err(wrong("no certificate is in it".to_owned()))
+    } else {
+        Ok(chain)
+    }
 }
 
 fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = private_file::read_text(path)?;
-    PrivateKeyDer::from_pem_slice(text.as_bytes())
-        .map_err(|error| TlsError::Key { path: path.to_owned(), cause: error.to_string() })
+    PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| TlsError::Key {
+        path: path.to_owned(),
+        cause: error.to_string(),
+    })
 }
 
 /// The self-made certificate and its key, made once.
@@ -84,7 +93,11 @@ fn self_made(dir: &Path, listening_on: IpAddr) -> Result<(PathBuf, PathBuf), Tls
     if certificate.is_file() && key.is_file() {
         return Ok((certificate, key));
     }
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
+    let mut names = vec![
+        "localhost".to_owned(),
+        "127.0.0.1".to_owned(),
+        "::1".to_owned(),
+    ];
     if !listening_on.is_unspecified() && !listening_on.is_loopback() {
         names.push(listening_on.to_string());
     }
@@ -115,10 +128,17 @@ mod tests {
     fn a_self_made_certificate_is_made_once_and_kept() {
         install_tls_provider();
         let dir = tempfile::tempdir().unwrap();
-        server_tls(&self_made_config(), dir.path()).unwrap().unwrap();
+        server_tls(&self_made_config(), dir.path())
+            .unwrap()
+            .unwrap();
         let first = fs::read(dir.path().join("tls-self-made.pem")).unwrap();
-        server_tls(&self_made_config(), dir.path()).unwrap().unwrap();
-        assert_eq!(fs::read(dir.path().join("tls-self-made.pem")).unwrap(), first);
+        server_tls(&self_made_config(), dir.path())
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            fs::read(dir.path().join("tls-self-made.pem")).unwrap(),
+            first
+        );
     }
 
     #[test]
@@ -131,6 +151,9 @@ mod tests {
         config.listen.tls = TlsMode::Files;
         config.listen.tls_cert_file = Some(one.path().join("tls-self-made.pem"));
         config.listen.tls_key_file = Some(other.path().join("tls-self-made-key.pem"));
-        assert!(matches!(server_tls(&config, one.path()), Err(TlsError::Pair(_))));
+        assert!(matches!(
+            server_tls(&config, one.path()),
+            Err(TlsError::Pair(_))
+        ));
     }
 }

@@ -303,7 +303,7 @@ CREATE TABLE jobs (
     etag INTEGER NOT NULL CHECK (etag >= 1)
 ) STRICT;
 CREATE INDEX jobs_tenant ON jobs (tenant_id, created_at, id);
-CREATE INDEX jobs_due ON jobs (due_at) WHERE state IN ('queued', 'running');
+CREATE INDEX jobs_due ON jobs (due_at, id) WHERE state IN ('queued', 'running');
 
 CREATE TABLE idempotency (
     principal_id BLOB NOT NULL REFERENCES principals (id) ON DELETE CASCADE,

@@ -174,7 +174,7 @@ pub(crate) async fn due_jobs(
 ) -> Result<Vec<Job>, RegistryError> {
     let statement = sql!(
         "SELECT {} FROM jobs t WHERE t.state IN ('queued', 'running') AND t.due_at <= $1 \
-         ORDER BY t.due_at LIMIT $2",
+         ORDER BY t.due_at, t.id LIMIT $2",
         list::<Job>("t")
     );
     let limit = Value::Int(Some(i64::try_from(limit).unwrap_or(i64::MAX)));

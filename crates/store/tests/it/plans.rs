@@ -308,6 +308,11 @@ async fn no_statement_scans_a_large_table_on_sqlite() {
     let (world, noted) = noted(Place::sqlite()).await;
     let mut scans = Vec::new();
     for text in noted.keys().filter(|text| !WANTED_WHOLE.iter().any(|it| text.contains(it))) {
+        // An INSERT shows how a foreign key's children would be found were a violation pending
+        // (`OP_FkIfZero` in SQLite's fkey.c); a plain one reads nothing.
+        if text.starts_with("INSERT") && !text.contains("SELECT") {
+            continue;
+        }
         // Parameters stay unbound: SQLite's plan does not depend on them.
         let plan = world.place.plan(&format!("EXPLAIN QUERY PLAN {text}")).await.unwrap();
         for step in &plan {
@@ -318,11 +323,16 @@ async fn no_statement_scans_a_large_table_on_sqlite() {
                 || step.contains("VIRTUAL TABLE INDEX");
             let automatic = step.contains("AUTOMATIC");
             if (step.starts_with("SCAN") && !in_hand) || automatic {
-                scans.push(format!("{step}: {text}"));
+                scans.push(format!("{step}: {}", beginning(&text)));
             }
         }
     }
     assert!(scans.is_empty(), "{scans:#?}");
+}
+
+/// Enough of a statement to know it by.
+fn beginning(text: &str) -> String {
+    text.chars().filter(|it| *it != '\n').take(2_000).collect()
 }
 
 /// A value as PostgreSQL reads it in a statement.
@@ -364,11 +374,11 @@ async fn no_statement_scans_a_large_table_on_postgres() {
             if literals.is_empty() { String::new() } else { format!("({})", literals.join(", ")) };
         let explain = format!("PREPARE p {types} AS {text}; EXPLAIN EXECUTE p {arguments}");
         let plan = world.place.plan(&explain).await;
-        let plan = plan.unwrap_or_else(|error| panic!("{error}: {text}"));
+        let plan = plan.unwrap_or_else(|error| panic!("{error}: {}", beginning(&text)));
         for step in &plan {
             let scanned = step.split_once("Seq Scan on ").map(|(_, rest)| rest.split(' ').next().unwrap());
             if scanned.is_some_and(|table| LARGE.contains(&table)) {
-                scans.push(format!("{step}: {text}"));
+                scans.push(format!("{step}: {}", beginning(&text)));
             }
         }
     }

@@ -428,7 +428,7 @@ both! {
         due.retain(|job| {
             matches!(job.state, JobState::Queued | JobState::Running) && job.due_at <= now
         });
-        due.sort_by_key(|job| job.due_at);
+        due.sort_by_key(|job| (job.due_at, job.id));
         assert_eq!(registry.due_jobs(now, 100).await.unwrap(), due);
     }
 }

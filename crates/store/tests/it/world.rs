@@ -120,7 +120,9 @@ impl Place {
         let query = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
         match self {
             Self::Sqlite(_) => {
-                let mut connection = SqliteConnection::connect(&self.url()).await?;
+                // A story may look before there is a database.
+                let url = format!("{}?mode=rwc", self.url());
+                let mut connection = SqliteConnection::connect(&url).await?;
                 let rows = query.fetch_all(&mut connection).await?;
                 connection.close().await?;
                 Ok(rows.iter().map(|row| row.try_get_unchecked(0).unwrap_or_default()).collect())

@@ -49,16 +49,32 @@ impl BindingCommand {
     /// Does it.
     pub async fn run(self, context: &Context, scope: Scope<'_>) -> Result<(), Failure> {
         match self {
-            Self::Bind { key, uri, label, owner, idempotency_key } => {
+            Self::Bind {
+                key,
+                uri,
+                label,
+                owner,
+                idempotency_key,
+            } => {
                 let new = NewBinding { uri, label, owner };
-                let made = scope.key(&key).bind(&new, idempotency_key.as_deref()).await?;
+                let made = scope
+                    .key(&key)
+                    .bind(&new, idempotency_key.as_deref())
+                    .await?;
                 context.show(&made, |made| list(std::slice::from_ref(&made.value)))
             }
             Self::Bindings { key } => {
                 context.show(&scope.key(&key).bindings().all().await?, |all| list(all))
             }
-            Self::Unbind { key, binding, reason } => {
-                let done = scope.key(&key).release(&binding, &Reason { reason }).await?;
+            Self::Unbind {
+                key,
+                binding,
+                reason,
+            } => {
+                let done = scope
+                    .key(&key)
+                    .release(&binding, &Reason { reason })
+                    .await?;
                 context.show(&done, |done| list(std::slice::from_ref(&done.value)))
             }
         }

@@ -97,7 +97,10 @@ pub struct Step {
 impl Step {
     /// The request, apart from the key it is for.
     fn request(&self) -> Lifecycle {
-        Lifecycle { version: self.version, reason: self.which.reason.clone() }
+        Lifecycle {
+            version: self.version,
+            reason: self.which.reason.clone(),
+        }
     }
 }
 
@@ -145,23 +148,63 @@ impl LifecycleCommand {
             Self::CancelDestruction(step) => {
                 key.cancel_destruction(&step.request(), if_match).await
             }
-            Self::Rotate { which, emergency, expires_at } => {
+            Self::Rotate {
+                which,
+                emergency,
+                expires_at,
+            } => {
                 let expires_at = expires_at.map(Time);
-                key.rotate(&Rotate { reason: which.reason, emergency, expires_at }, if_match).await
+                key.rotate(
+                    &Rotate {
+                        reason: which.reason,
+                        emergency,
+                        expires_at,
+                    },
+                    if_match,
+                )
+                .await
             }
             Self::Renew { step, expires_at } => {
                 let Lifecycle { version, reason } = step.request();
-                key.renew(&Renew { version, reason, expires_at: expires_at.map(Time) }, if_match)
-                    .await
+                key.renew(
+                    &Renew {
+                        version,
+                        reason,
+                        expires_at: expires_at.map(Time),
+                    },
+                    if_match,
+                )
+                .await
             }
             Self::Revoke { step, because } => {
                 let Lifecycle { version, reason } = step.request();
                 let revocation_reason = because.into();
-                key.revoke(&Revoke { version, revocation_reason, reason }, if_match).await
+                key.revoke(
+                    &Revoke {
+                        version,
+                        revocation_reason,
+                        reason,
+                    },
+                    if_match,
+                )
+                .await
             }
-            Self::Destroy { step, wait_days, force } => {
+            Self::Destroy {
+                step,
+                wait_days,
+                force,
+            } => {
                 let Lifecycle { version, reason } = step.request();
-                key.destroy(&Destroy { version, reason, wait_days, force }, if_match).await
+                key.destroy(
+                    &Destroy {
+                        version,
+                        reason,
+                        wait_days,
+                        force,
+                    },
+                    if_match,
+                )
+                .await
             }
         }
     }

@@ -120,9 +120,12 @@ pub struct CreateArgs {
 
 impl CreateArgs {
     fn into_request(self) -> NewKey {
-        let use_limit = self
-            .use_limit
-            .and_then(|limit| Some(UseLimit { uses: *limit.first()?, bytes: *limit.get(1)? }));
+        let use_limit = self.use_limit.and_then(|limit| {
+            Some(UseLimit {
+                uses: *limit.first()?,
+                bytes: *limit.get(1)?,
+            })
+        });
         let restrictions = Restrictions {
             process_after_expiry: !self.no_process_after_expiry,
             use_limit,
@@ -302,7 +305,9 @@ impl ManageCommand {
         match self {
             Self::Create(mut args) => {
                 let repeatable = args.idempotency_key.take();
-                let made = scope.create_key(&args.into_request(), repeatable.as_deref()).await?;
+                let made = scope
+                    .create_key(&args.into_request(), repeatable.as_deref())
+                    .await?;
                 context.show(&made, |made| show::key(&made.value))
             }
             Self::List(args) => {
@@ -319,10 +324,17 @@ impl ManageCommand {
             Self::Usage { key } => usage(context, scope, &key).await,
             Self::Update(args) => {
                 let (key, if_match) = (args.key.clone(), args.if_match);
-                let done = scope.key(&key).update(&args.into_change(), if_match).await?;
+                let done = scope
+                    .key(&key)
+                    .update(&args.into_change(), if_match)
+                    .await?;
                 context.show(&done, |done| show::key(&done.value))
             }
-            Self::PublicKey { key, version, target } => {
+            Self::PublicKey {
+                key,
+                version,
+                target,
+            } => {
                 let public = scope.key(&key).public_key(version).await?;
                 if !context.for_people() && !target.is_file() {
                     return output::json(&public);
@@ -344,7 +356,8 @@ async fn history(context: &Context, scope: Scope<'_>, key: &str) -> Result<(), F
                     step.event.clone(),
                     cell(step.from_state.as_ref()),
                     step.to_state.to_string(),
-                    step.principal_id.map_or_else(|| "the clock".to_owned(), |id| id.to_string()),
+                    step.principal_id
+                        .map_or_else(|| "the server".to_owned(), |id| id.to_string()),
                     cell(step.reason.as_ref()),
                 ]
             }),
@@ -355,7 +368,13 @@ async fn history(context: &Context, scope: Scope<'_>, key: &str) -> Result<(), F
 async fn usage(context: &Context, scope: Scope<'_>, key: &str) -> Result<(), Failure> {
     context.show(&scope.key(key).usage().all().await?, |all| {
         output::rows(
-            &["version", "protects", "processes", "bytes protected", "last used"],
+            &[
+                "version",
+                "protects",
+                "processes",
+                "bytes protected",
+                "last used",
+            ],
             all.iter().map(|usage| {
                 [
                     usage.version.to_string(),

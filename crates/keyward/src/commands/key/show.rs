@@ -12,8 +12,11 @@ use crate::output::{self, cell};
 pub fn key(key: &Key) -> Result<(), Failure> {
     let summary = &key.summary;
     let primary = &summary.primary;
-    let versions: Vec<String> =
-        key.versions.iter().map(|v| format!("{} {}", v.version, v.state)).collect();
+    let versions: Vec<String> = key
+        .versions
+        .iter()
+        .map(|v| format!("{} {}", v.version, v.state))
+        .collect();
     output::fields(&[
         ("name", summary.name.clone()),
         ("id", summary.id.to_string()),
@@ -34,7 +37,10 @@ pub fn key(key: &Key) -> Result<(), Failure> {
         ("created", summary.created_at.to_string()),
         ("activated", cell(primary.activated_at.as_ref())),
         ("expires", cell(primary.expires_at.as_ref())),
-        ("roll back until", cell(primary.rollback_expires_at.as_ref())),
+        (
+            "roll back until",
+            cell(primary.rollback_expires_at.as_ref()),
+        ),
         ("destruction due", cell(primary.destroy_at.as_ref())),
         ("fingerprint", primary.fingerprint.clone()),
         ("etag", summary.etag.to_string()),
@@ -44,7 +50,15 @@ pub fn key(key: &Key) -> Result<(), Failure> {
 /// Keys as search finds them.
 pub fn keys(keys: &[KeySummary]) -> Result<(), Failure> {
     output::rows(
-        &["name", "state", "algorithm", "class", "version", "owner", "expires"],
+        &[
+            "name",
+            "state",
+            "algorithm",
+            "class",
+            "version",
+            "owner",
+            "expires",
+        ],
         keys.iter().map(|key| {
             [
                 key.name.clone(),
@@ -62,7 +76,15 @@ pub fn keys(keys: &[KeySummary]) -> Result<(), Failure> {
 /// A key's versions.
 pub fn versions(versions: &[KeyVersion]) -> Result<(), Failure> {
     output::rows(
-        &["version", "state", "primary", "created", "rotated", "expires", "destruction due"],
+        &[
+            "version",
+            "state",
+            "primary",
+            "created",
+            "rotated",
+            "expires",
+            "destruction due",
+        ],
         versions.iter().map(|found| {
             let version = &found.version;
             [
@@ -79,9 +101,16 @@ pub fn versions(versions: &[KeyVersion]) -> Result<(), Failure> {
 }
 
 fn words<T: ToString>(words: impl Iterator<Item = T>) -> String {
-    words.map(|word| word.to_string()).collect::<Vec<_>>().join(" ")
+    words
+        .map(|word| word.to_string())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn pairs(pairs: &BTreeMap<String, String>) -> String {
-    pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ")
+    pairs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }

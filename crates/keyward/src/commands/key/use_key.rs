@@ -1,23 +1,21 @@
 //! The use of keys. What is to be protected comes from standard input or `--in`, what comes out goes
 //! to standard output or `--out`; nothing secret is ever a flag.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use clap::builder::PossibleValuesParser;
-use clap::{Args, Subcommand};
-use keyward_api::binary::{Binary, Secret};
-use keyward_api::names::SignatureScheme;
+use clap::Subcommand;
+use keyward_api::binary::Binary;
 use keyward_api::use_key::{
     Decapsulate, Decrypt, Derive, Encapsulate, Encrypt, Mac, NewDataKey, Rewrap, Sign, Unwrap,
-    Validity, Verify, VerifyMac, Wrap,
+    Verify, VerifyMac, Wrap,
 };
-use keyward_client::{ClientError, Scope, Verb};
+use keyward_client::Scope;
+
+use super::arguments::{Address, Bound, Show, Signing, With, given, secret_from};
 
 use crate::context::Context;
-use crate::exit::{Exit, Failure};
-use crate::input::{self, Source, Target, pair};
-use crate::output;
+use crate::exit::Failure;
+use crate::input::Target;
 
 /// The use of keys.
 #[derive(Subcommand, Debug)]
@@ -162,107 +160,54 @@ pub enum UseCommand {
     },
 }
 
-/// Which key.
-#[derive(Args, Debug)]
-pub struct Address {
-    /// The key's name, id or ARN
-    #[arg(required_unless_present = "class")]
-    key: Option<String>,
-    /// The current key of this class of data instead
-    #[arg(long, conflicts_with = "key")]
-    class: Option<String>,
-}
-
-/// Which key, from where, to where.
-#[derive(Args, Debug)]
-pub struct With {
-    #[command(flatten)]
-    address: Address,
-    #[command(flatten)]
-    source: Source,
-    #[command(flatten)]
-    target: Target,
-}
-
-/// What is bound to what is protected.
-#[derive(Args, Debug)]
-pub struct Bound {
-    /// Bind this to it: the same is needed again to open it; again for more
-    #[arg(long = "context", value_name = "NAME=VALUE", value_parser = pair)]
-    context: Vec<(String, String)>,
-}
-
-impl Bound {
-    fn map(self) -> BTreeMap<String, String> {
-        self.context.into_iter().collect()
-    }
-}
-
-/// How a signature is made.
-#[derive(Args, Debug)]
-pub struct Signing {
-    /// The input is the digest of the message
-    #[arg(long)]
-    prehashed: bool,
-    /// How [default: the algorithm's usual scheme]
-    #[arg(long, value_parser = PossibleValuesParser::new(SignatureScheme::ALL))]
-    scheme: Option<String>,
-}
-
-impl Signing {
-    fn scheme(&self) -> Option<SignatureScheme> {
-        self.scheme.clone().map(SignatureScheme::from)
-    }
-}
-
-impl Address {
-    async fn perform<V: Verb>(&self, scope: Scope<'_>, request: &V) -> Result<V::Answer, Failure> {
-        let (answer, subject) = match (&self.key, &self.class) {
-            (Some(key), _) => (scope.key(key).perform(request).await, format!("key {key}")),
-            (None, Some(class)) => {
-                (scope.class(class).perform(request).await, format!("class {class}"))
-            }
-            (None, None) => return Err(Failure::usage("no key is named")),
-        };
-        answer.map_err(|error: ClientError| {
-            Failure::from(error).about(output::printable(&subject))
-        })
-    }
-}
-
 impl UseCommand {
     /// Does it.
     pub async fn run(self, context: &Context, scope: Scope<'_>) -> Result<(), Failure> {
-        let show = Show { json: !context.for_people() };
+        let show = Show {
+            json: !context.for_people(),
+        };
         match self {
             Self::Encrypt { .. } | Self::Decrypt { .. } | Self::Rewrap { .. } => {
                 self.run_encryption(&show, scope).await
             }
-            Self::Sign { .. }
-            | Self::Verify { .. }
-            | Self::Mac { .. }
-            | Self::VerifyMac { .. } => self.run_authentication(&show, scope).await,
+            Self::Sign { .. } | Self::Verify { .. } | Self::Mac { .. } | Self::VerifyMac { .. } => {
+                self.run_authentication(&show, scope).await
+            }
             _ => self.run_keys(&show, scope).await,
         }
     }
 
     async fn run_encryption(self, show: &Show, scope: Scope<'_>) -> Result<(), Failure> {
         match self {
-            Self::Encrypt { with, bound, version } => {
+            Self::Encrypt {
+                with,
+                bound,
+                version,
+            } => {
                 let plaintext = secret_from(&with.source)?;
-                let request = Encrypt { plaintext, context: bound.map(), version };
+                let request = Encrypt {
+                    plaintext,
+                    context: bound.map(),
+                    version,
+                };
                 let answer = with.address.perform(scope, &request).await?;
                 show.line(&with.target, &answer, &answer.ciphertext)
             }
             Self::Decrypt { with, bound } => {
                 let ciphertext = with.source.read_line()?.to_string();
-                let request = Decrypt { ciphertext, context: bound.map() };
+                let request = Decrypt {
+                    ciphertext,
+                    context: bound.map(),
+                };
                 let answer = with.address.perform(scope, &request).await?;
                 show.bytes(&with.target, &answer, answer.plaintext.expose())
             }
             Self::Rewrap { with, bound } => {
                 let ciphertext = with.source.read_line()?.to_string();
-                let request = Rewrap { ciphertext, context: bound.map() };
+                let request = Rewrap {
+                    ciphertext,
+                    context: bound.map(),
+                };
                 let answer = with.address.perform(scope, &request).await?;
                 show.line(&with.target, &answer, &answer.ciphertext)
             }
@@ -275,26 +220,55 @@ impl UseCommand {
             Self::Sign { with, how, version } => {
                 let message = Binary(with.source.read()?.to_vec());
                 let scheme = how.scheme();
-                let request = Sign { message, prehashed: how.prehashed, scheme, version };
+                let request = Sign {
+                    message,
+                    prehashed: how.prehashed,
+                    scheme,
+                    version,
+                };
                 let answer = with.address.perform(scope, &request).await?;
                 show.line(&with.target, &answer, &answer.signature)
             }
-            Self::Verify { with, how, signature_file, signature, version } => {
+            Self::Verify {
+                with,
+                how,
+                signature_file,
+                signature,
+                version,
+            } => {
                 let signature = given(signature, signature_file)?;
                 let message = Binary(with.source.read()?.to_vec());
                 let scheme = how.scheme();
-                let request = Verify { message, prehashed: how.prehashed, scheme, signature, version };
+                let request = Verify {
+                    message,
+                    prehashed: how.prehashed,
+                    scheme,
+                    signature,
+                    version,
+                };
                 show.validity(&with.address.perform(scope, &request).await?, "signature")
             }
             Self::Mac { with, version } => {
                 let message = Binary(with.source.read()?.to_vec());
-                let answer = with.address.perform(scope, &Mac { message, version }).await?;
+                let answer = with
+                    .address
+                    .perform(scope, &Mac { message, version })
+                    .await?;
                 show.line(&with.target, &answer, &answer.mac)
             }
-            Self::VerifyMac { with, mac_file, mac, version } => {
+            Self::VerifyMac {
+                with,
+                mac_file,
+                mac,
+                version,
+            } => {
                 let mac = given(mac, mac_file)?;
                 let message = Binary(with.source.read()?.to_vec());
-                let request = VerifyMac { message, mac, version };
+                let request = VerifyMac {
+                    message,
+                    mac,
+                    version,
+                };
                 show.validity(&with.address.perform(scope, &request).await?, "code")
             }
             _ => Ok(()),
@@ -303,19 +277,36 @@ impl UseCommand {
 
     async fn run_keys(self, show: &Show, scope: Scope<'_>) -> Result<(), Failure> {
         match self {
-            Self::Wrap { with, bound, version } => {
+            Self::Wrap {
+                with,
+                bound,
+                version,
+            } => {
                 let key = secret_from(&with.source)?;
-                let request = Wrap { key, context: bound.map(), version };
+                let request = Wrap {
+                    key,
+                    context: bound.map(),
+                    version,
+                };
                 let answer = with.address.perform(scope, &request).await?;
                 show.line(&with.target, &answer, &answer.wrapped)
             }
             Self::Unwrap { with, bound } => {
                 let wrapped = with.source.read_line()?.to_string();
-                let request = Unwrap { wrapped, context: bound.map() };
+                let request = Unwrap {
+                    wrapped,
+                    context: bound.map(),
+                };
                 let answer = with.address.perform(scope, &request).await?;
                 show.bytes(&with.target, &answer, answer.key.expose())
             }
-            Self::DataKey { address, bound, size, wrapped_only, target } => {
+            Self::DataKey {
+                address,
+                bound,
+                size,
+                wrapped_only,
+                target,
+            } => {
                 let request = NewDataKey {
                     size_bytes: size,
                     context: bound.map(),
@@ -325,7 +316,14 @@ impl UseCommand {
                 let plaintext = answer.plaintext.as_ref();
                 show.with_secret(&target, &answer, ("wrapped", &answer.wrapped), plaintext)
             }
-            Self::Derive { address, label, context, size, version, target } => {
+            Self::Derive {
+                address,
+                label,
+                context,
+                size,
+                version,
+                target,
+            } => {
                 let request = Derive {
                     label: Binary(label.into_bytes()),
                     context: Binary(context.into_bytes()),
@@ -335,86 +333,29 @@ impl UseCommand {
                 let answer = address.perform(scope, &request).await?;
                 show.bytes(&target, &answer, answer.key.expose())
             }
-            Self::Encapsulate { address, version, target } => {
+            Self::Encapsulate {
+                address,
+                version,
+                target,
+            } => {
                 let answer = address.perform(scope, &Encapsulate { version }).await?;
                 let secret = Some(&answer.secret);
-                show.with_secret(&target, &answer, ("encapsulation", &answer.encapsulation), secret)
+                show.with_secret(
+                    &target,
+                    &answer,
+                    ("encapsulation", &answer.encapsulation),
+                    secret,
+                )
             }
             Self::Decapsulate { with } => {
                 let encapsulation = with.source.read_line()?.to_string();
-                let answer = with.address.perform(scope, &Decapsulate { encapsulation }).await?;
+                let answer = with
+                    .address
+                    .perform(scope, &Decapsulate { encapsulation })
+                    .await?;
                 show.bytes(&with.target, &answer, answer.secret.expose())
             }
             _ => Ok(()),
         }
-    }
-}
-
-fn secret_from(source: &Source) -> Result<Secret, Failure> {
-    Ok(Secret::new(std::mem::take(&mut *source.read()?)))
-}
-
-/// A signature or code from its flag or its file.
-fn given(text: Option<String>, file: Option<PathBuf>) -> Result<String, Failure> {
-    match (text, file) {
-        (Some(text), _) => Ok(text),
-        (None, Some(file)) => Ok(input::line_of_file(&file)?.to_string()),
-        (None, None) => Err(Failure::usage("nothing to verify was named")),
-    }
-}
-
-/// How answers are shown: what matters of them, or all of it as JSON.
-struct Show {
-    json: bool,
-}
-
-impl Show {
-    fn line<T: serde::Serialize>(&self, target: &Target, answer: &T, text: &str) -> Result<(), Failure> {
-        if self.json && !target.is_file() { output::json(answer) } else { target.line(text) }
-    }
-
-    fn bytes<T: serde::Serialize>(
-        &self,
-        target: &Target,
-        answer: &T,
-        bytes: &[u8],
-    ) -> Result<(), Failure> {
-        if self.json && !target.is_file() { output::json(answer) } else { target.write(bytes) }
-    }
-
-    /// A public part, and a secret that goes to the file if there is one.
-    fn with_secret<T: serde::Serialize>(
-        &self,
-        target: &Target,
-        answer: &T,
-        (name, public): (&str, &str),
-        secret: Option<&Secret>,
-    ) -> Result<(), Failure> {
-        match secret {
-            Some(secret) if target.is_file() => {
-                target.write(secret.expose())?;
-                output::line(public)
-            }
-            _ if self.json => output::json(answer),
-            Some(secret) => {
-                let text = serde_json::to_value(secret).map_err(Failure::local)?;
-                let text = text.as_str().unwrap_or_default().to_owned();
-                output::fields(&[(name, public.to_owned()), ("secret (base64)", text)])
-            }
-            None => output::line(public),
-        }
-    }
-
-    fn validity(&self, answer: &Validity, what: &str) -> Result<(), Failure> {
-        if self.json {
-            output::json(answer)?;
-        } else if answer.valid {
-            output::line(&format!("valid, made by version {}", answer.version))?;
-        }
-        if answer.valid {
-            return Ok(());
-        }
-        Err(Failure::new(Exit::NotValid, format!("the {what} is not valid for this message"))
-            .next("check that message and key are the ones it was made with, byte for byte"))
     }
 }

@@ -18,7 +18,11 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some(file) = &config.seal.key_file {
         found.private("seal.key_file", file);
     }
-    if found.0.is_empty() { Ok(()) } else { Err(ConfigError { problems: found.0 }) }
+    if found.0.is_empty() {
+        Ok(())
+    } else {
+        Err(ConfigError { problems: found.0 })
+    }
 }
 
 #[derive(Default)]
@@ -26,7 +30,10 @@ struct Findings(Vec<Problem>);
 
 impl Findings {
     fn add(&mut self, at: &str, what: impl Into<String>) {
-        self.0.push(Problem { at: at.to_owned(), what: what.into() });
+        self.0.push(Problem {
+            at: at.to_owned(),
+            what: what.into(),
+        });
     }
 
     fn private(&mut self, at: &str, file: &Path) {
@@ -40,7 +47,10 @@ fn node(config: &Config, found: &mut Findings) {
     let name = &config.node.name;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if name.is_empty() || name.len() > 64 || !name.chars().all(plain) {
-        found.add("node.name", "must be 1 to 64 of letters, digits, '.', '_' and '-'");
+        found.add(
+            "node.name",
+            "must be 1 to 64 of letters, digits, '.', '_' and '-'",
+        );
     }
     for (at, path) in [
         ("node.data_dir", config.node.data_dir.clone()),
@@ -68,7 +78,10 @@ fn listen(config: &Config, found: &mut Findings) {
             match &listen.tls_cert_file {
                 None => found.add("listen.tls_cert_file", "is needed for tls = \"files\""),
                 Some(file) if !file.is_file() => {
-                    found.add("listen.tls_cert_file", format!("{} is not a file", file.display()));
+                    found.add(
+                        "listen.tls_cert_file",
+                        format!("{} is not a file", file.display()),
+                    );
                 }
                 Some(_) => {}
             }
@@ -79,16 +92,22 @@ fn listen(config: &Config, found: &mut Findings) {
         }
         TlsMode::Off | TlsMode::SelfMade => {}
     }
-    if listen.tls != TlsMode::Files && (listen.tls_cert_file.is_some() || listen.tls_key_file.is_some())
+    if listen.tls != TlsMode::Files
+        && (listen.tls_cert_file.is_some() || listen.tls_key_file.is_some())
     {
-        found.add("listen.tls", "a certificate or key file is set; set tls = \"files\" to use it");
+        found.add(
+            "listen.tls",
+            "a certificate or key file is set; set tls = \"files\" to use it",
+        );
     }
 }
 
 fn registry(config: &Config, found: &mut Findings) {
     let registry = &config.registry;
     if let Some(url) = &registry.url {
-        let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
+        let rest = url
+            .strip_prefix("postgres://")
+            .or_else(|| url.strip_prefix("postgresql://"));
         match rest {
             None => found.add("registry.url", "must begin with postgres://"),
             Some(rest) => {
@@ -105,7 +124,10 @@ fn registry(config: &Config, found: &mut Findings) {
     if let Some(file) = &registry.password_file {
         found.private("registry.password_file", file);
         if registry.url.is_none() {
-            found.add("registry.password_file", "is set, but no url that would need it");
+            found.add(
+                "registry.password_file",
+                "is set, but no url that would need it",
+            );
         }
     }
 }
@@ -115,11 +137,17 @@ fn storage(config: &Config, found: &mut Findings) {
     match config.storage.backend {
         StorageKind::Embedded if path.is_dir() => found.add(
             "storage.path",
-            format!("{} is a directory; backend = \"embedded\" keeps one file", path.display()),
+            format!(
+                "{} is a directory; backend = \"embedded\" keeps one file",
+                path.display()
+            ),
         ),
         StorageKind::File if path.is_file() => found.add(
             "storage.path",
-            format!("{} is a file; backend = \"file\" keeps a directory", path.display()),
+            format!(
+                "{} is a file; backend = \"file\" keeps a directory",
+                path.display()
+            ),
         ),
         _ => {}
     }
@@ -132,18 +160,63 @@ fn limits(config: &Config, found: &mut Findings) {
         }
     };
     let limits = &config.limits;
-    within("limits.body_bytes", limits.body_bytes, 1024, 64 * 1024 * 1024);
+    within(
+        "limits.body_bytes",
+        limits.body_bytes,
+        1024,
+        64 * 1024 * 1024,
+    );
     within("limits.connections", limits.connections, 1, 1_000_000);
-    within("limits.requests_per_second", limits.requests_per_second, 0, 1_000_000);
+    within(
+        "limits.requests_per_second",
+        limits.requests_per_second,
+        0,
+        1_000_000,
+    );
     within("limits.request_burst", limits.request_burst, 1, 1_000_000);
-    within("limits.header_timeout_seconds", limits.header_timeout_seconds, 1, 3600);
-    within("limits.body_timeout_seconds", limits.body_timeout_seconds, 1, 3600);
-    within("limits.request_timeout_seconds", limits.request_timeout_seconds, 1, 3600);
-    within("limits.shutdown_grace_seconds", limits.shutdown_grace_seconds, 0, 3600);
-    within("audit.queue_entries", config.audit.queue_entries, 16, 1_048_576);
+    within(
+        "limits.header_timeout_seconds",
+        limits.header_timeout_seconds,
+        1,
+        3600,
+    );
+    within(
+        "limits.body_timeout_seconds",
+        limits.body_timeout_seconds,
+        1,
+        3600,
+    );
+    within(
+        "limits.request_timeout_seconds",
+        limits.request_timeout_seconds,
+        1,
+        3600,
+    );
+    within(
+        "limits.shutdown_grace_seconds",
+        limits.shutdown_grace_seconds,
+        0,
+        3600,
+    );
+    within(
+        "audit.queue_entries",
+        config.audit.queue_entries,
+        16,
+        1_048_576,
+    );
     let lifecycle = &config.lifecycle;
-    within("lifecycle.destruction_wait_days", lifecycle.destruction_wait_days, 7, 30);
-    within("lifecycle.rollback_window_seconds", lifecycle.rollback_window_seconds, 0, 7_776_000);
+    within(
+        "lifecycle.destruction_wait_days",
+        lifecycle.destruction_wait_days,
+        7,
+        30,
+    );
+    within(
+        "lifecycle.rollback_window_seconds",
+        lifecycle.rollback_window_seconds,
+        0,
+        7_776_000,
+    );
 }
 
 #[cfg(test)]

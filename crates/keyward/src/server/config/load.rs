@@ -46,7 +46,11 @@ pub struct ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the configuration has {} problem(s):", self.problems.len())?;
+        write!(
+            f,
+            "the configuration has {} problem(s):",
+            self.problems.len()
+        )?;
         for problem in &self.problems {
             write!(f, "\n  {problem}")?;
         }
@@ -65,7 +69,11 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
             Table::new()
         })
     });
-    let place = sources.file.as_deref().map(Path::display).map(|path| path.to_string());
+    let place = sources
+        .file
+        .as_deref()
+        .map(Path::display)
+        .map(|path| path.to_string());
     let place = place.as_deref().unwrap_or("the configuration");
     keep_known(&mut table, place, &mut problems);
     for (variable, text) in &sources.environment {
@@ -78,18 +86,28 @@ pub fn load(sources: &Sources) -> Result<Config, ConfigError> {
         return Err(ConfigError { problems });
     }
     Config::deserialize(Value::Table(table)).map_err(|error| ConfigError {
-        problems: vec![Problem { at: place.to_owned(), what: error.message().to_owned() }],
+        problems: vec![Problem {
+            at: place.to_owned(),
+            what: error.message().to_owned(),
+        }],
     })
 }
 
 fn read_file(file: &Path) -> Result<Table, Problem> {
     let at = file.display().to_string();
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Problem { at: at.clone(), what: format!("cannot be read: {error}") })?;
+    let text = std::fs::read_to_string(file).map_err(|error| Problem {
+        at: at.clone(),
+        what: format!("cannot be read: {error}"),
+    })?;
     text.parse::<Table>().map_err(|error| {
         // The message only: the library's full text quotes the line, which may be private.
-        let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-        Problem { at: format!("{at}, line {line}"), what: error.message().to_owned() }
+        let line = error
+            .span()
+            .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+        Problem {
+            at: format!("{at}, line {line}"),
+            what: error.message().to_owned(),
+        }
     })
 }
 
@@ -99,11 +117,17 @@ fn keep_known(table: &mut Table, place: &str, problems: &mut Vec<Problem>) {
         let at = format!("[{section}] in {place}");
         if !SECTIONS.iter().any(|(name, _)| *name == section) {
             let known = SECTIONS.iter().map(|(name, _)| *name);
-            problems.push(Problem { at, what: unknown("section", section, known) });
+            problems.push(Problem {
+                at,
+                what: unknown("section", section, known),
+            });
             return false;
         }
         let Value::Table(keys) = value else {
-            problems.push(Problem { at, what: "must be a section, not a value".to_owned() });
+            problems.push(Problem {
+                at,
+                what: "must be a section, not a value".to_owned(),
+            });
             return false;
         };
         keys.retain(|key, value| keep_setting(section, key, value, place, problems));
@@ -120,8 +144,14 @@ fn keep_setting(
 ) -> bool {
     let at = format!("{section}.{key} in {place}");
     let Some(row) = row(section, key) else {
-        let known = ROWS.iter().filter(|row| row.section == section).map(|row| row.key);
-        problems.push(Problem { at, what: unknown("setting", key, known) });
+        let known = ROWS
+            .iter()
+            .filter(|row| row.section == section)
+            .map(|row| row.key);
+        problems.push(Problem {
+            at,
+            what: unknown("setting", key, known),
+        });
         return false;
     };
     let fits = (row.fits)(value.clone());
@@ -131,12 +161,7 @@ fn keep_setting(
     fits
 }
 
-fn overlay_variable(
-    table: &mut Table,
-    variable: &str,
-    text: &str,
-    problems: &mut Vec<Problem>,
-) {
+fn overlay_variable(table: &mut Table, variable: &str, text: &str, problems: &mut Vec<Problem>) {
     if let Some(row) = ROWS.iter().find(|row| row.variable() == variable) {
         overlay(table, row, text, variable.to_owned(), problems);
         return;
@@ -144,26 +169,41 @@ fn overlay_variable(
     // A variable of a known section is meant for us: misspelt, it must not pass in silence.
     let section = SECTIONS.iter().find_map(|(section, _)| {
         let prefix = format!("KEYWARD_{}_", section.to_uppercase());
-        variable.strip_prefix(&prefix).map(|key| (*section, key.to_lowercase()))
+        variable
+            .strip_prefix(&prefix)
+            .map(|key| (*section, key.to_lowercase()))
     });
     if let Some((section, key)) = section {
-        let known = ROWS.iter().filter(|row| row.section == section).map(|row| row.key);
+        let known = ROWS
+            .iter()
+            .filter(|row| row.section == section)
+            .map(|row| row.key);
         let what = unknown("setting", &key, known);
-        problems.push(Problem { at: variable.to_owned(), what });
+        problems.push(Problem {
+            at: variable.to_owned(),
+            what,
+        });
     }
 }
 
 fn overlay_flag(table: &mut Table, flag: &str, problems: &mut Vec<Problem>) {
     let given = flag.split_once('=');
     let found = given.and_then(|(name, text)| {
-        ROWS.iter().find(|row| row.name() == name).map(|row| (row, text))
+        ROWS.iter()
+            .find(|row| row.name() == name)
+            .map(|row| (row, text))
     });
     match (given, found) {
-        (_, Some((row, text))) => overlay(table, row, text, format!("--set {}", row.name()), problems),
+        (_, Some((row, text))) => {
+            overlay(table, row, text, format!("--set {}", row.name()), problems);
+        }
         (Some((name, _)), None) => {
             let names: Vec<String> = ROWS.iter().map(Row::name).collect();
             let what = unknown("setting", name, names.iter().map(String::as_str));
-            problems.push(Problem { at: format!("--set {name}"), what });
+            problems.push(Problem {
+                at: format!("--set {name}"),
+                what,
+            });
         }
         (None, _) => problems.push(Problem {
             at: "--set".to_owned(),
@@ -187,11 +227,15 @@ fn overlay(table: &mut Table, row: &Row, text: &str, at: String, problems: &mut 
 }
 
 fn row(section: &str, key: &str) -> Option<&'static Row> {
-    ROWS.iter().find(|row| row.section == section && row.key == key)
+    ROWS.iter()
+        .find(|row| row.section == section && row.key == key)
 }
 
 fn wrong_form(at: String, row: &Row) -> Problem {
-    Problem { at, what: format!("must be: {}", (row.form)()) }
+    Problem {
+        at,
+        what: format!("must be: {}", (row.form)()),
+    }
 }
 
 /// Says what is unknown and what was probably meant.

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::fs;
 
@@ -34,8 +34,16 @@ fn nothing_at_all_is_a_configuration() {
 #[test]
 fn the_file_gives_way_to_the_environment_and_that_to_flags() {
     let text = "[audit]\nsync = \"written\"\nqueue_entries = 100\n[node]\nname = \"from-file\"";
-    let environment = [("KEYWARD_NODE_NAME", "from-environment"), ("KEYWARD_AUDIT_QUEUE_ENTRIES", "200")];
-    let config = with(text, &environment, &["audit.queue_entries=300", "listen.tls=self-made"]).unwrap();
+    let environment = [
+        ("KEYWARD_NODE_NAME", "from-environment"),
+        ("KEYWARD_AUDIT_QUEUE_ENTRIES", "200"),
+    ];
+    let config = with(
+        text,
+        &environment,
+        &["audit.queue_entries=300", "listen.tls=self-made"],
+    )
+    .unwrap();
     assert_eq!(config.audit.sync, AuditSync::Written);
     assert_eq!(config.node.name, "from-environment");
     assert_eq!(config.audit.queue_entries, 300);
@@ -53,7 +61,8 @@ fn every_setting_can_be_overridden_by_its_variable() {
             _ => "something",
         };
         let variable = row.variable();
-        with("", &[(&variable, example)], &[]).unwrap_or_else(|error| panic!("{variable}: {error}"));
+        with("", &[(&variable, example)], &[])
+            .unwrap_or_else(|error| panic!("{variable}: {error}"));
     }
 }
 
@@ -62,7 +71,10 @@ fn everything_that_is_wrong_is_said_at_once() {
     let text = "[audit]\nsync = \"sometimes\"\nqeue_entries = 5\n[lsten]\n[node]\nname = 5\n";
     let said = problems(with(
         text,
-        &[("KEYWARD_LIMITS_BODY_BYTES", "many"), ("KEYWARD_LIMITS_BODYBYTES", "1")],
+        &[
+            ("KEYWARD_LIMITS_BODY_BYTES", "many"),
+            ("KEYWARD_LIMITS_BODYBYTES", "1"),
+        ],
         &["metrics.open", "metrics.opn=true"],
     ));
     assert!(said.contains("8 problem(s)"), "{said}");
@@ -83,7 +95,16 @@ fn everything_that_is_wrong_is_said_at_once() {
 
 #[test]
 fn variables_of_others_are_none_of_our_business() {
-    with("", &[("KEYWARD_TENANT", "demo"), ("HOME", "/"), ("KEYWARD_TOKEN_FILE", "/t")], &[]).unwrap();
+    with(
+        "",
+        &[
+            ("KEYWARD_TENANT", "demo"),
+            ("HOME", "/"),
+            ("KEYWARD_TOKEN_FILE", "/t"),
+        ],
+        &[],
+    )
+    .unwrap();
 }
 
 #[test]
@@ -95,7 +116,10 @@ fn a_file_that_is_not_toml_is_named_with_its_line_and_not_quoted() {
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
-    let sources = Sources { file: Some("/nowhere/keyward.toml".into()), ..Sources::default() };
+    let sources = Sources {
+        file: Some("/nowhere/keyward.toml".into()),
+        ..Sources::default()
+    };
     assert!(problems(load(&sources)).contains("/nowhere/keyward.toml"));
 }
 

@@ -9,7 +9,9 @@ pub fn config_reference() -> String {
     let mut page = String::new();
     for (section, doc) in SECTIONS {
         let _ = write!(page, "### `[{section}]`\n\n{}\n\n", joined(doc));
-        page.push_str("| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n");
+        page.push_str(
+            "| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n",
+        );
         for row in ROWS.iter().filter(|row| row.section == *section) {
             let _ = writeln!(
                 page,
@@ -29,7 +31,11 @@ pub fn config_reference() -> String {
 }
 
 fn joined(lines: &[&str]) -> String {
-    lines.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ")
+    lines
+        .iter()
+        .map(|line| line.trim())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]

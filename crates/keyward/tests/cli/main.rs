@@ -1,0 +1,11 @@
+//! The command as people use it: the real binary, real processes, real files.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod mistakes;
+mod offline;
+mod profiles;
+mod sealing;
+mod stage;
+mod tour;
+mod verbs;

@@ -1,0 +1,188 @@
+//! Every verb of use, on a key of every family.
+
+use crate::stage::with_dev;
+
+#[test]
+fn what_one_verb_does_its_partner_undoes() {
+    let (stage, _dev) = with_dev();
+    let with = |words: &str, input: &str| stage.keyward_with(words, input.as_bytes());
+
+    let sealed = with("key encrypt patient-records --context patient=17", "note").done();
+    stage.keyward("key rotate patient-records").done();
+    let rewrapped = with("key rewrap patient-records --context patient=17", &sealed).done();
+    assert_ne!(sealed, rewrapped);
+    assert_eq!(
+        with(
+            "key decrypt patient-records --context patient=17",
+            &rewrapped
+        )
+        .done(),
+        "note"
+    );
+
+    let wrapped = with("key wrap patient-records", "0123456789abcdef").done();
+    assert_eq!(
+        with("key unwrap patient-records", &wrapped).done(),
+        "0123456789abcdef"
+    );
+
+    let wrapped = stage
+        .keyward("key data-key patient-records --out data.key")
+        .done();
+    let key = std::fs::read(stage.path("data.key")).unwrap();
+    assert_eq!(key.len(), 32);
+    stage
+        .keyward_with(
+            "key unwrap patient-records --out again.key",
+            wrapped.as_bytes(),
+        )
+        .done();
+    assert_eq!(std::fs::read(stage.path("again.key")).unwrap(), key);
+    assert_eq!(crate::stage::mode_of(&stage.path("again.key")), 0o600);
+
+    stage
+        .keyward("key create kem --algorithm ml-kem-768")
+        .done();
+    let encapsulation = stage.keyward("key encapsulate kem --out one").done();
+    stage
+        .keyward_with("key decapsulate kem --out other", encapsulation.as_bytes())
+        .done();
+    let read = |name| std::fs::read(stage.path(name)).unwrap();
+    assert_eq!(read("one"), read("other"));
+}
+
+#[test]
+fn signatures_and_codes_hold_for_their_message_only() {
+    let (stage, _dev) = with_dev();
+    stage.write("message", "release 1.0");
+    stage.write("other", "release 1.1");
+    for algorithm in ["rsa-2048", "ecdsa-p256", "ml-dsa-65"] {
+        stage
+            .keyward(&format!(
+                "key create {algorithm} --algorithm {algorithm} --usage sign --usage verify"
+            ))
+            .done();
+    }
+    for key in ["release-signing", "rsa-2048", "ecdsa-p256", "ml-dsa-65"] {
+        stage
+            .keyward(&format!("key sign {key} --in message --out signature"))
+            .done();
+        let verify = format!("key verify {key} --signature-file signature");
+        stage.keyward(&format!("{verify} --in message")).done();
+        stage
+            .keyward(&format!("{verify} --in other"))
+            .refused(7, &["not valid"]);
+    }
+    let code = stage.keyward("key mac session-mac --in message").done();
+    let verify = format!("key verify-mac session-mac --mac {}", code.trim());
+    assert!(
+        stage
+            .keyward(&format!("{verify} --in message"))
+            .done()
+            .contains("valid")
+    );
+    let answer = stage.keyward(&format!("{verify} --in other --output json"));
+    assert!(answer.out.contains("false"), "{answer:?}");
+    assert_eq!(answer.code, 7);
+    assert!(
+        stage
+            .keyward("key public-key release-signing")
+            .done()
+            .starts_with("-----BEGIN PUBLIC KEY-----")
+    );
+}
+
+#[test]
+fn a_life_from_pending_to_pending_destruction() {
+    let (stage, _dev) = with_dev();
+    let state = || {
+        stage.keyward("key show k --output json").json()["state"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    stage
+        .keyward("key create k --pending --owner me --tag team=blue --class CLINICAL")
+        .done();
+    for (words, after) in [
+        ("activate k", "active"),
+        ("suspend k --reason check", "inactive"),
+        ("resume k", "active"),
+        ("expire k", "expired"),
+        ("renew k", "active"),
+        ("compromise k --reason leaked", "compromised"),
+        ("destroy k --wait-days 7", "pending_destruction"),
+        ("cancel-destruction k", "compromised"),
+    ] {
+        stage.keyward(&format!("key {words}")).done();
+        assert_eq!(state(), after, "{words}");
+    }
+    let found = stage
+        .keyward("key list --tag team=blue --state compromised --class CLINICAL")
+        .done();
+    assert!(found.contains("k "), "{found}");
+    assert!(stage.keyward("key history k").done().contains("leaked"));
+}
+
+#[test]
+fn bindings_hold_a_key_back_from_destruction() {
+    let (stage, _dev) = with_dev();
+    let bound = stage
+        .keyward("key bind invoices s3://archive/2026 --label archive --output json")
+        .json();
+    stage.keyward("key suspend invoices").done();
+    stage
+        .keyward("key destroy invoices")
+        .refused(5, &["key_in_use"]);
+    let id = bound["id"].as_str().unwrap();
+    stage
+        .keyward(&format!("key unbind invoices {id} --reason re-encrypted"))
+        .done();
+    assert!(
+        stage
+            .keyward("key bindings invoices")
+            .done()
+            .contains("s3://archive/2026")
+    );
+    stage.keyward("key destroy invoices").done();
+}
+
+#[test]
+fn a_class_points_to_another_key_and_back() {
+    let (stage, _dev) = with_dev();
+    let current = || {
+        let shown = stage.keyward("class show PHI_DATA --output json").json();
+        shown["key"]["name"].as_str().unwrap().to_owned()
+    };
+    stage.keyward("key create newer --class PHI_DATA").done();
+    stage
+        .keyward("class set PHI_DATA newer --reason better")
+        .done();
+    assert_eq!(current(), "newer");
+    stage.keyward("class revert PHI_DATA").done();
+    assert_eq!(current(), "patient-records");
+}
+
+#[test]
+fn people_get_only_what_their_role_allows() {
+    let (mut stage, _dev) = with_dev();
+    stage.keyward("principal create alice --kind person").done();
+    stage
+        .keyward("role assign crypto-user alice --key invoices")
+        .done();
+    stage
+        .keyward("token create alice --label laptop --out alice-token")
+        .done();
+    stage
+        .keyward("policy create yearly --every-days 365")
+        .done();
+    assert!(stage.keyward("policy list").done().contains("365"));
+    let alice = stage.path("alice-token").to_str().unwrap().to_owned();
+    stage.set("KEYWARD_TOKEN_FILE", &alice);
+    stage.keyward_with("key encrypt invoices", b"x").done();
+    stage
+        .keyward_with("key encrypt patient-records", b"x")
+        .refused(3, &["not_found"]);
+    let rotated = stage.keyward("key rotate invoices");
+    assert!(matches!(rotated.code, 3 | 4), "{rotated:?}");
+}

@@ -1,0 +1,277 @@
+//! Invariant 1 on the real binary: known plaintexts, key bytes and tokens are looked for in
+//! everything that the server leaves behind: data directory, log, metrics, errors, core dumps.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use keyward_core::noun::tenant::TenantKek;
+use keyward_core::port::registry::Registry;
+use keyward_core::port::storage::{RecordLedger, SecureStorage, StorageBackend, StorageError};
+use keyward_core::time::{Clock, Timestamp};
+use keyward_crypto::material::KeyMaterial;
+use keyward_crypto::random::SystemRandom;
+use keyward_crypto::record::{RecordKind, RecordLabel};
+use keyward_store::{Config, SqlRegistry};
+use keyward_testkit::server::{Api, Launch, Server};
+use keyward_vault::{EmbeddedBackend, Vault};
+use serde_json::json;
+
+const PLAINTEXT: &str = "the-patient-in-room-4711-has-a-rare-blood-type";
+const CONTEXT: &str = "context-value-that-is-nobodys-business-0815";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i01_nothing_secret_is_left_behind() {
+    let place = tempfile::tempdir().unwrap();
+    let launch = Launch::dev(env!("CARGO_BIN_EXE_keyward"), &place.path().join("data"))
+        .with("KEYWARD_LOG_LEVEL", "trace");
+    let server = launch.start().await;
+    let mut secrets = use_everything(&server.api).await;
+    let metrics = text_of(&server.api, "/metrics").await;
+    let process = server.process();
+    let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"))
+        .unwrap();
+    assert_eq!(
+        core.split_whitespace().nth(4),
+        Some("0"),
+        "no core dumps: {core}"
+    );
+    abort(server, &launch).await;
+
+    secrets.extend(key_bytes(launch.data()).await);
+    assert!(secrets.len() > 12, "there is something to look for");
+    for (what, text) in [("metrics", metrics.into_bytes())] {
+        assert_clean(what, &text, &secrets);
+    }
+    assert_clean("log", &std::fs::read(launch.log_path()).unwrap(), &secrets);
+    let mut files = Vec::new();
+    collect(launch.data(), &mut files);
+    assert!(files.len() > 4);
+    for file in files {
+        // The two files that are meant to hold a secret, mode 0600, and nothing else of these.
+        let bytes = std::fs::read(&file).unwrap();
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        let allowed = if name == "dev-token" {
+            Some("the developer's token")
+        } else {
+            None
+        };
+        let looked_for: Vec<_> = secrets
+            .iter()
+            .filter(|(what, _)| Some(what.as_str()) != allowed)
+            .cloned()
+            .collect();
+        assert_clean(&file.display().to_string(), &bytes, &looked_for);
+    }
+}
+
+type Secrets = Vec<(String, Vec<u8>)>;
+
+/// Uses keys in ways that succeed and in ways that fail, and returns what must not be found.
+async fn use_everything(api: &Api) -> Secrets {
+    let keys = "/v1/tenants/demo/keys";
+    let context = json!({"note": CONTEXT});
+    let plaintext = STANDARD.encode(PLAINTEXT);
+    let body = json!({"plaintext": plaintext, "context": context});
+    let made = api
+        .post(&format!("{keys}/patient-records/encrypt"), body)
+        .await
+        .ok();
+    let ciphertext = made["ciphertext"].as_str().unwrap().to_owned();
+    let body = json!({"ciphertext": ciphertext, "context": context});
+    let opened = api
+        .post(&format!("{keys}/patient-records/decrypt"), body.clone())
+        .await
+        .ok();
+    assert_eq!(opened["plaintext"], plaintext.as_str());
+    let rewrapped = api
+        .post(&format!("{keys}/patient-records/rewrap"), body)
+        .await
+        .ok();
+    assert!(rewrapped["ciphertext"].is_string());
+    let data_key = api
+        .post(&format!("{keys}/patient-records/data-key"), json!({}))
+        .await
+        .ok();
+    let made = api
+        .post("/v1/tenants/demo/random", json!({"size_bytes": 32}))
+        .await
+        .ok();
+    // Failures: secrets must not come back in errors either.
+    for (path, body) in [
+        (
+            "patient-records/encrypt",
+            json!({"plaintext": plaintext, "extra": PLAINTEXT}),
+        ),
+        ("patient-records/encrypt", json!({"plaintext": PLAINTEXT})),
+        (
+            "patient-records/decrypt",
+            json!({"ciphertext": ciphertext, "context": {"note": "x"}}),
+        ),
+        ("release-signing/encrypt", json!({"plaintext": plaintext})),
+        ("nowhere/encrypt", json!({"plaintext": plaintext})),
+    ] {
+        let refused = api.post(&format!("{keys}/{path}"), body).await;
+        assert!(refused.status.is_client_error(), "{path} {}", refused.body);
+        let text = refused.body.to_string();
+        assert!(
+            !text.contains(PLAINTEXT) && !text.contains(&plaintext),
+            "{text}"
+        );
+    }
+    let second = api.member("demo", "leaver", "crypto-user").await;
+    let _ = api.by(&second).get("/v1/tenants/demo/keys").await;
+    let wrong = format!("{}zz", &second[..second.len() - 2]);
+    assert_eq!(api.by(&wrong).get(keys).await.code(), "unauthenticated");
+
+    let mut secrets = vec![
+        ("the plaintext".to_owned(), PLAINTEXT.as_bytes().to_vec()),
+        ("the context".to_owned(), CONTEXT.as_bytes().to_vec()),
+        ("the developer's token".to_owned(), secret_of(api.token())),
+        ("another token".to_owned(), secret_of(&second)),
+        ("a wrong token".to_owned(), secret_of(&wrong)),
+    ];
+    let random = made["bytes"].as_str().or_else(|| made["random"].as_str());
+    for (what, text) in [
+        ("a data key", data_key["plaintext"].as_str()),
+        ("random bytes", random),
+    ] {
+        let text = text.unwrap_or_else(|| panic!("{what}: {data_key} {made}"));
+        secrets.push((what.to_owned(), STANDARD.decode(text).unwrap()));
+    }
+    secrets
+}
+
+/// The part of a token that is secret.
+fn secret_of(token: &str) -> Vec<u8> {
+    token.rsplit('_').next().unwrap()[..52].as_bytes().to_vec()
+}
+
+async fn text_of(api: &Api, path: &str) -> String {
+    let url = format!("{}{path}", api.address());
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let answer = client
+        .get(url)
+        .bearer_auth(api.token())
+        .send()
+        .await
+        .unwrap();
+    assert!(answer.status().is_success());
+    answer.text().await.unwrap()
+}
+
+/// Asks for a core dump, and looks that there is none.
+async fn abort(server: Server, launch: &Launch) {
+    let process = i32::try_from(server.process()).unwrap();
+    let process = rustix::process::Pid::from_raw(process).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::ABORT).unwrap();
+    server.kill().await;
+    let around = [
+        launch.data().to_owned(),
+        PathBuf::from("."),
+        launch.data().parent().unwrap().into(),
+    ];
+    for directory in around {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+            assert!(!name.starts_with("core"), "a core dump: {name}");
+        }
+    }
+}
+
+/// Opens the vault as its owner could, for the bytes of every key.
+async fn key_bytes(data: &Path) -> Secrets {
+    let clock: Arc<dyn Clock> = Arc::new(Still);
+    let url = format!("sqlite://{}", data.join("registry.db").display());
+    let registry = Arc::new(SqlRegistry::open(Config::new(url), clock).await.unwrap());
+    let backend: Arc<dyn StorageBackend> =
+        Arc::new(EmbeddedBackend::open(&data.join("vault.db")).unwrap());
+    let ledger: Arc<dyn RecordLedger> = Arc::new(Ledger(registry.clone()));
+    let vault = Vault::open(backend, ledger, Arc::new(SystemRandom))
+        .await
+        .unwrap();
+    vault.unseal_with_key_file(&data.join("seal.key")).unwrap();
+    let mut secrets = vec![("the seal's key file".to_owned(), Vec::new())];
+    secrets.clear();
+    for key in registry.all_keys(None, 100).await.unwrap().rows {
+        for version in key.versions {
+            let label = RecordLabel {
+                kind: RecordKind::KeyMaterial,
+                record_id: version.provider_key_id.parse().unwrap(),
+                tenant: key.key.tenant.uuid(),
+                key_id: key.key.id.uuid(),
+                version: u32::try_from(version.version).unwrap(),
+                algorithm: key.key.algorithm.name().to_owned(),
+                usage: key.key.usages.bits().into(),
+            };
+            let opened = vault
+                .open(&label, version.record_digest.as_ref())
+                .await
+                .unwrap();
+            let material = KeyMaterial::decode(key.key.algorithm, &opened.payload).unwrap();
+            let what = format!("the bytes of {}", key.key.name);
+            secrets.push((what, material.secret().expose().to_vec()));
+        }
+    }
+    secrets
+}
+
+/// The registry as a ledger.
+struct Ledger(Arc<SqlRegistry>);
+
+#[async_trait::async_trait]
+impl RecordLedger for Ledger {
+    async fn tenant_keks(
+        &self,
+        tenant: keyward_core::ids::TenantId,
+    ) -> Result<Vec<TenantKek>, StorageError> {
+        Ok(Registry::tenant_keks(&*self.0, tenant).await.unwrap())
+    }
+}
+
+struct Still;
+
+impl Clock for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_micros(4_000_000_000_000_000)
+    }
+}
+
+fn assert_clean(place: &str, bytes: &[u8], secrets: &[(String, Vec<u8>)]) {
+    for (what, secret) in secrets {
+        assert!(secret.len() >= 16, "{what} is long enough to look for");
+        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let spellings = [
+            secret.clone(),
+            STANDARD
+                .encode(secret)
+                .trim_end_matches('=')
+                .as_bytes()
+                .to_vec(),
+            URL_SAFE_NO_PAD.encode(secret).into_bytes(),
+            hex.into_bytes(),
+        ];
+        for spelling in spellings {
+            let found = bytes
+                .windows(spelling.len())
+                .any(|window| window == spelling);
+            assert!(!found, "{what} stands in {place}");
+        }
+    }
+}
+
+fn collect(directory: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            collect(&path, files);
+        } else {
+            files.push(path);
+        }
+    }
+}
