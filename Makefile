@@ -31,6 +31,7 @@ test: prepare ## Install what the tests need, then run every check there is
 	step cargo build $(LOCKED) --workspace --all-targets
 	step cargo test $(LOCKED) --workspace
 	step cargo xtask tidy
+	step cargo xtask tour
 
 prepare:
 	@.ci/prepare
@@ -39,7 +40,8 @@ fmt: ## Format the code
 	@cargo fmt --all
 
 bench: ## Measure the server beside a no-op handler on the same stack
-	@cargo bench $(LOCKED) --package keyward
+	@.ci/prepare bench
+	cargo bench $(LOCKED) --package keyward
 
 docs: ## Write the generated pages in docs/, and the code's own documentation in target/doc
 	@cargo xtask generate

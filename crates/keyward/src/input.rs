@@ -19,13 +19,13 @@ const BYTES_MAX: u64 = 48 * 1024 * 1024;
 pub struct Source {
     /// Read from this file instead of standard input
     #[arg(long = "in", value_name = "FILE")]
-    file: Option<PathBuf>,
+    source_file: Option<PathBuf>,
 }
 
 impl Source {
     /// Reads everything.
     pub fn read(&self) -> Result<Zeroizing<Vec<u8>>, Failure> {
-        let Some(path) = &self.file else {
+        let Some(path) = &self.source_file else {
             if io::stdin().is_terminal() {
                 output::say("reading from standard input; end with Ctrl-D\n");
             }
@@ -46,7 +46,7 @@ impl Source {
 /// Reads text on one line from a file.
 pub fn line_of_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Source {
-        file: Some(path.to_owned()),
+        source_file: Some(path.to_owned()),
     }
     .read_line()
 }
@@ -78,18 +78,18 @@ fn read_all(source: impl Read, name: &str) -> Result<Zeroizing<Vec<u8>>, Failure
 pub struct Target {
     /// Write to this file (mode 0600) instead of standard output
     #[arg(long = "out", value_name = "FILE")]
-    file: Option<PathBuf>,
+    target_file: Option<PathBuf>,
 }
 
 impl Target {
     /// Whether a file was named.
     pub const fn is_file(&self) -> bool {
-        self.file.is_some()
+        self.target_file.is_some()
     }
 
     /// Writes bytes as they are.
     pub fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
-        match &self.file {
+        match &self.target_file {
             Some(path) => private_file::write(path, bytes).map_err(Failure::local),
             None => output::write(bytes),
         }

@@ -35,6 +35,14 @@ pub fn write(bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Writes what is shown only once: a reader who is gone is an error here.
+pub fn write_whole(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    out.write_all(bytes)
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::local(format!("the output cannot be written: {error}")))
+}
+
 /// Writes a line of a result.
 pub fn line(text: &str) -> Result<(), Failure> {
     write(format!("{text}\n").as_bytes())

@@ -31,7 +31,7 @@ async fn the_api_keeps_to_its_document_whatever_is_sent() {
         .arg(format!("Authorization: Bearer {}", server.api.token()))
         .args([
             "--max-examples",
-            "12",
+            "8",
             "--seed",
             "4711",
             "--workers",

@@ -76,3 +76,35 @@ pub(crate) fn chunk_sizes(rows: usize, largest: usize) -> Vec<usize> {
     }
     sizes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_parameters_are_numbered_through() {
+        assert_eq!(value_rows(1, 2), "($1, $2)");
+        assert_eq!(value_rows(2, 3), "($1, $2, $3), ($4, $5, $6)");
+    }
+
+    #[test]
+    fn chunks_cover_every_row_with_few_sizes() {
+        assert_eq!(chunk_sizes(0, 64), Vec::<usize>::new());
+        assert_eq!(chunk_sizes(1, 64), [1]);
+        assert_eq!(chunk_sizes(150, 64), [64, 64, 16, 4, 2]);
+        for rows in 0..300 {
+            let sizes = chunk_sizes(rows, 64);
+            assert_eq!(sizes.iter().sum::<usize>(), rows);
+            assert!(sizes.iter().all(|size| size.is_power_of_two()));
+        }
+    }
+
+    #[test]
+    fn a_statement_numbers_what_it_binds() {
+        let mut statement = Statement::new("SELECT 1 WHERE a = ");
+        statement.bind(Value::Int(Some(1))).push(" AND b = ").bind(Value::Flag(true));
+        let (text, values) = statement.finish();
+        assert_eq!(text, "SELECT 1 WHERE a = $1 AND b = $2");
+        assert_eq!(values, [Value::Int(Some(1)), Value::Flag(true)]);
+    }
+}

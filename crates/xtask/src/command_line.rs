@@ -34,7 +34,8 @@ fn write_command(page: &mut String, command: Command, before: &str, depth: usize
     let mut shown = command.term_width(WIDTH).mut_args(|argument| {
         let is_everywhere = argument.is_global_set() || argument.get_id() == "help";
         let hidden = argument.is_hide_set() || (is_everywhere && !is_root);
-        argument.hide(hidden)
+        // The variables' names, not what they hold here and now.
+        argument.hide(hidden).hide_env_values(true)
     });
     let help = shown.render_long_help().to_string();
     let lines: Vec<&str> = help.trim().lines().map(str::trim_end).collect();

@@ -116,13 +116,11 @@ fn tests(found: &[Token<'_>]) -> Vec<(usize, usize)> {
 /// `cfg(test)`, `cfg(all(test, …))`, `test`, `tokio::test`; not `cfg(not(test))`.
 fn marks_test(attribute: &[Token<'_>]) -> bool {
     let words: Vec<&str> = attribute.iter().map(|token| token.text).collect();
-    match words.first() {
-        Some(&"cfg") => words.contains(&"test") && !words.contains(&"not"),
-        _ => {
-            let path: Vec<&&str> = words.iter().take_while(|word| **word != "(").collect();
-            path.last() == Some(&&"test")
-        }
+    if words.first() == Some(&"cfg") {
+        return words.contains(&"test") && !words.contains(&"not");
     }
+    let path = words.iter().take_while(|word| **word != "(");
+    path.last() == Some(&"test")
 }
 
 /// The last token of the item that begins at `at`, further attributes included.

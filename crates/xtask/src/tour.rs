@@ -213,10 +213,8 @@ impl Shell {
             .map_err(|error| error.to_string())?;
         printed.pop();
         let text = String::from_utf8_lossy(&printed);
-        Ok(text
-            .lines()
-            .map(|line| format!("{}\n", line.trim_end()))
-            .collect())
+        let lines = text.lines().flat_map(|line| [line.trim_end(), "\n"]);
+        Ok(lines.collect())
     }
 }
 

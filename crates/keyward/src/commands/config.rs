@@ -22,12 +22,12 @@ pub struct ConfigFlags {
 }
 
 impl ConfigFlags {
-    /// Reads the settings: file, then environment, then flags.
+    /// Reads the settings: file, then environment, then what other flags stand for, then `--set`.
     pub fn load(&self, environment: &Environment, more: &[String]) -> Result<Config, Failure> {
         let sources = Sources {
             file: self.config.clone(),
             environment: environment.variables().clone(),
-            flags: self.set.iter().chain(more).cloned().collect(),
+            flags: more.iter().chain(&self.set).cloned().collect(),
         };
         config::load(&sources).map_err(|error| {
             Failure::usage(error).next("docs/configuration.md lists every setting")

@@ -10,7 +10,7 @@ use keyward_vault::SealSetup;
 
 use crate::commands::config::ConfigFlags;
 use crate::environment::Environment;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::output;
 use crate::server::config::{self, Config};
 use crate::server::dev::Welcome;
@@ -82,7 +82,9 @@ pub struct InitCommand {
 impl InitCommand {
     /// Does it.
     pub fn run(self, environment: &Environment) -> Result<(), Failure> {
-        let set: Vec<String> = self.data.as_deref().map(data_setting).into_iter().collect();
+        let quiet = "log.level=warn".to_owned();
+        let data = self.data.as_deref().map(data_setting);
+        let set: Vec<String> = [quiet].into_iter().chain(data).collect();
         let config = self.config.load(environment, &set)?;
         let setup = match &self.key_file {
             Some(file) => SealSetup::KeyFile(std::path::absolute(file).map_err(Failure::usage)?),
@@ -239,14 +241,10 @@ fn hand_out(made: &Initialized, setup: &SealSetup) -> Result<(), Failure> {
     text.push_str(
         "\n\nStore it with `keyward login`, make principals with roles of their own, then revoke it.\n",
     );
-    output::write(text.as_bytes()).map_err(|failure| {
+    output::write_whole(text.as_bytes()).map_err(|failure| {
         // The worst moment to lose the output: say what that means.
-        Failure::new(Exit::Failure, failure_text(&failure)).next(
+        failure.about("what is shown once could not be shown").next(
             "remove the data directory and run `keyward init` again: nothing was protected yet",
         )
     })
-}
-
-fn failure_text(failure: &Failure) -> String {
-    format!("the shares and the token could not be shown ({failure:?})")
 }

@@ -10,6 +10,7 @@ use keyward_crypto::random::{Random, SystemRandom};
 use keyward_http::HttpConfig;
 use keyward_http::config::Rate;
 use keyward_providers::NativeProvider;
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
@@ -25,25 +26,53 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Serves until a signal says to stop. `listening` is told where, once connections are accepted.
 pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(), StartError> {
-    let config = &assembly.deployment.config;
-    let tls = server_tls(config, assembly.deployment.data_dir.path())?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let address = config.listen.address;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| StartError::Listen { address, source })?;
-    let url = format!("{scheme}://{}", listener.local_addr()?);
-    let http = http_config(&assembly)?;
+    let door = match Door::open(&assembly).await {
+        Ok(door) => door,
+        Err(error) => {
+            // The reason counts more than what stopping might add to it.
+            let _ = assembly.stop().await;
+            return Err(error);
+        }
+    };
     let stopping = stop_signal()?;
-    listening(&url);
+    listening(&door.url);
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone()));
-    let served = keyward_http::serve(listener, tls, assembly.node.clone(), http, stopping).await;
+    let node = assembly.node.clone();
+    let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
     clockwork.abort();
     // Aborted: what a tick had begun is in one transaction or not at all.
     let _ = clockwork.await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)
+}
+
+/// Where requests come in.
+struct Door {
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    http: HttpConfig,
+    url: String,
+}
+
+impl Door {
+    async fn open(assembly: &Assembly) -> Result<Self, StartError> {
+        let config = &assembly.deployment.config;
+        let tls = server_tls(config, assembly.deployment.data_dir.path())?;
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let address = config.listen.address;
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| StartError::Listen { address, source })?;
+        let url = format!("{scheme}://{}", listener.local_addr()?);
+        let http = http_config(assembly)?;
+        Ok(Self {
+            listener,
+            tls,
+            http,
+            url,
+        })
+    }
 }
 
 fn stop_signal() -> Result<impl Future<Output = ()> + Send, StartError> {

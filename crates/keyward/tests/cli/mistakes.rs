@@ -106,3 +106,13 @@ fn a_directory_of_a_newer_keyward_is_left_alone() {
     started.refused(1, &["format 7", "newer"]);
     assert!(!stage.path("data/registry.db").exists());
 }
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let (_stage, dev) = with_dev();
+    let address = dev.said("address").replace("http://", "");
+    let stage = Stage::new();
+    stage
+        .keyward(&format!("dev --listen {address}"))
+        .refused(1, &["cannot be listened on", &address, "next:"]);
+}

@@ -95,7 +95,7 @@ fn signatures_and_codes_hold_for_their_message_only() {
 #[test]
 fn a_life_from_pending_to_pending_destruction() {
     let (stage, _dev) = with_dev();
-    let state = || {
+    let now = || {
         stage.keyward("key show k --output json").json()["state"]
             .as_str()
             .unwrap()
@@ -115,7 +115,7 @@ fn a_life_from_pending_to_pending_destruction() {
         ("cancel-destruction k", "compromised"),
     ] {
         stage.keyward(&format!("key {words}")).done();
-        assert_eq!(state(), after, "{words}");
+        assert_eq!(now(), after, "{words}");
     }
     let found = stage
         .keyward("key list --tag team=blue --state compromised --class CLINICAL")

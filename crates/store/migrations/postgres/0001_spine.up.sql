@@ -139,8 +139,6 @@ CREATE TABLE keys (
     CONSTRAINT keys_primary_is_given CHECK (primary_version <= latest_version),
     CONSTRAINT keys_use_limit_whole CHECK ((use_limit_uses IS NULL) = (use_limit_bytes IS NULL))
 );
-CREATE UNIQUE INDEX keys_id_tenant ON keys (id, tenant_id);
-CREATE UNIQUE INDEX keys_name ON keys (tenant_id, name);
 CREATE INDEX keys_created_at ON keys (tenant_id, created_at, id);
 CREATE INDEX keys_state ON keys (tenant_id, primary_state, name);
 CREATE INDEX keys_data_class ON keys (tenant_id, data_class, name) WHERE data_class IS NOT NULL;
@@ -150,6 +148,10 @@ CREATE INDEX keys_owner ON keys (tenant_id, owner, name);
 CREATE INDEX keys_policy ON keys (rotation_policy, name) WHERE rotation_policy IS NOT NULL;
 CREATE INDEX keys_created_by ON keys (created_by, name) WHERE created_by IS NOT NULL;
 CREATE INDEX keys_expires_at ON keys (tenant_id, primary_expires_at) WHERE primary_expires_at IS NOT NULL;
+-- These two come last: before there are statistics PostgreSQL takes the newest of indexes that look
+-- equally good, and keeps that plan for its foreign key checks.
+CREATE UNIQUE INDEX keys_name ON keys (tenant_id, name);
+CREATE UNIQUE INDEX keys_id_tenant ON keys (id, tenant_id);
 
 CREATE TABLE key_versions (
     id UUID NOT NULL PRIMARY KEY,
@@ -236,8 +238,8 @@ CREATE TABLE key_tags (
     PRIMARY KEY (key_id, name),
     CONSTRAINT key_tags_of_key FOREIGN KEY (key_id, tenant_id) REFERENCES keys (id, tenant_id) ON DELETE CASCADE
 );
-CREATE INDEX key_tags_value ON key_tags (tenant_id, name, value, key_name);
-CREATE INDEX key_tags_name ON key_tags (tenant_id, name, key_name);
+CREATE INDEX key_tags_value ON key_tags (tenant_id, name, value, key_name, key_id);
+CREATE INDEX key_tags_name ON key_tags (tenant_id, name, key_name, key_id);
 
 CREATE TABLE key_labels (
     key_id UUID NOT NULL,
@@ -248,7 +250,7 @@ CREATE TABLE key_labels (
     PRIMARY KEY (key_id, kind, value),
     CONSTRAINT key_labels_of_key FOREIGN KEY (key_id, tenant_id) REFERENCES keys (id, tenant_id) ON DELETE CASCADE
 );
-CREATE INDEX key_labels_value ON key_labels (tenant_id, kind, value, key_name);
+CREATE INDEX key_labels_value ON key_labels (tenant_id, kind, value, key_name, key_id);
 
 CREATE TABLE key_text (
     key_id UUID NOT NULL PRIMARY KEY REFERENCES keys (id) ON DELETE CASCADE,

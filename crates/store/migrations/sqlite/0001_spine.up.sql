@@ -130,8 +130,6 @@ CREATE TABLE keys (
     CONSTRAINT keys_use_limit_whole CHECK ((use_limit_uses IS NULL) = (use_limit_bytes IS NULL)),
     CONSTRAINT keys_primary_exists FOREIGN KEY (id, primary_version) REFERENCES key_versions (key_id, version) ON DELETE NO ACTION DEFERRABLE INITIALLY DEFERRED
 ) STRICT;
-CREATE UNIQUE INDEX keys_id_tenant ON keys (id, tenant_id);
-CREATE UNIQUE INDEX keys_name ON keys (tenant_id, name);
 CREATE INDEX keys_created_at ON keys (tenant_id, created_at, id);
 CREATE INDEX keys_state ON keys (tenant_id, primary_state, name);
 CREATE INDEX keys_data_class ON keys (tenant_id, data_class, name) WHERE data_class IS NOT NULL;
@@ -141,6 +139,8 @@ CREATE INDEX keys_owner ON keys (tenant_id, owner, name);
 CREATE INDEX keys_policy ON keys (rotation_policy, name) WHERE rotation_policy IS NOT NULL;
 CREATE INDEX keys_created_by ON keys (created_by, name) WHERE created_by IS NOT NULL;
 CREATE INDEX keys_expires_at ON keys (tenant_id, primary_expires_at) WHERE primary_expires_at IS NOT NULL;
+CREATE UNIQUE INDEX keys_name ON keys (tenant_id, name);
+CREATE UNIQUE INDEX keys_id_tenant ON keys (id, tenant_id);
 
 CREATE TABLE key_versions (
     id BLOB NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -225,8 +225,8 @@ CREATE TABLE key_tags (
     PRIMARY KEY (key_id, name),
     CONSTRAINT key_tags_of_key FOREIGN KEY (key_id, tenant_id) REFERENCES keys (id, tenant_id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX key_tags_value ON key_tags (tenant_id, name, value, key_name);
-CREATE INDEX key_tags_name ON key_tags (tenant_id, name, key_name);
+CREATE INDEX key_tags_value ON key_tags (tenant_id, name, value, key_name, key_id);
+CREATE INDEX key_tags_name ON key_tags (tenant_id, name, key_name, key_id);
 
 CREATE TABLE key_labels (
     key_id BLOB NOT NULL,
@@ -237,7 +237,7 @@ CREATE TABLE key_labels (
     PRIMARY KEY (key_id, kind, value),
     CONSTRAINT key_labels_of_key FOREIGN KEY (key_id, tenant_id) REFERENCES keys (id, tenant_id) ON DELETE CASCADE
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX key_labels_value ON key_labels (tenant_id, kind, value, key_name);
+CREATE INDEX key_labels_value ON key_labels (tenant_id, kind, value, key_name, key_id);
 
 CREATE VIRTUAL TABLE key_text USING fts5 (tokens, content = '', contentless_delete = 1, detail = none, tokenize = 'ascii');
 

@@ -75,9 +75,10 @@ pub(crate) async fn all(
     limit: usize,
 ) -> Result<Page<KeyWithVersions>, RegistryError> {
     let statement = sql!(
+        // CROSS JOIN keeps SQLite from beginning at the versions.
         "SELECT {} FROM (SELECT i.id FROM keys i WHERE i.id > $1 ORDER BY i.id LIMIT $2) o \
-         JOIN keys k ON k.id = o.id JOIN key_versions v ON v.key_id = k.id \
-         ORDER BY v.key_id, v.version",
+         CROSS JOIN keys k CROSS JOIN key_versions v \
+         WHERE k.id = o.id AND v.key_id = k.id ORDER BY o.id, v.version",
         version_and_key()
     );
     let after = Value::Uuid(Some(after.map_or(Uuid::nil(), KeyId::uuid)));

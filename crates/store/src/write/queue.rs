@@ -116,3 +116,111 @@ impl Lanes {
         batch
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
+    use keyward_core::names::CorrelationId;
+    use keyward_core::noun::action::Action;
+    use keyward_core::time::Timestamp;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn commit(tenant: u128, number: i64) -> Commit {
+        let tenant = TenantId::from_uuid(Uuid::from_u128(tenant));
+        let resource = Resource { version: Some(number), ..Resource::default() };
+        Commit {
+            tenant: Some(tenant),
+            writes: Vec::new(),
+            event: AuditEvent {
+                time: Timestamp::default(),
+                node: "node-1".into(),
+                tenant: Some(tenant),
+                actor: Actor::system(),
+                action: Action::KeyCreate,
+                resource,
+                outcome: Outcome::Ok,
+                reason: None,
+                correlation_id: CorrelationId::new("request-1").unwrap(),
+                details: BTreeMap::new(),
+                used: Vec::new(),
+                revision: None,
+                change: None,
+            },
+            idempotency: None,
+        }
+    }
+
+    /// Tenant and number of each commit, in the order in which the writer gets them.
+    fn order(batch: &[Waiting]) -> Vec<(u128, i64)> {
+        let told = |waiting: &Waiting| {
+            let tenant = waiting.commit.tenant.unwrap().uuid().as_u128();
+            (tenant, waiting.commit.event.resource.version.unwrap())
+        };
+        batch.iter().map(told).collect()
+    }
+
+    /// Invariant 5: a tenant who floods the queue waits behind itself, not before the others.
+    #[tokio::test]
+    async fn i05_a_flood_of_one_tenant_leaves_the_others_their_turn() {
+        let queue = Arc::new(FairQueue::new(1_000));
+        let submit = |tenant, number| {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move { queue.submit(commit(tenant, number)).await })
+        };
+        for number in 0..500 {
+            submit(1, number);
+        }
+        submit(2, 0);
+        submit(3, 0);
+        submit(2, 1);
+        // On this one-threaded runtime everything submitted runs before the last task spawned.
+        tokio::spawn(async {}).await.unwrap();
+
+        let batch = queue.next(6).await.unwrap();
+        assert_eq!(order(&batch), [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2)]);
+        let rest = queue.next(1_000).await.unwrap();
+        let expected: Vec<(u128, i64)> = (3..500).map(|number| (1, number)).collect();
+        assert_eq!(order(&rest), expected);
+    }
+
+    #[tokio::test]
+    async fn a_full_lane_lets_in_who_waits_when_a_place_is_free() {
+        let queue = Arc::new(FairQueue::new(2));
+        for number in 0..5 {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move { queue.submit(commit(1, number)).await });
+        }
+        tokio::spawn(async {}).await.unwrap();
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let batch = queue.next(10).await.unwrap();
+            assert!(batch.len() <= 2);
+            seen.extend(order(&batch));
+            drop(batch);
+            tokio::spawn(async {}).await.unwrap();
+        }
+        assert_eq!(seen.len(), 5);
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_gives_out_what_it_has_and_takes_no_more() {
+        let queue = Arc::new(FairQueue::new(10));
+        let waiting = {
+            let queue = Arc::clone(&queue);
+            tokio::spawn(async move { queue.submit(commit(1, 1)).await })
+        };
+        tokio::spawn(async {}).await.unwrap();
+        queue.close();
+        let refused = queue.submit(commit(1, 2)).await;
+        assert!(matches!(refused, Err(RegistryError::Unavailable { .. })));
+        assert_eq!(queue.next(10).await.unwrap().len(), 1);
+        assert!(queue.next(10).await.is_none());
+        // Whoever was never answered is told so.
+        assert!(matches!(waiting.await.unwrap(), Err(RegistryError::Unavailable { .. })));
+    }
+}

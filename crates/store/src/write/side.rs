@@ -6,6 +6,7 @@
 //! nothing. Both indexes only propose: the searched text itself decides.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use keyward_core::ids::{KeyId, TenantId};
 use keyward_core::noun::key::Key;
@@ -34,7 +35,8 @@ pub(crate) fn search_tokens(tenant: TenantId, lower_case: &str) -> Vec<String> {
             let piece: String = piece.iter().collect();
             let mut token = tenant[..8].to_owned();
             for byte in piece.bytes() {
-                token.push_str(&format!("{byte:02x}"));
+                // Writing to a String cannot fail.
+                let _ = write!(token, "{byte:02x}");
             }
             tokens.insert(token);
         }
@@ -235,4 +237,17 @@ pub(super) async fn replace_tags_and_labels(
         .await
         .map_err(Trouble::with("key_labels"))?;
     insert_tags_and_labels(transaction, &[key]).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_the_pieces_of_each_part_under_the_tenant() {
+        let tenant = TenantId::from_uuid(uuid::Uuid::from_u128(0xabcd_ef01 << 96));
+        let text = format!("abcd{PART_END}\u{e4}bc{PART_END}xy");
+        let tokens = search_tokens(tenant, &text);
+        assert_eq!(tokens, ["abcdef01616263", "abcdef01626364", "abcdef01c3a46263"]);
+    }
 }

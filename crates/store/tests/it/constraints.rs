@@ -47,8 +47,13 @@ fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
         Step::EndOverlap,
         Step::Compromise,
         Step::Schedule,
+        Step::Schedule,
         Step::Cancel,
         Step::BeginDestruction,
+        Step::BeginDestruction,
+        Step::BeginDestruction,
+        Step::CompleteDestruction,
+        Step::CompleteDestruction,
         Step::CompleteDestruction,
     ]);
     // Half of the steps mean one version, half of them all that they can mean.
@@ -100,7 +105,7 @@ both! {
     async fn i07_the_schema_accepts_whatever_the_state_table_allows(world: World) {
         let mut runner = TestRunner::deterministic();
         let mut states = std::collections::BTreeSet::new();
-        for walk in 0..25 {
+        for walk in 0..40 {
             let mut made = world.make.key(&format!("key-{walk}"));
             made.version.state = State::Pending;
             made.version.activated_at = None;

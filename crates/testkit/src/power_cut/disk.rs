@@ -15,7 +15,8 @@ use super::fate::{Change, Fate, apply};
 use super::history::{Effect, FileId, History};
 
 /// Syncs that a disk is told to leave out, as if the process had not called them: what a test of
-/// the test needs.
+/// the test needs. They are left out from the first acknowledgement on: it is promises that shall
+/// be lost, not an empty file's first page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Omission {
     /// None: every sync does what it says.
@@ -64,8 +65,8 @@ enum Node {
 struct NameChange {
     event: usize,
     path: PathBuf,
-    adds: bool,
-    node: Node,
+    /// What it names now; none if it is gone.
+    now: Option<Node>,
 }
 
 #[derive(Clone, Copy)]
@@ -145,8 +146,9 @@ impl<'h> Disk<'h> {
                 Node::File(id) => {
                     let file = &self.files[id.0];
                     let unsynced = file.unsynced.iter().chain(&under_way);
-                    let changes: Vec<_> =
-                        unsynced.filter_map(|event| self.change(*event, id)).collect();
+                    let changes: Vec<_> = unsynced
+                        .filter_map(|event| self.change(*event, id))
+                        .collect();
                     let bytes = fate.contents(&file.durable, &changes, dice);
                     image.files.insert(path, bytes);
                 }
@@ -166,10 +168,9 @@ impl<'h> Disk<'h> {
         let mut names = self.durable_names.clone();
         let mut kept = HashMap::new();
         for (place, change) in changes.iter().enumerate() {
-            let keeps =
-                *kept.entry(change.event).or_insert_with(|| {
-                    fate.keeps_name(place, changes.len(), dice)
-                });
+            let keeps = *kept
+                .entry(change.event)
+                .or_insert_with(|| fate.keeps_name(place, changes.len(), dice));
             if keeps {
                 change.apply(&mut names);
             }
@@ -179,14 +180,16 @@ impl<'h> Disk<'h> {
 
     fn begin(&mut self, event: usize) {
         let covered = match &self.history.events[event].effect {
-            Effect::SyncFile(file) if !self.omits_file(*file) => {
-                self.files[file.0].unsynced.clone()
-            }
-            Effect::SyncDirectory(directory) if self.omission != Omission::DirectorySyncs => {
+            _ if self.omits(event) => return,
+            Effect::SyncFile(file) => self.files[file.0].unsynced.clone(),
+            Effect::SyncDirectory(directory) => {
                 let inside = |change: &&NameChange| change.path.parent() == Some(directory);
-                self.unsynced_names.iter().filter(inside).map(|change| change.event).collect()
+                self.unsynced_names
+                    .iter()
+                    .filter(inside)
+                    .map(|change| change.event)
+                    .collect()
             }
-            Effect::SyncFile(_) | Effect::SyncDirectory(_) => return,
             _ => {
                 self.under_way.insert(event);
                 return;
@@ -220,8 +223,9 @@ impl<'h> Disk<'h> {
         // A sync that ran beside this one may have made some of them durable already.
         let covered: BTreeSet<usize> = covered.iter().copied().collect();
         let unsynced = std::mem::take(&mut self.files[id.0].unsynced);
-        let (now, later): (Vec<_>, Vec<_>) =
-            unsynced.into_iter().partition(|event| covered.contains(event));
+        let (now, later): (Vec<_>, Vec<_>) = unsynced
+            .into_iter()
+            .partition(|event| covered.contains(event));
         for event in now {
             if let Some(change) = self.change(event, id) {
                 apply(&mut self.files[id.0].durable, change);
@@ -253,41 +257,45 @@ impl<'h> Disk<'h> {
     }
 
     fn name_changes(&self, event: usize) -> Vec<NameChange> {
-        let change = |path: &Path, adds, node| NameChange {
+        let change = |path: &Path, now| NameChange {
             event,
             path: path.to_owned(),
-            adds,
-            node,
+            now,
         };
         match &self.history.events[event].effect {
-            Effect::AddName(path, file) => vec![change(path, true, Node::File(*file))],
-            Effect::RemoveName(path, file) => vec![change(path, false, Node::File(*file))],
-            Effect::Rename(from, to, file) => vec![
-                change(from, false, Node::File(*file)),
-                change(to, true, Node::File(*file)),
-            ],
-            Effect::MakeDirectory(path) => vec![change(path, true, Node::Directory)],
+            Effect::AddName(path, file) => vec![change(path, Some(Node::File(*file)))],
+            Effect::RemoveName(path) => vec![change(path, None)],
+            Effect::Rename(from, to, file) => {
+                vec![change(from, None), change(to, Some(Node::File(*file)))]
+            }
+            Effect::MakeDirectory(path) => vec![change(path, Some(Node::Directory))],
             _ => Vec::new(),
         }
     }
 
-    fn omits_file(&self, file: FileId) -> bool {
-        match self.omission {
-            Omission::FileSyncs => true,
-            Omission::SyncsOf(name) => self.history.files[file.0].ends_with(name),
-            Omission::Nothing | Omission::DirectorySyncs => false,
+    fn omits(&self, event: usize) -> bool {
+        let event = &self.history.events[event];
+        let promised = self.history.acknowledgements.first();
+        if promised.is_none_or(|first| event.span.began < first.at) {
+            return false;
+        }
+        match (&event.effect, self.omission) {
+            (Effect::SyncFile(_), Omission::FileSyncs)
+            | (Effect::SyncDirectory(_), Omission::DirectorySyncs) => true,
+            (Effect::SyncFile(file), Omission::SyncsOf(name)) => {
+                self.history.files[file.0].ends_with(name)
+            }
+            _ => false,
         }
     }
 }
 
 impl NameChange {
     fn apply(&self, names: &mut BTreeMap<PathBuf, Node>) {
-        if self.adds {
-            names.insert(self.path.clone(), self.node);
-        } else if names.get(&self.path) == Some(&self.node) {
-            // Another file may have the name by now.
-            names.remove(&self.path);
-        }
+        match self.now {
+            Some(node) => names.insert(self.path.clone(), node),
+            None => names.remove(&self.path),
+        };
     }
 }
 

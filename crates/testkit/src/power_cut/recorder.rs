@@ -45,7 +45,9 @@ pub struct Recorder {
 impl Recorder {
     /// Keeps the recording, and the directory in which the process works, in a folder of its own.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self { folder: folder.into() }
+        Self {
+            folder: folder.into(),
+        }
     }
 
     /// Where the trace is.
@@ -74,7 +76,17 @@ impl Recorder {
             _ => std::fs::create_dir_all(self.root())?,
         }
         let output = Command::new("strace")
-            .args(["-f", "--seccomp-bpf", "-y", "-xx", "-s", STRING_BYTES, "-e", CALLS, "-o"])
+            .args([
+                "-f",
+                "--seccomp-bpf",
+                "-y",
+                "-xx",
+                "-s",
+                STRING_BYTES,
+                "-e",
+                CALLS,
+                "-o",
+            ])
             .arg(self.trace())
             .arg(program)
             .args(arguments)
@@ -88,7 +100,9 @@ impl Recorder {
         if !output.status.success() {
             let said = [output.stderr, output.stdout].concat();
             let last = &said[said.len().saturating_sub(OUTPUT_BYTES_MAX)..];
-            return Err(RecordError::Process(String::from_utf8_lossy(last).into_owned()));
+            return Err(RecordError::Process(
+                String::from_utf8_lossy(last).into_owned(),
+            ));
         }
         self.replay()
     }
@@ -110,5 +124,9 @@ impl Recorder {
 pub fn acknowledge(what: &str) -> io::Result<()> {
     let line = format!("{ACKNOWLEDGED}{what}\n");
     let written = rustix::io::write(io::stdout().as_fd(), line.as_bytes())?;
-    if written == line.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
+    if written == line.len() {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::WriteZero.into())
+    }
 }

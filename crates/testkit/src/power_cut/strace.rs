@@ -249,9 +249,7 @@ impl Parts<'_> {
     fn described(&self, text: &str) -> Result<(Option<i64>, PathBuf), TraceError> {
         let what = "a descriptor is not described";
         let (number, rest) = text.split_once('<').unwrap_or((text, ">"));
-        let (path, _) = rest
-            .split_once('>')
-            .ok_or_else(|| self.malformed(what))?;
+        let (path, _) = rest.split_once('>').ok_or_else(|| self.malformed(what))?;
         let mut bytes = Vec::new();
         // Sockets and the like have a description that is no path.
         if path.starts_with('\\') {

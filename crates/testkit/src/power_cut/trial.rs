@@ -1,7 +1,9 @@
 //! Many power cuts of one history, each followed by a look at what is left.
 
-use std::fmt;
 use std::path::Path;
+use std::{fmt, io};
+
+use tempfile::TempDir;
 
 use super::dice::Dice;
 use super::disk::{Disk, Omission};
@@ -81,6 +83,12 @@ pub struct Trials<'h> {
     pub omission: Omission,
 }
 
+/// Where what is left is looked at: in memory where that is possible, since the looking is to be
+/// fast and not durable.
+fn directory() -> io::Result<TempDir> {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())
+}
+
 impl Trials<'_> {
     /// Cuts the power again and again, and lets `check` look at each directory that is left,
     /// knowing what had been acknowledged. Stops at the first violation that `counts`; otherwise
@@ -101,9 +109,12 @@ impl Trials<'_> {
             // Of its own, so that one cut can be tried without the others.
             let mut dice = Dice::new(self.seed.rotate_left(32) ^ cut);
             let fate = Fate::roll(&mut dice);
-            let acknowledged: Vec<&str> =
-                told.iter().take_while(|one| one.at < *cut).map(|one| &*one.text).collect();
-            let left = tempfile::tempdir();
+            let acknowledged: Vec<&str> = told
+                .iter()
+                .take_while(|one| one.at < *cut)
+                .map(|one| &*one.text)
+                .collect();
+            let left = directory();
             let checked = match &left {
                 Ok(left) => match disk.after_power_cut(fate, &mut dice).write_to(left.path()) {
                     Ok(()) => check(left.path(), &acknowledged).await,
@@ -114,7 +125,13 @@ impl Trials<'_> {
             match checked {
                 Err(violation) if counts(&violation) => {
                     let (seed, cut, acknowledged) = (self.seed, *cut, acknowledged.len());
-                    return Err(Box::new(Failure { seed, cut, fate, acknowledged, violation }));
+                    return Err(Box::new(Failure {
+                        seed,
+                        cut,
+                        fate,
+                        acknowledged,
+                        violation,
+                    }));
                 }
                 _ => {}
             }
@@ -125,8 +142,12 @@ impl Trials<'_> {
     /// In order, since the disk is played forwards only.
     fn instants(&self) -> Vec<u64> {
         let mut dice = Dice::new(self.seed);
-        let mut after: Vec<u64> =
-            self.history.acknowledgements.iter().map(|one| one.at + 1).collect();
+        let mut after: Vec<u64> = self
+            .history
+            .acknowledgements
+            .iter()
+            .map(|one| one.at + 1)
+            .collect();
         let mut instants = vec![self.history.end];
         while !after.is_empty() && instants.len() < self.cuts * 2 / 3 {
             instants.push(after.swap_remove(dice.index(after.len())));

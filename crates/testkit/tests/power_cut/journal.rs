@@ -38,7 +38,14 @@ fn open(root: &Path) -> Result<Journal, OpenError> {
     };
     let deployment = Uuid::from_u128(0x7d44_8840_9dc0_41d1_b245_5ffd_ce74_fad2);
     let directory = root.join("audit");
-    Journal::open(&directory, config, "node-1".into(), deployment, Arc::new(Noon), Arc::new(Nobody))
+    Journal::open(
+        &directory,
+        config,
+        "node-1".into(),
+        deployment,
+        Arc::new(Noon),
+        Arc::new(Nobody),
+    )
 }
 
 pub async fn work(root: &Path) {
@@ -64,7 +71,11 @@ pub async fn work(root: &Path) {
 
 async fn check(root: &Path, acknowledged: &[&str]) -> Result<(), Violation> {
     let journal = open(root).map_err(|error| Violation::DoesNotOpen(error.to_string()))?;
-    let query = TailQuery { tenant: None, after: Some(0), limit: usize::MAX };
+    let query = TailQuery {
+        tenant: None,
+        after: Some(0),
+        limit: usize::MAX,
+    };
     let found = journal.tail(query).await;
     let found = found.map_err(|error| Violation::HalfMade(error.to_string()))?;
     let sequences = found.iter().map(|entry| entry.sequence);
@@ -94,10 +105,14 @@ async fn i02_the_journal_keeps_what_was_acknowledged_through_power_cuts() {
 
 #[tokio::test]
 async fn a_journal_that_does_not_sync_files_fails_the_check() {
-    JOURNAL.fails_without(Omission::FileSyncs, Violation::is_loss, check).await;
+    JOURNAL
+        .fails_without(Omission::FileSyncs, Violation::is_loss, check)
+        .await;
 }
 
 #[tokio::test]
 async fn a_journal_that_does_not_sync_directories_fails_the_check() {
-    JOURNAL.fails_without(Omission::DirectorySyncs, Violation::is_loss, check).await;
+    JOURNAL
+        .fails_without(Omission::DirectorySyncs, Violation::is_loss, check)
+        .await;
 }

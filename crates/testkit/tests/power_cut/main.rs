@@ -64,7 +64,10 @@ struct Recording {
 
 impl Recording {
     const fn of(part: &'static str) -> Self {
-        Self { part, history: OnceLock::new() }
+        Self {
+            part,
+            history: OnceLock::new(),
+        }
     }
 
     fn recorder(&self) -> Recorder {
@@ -89,11 +92,17 @@ impl Recording {
     /// Every cut must leave what the check asks for.
     async fn survives(&self, check: impl AsyncFn(&Path, &[&str]) -> Result<(), Violation>) {
         let history = self.history();
-        assert!(history.acknowledgements.len() >= 200, "too little was promised");
+        assert!(
+            history.acknowledgements.len() >= 200,
+            "too little was promised"
+        );
         let trials = self.trials(CUTS, Omission::Nothing);
         let tried = trials.run(|_| true, check).await;
         let tried = tried.unwrap_or_else(|failure| {
-            panic!("{failure}\nthe recording: {}", self.recorder().trace().display())
+            panic!(
+                "{failure}\nthe recording: {}",
+                self.recorder().trace().display()
+            )
         });
         assert_eq!(tried, CUTS);
     }
@@ -110,7 +119,12 @@ impl Recording {
     }
 
     fn trials(&self, cuts: usize, omission: Omission) -> Trials<'_> {
-        Trials { history: self.history(), seed: seed(), cuts, omission }
+        Trials {
+            history: self.history(),
+            seed: seed(),
+            cuts,
+            omission,
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{Noon, Recording, TASKS, seed};
 static REGISTRY: Recording = Recording::of("registry");
 
 /// Commits that each task makes in each of two lives.
-const COMMITS: usize = 20;
+const COMMITS: usize = 15;
 
 async fn open(root: &Path) -> Result<SqlRegistry, String> {
     let url = format!("sqlite://{}/registry.db", root.display());
@@ -50,7 +50,12 @@ impl Administrator {
         let mut dice = Dice::new(seed() ^ (task as u64 + 1));
         let name = format!("tenant-{task}");
         let (tenant, writes) = rows::tenant(&name, &mut dice);
-        let administrator = Self { tenant, name, keys: Vec::new(), dice };
+        let administrator = Self {
+            tenant,
+            name,
+            keys: Vec::new(),
+            dice,
+        };
         administrator.commit(registry, None, writes).await.unwrap();
         administrator
     }
@@ -77,7 +82,9 @@ impl Administrator {
                     writes
                 }
             };
-            self.commit(&registry, Some(self.tenant), writes).await.unwrap();
+            self.commit(&registry, Some(self.tenant), writes)
+                .await
+                .unwrap();
         }
         self
     }
@@ -89,7 +96,14 @@ impl Administrator {
         writes: Vec<Write>,
     ) -> Result<(), RegistryError> {
         let event = rows::event(&self.name, tenant);
-        let change = registry.commit(Commit { tenant, writes, event, idempotency: None }).await?;
+        let change = registry
+            .commit(Commit {
+                tenant,
+                writes,
+                event,
+                idempotency: None,
+            })
+            .await?;
         acknowledge(&format!("{} {}", change.revision, fingerprint(&change))).unwrap();
         Ok(())
     }
@@ -130,9 +144,14 @@ async fn look(registry: &SqlRegistry, acknowledged: &[&str]) -> Result<Vec<Chang
     for told in acknowledged {
         let (revision, expected) = told.split_once(' ').unwrap();
         let index = revision.parse::<usize>().unwrap() - 1;
-        let found = changes.get(index).map(|change| fingerprint(change).to_string());
+        let found = changes
+            .get(index)
+            .map(|change| fingerprint(change).to_string());
         if found.as_deref() != Some(expected) {
-            return Err(Violation::Lost(format!("revision {revision} of {}", changes.len())));
+            return Err(Violation::Lost(format!(
+                "revision {revision} of {}",
+                changes.len()
+            )));
         }
     }
     let revisions = changes.iter().map(|change| change.revision);
@@ -141,16 +160,29 @@ async fn look(registry: &SqlRegistry, acknowledged: &[&str]) -> Result<Vec<Chang
         return Err(Violation::HalfMade("revisions have a gap".to_owned()));
     }
     let keys = registry.all_keys(None, 10_000).await.map_err(failed)?;
-    let found = keys.rows.into_iter().map(|row| (row.key, row.versions)).collect::<Vec<_>>();
+    let found = keys
+        .rows
+        .into_iter()
+        .map(|row| (row.key, row.versions))
+        .collect::<Vec<_>>();
     if found != keys_by_feed(&changes) {
-        return Err(Violation::HalfMade("keys are not what the feed says".to_owned()));
+        return Err(Violation::HalfMade(
+            "keys are not what the feed says".to_owned(),
+        ));
     }
     let (_, writes) = rows::tenant("after", &mut Dice::new(last as u64));
     let event = rows::event("after", None);
-    let next = Commit { tenant: None, writes, event, idempotency: None };
+    let next = Commit {
+        tenant: None,
+        writes,
+        event,
+        idempotency: None,
+    };
     let next = registry.commit(next).await.map_err(failed)?;
     if next.revision != last + 1 {
-        return Err(Violation::HalfMade("the next revision is not the next".to_owned()));
+        return Err(Violation::HalfMade(
+            "the next revision is not the next".to_owned(),
+        ));
     }
     Ok(changes)
 }
@@ -171,8 +203,16 @@ fn keys_by_feed(changes: &[Change]) -> Vec<(Key, Vec<KeyVersion>)> {
             _ => {}
         }
     }
-    let versions_of = |id| versions.get(id).into_iter().flat_map(BTreeMap::values).cloned();
-    keys.iter().map(|(id, key)| (key.clone(), versions_of(id).collect())).collect()
+    let versions_of = |id| {
+        versions
+            .get(id)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .cloned()
+    };
+    keys.iter()
+        .map(|(id, key)| (key.clone(), versions_of(id).collect()))
+        .collect()
 }
 
 /// What SQLite says of its own file, and whether every row has its change and the reverse.
@@ -194,9 +234,15 @@ fn check_tables(file: &Path, changes: &[Change]) -> Result<(), Violation> {
     };
     // The tenant made by this check is in the tables and not among the changes.
     let expected = [
-        ("transitions", inserted(|row| matches!(row, Row::Transition(_)))),
+        (
+            "transitions",
+            inserted(|row| matches!(row, Row::Transition(_))),
+        ),
         ("tenants", inserted(|row| matches!(row, Row::Tenant(_))) + 1),
-        ("tenant_keks", inserted(|row| matches!(row, Row::TenantKek(_))) + 1),
+        (
+            "tenant_keks",
+            inserted(|row| matches!(row, Row::TenantKek(_))) + 1,
+        ),
         ("changes", changes.len() + 1),
     ];
     for (table, rows) in expected {
@@ -204,11 +250,14 @@ fn check_tables(file: &Path, changes: &[Change]) -> Result<(), Violation> {
             return Err(Violation::HalfMade(format!("{table} has not {rows} rows")));
         }
     }
-    match (&*ask("PRAGMA integrity_check")?, &*ask("PRAGMA foreign_key_check")?) {
+    match (
+        &*ask("PRAGMA integrity_check")?,
+        &*ask("PRAGMA foreign_key_check")?,
+    ) {
         ("ok", "none") => Ok(()),
-        (integrity, foreign) => {
-            Err(Violation::HalfMade(format!("integrity: {integrity}; foreign keys: {foreign}")))
-        }
+        (integrity, foreign) => Err(Violation::HalfMade(format!(
+            "integrity: {integrity}; foreign keys: {foreign}"
+        ))),
     }
 }
 
@@ -219,10 +268,19 @@ async fn i02_registry_db_keeps_what_was_acknowledged_through_power_cuts() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_db_whose_log_is_not_synced_fails_the_check() {
-    REGISTRY.fails_without(Omission::SyncsOf("registry.db-wal"), Violation::is_loss, check).await;
+    REGISTRY
+        .fails_without(
+            Omission::SyncsOf("registry.db-wal"),
+            Violation::is_loss,
+            check,
+        )
+        .await;
 }
 
+/// A file that is damaged has lost everything: what the log held was thought to be in it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_registry_db_that_is_not_synced_itself_fails_the_check() {
-    REGISTRY.fails_without(Omission::SyncsOf("registry.db"), Violation::is_loss, check).await;
+    REGISTRY
+        .fails_without(Omission::SyncsOf("registry.db"), |_| true, check)
+        .await;
 }

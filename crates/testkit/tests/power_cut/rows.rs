@@ -27,7 +27,10 @@ pub fn event(name: &str, tenant: Option<TenantId>) -> AuditEvent {
         tenant,
         actor: Actor::system(),
         action: Action::KeyCreate,
-        resource: Resource { kind: "key".into(), ..Resource::default() },
+        resource: Resource {
+            kind: "key".into(),
+            ..Resource::default()
+        },
         outcome: Outcome::Ok,
         reason: None,
         correlation_id: correlation(name),
@@ -74,7 +77,13 @@ pub fn tenant(name: &str, dice: &mut Dice) -> (TenantId, Vec<Write>) {
         destroyed_at: None,
         etag: 1,
     };
-    (id, vec![Write::insert(Row::Tenant(tenant)), Write::insert(Row::TenantKek(kek))])
+    (
+        id,
+        vec![
+            Write::insert(Row::Tenant(tenant)),
+            Write::insert(Row::TenantKek(kek)),
+        ],
+    )
 }
 
 /// A key and all its versions, as its owner last saw them.
@@ -126,7 +135,13 @@ impl HeldKey {
             Write::insert(Row::KeyVersion(Box::new(version.clone()))),
             Write::insert(transition(&version, "create", None, dice)),
         ];
-        (Self { key, versions: vec![version] }, writes)
+        (
+            Self {
+                key,
+                versions: vec![version],
+            },
+            writes,
+        )
     }
 
     /// A new version that protects, instead of the one that did.
@@ -154,7 +169,9 @@ impl HeldKey {
 
     /// The newest version is put on hold, or taken off hold.
     pub fn hold_or_resume(&mut self, dice: &mut Dice) -> Vec<Write> {
-        let Some(version) = self.versions.last_mut() else { return Vec::new() };
+        let Some(version) = self.versions.last_mut() else {
+            return Vec::new();
+        };
         let from = version.state;
         let (event, to) = match from {
             State::Active => ("suspend", State::Inactive),

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use keyward_core::port::storage::{ObjectName, StorageBackend};
 use keyward_testkit::power_cut::{Dice, Omission, Violation, acknowledge};
@@ -38,14 +38,24 @@ enum Change {
 }
 
 impl Change {
-    /// A task's changes of its own objects: the same from the same seed, whoever asks.
-    fn all_of(task: usize) -> Vec<Self> {
+    /// A task's changes of its own objects.
+    fn all_of(task: usize) -> &'static [Self] {
+        static CHANGES: LazyLock<Vec<Vec<Change>>> =
+            LazyLock::new(|| (0..TASKS).map(Change::made_up).collect());
+        &CHANGES[task]
+    }
+
+    /// The same from the same seed, in whichever process.
+    fn made_up(task: usize) -> Vec<Self> {
         let mut dice = Dice::new(seed() ^ (task as u64 + 1));
         let mut objects = Objects::new();
         let mut changes = Vec::with_capacity(CHANGES);
         for number in 0..CHANGES {
             let name = |part: &str| format!("rec/{task}/{number}{part}");
-            let held = objects.keys().nth(dice.index(objects.len().max(1))).cloned();
+            let held = objects
+                .keys()
+                .nth(dice.index(objects.len().max(1)))
+                .cloned();
             let change = match (dice.below(10), held) {
                 (0 | 1, Some(held)) => Self::Delete(held),
                 (2 | 3, Some(held)) => Self::Write(held, bytes(&mut dice)),
@@ -81,13 +91,17 @@ impl Change {
     async fn make(self, backend: &dyn StorageBackend) {
         let made = match self {
             Self::Write(name, bytes) => backend.write(&object(&name), bytes).await,
-            Self::WriteIfAbsent(name, bytes) => backend.write_if_absent(&object(&name), bytes).await,
+            Self::WriteIfAbsent(name, bytes) => {
+                backend.write_if_absent(&object(&name), bytes).await
+            }
             Self::PutMany(many) => {
                 let many = many.into_iter().map(|(name, bytes)| (object(&name), bytes));
                 backend.put_many(many.collect()).await
             }
             Self::Swap(name, expected, new) => {
-                backend.compare_and_swap(&object(&name), &expected, new).await
+                backend
+                    .compare_and_swap(&object(&name), &expected, new)
+                    .await
             }
             Self::Delete(name) => backend.delete(&object(&name)).await,
         };
@@ -98,7 +112,9 @@ impl Change {
 /// From a few bytes to several pages.
 fn bytes(dice: &mut Dice) -> Vec<u8> {
     let length = if dice.once_in(4) { 9_000 } else { 400 };
-    (0..=dice.below(length)).map(|_| dice.below(256) as u8).collect()
+    (0..=dice.below(length))
+        .map(|_| dice.below(256) as u8)
+        .collect()
 }
 
 fn object(name: &str) -> ObjectName {
@@ -121,9 +137,9 @@ pub async fn work(kind: Kind, root: &Path) {
         for task in 0..TASKS {
             let backend = backend.clone();
             tasks.spawn(async move {
-                let changes = Change::all_of(task).into_iter();
+                let changes = Change::all_of(task).iter();
                 for change in changes.skip(half * CHANGES / 2).take(CHANGES / 2) {
-                    change.make(&*backend).await;
+                    change.clone().make(&*backend).await;
                     acknowledge(&task.to_string()).unwrap();
                 }
             });
@@ -138,7 +154,7 @@ pub async fn work(kind: Kind, root: &Path) {
 /// may have been under way.
 fn acceptable(task: usize, acknowledged: usize) -> (Objects, Objects) {
     let mut told = Objects::new();
-    let mut changes = Change::all_of(task).into_iter();
+    let mut changes = Change::all_of(task).iter();
     for change in changes.by_ref().take(acknowledged) {
         change.apply(&mut told);
     }
@@ -158,11 +174,18 @@ async fn check(kind: Kind, root: &Path, acknowledged: &[&str]) -> Result<(), Vio
     for task in 0..TASKS {
         let prefix = format!("rec/{task}/");
         let mut found = Objects::new();
-        for name in backend.list(&prefix, None, usize::MAX >> 1).await.map_err(failed)? {
+        for name in backend
+            .list(&prefix, None, usize::MAX >> 1)
+            .await
+            .map_err(failed)?
+        {
             let bytes = backend.read(&name).await.map_err(failed)?;
             found.insert(name.as_str().to_owned(), bytes.unwrap_or_default());
         }
-        let count = acknowledged.iter().filter(|told| **told == task.to_string()).count();
+        let count = acknowledged
+            .iter()
+            .filter(|told| **told == task.to_string())
+            .count();
         compare(kind, &found, &acceptable(task, count))?;
     }
     if kind == Kind::Embedded {
@@ -174,7 +197,10 @@ async fn check(kind: Kind, root: &Path, acknowledged: &[&str]) -> Result<(), Vio
             return Err(Violation::HalfMade(integrity));
         }
     }
-    backend.write(&object("rec/after"), b"the power is back".to_vec()).await.map_err(failed)
+    backend
+        .write(&object("rec/after"), b"the power is back".to_vec())
+        .await
+        .map_err(failed)
 }
 
 fn compare(
@@ -198,43 +224,57 @@ fn compare(
         }
     }
     if kind == Kind::Embedded && found != told && found != done {
-        return Err(Violation::HalfMade("one request was done in part".to_owned()));
+        return Err(Violation::HalfMade(
+            "one request was done in part".to_owned(),
+        ));
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn i02_vault_db_keeps_what_was_acknowledged_through_power_cuts() {
-    EMBEDDED.survives(async |root, told| check(Kind::Embedded, root, told).await).await;
+    EMBEDDED
+        .survives(async |root, told| check(Kind::Embedded, root, told).await)
+        .await;
 }
 
 #[tokio::test]
 async fn a_vault_db_whose_log_is_not_synced_fails_the_check() {
     let omission = Omission::SyncsOf("vault.db-wal");
     let check = async |root: &Path, told: &[&str]| check(Kind::Embedded, root, told).await;
-    EMBEDDED.fails_without(omission, Violation::is_loss, check).await;
+    EMBEDDED
+        .fails_without(omission, Violation::is_loss, check)
+        .await;
 }
 
 #[tokio::test]
 async fn a_vault_db_that_is_not_synced_itself_fails_the_check() {
     let omission = Omission::SyncsOf("vault.db");
     let check = async |root: &Path, told: &[&str]| check(Kind::Embedded, root, told).await;
-    EMBEDDED.fails_without(omission, Violation::is_loss, check).await;
+    EMBEDDED
+        .fails_without(omission, Violation::is_loss, check)
+        .await;
 }
 
 #[tokio::test]
 async fn i02_the_file_backend_keeps_what_was_acknowledged_through_power_cuts() {
-    FILES.survives(async |root, told| check(Kind::Files, root, told).await).await;
+    FILES
+        .survives(async |root, told| check(Kind::Files, root, told).await)
+        .await;
 }
 
 #[tokio::test]
 async fn a_file_backend_that_does_not_sync_files_fails_the_check() {
     let check = async |root: &Path, told: &[&str]| check(Kind::Files, root, told).await;
-    FILES.fails_without(Omission::FileSyncs, Violation::is_loss, check).await;
+    FILES
+        .fails_without(Omission::FileSyncs, Violation::is_loss, check)
+        .await;
 }
 
 #[tokio::test]
 async fn a_file_backend_that_does_not_sync_directories_fails_the_check() {
     let check = async |root: &Path, told: &[&str]| check(Kind::Files, root, told).await;
-    FILES.fails_without(Omission::DirectorySyncs, Violation::is_loss, check).await;
+    FILES
+        .fails_without(Omission::DirectorySyncs, Violation::is_loss, check)
+        .await;
 }

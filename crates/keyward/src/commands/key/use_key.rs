@@ -119,7 +119,7 @@ pub enum UseCommand {
         #[arg(long, value_name = "BYTES", default_value_t = 32)]
         size: usize,
         /// Only the wrapped key
-        #[arg(long, conflicts_with = "file")]
+        #[arg(long, conflicts_with = "target_file")]
         wrapped_only: bool,
         #[command(flatten)]
         target: Target,

@@ -18,6 +18,12 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     if let Some(file) = &config.seal.key_file {
         found.private("seal.key_file", file);
     }
+    if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
+        found.add(
+            "log.level",
+            "must be error, warn, info, debug, trace, or directives",
+        );
+    }
     if found.0.is_empty() {
         Ok(())
     } else {

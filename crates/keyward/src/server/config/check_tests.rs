@@ -59,5 +59,6 @@ fn everything_that_is_wrong_is_said_at_once() {
     config.limits.body_bytes = 0;
     config.lifecycle.destruction_wait_days = 6;
     config.registry.url = Some("mysql://db".to_owned());
-    assert_eq!(check(&config).unwrap_err().problems.len(), 6);
+    config.log.level = "keyward=loud".to_owned();
+    assert_eq!(check(&config).unwrap_err().problems.len(), 7);
 }

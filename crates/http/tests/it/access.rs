@@ -1,0 +1,173 @@
+//! Who gets an answer: nobody without a token, nobody from another tenant.
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::json;
+
+use crate::desk::Desk;
+
+fn concrete(path: &str) -> String {
+    let id = "7b0ff5ae-34ab-4c1c-9d2c-3a6e5b2a1f00";
+    path.replace("{tenant}", "acme")
+        .replace("{key}", "payroll")
+        .replace("{class}", "PHI_DATA")
+        .replace("{principal}", "all")
+        .replace("{policy}", "yearly")
+        .replace("{role}", "helper")
+        .replace("{token}", id)
+        .replace("{assignment}", id)
+        .replace("{binding}", id)
+}
+
+#[tokio::test]
+async fn without_a_good_token_nothing_but_the_open_doors_answers() {
+    let desk = Desk::with(|config| {
+        config.refusal_rate.burst = std::num::NonZeroU32::new(10_000).unwrap();
+    })
+    .await;
+    let forged = format!("{}x", &desk.token[..desk.token.len() - 1]);
+    for (method, path, operation) in desk.operations() {
+        let path = concrete(&path);
+        for token in ["", "kw_nonsense", &forged] {
+            let answer = desk.ask(token, &method.to_uppercase(), &path, None).await;
+            if operation.get("security").is_some() {
+                assert_eq!(answer.problem(401), "unauthenticated", "{method} {path}");
+                assert_eq!(
+                    answer.header("www-authenticate"),
+                    Some("Bearer realm=\"keyward\"")
+                );
+            } else {
+                assert_ne!(answer.status, 401, "{method} {path}");
+            }
+        }
+    }
+}
+
+/// Invariant 5: a tenant can neither see, use nor infer what is another's.
+#[tokio::test]
+async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
+    let desk = Desk::open().await;
+    desk.key("payroll", "aes-256-gcm-commit").await;
+    desk.world.tenant("rival").await;
+    let rival = desk.powerful("rival", "spy").await;
+    for (method, path, operation) in desk.operations() {
+        if operation.get("security").is_none() || !path.contains("{tenant}") {
+            continue;
+        }
+        let there = concrete(&path);
+        let nowhere = there.replacen("/acme", "/nobody", 1);
+        let body = body_for(&path);
+        let seen = desk
+            .ask(&rival, &method.to_uppercase(), &there, body.clone())
+            .await;
+        let unseen = desk
+            .ask(&rival, &method.to_uppercase(), &nowhere, body)
+            .await;
+        // What only the deployment's own roles may do is refused wherever the tenant is.
+        let of_system = ["suspend_tenant", "resume_tenant", "shred_tenant"];
+        let id = operation["operationId"].as_str().unwrap();
+        let status = if of_system.contains(&id) { 403 } else { 404 };
+        assert_eq!(
+            seen.problem(status),
+            unseen.problem(status),
+            "{method} {path}"
+        );
+        assert_eq!(
+            seen.json()["detail"],
+            unseen.json()["detail"],
+            "{method} {path}"
+        );
+    }
+    for (method, path) in [
+        ("GET", "/v1/tenants"),
+        ("GET", "/v1/audit"),
+        ("POST", "/v1/system/seal"),
+    ] {
+        assert_eq!(
+            desk.ask(&rival, method, path, None).await.problem(403),
+            "forbidden"
+        );
+    }
+}
+
+/// A body that an endpoint takes, so that what refuses is the access decision.
+fn body_for(path: &str) -> Option<serde_json::Value> {
+    let verb = path.rsplit('/').next().unwrap();
+    let one = match path.trim_end_matches("/batch").rsplit('/').next().unwrap() {
+        "encrypt" => json!({ "plaintext": "aGk=" }),
+        "decrypt" | "rewrap" => json!({ "ciphertext": "kw1:x" }),
+        "sign" | "mac" => json!({ "message": "aGk=" }),
+        "verify" => json!({ "message": "aGk=", "signature": "aGk=" }),
+        "verify-mac" => json!({ "message": "aGk=", "mac": "aGk=" }),
+        "wrap" => json!({ "key": "aGk=" }),
+        "unwrap" => json!({ "wrapped": "kw1:x" }),
+        "derive" => json!({ "label": "aGk=" }),
+        "decapsulate" => json!({ "encapsulation": "kw1:x" }),
+        "data-key" | "encapsulate" | "roles" => json!({}),
+        "random" => json!({ "size_bytes": 8 }),
+        "keys" | "policies" => json!({ "name": "mine" }),
+        "principals" => json!({ "name": "mine", "kind": "person" }),
+        "tokens" => json!({ "principal": "all" }),
+        "assignments" => json!({ "principal": "all", "role": "operator" }),
+        "bindings" => json!({ "uri": "s3://x" }),
+        "key" => json!({ "key": "payroll" }),
+        "revoke" if path.contains("/keys/") => json!({ "revocation_reason": "superseded" }),
+        "shred" => json!({ "reason": "x" }),
+        _ if path.ends_with("{role}") || path.ends_with("{policy}") || path.ends_with("{key}") => {
+            json!({})
+        }
+        _ => return None,
+    };
+    if path.ends_with("/roles") {
+        return Some(json!({ "name": "mine", "permissions": [] }));
+    }
+    Some(if verb == "batch" {
+        json!({ "items": [one] })
+    } else {
+        one
+    })
+}
+
+#[tokio::test]
+async fn an_address_that_keeps_failing_is_told_to_wait_and_a_good_token_is_not() {
+    let desk = Desk::with(|config| {
+        config.refusal_rate.burst = std::num::NonZeroU32::new(3).unwrap();
+        config.refusal_rate.per_second = std::num::NonZeroU32::MIN;
+    })
+    .await;
+    // Known from before: somebody else's guesses from the same address do not shut it out.
+    desk.get("/v1/tenants/acme").await.ok();
+    let mut told = None;
+    for _ in 0..10 {
+        let answer = desk.ask("kw_guess", "GET", "/v1/tenants/acme", None).await;
+        if answer.status == 429 {
+            told = Some(answer);
+            break;
+        }
+        assert_eq!(answer.status, 401);
+    }
+    let told = told.expect("a limit");
+    assert_eq!(told.problem(429), "rate_limited");
+    assert!(told.header("retry-after").unwrap().parse::<u64>().unwrap() >= 1);
+    desk.get("/v1/tenants/acme").await.ok();
+}
+
+#[tokio::test]
+async fn a_token_beyond_its_rate_is_told_to_wait() {
+    let desk = Desk::open().await;
+    let mut config = keyward_http::HttpConfig::new([5; 32]);
+    config.token_rate = Some(keyward_http::config::Rate {
+        per_second: std::num::NonZeroU32::MIN,
+        burst: std::num::NonZeroU32::new(2).unwrap(),
+    });
+    let front = keyward_http::App::new(desk.world.node.clone(), config).front();
+    let mut statuses = Vec::new();
+    for _ in 0..3 {
+        let request = Request::get("/v1/tenants/acme")
+            .header("authorization", format!("Bearer {}", desk.token))
+            .body(Body::empty())
+            .unwrap();
+        statuses.push(front.answer(request, None).await.status().as_u16());
+    }
+    assert_eq!(statuses, [200, 200, 429]);
+}

@@ -1,0 +1,12 @@
+//! The API on a whole node: what is asked over HTTP, and what comes back.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod access;
+mod creation;
+mod desk;
+mod input;
+mod lifecycle;
+mod listing;
+mod log;
+mod seal;
+mod use_key;
