@@ -64,7 +64,9 @@ impl std::fmt::Debug for Config {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// The URL names neither kind of database, or is malformed.
-    #[error("the registry's URL must look like sqlite:///path/registry.db or postgres://user@host/database")]
+    #[error(
+        "the registry's URL must look like sqlite:///path/registry.db or postgres://user@host/database"
+    )]
     Url,
     /// The schema is not one this program can use.
     #[error(transparent)]

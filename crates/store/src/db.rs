@@ -21,7 +21,10 @@ const STATEMENTS_KEPT: usize = 512;
 
 #[derive(Clone)]
 enum Pools {
-    Lite { writer: SqlitePool, readers: SqlitePool },
+    Lite {
+        writer: SqlitePool,
+        readers: SqlitePool,
+    },
     Pg(PgPool),
 }
 
@@ -48,7 +51,10 @@ impl Database {
         } else {
             return Err(OpenError::Url);
         };
-        Ok(Self { pools, observer: config.observer.clone() })
+        Ok(Self {
+            pools,
+            observer: config.observer.clone(),
+        })
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {
@@ -115,8 +121,10 @@ impl Database {
             }
             Pools::Pg(pool) => (Connection::Pg(pool.acquire().await?), "BEGIN"),
         };
-        let mut transaction =
-            Transaction { connection: Some(connection), observer: self.observer.clone() };
+        let mut transaction = Transaction {
+            connection: Some(connection),
+            observer: self.observer.clone(),
+        };
         transaction.command(begin).await?;
         Ok(transaction)
     }
@@ -192,14 +200,18 @@ impl Transaction {
                 let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
                     .fetch_all(&mut **connection)
                     .await?;
-                rows.iter().map(|row| read(&mut Cells::lite(row)).map_err(Fault::from)).collect()
+                rows.iter()
+                    .map(|row| read(&mut Cells::lite(row)).map_err(Fault::from))
+                    .collect()
             }
             Some(Connection::Pg(connection)) => {
                 let arguments = pg(values).map_err(|_| Fault::Constraint)?;
                 let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
                     .fetch_all(&mut **connection)
                     .await?;
-                rows.iter().map(|row| read(&mut Cells::pg(row)).map_err(Fault::from)).collect()
+                rows.iter()
+                    .map(|row| read(&mut Cells::pg(row)).map_err(Fault::from))
+                    .collect()
             }
             None => Err(sqlx::Error::PoolClosed.into()),
         }
@@ -285,7 +297,10 @@ async fn open_postgres(config: &Config) -> Result<Pools, OpenError> {
         .map_err(|_| OpenError::Url)?
         .application_name("keyward")
         // What is acknowledged is durable, whatever the server's own default (invariant 2).
-        .options([("synchronous_commit", "on"), ("lock_timeout", patience_ms.as_str())])
+        .options([
+            ("synchronous_commit", "on"),
+            ("lock_timeout", patience_ms.as_str()),
+        ])
         .statement_cache_capacity(STATEMENTS_KEPT)
         .disable_statement_logging();
     let pool = PgPoolOptions::new()

@@ -43,7 +43,9 @@ impl Fault {
 
 /// The registry cannot be used, for this kind of reason.
 pub(crate) fn unavailable(cause: &str) -> RegistryError {
-    RegistryError::Unavailable { cause: cause.to_owned() }
+    RegistryError::Unavailable {
+        cause: cause.to_owned(),
+    }
 }
 
 impl From<sqlx::Error> for Fault {
@@ -56,7 +58,10 @@ impl From<sqlx::Error> for Fault {
                     ErrorKind::ForeignKeyViolation
                     | ErrorKind::NotNullViolation
                     | ErrorKind::CheckViolation => Self::Constraint,
-                    _ if error.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some() => {
+                    _ if error
+                        .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+                        .is_some() =>
+                    {
                         sqlite(&code)
                     }
                     _ => postgres(&code),
@@ -87,7 +92,7 @@ fn sqlite(code: &str) -> Fault {
         13 => Fault::Down("the disk is full"),
         14 => Fault::Down("the database file cannot be opened"),
         // A value of the wrong type in a STRICT table, or too big a one.
-        18 | 19 | 20 => Fault::Constraint,
+        18..=20 => Fault::Constraint,
         _ => Fault::Down("the database refused a statement"),
     }
 }

@@ -43,7 +43,9 @@ pub struct InvalidRole;
 pub fn grants(role: &str) -> Result<String, InvalidRole> {
     let well_formed = (1..=63).contains(&role.len())
         && !role.starts_with(|first: char| first.is_ascii_digit())
-        && role.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        && role
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
     if !well_formed {
         return Err(InvalidRole);
     }

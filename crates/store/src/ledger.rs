@@ -11,7 +11,9 @@ use crate::registry::SqlRegistry;
 #[async_trait]
 impl RecordLedger for SqlRegistry {
     async fn tenant_keks(&self, tenant: TenantId) -> Result<Vec<TenantKek>, StorageError> {
-        crate::read::tenants::keks(self.database(), tenant).await.map_err(storage_error)
+        crate::read::tenants::keks(self.database(), tenant)
+            .await
+            .map_err(storage_error)
     }
 }
 

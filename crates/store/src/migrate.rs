@@ -3,6 +3,7 @@
 //! a time: SQLite's write lock or a table lock in PostgreSQL, never an advisory lock.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use keyward_core::port::registry::RegistryError;
 use keyward_core::time::Timestamp;
@@ -138,7 +139,12 @@ impl Migration {
             sqlx::SqlSafeStr::into_sql_str(self.up(dialect)),
             false,
         );
-        text.checksum.iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut hex = String::with_capacity(96);
+        for byte in text.checksum.iter() {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex
     }
 }
 
@@ -148,10 +154,14 @@ pub(crate) async fn version(database: &Database) -> Result<i64, SchemaError> {
         return Ok(0);
     }
     let rows = database
-        .rows("SELECT version FROM schema_migrations ORDER BY version DESC LIMIT 1", vec![], |cells| {
-            cells.of("schema_migrations");
-            cells.int("version")
-        })
+        .rows(
+            "SELECT version FROM schema_migrations ORDER BY version DESC LIMIT 1",
+            vec![],
+            |cells| {
+                cells.of("schema_migrations");
+                cells.int("version")
+            },
+        )
         .await
         .map_err(failed)?;
     Ok(rows.first().copied().unwrap_or(0))
@@ -161,11 +171,18 @@ pub(crate) async fn version(database: &Database) -> Result<i64, SchemaError> {
 pub(crate) async fn check(database: &Database) -> Result<i64, SchemaError> {
     let found = version(database).await?;
     if found > KNOWN {
-        return Err(SchemaError::Newer { found, known: KNOWN });
+        return Err(SchemaError::Newer {
+            found,
+            known: KNOWN,
+        });
     }
     if found > 0 {
         let recorded = database
-            .rows("SELECT version, checksum FROM schema_migrations", vec![], read_record)
+            .rows(
+                "SELECT version, checksum FROM schema_migrations",
+                vec![],
+                read_record,
+            )
             .await
             .map_err(failed)?;
         compare(&recorded, database.dialect())?;
@@ -182,7 +199,10 @@ pub(crate) async fn up(database: &Database, now: Timestamp) -> Result<(), Schema
         let mut transaction = locked(database).await?;
         // Another migrator may have been here while we waited for the lock.
         let found = applied(&mut transaction, database.dialect()).await?;
-        let Some(next) = MIGRATIONS.iter().find(|migration| migration.version > found) else {
+        let Some(next) = MIGRATIONS
+            .iter()
+            .find(|migration| migration.version > found)
+        else {
             transaction.rollback().await;
             return Ok(());
         };
@@ -202,7 +222,11 @@ pub(crate) async fn up(database: &Database, now: Timestamp) -> Result<(), Schema
             .await
             .map_err(fault)?;
         transaction.commit().await.map_err(fault)?;
-        tracing::info!(version = next.version, name = next.name, "migrated the registry up");
+        tracing::info!(
+            version = next.version,
+            name = next.name,
+            "migrated the registry up"
+        );
     }
 }
 
@@ -216,7 +240,10 @@ pub(crate) async fn down(database: &Database, to: i64) -> Result<(), SchemaError
         }
         let mut transaction = locked(database).await?;
         let found = applied(&mut transaction, database.dialect()).await?;
-        let last = MIGRATIONS.iter().rev().find(|migration| migration.version == found && found > to);
+        let last = MIGRATIONS
+            .iter()
+            .rev()
+            .find(|migration| migration.version == found && found > to);
         let Some(last) = last else {
             transaction.rollback().await;
             return Ok(());
@@ -232,7 +259,11 @@ pub(crate) async fn down(database: &Database, to: i64) -> Result<(), SchemaError
                 .map_err(fault)?;
         }
         transaction.commit().await.map_err(fault)?;
-        tracing::info!(version = last.version, name = last.name, "migrated the registry down");
+        tracing::info!(
+            version = last.version,
+            name = last.name,
+            "migrated the registry down"
+        );
         if last.version == 1 {
             return Ok(());
         }
@@ -247,7 +278,10 @@ async fn is_begun(database: &Database) -> Result<bool, SchemaError> {
         }
         Dialect::Postgres => "SELECT count(to_regclass('schema_migrations'))",
     };
-    let found = database.row(statement, vec![], |cells| cells.int("count")).await.map_err(failed)?;
+    let found = database
+        .row(statement, vec![], |cells| cells.int("count"))
+        .await
+        .map_err(failed)?;
     Ok(found == Some(1))
 }
 
@@ -255,9 +289,10 @@ async fn is_begun(database: &Database) -> Result<bool, SchemaError> {
 async fn locked(database: &Database) -> Result<Transaction, SchemaError> {
     let (create, lock) = match database.dialect() {
         Dialect::Sqlite => (SQLITE_BEGINNING, None),
-        Dialect::Postgres => {
-            (POSTGRES_BEGINNING, Some("LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE"))
-        }
+        Dialect::Postgres => (
+            POSTGRES_BEGINNING,
+            Some("LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE"),
+        ),
     };
     // Two first migrators may both try to create the table; PostgreSQL then refuses one with a
     // unique violation in its catalogue, and the second look finds it there.
@@ -281,7 +316,11 @@ async fn locked(database: &Database) -> Result<Transaction, SchemaError> {
 
 async fn applied(transaction: &mut Transaction, dialect: Dialect) -> Result<i64, SchemaError> {
     let recorded = transaction
-        .rows("SELECT version, checksum FROM schema_migrations", vec![], read_record)
+        .rows(
+            "SELECT version, checksum FROM schema_migrations",
+            vec![],
+            read_record,
+        )
         .await
         .map_err(fault)?;
     compare(&recorded, dialect)
@@ -296,9 +335,16 @@ fn read_record(cells: &mut crate::row::Cells<'_>) -> Result<(i64, String), Regis
 fn compare(recorded: &[(i64, String)], dialect: Dialect) -> Result<i64, SchemaError> {
     let mut found = 0;
     for (version, checksum) in recorded {
-        let known = MIGRATIONS.iter().find(|migration| migration.version == *version);
+        let known = MIGRATIONS
+            .iter()
+            .find(|migration| migration.version == *version);
         match known {
-            None => return Err(SchemaError::Newer { found: *version, known: KNOWN }),
+            None => {
+                return Err(SchemaError::Newer {
+                    found: *version,
+                    known: KNOWN,
+                });
+            }
             Some(known) if known.checksum(dialect) != *checksum => {
                 return Err(SchemaError::Altered { version: *version });
             }
@@ -317,5 +363,7 @@ fn fault(fault: Fault) -> SchemaError {
 }
 
 fn failed(error: RegistryError) -> SchemaError {
-    SchemaError::Failed { cause: error.to_string() }
+    SchemaError::Failed {
+        cause: error.to_string(),
+    }
 }

@@ -22,8 +22,8 @@ use keyward_core::noun::role::{Role, RoleAssignment};
 use keyward_core::noun::tenant::{Tenant, TenantKek};
 use keyward_core::noun::token::Token;
 use keyward_core::port::registry::{
-    ChangeObserver, DueVersion, KeyCursor, KeyFilter, KeyRef, KeySort, KeySummary, KeyWithVersions, Page,
-    Registry, RegistryError, Reservation, UsageDelta,
+    ChangeObserver, DueVersion, KeyCursor, KeyFilter, KeyRef, KeySort, KeySummary, KeyWithVersions,
+    Page, Registry, RegistryError, Reservation, UsageDelta,
 };
 use keyward_core::time::{Clock, Timestamp};
 use tokio::sync::Mutex;
@@ -56,7 +56,11 @@ impl SqlRegistry {
         } else {
             let found = migrate::check(&database).await?;
             if found < KNOWN {
-                return Err(SchemaError::Older { found, known: KNOWN }.into());
+                return Err(SchemaError::Older {
+                    found,
+                    known: KNOWN,
+                }
+                .into());
             }
         }
         let queue = Arc::new(FairQueue::new(config.waiting_max.max(1)));
@@ -69,7 +73,12 @@ impl SqlRegistry {
             Arc::clone(&observer),
         );
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
-        Ok(Self { database, queue, observer, writer })
+        Ok(Self {
+            database,
+            queue,
+            observer,
+            writer,
+        })
     }
 
     /// Takes a closed-for-use database's schema back to an earlier version; 0 leaves nothing.

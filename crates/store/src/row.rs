@@ -40,11 +40,19 @@ macro_rules! take {
 
 impl<'r> Cells<'r> {
     pub(crate) const fn lite(row: &'r SqliteRow) -> Self {
-        Self { source: Source::Lite(row), next: 0, table: "registry" }
+        Self {
+            source: Source::Lite(row),
+            next: 0,
+            table: "registry",
+        }
     }
 
     pub(crate) const fn pg(row: &'r PgRow) -> Self {
-        Self { source: Source::Pg(row), next: 0, table: "registry" }
+        Self {
+            source: Source::Pg(row),
+            next: 0,
+            table: "registry",
+        }
     }
 
     /// Names the table that the next columns are of, for errors.
@@ -54,7 +62,10 @@ impl<'r> Cells<'r> {
 
     /// The error for a column that cannot be what it is.
     pub(crate) const fn damaged(&self, what: &'static str) -> RegistryError {
-        RegistryError::Damaged { table: self.table, what }
+        RegistryError::Damaged {
+            table: self.table,
+            what,
+        }
     }
 
     fn present<T>(&self, column: &'static str, value: Option<T>) -> Result<T, RegistryError> {
@@ -70,7 +81,10 @@ impl<'r> Cells<'r> {
         self.present(column, value)
     }
 
-    pub(crate) fn opt_text(&mut self, column: &'static str) -> Result<Option<String>, RegistryError> {
+    pub(crate) fn opt_text(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<String>, RegistryError> {
         take!(self, column, String)
     }
 
@@ -135,7 +149,8 @@ impl<'r> Cells<'r> {
         column: &'static str,
     ) -> Result<Option<T>, RegistryError> {
         let text = self.opt_text(column)?;
-        text.map(|text| text.parse().map_err(|_| self.damaged(column))).transpose()
+        text.map(|text| text.parse().map_err(|_| self.damaged(column)))
+            .transpose()
     }
 
     pub(crate) fn parsed<T: std::str::FromStr>(
@@ -167,7 +182,8 @@ impl<'r> Cells<'r> {
         column: &'static str,
     ) -> Result<Option<T>, RegistryError> {
         let text = self.opt_json_text(column)?;
-        text.map(|text| serde_json::from_str(&text).map_err(|_| self.damaged(column))).transpose()
+        text.map(|text| serde_json::from_str(&text).map_err(|_| self.damaged(column)))
+            .transpose()
     }
 
     pub(crate) fn json<T: DeserializeOwned>(

@@ -39,7 +39,11 @@ pub fn schema_markdown() -> String {
     let postgres = describe(once(POSTGRES_BEGINNING).chain(ups().map(|it| it.postgres_up)));
     let mut page = String::from(INTRODUCTION);
     // Writing to a String cannot fail.
-    let _ = writeln!(page, "\nThe schema described here is version {}.", crate::migrate::KNOWN);
+    let _ = writeln!(
+        page,
+        "\nThe schema described here is version {}.",
+        crate::migrate::KNOWN
+    );
     if !postgres.types.is_empty() {
         page.push_str("\n## Enumerations\n\nTypes in PostgreSQL, CHECKs in SQLite.\n\n");
         page.push_str("| type | values |\n|---|---|\n");
@@ -78,8 +82,18 @@ fn write_table(page: &mut String, table: &TableMeaning, sqlite: &Described, post
             field.meaning
         );
     }
-    write_rules(page, "Constraints", &sqlite.rules(table.name), &postgres.rules(table.name));
-    write_rules(page, "Indexes", &sqlite.indexes(table.name), &postgres.indexes(table.name));
+    write_rules(
+        page,
+        "Constraints",
+        &sqlite.rules(table.name),
+        &postgres.rules(table.name),
+    );
+    write_rules(
+        page,
+        "Indexes",
+        &sqlite.indexes(table.name),
+        &postgres.indexes(table.name),
+    );
 }
 
 fn definition(described: &Described, table: &str, column: &str) -> String {
@@ -96,7 +110,11 @@ fn write_rules(page: &mut String, title: &str, sqlite: &[String], postgres: &[St
     }
     let _ = write!(page, "\n{title}:\n\n");
     for rule in sqlite {
-        let only = if postgres.contains(rule) { "" } else { " (SQLite)" };
+        let only = if postgres.contains(rule) {
+            ""
+        } else {
+            " (SQLite)"
+        };
         let _ = writeln!(page, "- `{rule}`{only}");
     }
     for rule in postgres.iter().filter(|rule| !sqlite.contains(rule)) {

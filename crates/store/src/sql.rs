@@ -22,7 +22,10 @@ pub(crate) struct Statement {
 
 impl Statement {
     pub(crate) fn new(text: &'static str) -> Self {
-        Self { text: text.to_owned(), values: Vec::new() }
+        Self {
+            text: text.to_owned(),
+            values: Vec::new(),
+        }
     }
 
     /// Appends a piece of text.
@@ -102,7 +105,10 @@ mod tests {
     #[test]
     fn a_statement_numbers_what_it_binds() {
         let mut statement = Statement::new("SELECT 1 WHERE a = ");
-        statement.bind(Value::Int(Some(1))).push(" AND b = ").bind(Value::Flag(true));
+        statement
+            .bind(Value::Int(Some(1)))
+            .push(" AND b = ")
+            .bind(Value::Flag(true));
         let (text, values) = statement.finish();
         assert_eq!(text, "SELECT 1 WHERE a = $1 AND b = $2");
         assert_eq!(values, [Value::Int(Some(1)), Value::Flag(true)]);

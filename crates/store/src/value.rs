@@ -131,7 +131,8 @@ impl Encode<'_, Sqlite> for Instant {
 
 impl<'r> Decode<'r, Sqlite> for Instant {
     fn decode(value: SqliteValueRef<'r>) -> Result<Self, BoxDynError> {
-        <i64 as Decode<'r, Sqlite>>::decode(value).map(|micros| Self(Timestamp::from_micros(micros)))
+        <i64 as Decode<'r, Sqlite>>::decode(value)
+            .map(|micros| Self(Timestamp::from_micros(micros)))
     }
 }
 
@@ -183,8 +184,10 @@ impl Encode<'_, Postgres> for JsonText {
 
 impl<'r> Decode<'r, Postgres> for JsonText {
     fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
-        let (version, text) =
-            value.as_bytes()?.split_first().ok_or("an empty jsonb value")?;
+        let (version, text) = value
+            .as_bytes()?
+            .split_first()
+            .ok_or("an empty jsonb value")?;
         if *version != JSONB_VERSION {
             return Err("a jsonb format this program does not know".into());
         }

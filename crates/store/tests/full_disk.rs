@@ -52,11 +52,16 @@ async fn a_full_disk_refuses_commits_and_recovers_by_itself() {
     let _handler = tokio::signal::unix::signal(too_large).unwrap();
     let directory = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}/registry.db", directory.path().display());
-    let registry = SqlRegistry::open(Config::new(url), Arc::new(Stopped)).await.unwrap();
+    let registry = SqlRegistry::open(Config::new(url), Arc::new(Stopped))
+        .await
+        .unwrap();
     registry.commit(commit()).await.unwrap();
 
     let before = getrlimit(Limited::Fsize);
-    let full = Rlimit { current: Some(2 << 20), maximum: before.maximum };
+    let full = Rlimit {
+        current: Some(2 << 20),
+        maximum: before.maximum,
+    };
     setrlimit(Limited::Fsize, full).unwrap();
     let mut written = 1;
     let cause = loop {
@@ -77,8 +82,14 @@ async fn a_full_disk_refuses_commits_and_recovers_by_itself() {
         assert!(registry.commit(commit()).await.is_err());
     }
     assert_eq!(registry.revision().await.unwrap(), written);
-    assert_eq!(registry.changes_after(0, 10_000).await.unwrap().len() as i64, written);
+    assert_eq!(
+        registry.changes_after(0, 10_000).await.unwrap().len() as i64,
+        written
+    );
 
     setrlimit(Limited::Fsize, before).unwrap();
-    assert_eq!(registry.commit(commit()).await.unwrap().revision, written + 1);
+    assert_eq!(
+        registry.commit(commit()).await.unwrap().revision,
+        written + 1
+    );
 }

@@ -12,6 +12,9 @@ pub fn start(config: &Config) {
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // Complaining of a log that cannot be written would write to standard error too, and a
+        // full disk beneath it would turn that into a panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     let _ = match config.log.format {
         LogFormat::Json => log.json().try_init(),

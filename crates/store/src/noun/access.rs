@@ -6,7 +6,7 @@ use keyward_core::noun::role::{Role, RoleAssignment};
 use keyward_core::noun::token::Token;
 use keyward_core::port::registry::RegistryError;
 
-use super::{Noun, Table, json, label, table, text};
+use super::{Noun, Table, id, json, label, opt_id, table, text};
 use crate::row::Cells;
 use crate::value::Value;
 
@@ -19,8 +19,8 @@ impl Noun for Principal {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(self.tenant.map(|id| id.uuid())),
+            id(self.id),
+            opt_id(self.tenant),
             text(self.name.as_str()),
             label("principal_kind", self.kind.name()),
             Value::Time(self.disabled_at),
@@ -55,12 +55,12 @@ impl Noun for Token {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(self.tenant.map(|id| id.uuid())),
-            Value::Uuid(Some(self.principal.uuid())),
+            id(self.id),
+            opt_id(self.tenant),
+            id(self.principal),
             Value::Bytes(Some(self.digest.0.to_vec())),
             text(&self.label),
-            Value::Uuid(self.created_by.map(|id| id.uuid())),
+            opt_id(self.created_by),
             Value::Time(Some(self.created_at)),
             Value::Time(self.expires_at),
             Value::Time(self.revoked_at),
@@ -95,8 +95,8 @@ impl Noun for Role {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(self.tenant.map(|id| id.uuid())),
+            id(self.id),
+            opt_id(self.tenant),
             text(self.name.as_str()),
             text(&self.description),
             json(&self.permissions),
@@ -132,10 +132,10 @@ impl Noun for RoleAssignment {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(self.tenant.map(|id| id.uuid())),
-            Value::Uuid(Some(self.principal.uuid())),
-            Value::Uuid(Some(self.role.uuid())),
+            id(self.id),
+            opt_id(self.tenant),
+            id(self.principal),
+            id(self.role),
             self.restriction.as_ref().map_or(Value::Json(None), json),
             Value::Time(Some(self.created_at)),
             Value::Int(Some(self.etag)),

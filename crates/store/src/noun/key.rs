@@ -2,11 +2,12 @@
 //! state and expiry, which follow from other columns and are kept in step by the statements here.
 
 use keyward_core::change::{Row, Write};
+use keyward_core::names::DataClass;
 use keyward_core::noun::key::{Key, Restrictions, UseLimit};
 use keyward_core::noun::state::State;
 use keyward_core::port::registry::RegistryError;
 
-use super::{Noun, Table, json, label, opt_text, table, text};
+use super::{Noun, Table, id, json, label, opt_id, opt_text, table, text};
 use crate::row::Cells;
 use crate::value::Value;
 
@@ -24,15 +25,15 @@ impl Noun for Key {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(Some(self.tenant.uuid())),
+            id(self.id),
+            id(self.tenant),
             text(self.name.as_str()),
             text(&self.description),
             text(&self.purpose),
             text(&self.owner),
-            opt_text(self.data_class.as_ref().map(|class| class.as_str())),
+            opt_text(self.data_class.as_ref().map(DataClass::as_str)),
             label("key_algorithm", self.algorithm.name()),
-            json(&self.usages.iter().map(|usage| usage.name()).collect::<Vec<_>>()),
+            json(&self.usages.names()),
             label("provider_kind", self.provider.name()),
             label("key_origin", self.origin.name()),
             Value::Flag(self.restrictions.exportable),
@@ -44,12 +45,12 @@ impl Noun for Key {
             json(&self.access_policy),
             json(&self.compliance_tags),
             json(&self.tags),
-            Value::Uuid(self.rotation_policy.map(|id| id.uuid())),
+            opt_id(self.rotation_policy),
             Value::Int(Some(self.rollback_window_seconds)),
             Value::Int(Some(self.overlap_seconds)),
             Value::Int(Some(self.primary_version)),
             Value::Int(Some(self.latest_version)),
-            Value::Uuid(self.created_by.map(|id| id.uuid())),
+            opt_id(self.created_by),
             Value::Time(Some(self.created_at)),
             Value::Time(Some(self.updated_at)),
             Value::Int(Some(self.etag)),
@@ -81,7 +82,8 @@ impl Noun for Key {
                 use_limit: {
                     let uses = cells.opt_int("use_limit_uses")?;
                     let bytes = cells.opt_int("use_limit_bytes")?;
-                    uses.zip(bytes).map(|(uses, bytes)| UseLimit { uses, bytes })
+                    uses.zip(bytes)
+                        .map(|(uses, bytes)| UseLimit { uses, bytes })
                 },
             },
             authorized_services: cells.json("authorized_services")?,
@@ -105,7 +107,11 @@ impl Noun for Key {
 /// rest is looked up. A primary version that the same commit inserts later corrects it then.
 pub(super) fn derived_update(columns: &[&str]) -> String {
     let text = columns.len() + 1;
-    let primary = columns.iter().take_while(|column| **column != "primary_version").count() + 1;
+    let primary = columns
+        .iter()
+        .take_while(|column| **column != "primary_version")
+        .count()
+        + 1;
     let of_primary = format!("FROM key_versions v WHERE v.key_id = $1 AND v.version = ${primary}");
     format!(
         "search_text = ${text}, \
@@ -133,9 +139,9 @@ impl<'a> KeyImage<'a> {
             &self.key.purpose,
             &self.key.owner,
         ];
-        parts.map(|part| part.to_lowercase().replace(crate::read::PART_END, " ")).join(
-            crate::read::PART_END,
-        )
+        parts
+            .map(|part| part.to_lowercase().replace(crate::read::PART_END, " "))
+            .join(crate::read::PART_END)
     }
 
     /// What an update binds.

@@ -4,7 +4,7 @@ use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::noun::state::State;
 use keyward_core::port::registry::RegistryError;
 
-use super::{Noun, Table, label, opt_label, opt_text, table, text};
+use super::{Noun, Table, id, label, opt_id, opt_label, opt_text, table, text};
 use crate::row::Cells;
 use crate::value::Value;
 
@@ -22,9 +22,9 @@ impl Noun for KeyVersion {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(Some(self.tenant.uuid())),
-            Value::Uuid(Some(self.key.uuid())),
+            id(self.id),
+            id(self.tenant),
+            id(self.key),
             Value::Int(Some(self.version)),
             Value::Int(self.parent_version),
             label("key_state", self.state.name()),
@@ -43,8 +43,8 @@ impl Noun for KeyVersion {
             Value::Time(self.rollback_expires_at),
             Value::Time(self.retire_at),
             Value::Int(Some(self.promotion_count)),
-            Value::Uuid(self.created_by.map(|id| id.uuid())),
-            Value::Uuid(self.rotated_by.map(|id| id.uuid())),
+            opt_id(self.created_by),
+            opt_id(self.rotated_by),
             text(self.correlation_id.as_str()),
             Value::Time(Some(self.created_at)),
             Value::Time(Some(self.updated_at)),

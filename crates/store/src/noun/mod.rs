@@ -63,13 +63,19 @@ impl Table {
         let last = self.columns.len() - 1;
         let kept = |index: usize| index < self.key_columns || index == last;
         let of_noun = values.into_iter().take(self.columns.len()).enumerate();
-        of_noun.filter_map(|(index, value)| kept(index).then_some(value)).collect()
+        of_noun
+            .filter_map(|(index, value)| kept(index).then_some(value))
+            .collect()
     }
 
     /// `INSERT INTO table (columns) VALUES`, before the parameters.
     pub(crate) fn insert_head(&self) -> String {
-        let columns: Vec<&str> =
-            self.columns.iter().chain(self.derived.iter()).copied().collect();
+        let columns: Vec<&str> = self
+            .columns
+            .iter()
+            .chain(self.derived.iter())
+            .copied()
+            .collect();
         format!("INSERT INTO {} ({}) VALUES ", self.name, columns.join(", "))
     }
 
@@ -101,7 +107,10 @@ pub(crate) use table;
 fn insert_text(table: &str, columns: &[&str], derived: &[&str]) -> String {
     let all: Vec<&str> = columns.iter().chain(derived).copied().collect();
     let parameters = crate::sql::value_rows(1, all.len());
-    format!("INSERT INTO {table} ({}) VALUES {parameters}", all.join(", "))
+    format!(
+        "INSERT INTO {table} ({}) VALUES {parameters}",
+        all.join(", ")
+    )
 }
 
 fn update_text(table: &str, columns: &[&str], key: usize, derived: &[&str]) -> String {
@@ -123,7 +132,11 @@ fn update_text(table: &str, columns: &[&str], key: usize, derived: &[&str]) -> S
 }
 
 fn delete_text(table: &str, columns: &[&str], key: usize) -> String {
-    format!("DELETE FROM {table} WHERE {} AND etag = ${}", key_condition(columns, key), key + 1)
+    format!(
+        "DELETE FROM {table} WHERE {} AND etag = ${}",
+        key_condition(columns, key),
+        key + 1
+    )
 }
 
 fn key_condition(columns: &[&str], key: usize) -> String {
@@ -138,8 +151,11 @@ fn key_condition(columns: &[&str], key: usize) -> String {
 
 /// `t.id, t.name, …`: the columns of a noun under an alias.
 pub(crate) fn list<N: Noun>(alias: &str) -> String {
-    let columns: Vec<String> =
-        N::table().columns.iter().map(|column| format!("{alias}.{column}")).collect();
+    let columns: Vec<String> = N::table()
+        .columns
+        .iter()
+        .map(|column| format!("{alias}.{column}"))
+        .collect();
     columns.join(", ")
 }
 
@@ -204,9 +220,18 @@ pub(crate) fn opt_label(kind: &'static str, name: Option<&'static str>) -> Value
     Value::Label(kind, name.map(Into::into))
 }
 
-/// Ids come back from UUIDs without their type being named each time.
+/// Ids become UUIDs and come back without their type being named each time.
 pub(crate) trait Id {
     fn of(uuid: uuid::Uuid) -> Self;
+    fn value(self) -> uuid::Uuid;
+}
+
+pub(crate) fn id<I: Id>(id: I) -> Value {
+    Value::Uuid(Some(id.value()))
+}
+
+pub(crate) fn opt_id<I: Id>(id: Option<I>) -> Value {
+    Value::Uuid(id.map(I::value))
 }
 
 macro_rules! ids {
@@ -215,13 +240,27 @@ macro_rules! ids {
             fn of(uuid: uuid::Uuid) -> Self {
                 Self::from_uuid(uuid)
             }
+
+            fn value(self) -> uuid::Uuid {
+                self.uuid()
+            }
         }
     )+};
 }
 
 ids!(
-    TenantId, PrincipalId, TokenId, RoleId, AssignmentId, KeyId, VersionId, PolicyId, BindingId,
-    JobId, RecordId, TransitionId
+    TenantId,
+    PrincipalId,
+    TokenId,
+    RoleId,
+    AssignmentId,
+    KeyId,
+    VersionId,
+    PolicyId,
+    BindingId,
+    JobId,
+    RecordId,
+    TransitionId
 );
 
 impl Cells<'_> {
@@ -231,7 +270,10 @@ impl Cells<'_> {
     }
 
     /// An id, if there is one.
-    pub(crate) fn opt_id<I: Id>(&mut self, column: &'static str) -> Result<Option<I>, RegistryError> {
+    pub(crate) fn opt_id<I: Id>(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<I>, RegistryError> {
         Ok(self.opt_uuid(column)?.map(I::of))
     }
 }

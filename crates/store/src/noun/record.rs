@@ -8,7 +8,7 @@ use keyward_core::noun::policy::Policy;
 use keyward_core::noun::state::State;
 use keyward_core::port::registry::RegistryError;
 
-use super::{Noun, Table, label, opt_label, opt_text, table, text};
+use super::{Noun, Table, id, label, opt_id, opt_label, opt_text, table, text};
 use crate::row::Cells;
 use crate::value::Value;
 
@@ -22,17 +22,17 @@ impl Noun for Transition {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(Some(self.tenant.uuid())),
-            Value::Uuid(Some(self.key.uuid())),
+            id(self.id),
+            id(self.tenant),
+            id(self.key),
             Value::Int(Some(self.version)),
             Value::Label("transition_event", Some(self.event.clone().into())),
             opt_label("key_state", self.from_state.map(State::name)),
             label("key_state", self.to_state.name()),
             Value::Int(Some(self.primary_version)),
             Value::Time(Some(self.at)),
-            Value::Uuid(self.principal.map(|id| id.uuid())),
-            Value::Uuid(self.token.map(|id| id.uuid())),
+            opt_id(self.principal),
+            opt_id(self.token),
             opt_text(self.reason.as_deref()),
             text(self.correlation_id.as_str()),
         ]
@@ -68,8 +68,8 @@ impl Noun for Policy {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(Some(self.tenant.uuid())),
+            id(self.id),
+            id(self.tenant),
             text(self.name.as_str()),
             text(&self.description),
             Value::Int4(self.rotation_interval_days),
@@ -107,10 +107,10 @@ impl Noun for ClassPointer {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.tenant.uuid())),
+            id(self.tenant),
             text(self.class.as_str()),
-            Value::Uuid(Some(self.key.uuid())),
-            Value::Uuid(self.previous_key.map(|id| id.uuid())),
+            id(self.key),
+            opt_id(self.previous_key),
             Value::Time(Some(self.updated_at)),
             Value::Int(Some(self.etag)),
         ]
@@ -139,9 +139,9 @@ impl Noun for DataBinding {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(Some(self.tenant.uuid())),
-            Value::Uuid(Some(self.key.uuid())),
+            id(self.id),
+            id(self.tenant),
+            id(self.key),
             text(&self.uri),
             text(&self.label),
             text(&self.owner),
@@ -177,8 +177,8 @@ impl Noun for Job {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
-            Value::Uuid(self.tenant.map(|id| id.uuid())),
+            id(self.id),
+            opt_id(self.tenant),
             label("job_kind", self.kind.name()),
             label("job_state", self.state.name()),
             Value::Uuid(Some(self.subject)),

@@ -3,7 +3,7 @@
 use keyward_core::noun::tenant::{Tenant, TenantKek};
 use keyward_core::port::registry::RegistryError;
 
-use super::{Noun, Table, label, table, text};
+use super::{Noun, Table, id, label, table, text};
 use crate::row::Cells;
 use crate::value::Value;
 
@@ -16,7 +16,7 @@ impl Noun for Tenant {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.id.uuid())),
+            id(self.id),
             text(self.name.as_str()),
             label("tenant_state", self.state.name()),
             text(&self.description),
@@ -50,9 +50,9 @@ impl Noun for TenantKek {
 
     fn values(&self) -> Vec<Value> {
         vec![
-            Value::Uuid(Some(self.tenant.uuid())),
+            id(self.tenant),
             Value::Int(Some(self.version)),
-            Value::Uuid(Some(self.record.uuid())),
+            id(self.record),
             Value::Bytes(Some(self.record_digest.0.to_vec())),
             Value::Time(Some(self.created_at)),
             Value::Time(self.destroyed_at),

@@ -22,8 +22,17 @@ pub(crate) async fn principal(
     database: &Database,
     id: PrincipalId,
 ) -> Result<Option<Principal>, RegistryError> {
-    let statement = sql!("SELECT {} FROM principals t WHERE t.id = $1", list::<Principal>("t"));
-    database.row(statement, vec![Value::Uuid(Some(id.uuid()))], Principal::read).await
+    let statement = sql!(
+        "SELECT {} FROM principals t WHERE t.id = $1",
+        list::<Principal>("t")
+    );
+    database
+        .row(
+            statement,
+            vec![Value::Uuid(Some(id.uuid()))],
+            Principal::read,
+        )
+        .await
 }
 
 pub(crate) async fn principal_by_name(
@@ -55,15 +64,23 @@ pub(crate) async fn principals(
     );
     let after = text(after.map_or("", PrincipalName::as_str));
     let values = vec![tenant_value(tenant), after, limit_and_one(limit)];
-    Ok(page(database.rows(statement, values, Principal::read).await?, limit))
+    Ok(page(
+        database.rows(statement, values, Principal::read).await?,
+        limit,
+    ))
 }
 
 pub(crate) async fn token(
     database: &Database,
     id: TokenId,
 ) -> Result<Option<Token>, RegistryError> {
-    let statement = sql!("SELECT {} FROM tokens t WHERE t.id = $1", list::<Token>("t"));
-    database.row(statement, vec![Value::Uuid(Some(id.uuid()))], Token::read).await
+    let statement = sql!(
+        "SELECT {} FROM tokens t WHERE t.id = $1",
+        list::<Token>("t")
+    );
+    database
+        .row(statement, vec![Value::Uuid(Some(id.uuid()))], Token::read)
+        .await
 }
 
 pub(crate) async fn tokens(
@@ -80,12 +97,17 @@ pub(crate) async fn tokens(
     );
     let after = Value::Uuid(Some(after.map_or(Uuid::nil(), TokenId::uuid)));
     let values = vec![tenant_value(tenant), after, limit_and_one(limit)];
-    Ok(page(database.rows(statement, values, Token::read).await?, limit))
+    Ok(page(
+        database.rows(statement, values, Token::read).await?,
+        limit,
+    ))
 }
 
 pub(crate) async fn role(database: &Database, id: RoleId) -> Result<Option<Role>, RegistryError> {
     let statement = sql!("SELECT {} FROM roles t WHERE t.id = $1", list::<Role>("t"));
-    database.row(statement, vec![Value::Uuid(Some(id.uuid()))], Role::read).await
+    database
+        .row(statement, vec![Value::Uuid(Some(id.uuid()))], Role::read)
+        .await
 }
 
 /// A tenant's own, or a built-in one.
@@ -114,7 +136,9 @@ pub(crate) async fn roles(
          ORDER BY t.name, t.id",
         list::<Role>("t")
     );
-    database.rows(statement, vec![tenant_value(tenant)], Role::read).await
+    database
+        .rows(statement, vec![tenant_value(tenant)], Role::read)
+        .await
 }
 
 pub(crate) async fn assignments(
@@ -127,7 +151,9 @@ pub(crate) async fn assignments(
         "ORDER BY t.id",
         list::<RoleAssignment>("t")
     );
-    database.rows(statement, vec![tenant_value(tenant)], RoleAssignment::read).await
+    database
+        .rows(statement, vec![tenant_value(tenant)], RoleAssignment::read)
+        .await
 }
 
 pub(crate) async fn assignments_of(

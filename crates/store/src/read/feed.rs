@@ -23,26 +23,35 @@ pub(crate) async fn changes_after(
          FROM changes c WHERE c.revision > $1 ORDER BY c.revision LIMIT $2"
     );
     let limit = Value::Int(Some(i64::try_from(limit).unwrap_or(i64::MAX)));
-    database.rows(statement, vec![Value::Int(Some(after)), limit], read_change).await
+    database
+        .rows(statement, vec![Value::Int(Some(after)), limit], read_change)
+        .await
 }
 
 pub(crate) async fn revision(database: &Database) -> Result<i64, RegistryError> {
     database
-        .row("SELECT n FROM feed WHERE one = 1", vec![], |cells| cells.int("n"))
+        .row("SELECT n FROM feed WHERE one = 1", vec![], |cells| {
+            cells.int("n")
+        })
         .await?
         .ok_or(NO_FEED)
 }
 
 pub(crate) async fn deployment(database: &Database) -> Result<Uuid, RegistryError> {
     database
-        .row("SELECT deployment_id FROM feed WHERE one = 1", vec![], |cells| {
-            cells.uuid("deployment_id")
-        })
+        .row(
+            "SELECT deployment_id FROM feed WHERE one = 1",
+            vec![],
+            |cells| cells.uuid("deployment_id"),
+        )
         .await?
         .ok_or(NO_FEED)
 }
 
-const NO_FEED: RegistryError = RegistryError::Damaged { table: "feed", what: "one" };
+const NO_FEED: RegistryError = RegistryError::Damaged {
+    table: "feed",
+    what: "one",
+};
 
 /// Raises the highest `now` ever used to this one, if it is later.
 pub(crate) async fn advance_clock(
@@ -59,7 +68,10 @@ pub(crate) async fn advance_clock(
         )
         .await
         .map_err(|fault| fault.on("feed"))?;
-    transaction.commit().await.map_err(|fault| fault.on("feed"))?;
+    transaction
+        .commit()
+        .await
+        .map_err(|fault| fault.on("feed"))?;
     highest.first().copied().ok_or(NO_FEED)
 }
 

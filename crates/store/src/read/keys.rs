@@ -25,7 +25,10 @@ fn collect(keys: &mut Vec<KeyWithVersions>, cells: &mut Cells<'_>) -> Result<(),
     let version = KeyVersion::read(cells)?;
     match keys.last_mut() {
         Some(last) if last.key.id == version.key => last.versions.push(version),
-        _ => keys.push(KeyWithVersions { key: Key::read(cells)?, versions: vec![version] }),
+        _ => keys.push(KeyWithVersions {
+            key: Key::read(cells)?,
+            versions: vec![version],
+        }),
     }
     Ok(())
 }
@@ -64,7 +67,9 @@ pub(crate) async fn by_ref(
     };
     let mut keys = Vec::with_capacity(1);
     database
-        .rows(statement, vec![uuid_of(tenant), value], |cells| collect(&mut keys, cells))
+        .rows(statement, vec![uuid_of(tenant), value], |cells| {
+            collect(&mut keys, cells)
+        })
         .await?;
     Ok(keys.pop())
 }
@@ -84,7 +89,9 @@ pub(crate) async fn all(
     let after = Value::Uuid(Some(after.map_or(Uuid::nil(), KeyId::uuid)));
     let mut keys = Vec::with_capacity(limit.min(10_000));
     database
-        .rows(statement, vec![after, limit_and_one(limit)], |cells| collect(&mut keys, cells))
+        .rows(statement, vec![after, limit_and_one(limit)], |cells| {
+            collect(&mut keys, cells)
+        })
         .await?;
     Ok(page(keys, limit))
 }
@@ -104,7 +111,10 @@ pub(crate) async fn history(
     let after = Value::Uuid(Some(after.map_or(Uuid::nil(), TransitionId::uuid)));
     let key = Value::Uuid(Some(key.uuid()));
     let values = vec![uuid_of(tenant), key, after, limit_and_one(limit)];
-    Ok(page(database.rows(statement, values, Transition::read).await?, limit))
+    Ok(page(
+        database.rows(statement, values, Transition::read).await?,
+        limit,
+    ))
 }
 
 /// Overlaps, cryptoperiods and waiting times that have ended. Each third has its own partial

@@ -21,7 +21,9 @@ pub(crate) const PART_END: &str = "\u{1f}";
 
 /// One row more than asked for, to know whether there are more.
 fn limit_and_one(limit: usize) -> Value {
-    Value::Int(Some(i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1)))
+    Value::Int(Some(
+        i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1),
+    ))
 }
 
 /// Drops the extra row.

@@ -37,7 +37,9 @@ pub(crate) async fn class_pointers(
         "SELECT {} FROM class_pointers t WHERE t.tenant_id = $1 ORDER BY t.data_class",
         list::<ClassPointer>("t")
     );
-    database.rows(statement, vec![uuid_of(tenant)], ClassPointer::read).await
+    database
+        .rows(statement, vec![uuid_of(tenant)], ClassPointer::read)
+        .await
 }
 
 pub(crate) async fn all_class_pointers(
@@ -76,9 +78,16 @@ pub(crate) async fn bindings(
         list::<DataBinding>("t")
     );
     let after = Value::Uuid(Some(after.map_or(Uuid::nil(), BindingId::uuid)));
-    let values =
-        vec![uuid_of(tenant), Value::Uuid(Some(key.uuid())), after, limit_and_one(limit)];
-    Ok(page(database.rows(statement, values, DataBinding::read).await?, limit))
+    let values = vec![
+        uuid_of(tenant),
+        Value::Uuid(Some(key.uuid())),
+        after,
+        limit_and_one(limit),
+    ];
+    Ok(page(
+        database.rows(statement, values, DataBinding::read).await?,
+        limit,
+    ))
 }
 
 pub(crate) async fn live_bindings(
@@ -91,7 +100,10 @@ pub(crate) async fn live_bindings(
          WHERE t.key_id = $2 AND t.tenant_id = $1 AND t.released_at IS NULL"
     );
     let values = vec![uuid_of(tenant), Value::Uuid(Some(key.uuid()))];
-    Ok(database.row(statement, values, |cells| cells.int("count")).await?.unwrap_or(0))
+    Ok(database
+        .row(statement, values, |cells| cells.int("count"))
+        .await?
+        .unwrap_or(0))
 }
 
 pub(crate) async fn policy(
@@ -133,7 +145,10 @@ pub(crate) async fn policies(
     );
     let after = text(after.map_or("", PolicyName::as_str));
     let values = vec![uuid_of(tenant), after, limit_and_one(limit)];
-    Ok(page(database.rows(statement, values, Policy::read).await?, limit))
+    Ok(page(
+        database.rows(statement, values, Policy::read).await?,
+        limit,
+    ))
 }
 
 pub(crate) async fn keys_with_policy(
@@ -146,7 +161,9 @@ pub(crate) async fn keys_with_policy(
          ORDER BY k.name"
     );
     let values = vec![uuid_of(tenant), Value::Uuid(Some(policy.uuid()))];
-    database.rows(statement, values, |cells| cells.id("id")).await
+    database
+        .rows(statement, values, |cells| cells.id("id"))
+        .await
 }
 
 /// Newest first.
@@ -178,5 +195,7 @@ pub(crate) async fn due_jobs(
         list::<Job>("t")
     );
     let limit = Value::Int(Some(i64::try_from(limit).unwrap_or(i64::MAX)));
-    database.rows(statement, vec![Value::Time(Some(now)), limit], Job::read).await
+    database
+        .rows(statement, vec![Value::Time(Some(now)), limit], Job::read)
+        .await
 }

@@ -28,10 +28,13 @@ impl Cursor {
         match sort {
             KeySort::Name => Ok(Self::Name(after.sort_value.clone())),
             KeySort::CreatedAt => {
-                let micros = after.sort_value.parse().map_err(|_| RegistryError::Damaged {
-                    table: "keys",
-                    what: "cursor",
-                })?;
+                let micros = after
+                    .sort_value
+                    .parse()
+                    .map_err(|_| RegistryError::Damaged {
+                        table: "keys",
+                        what: "cursor",
+                    })?;
                 Ok(Self::CreatedAt(Timestamp::from_micros(micros), after.id))
             }
         }
@@ -41,7 +44,11 @@ impl Cursor {
     pub(super) fn test(&self, by: &'static str, statement: &mut Statement) {
         match self {
             Self::Name(name) => {
-                statement.push(" AND ").push(by).push(" > ").bind(text(name));
+                statement
+                    .push(" AND ")
+                    .push(by)
+                    .push(" > ")
+                    .bind(text(name));
             }
             Self::CreatedAt(at, id) => {
                 statement.push(" AND (").push(by).push(", k.id) > (");
@@ -66,7 +73,10 @@ pub(crate) async fn keys(
     limit: usize,
 ) -> Result<Page<KeySummary>, RegistryError> {
     let Some(conditions) = conditions(tenant, filter) else {
-        return Ok(Page { rows: Vec::new(), more: false });
+        return Ok(Page {
+            rows: Vec::new(),
+            more: false,
+        });
     };
     let after = after.map(|after| Cursor::new(sort, after)).transpose()?;
     let mut statement = match database.dialect() {
@@ -79,7 +89,10 @@ pub(crate) async fn keys(
     let (statement, values) = statement.finish();
     let rows = database
         .rows(statement, values, |cells| {
-            Ok(KeySummary { key: Key::read(cells)?, primary: KeyVersion::read(cells)? })
+            Ok(KeySummary {
+                key: Key::read(cells)?,
+                primary: KeyVersion::read(cells)?,
+            })
         })
         .await?;
     Ok(page(rows, limit))

@@ -32,7 +32,10 @@ pub(super) enum Condition {
     /// A compliance tag or an authorized service.
     Label { kind: &'static str, value: String },
     /// Text anywhere in name, description, purpose or owner.
-    Text { lower_case: String, tokens: Vec<String> },
+    Text {
+        lower_case: String,
+        tokens: Vec<String>,
+    },
     /// Only these keys.
     Only(Vec<Uuid>),
 }
@@ -55,17 +58,29 @@ pub(super) fn conditions(tenant: TenantId, filter: &KeyFilter) -> Option<Vec<Con
         conditions.push(Condition::Text { lower_case, tokens });
     }
     if let Some((name, value)) = &filter.tag {
-        conditions.push(Condition::Tag { name: name.clone(), value: value.clone() });
+        conditions.push(Condition::Tag {
+            name: name.clone(),
+            value: value.clone(),
+        });
     }
     if let Some(value) = &filter.compliance_tag {
-        conditions.push(Condition::Label { kind: "compliance", value: value.clone() });
+        conditions.push(Condition::Label {
+            kind: "compliance",
+            value: value.clone(),
+        });
     }
     if let Some(value) = &filter.authorized_service {
-        conditions.push(Condition::Label { kind: "service", value: value.clone() });
+        conditions.push(Condition::Label {
+            kind: "service",
+            value: value.clone(),
+        });
     }
     if let Some(prefix) = &filter.name_prefix {
         // Every character that a name may have sorts before DEL.
-        conditions.push(Condition::Names { from: prefix.clone(), to: format!("{prefix}\u{7f}") });
+        conditions.push(Condition::Names {
+            from: prefix.clone(),
+            to: format!("{prefix}\u{7f}"),
+        });
     }
     columns(filter, &mut conditions);
     Some(conditions)
@@ -74,20 +89,45 @@ pub(super) fn conditions(tenant: TenantId, filter: &KeyFilter) -> Option<Vec<Con
 fn columns(filter: &KeyFilter, conditions: &mut Vec<Condition>) {
     let mut push = |test, index, in_order_of_name, value: Option<Value>| {
         if let Some(value) = value {
-            conditions.push(Condition::Column { test, index, in_order_of_name, value });
+            conditions.push(Condition::Column {
+                test,
+                index,
+                in_order_of_name,
+                value,
+            });
         }
     };
     let uuid = |id: Uuid| Value::Uuid(Some(id));
-    push("k.rotation_policy = ", "keys_policy", true, filter.rotation_policy.map(|id| uuid(id.uuid())));
-    push("k.created_by = ", "keys_created_by", true, filter.created_by.map(|id| uuid(id.uuid())));
-    push("k.owner = ", "keys_owner", true, filter.owner.as_deref().map(text));
+    push(
+        "k.rotation_policy = ",
+        "keys_policy",
+        true,
+        filter.rotation_policy.map(|id| uuid(id.uuid())),
+    );
+    push(
+        "k.created_by = ",
+        "keys_created_by",
+        true,
+        filter.created_by.map(|id| uuid(id.uuid())),
+    );
+    push(
+        "k.owner = ",
+        "keys_owner",
+        true,
+        filter.owner.as_deref().map(text),
+    );
     push(
         "k.data_class = ",
         "keys_data_class",
         true,
         filter.data_class.as_ref().map(|class| text(class.as_str())),
     );
-    push("k.primary_state = ", "keys_state", true, filter.state.map(|it| label("key_state", it.name())));
+    push(
+        "k.primary_state = ",
+        "keys_state",
+        true,
+        filter.state.map(|it| label("key_state", it.name())),
+    );
     push(
         "k.algorithm = ",
         "keys_algorithm",
@@ -101,9 +141,24 @@ fn columns(filter: &KeyFilter, conditions: &mut Vec<Condition>) {
         filter.provider.map(|it| label("provider_kind", it.name())),
     );
     let time = |at| Value::Time(Some(at));
-    push("k.primary_expires_at < ", "keys_expires_at", false, filter.expires_before.map(time));
-    push("k.created_at >= ", "keys_created_at", false, filter.created_from.map(time));
-    push("k.created_at < ", "keys_created_at", false, filter.created_before.map(time));
+    push(
+        "k.primary_expires_at < ",
+        "keys_expires_at",
+        false,
+        filter.expires_before.map(time),
+    );
+    push(
+        "k.created_at >= ",
+        "keys_created_at",
+        false,
+        filter.created_from.map(time),
+    );
+    push(
+        "k.created_at < ",
+        "keys_created_at",
+        false,
+        filter.created_before.map(time),
+    );
 }
 
 impl Condition {
@@ -125,27 +180,38 @@ impl Condition {
                 self.side_tests(statement);
                 statement.push(")");
             }
-            Self::Text { lower_case, tokens } => match dialect {
-                Dialect::Sqlite => {
-                    statement.push("instr(k.search_text, ").bind(text(lower_case)).push(") > 0");
-                }
-                Dialect::Postgres => {
-                    statement.push("strpos(k.search_text, ").bind(text(lower_case)).push(") > 0");
-                    if !tokens.is_empty() {
+            Self::Text { lower_case, tokens } => {
+                match dialect {
+                    Dialect::Sqlite => {
                         statement
+                            .push("instr(k.search_text, ")
+                            .bind(text(lower_case))
+                            .push(") > 0");
+                    }
+                    Dialect::Postgres => {
+                        statement
+                            .push("strpos(k.search_text, ")
+                            .bind(text(lower_case))
+                            .push(") > 0");
+                        if !tokens.is_empty() {
+                            statement
                             .push(" AND k.id IN (SELECT x.key_id FROM key_text x WHERE x.tokens @> ")
                             .bind(Value::Words(tokens.clone()))
                             .push(")");
+                        }
                     }
                 }
-            },
+            }
             Self::Only(ids) => match dialect {
                 Dialect::Sqlite => {
                     statement.push("k.id IN (SELECT unhex(value) FROM json_each(");
                     statement.bind(Value::Uuids(ids.clone())).push("))");
                 }
                 Dialect::Postgres => {
-                    statement.push("k.id = ANY(").bind(Value::Uuids(ids.clone())).push(")");
+                    statement
+                        .push("k.id = ANY(")
+                        .bind(Value::Uuids(ids.clone()))
+                        .push(")");
                 }
             },
         }
@@ -170,7 +236,9 @@ impl Condition {
                 }
             }
             Self::Label { kind, value } => {
-                statement.push(" AND s.kind = ").bind(label("label_kind", kind));
+                statement
+                    .push(" AND s.kind = ")
+                    .bind(label("label_kind", kind));
                 statement.push(" AND s.value = ").bind(text(value));
             }
             _ => {}
@@ -189,7 +257,12 @@ impl Condition {
     /// however many they are.
     pub(super) fn is_in_order(&self, sort: KeySort) -> bool {
         match (self, sort) {
-            (Self::Column { in_order_of_name, .. }, KeySort::Name) => *in_order_of_name,
+            (
+                Self::Column {
+                    in_order_of_name, ..
+                },
+                KeySort::Name,
+            ) => *in_order_of_name,
             (Self::Column { index, .. }, KeySort::CreatedAt) => *index == "keys_created_at",
             (Self::Names { .. } | Self::Tag { .. } | Self::Label { .. }, KeySort::Name) => true,
             _ => false,

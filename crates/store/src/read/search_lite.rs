@@ -57,8 +57,11 @@ pub(super) async fn plan(
             }
         }
     }
-    statement.push(" CROSS JOIN key_versions v ON v.key_id = k.id AND v.version = k.primary_version");
-    statement.push(" WHERE k.tenant_id = ").bind(uuid_of(tenant));
+    statement
+        .push(" CROSS JOIN key_versions v ON v.key_id = k.id AND v.version = k.primary_version");
+    statement
+        .push(" WHERE k.tenant_id = ")
+        .bind(uuid_of(tenant));
     for (at, condition) in conditions.iter().enumerate() {
         match condition {
             Condition::Tag { .. } | Condition::Label { .. } if driving == Some(at) => {
@@ -66,7 +69,9 @@ pub(super) async fn plan(
                 condition.side_tests(&mut statement);
             }
             Condition::Text { tokens, .. } if driving == Some(at) => {
-                statement.push(" AND key_text MATCH ").bind(Value::Words(tokens.clone()));
+                statement
+                    .push(" AND key_text MATCH ")
+                    .bind(Value::Words(tokens.clone()));
                 condition.test(Dialect::Sqlite, &mut statement);
             }
             _ => condition.test(Dialect::Sqlite, &mut statement),
@@ -129,8 +134,13 @@ async fn choose<'a>(
     if let Some((_, at, condition)) = best {
         return Ok(Driver::Condition(at, condition));
     }
-    let in_order = conditions.iter().enumerate().find(|(_, it)| it.is_in_order(sort));
-    Ok(in_order.map_or(Driver::Order, |(at, condition)| Driver::Condition(at, condition)))
+    let in_order = conditions
+        .iter()
+        .enumerate()
+        .find(|(_, it)| it.is_in_order(sort));
+    Ok(in_order.map_or(Driver::Order, |(at, condition)| {
+        Driver::Condition(at, condition)
+    }))
 }
 
 /// How many keys meet a condition, counted as far as it matters.
@@ -147,19 +157,28 @@ async fn count(
         Condition::Tag { .. } | Condition::Label { .. } => {
             let (table, index) = condition.side_table();
             statement.push(table).push(" s INDEXED BY ").push(index);
-            statement.push(" WHERE s.tenant_id = ").bind(uuid_of(tenant));
+            statement
+                .push(" WHERE s.tenant_id = ")
+                .bind(uuid_of(tenant));
             condition.side_tests(&mut statement);
         }
         Condition::Text { tokens, .. } => {
-            statement.push("key_text WHERE key_text MATCH ").bind(Value::Words(tokens.clone()));
+            statement
+                .push("key_text WHERE key_text MATCH ")
+                .bind(Value::Words(tokens.clone()));
         }
         _ => {
             from(&mut statement, condition);
-            statement.push(" WHERE k.tenant_id = ").bind(uuid_of(tenant));
+            statement
+                .push(" WHERE k.tenant_id = ")
+                .bind(uuid_of(tenant));
             condition.test(Dialect::Sqlite, &mut statement);
         }
     }
     statement.push(sql!(" LIMIT {FEW})"));
     let (statement, values) = statement.finish();
-    Ok(database.row(statement, values, |cells| cells.int("count")).await?.unwrap_or(0))
+    Ok(database
+        .row(statement, values, |cells| cells.int("count"))
+        .await?
+        .unwrap_or(0))
 }

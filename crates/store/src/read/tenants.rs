@@ -14,16 +14,26 @@ pub(crate) async fn by_id(
     database: &Database,
     id: TenantId,
 ) -> Result<Option<Tenant>, RegistryError> {
-    let statement = sql!("SELECT {} FROM tenants t WHERE t.id = $1", list::<Tenant>("t"));
-    database.row(statement, vec![uuid_of(id)], Tenant::read).await
+    let statement = sql!(
+        "SELECT {} FROM tenants t WHERE t.id = $1",
+        list::<Tenant>("t")
+    );
+    database
+        .row(statement, vec![uuid_of(id)], Tenant::read)
+        .await
 }
 
 pub(crate) async fn by_name(
     database: &Database,
     name: &TenantName,
 ) -> Result<Option<Tenant>, RegistryError> {
-    let statement = sql!("SELECT {} FROM tenants t WHERE t.name = $1", list::<Tenant>("t"));
-    database.row(statement, vec![text(name.as_str())], Tenant::read).await
+    let statement = sql!(
+        "SELECT {} FROM tenants t WHERE t.name = $1",
+        list::<Tenant>("t")
+    );
+    database
+        .row(statement, vec![text(name.as_str())], Tenant::read)
+        .await
 }
 
 pub(crate) async fn after_name(
@@ -36,7 +46,9 @@ pub(crate) async fn after_name(
         list::<Tenant>("t")
     );
     let after = text(after.map_or("", TenantName::as_str));
-    let rows = database.rows(statement, vec![after, limit_and_one(limit)], Tenant::read).await?;
+    let rows = database
+        .rows(statement, vec![after, limit_and_one(limit)], Tenant::read)
+        .await?;
     Ok(page(rows, limit))
 }
 
@@ -50,5 +62,7 @@ pub(crate) async fn keks(
          ORDER BY t.version DESC",
         list::<TenantKek>("t")
     );
-    database.rows(statement, vec![uuid_of(tenant)], TenantKek::read).await
+    database
+        .rows(statement, vec![uuid_of(tenant)], TenantKek::read)
+        .await
 }

@@ -47,7 +47,9 @@ pub(crate) async fn of_key(
 
 pub(crate) async fn watermark(database: &Database, node: &str) -> Result<u64, RegistryError> {
     let found = database
-        .row(READ_WATERMARK, vec![text(node)], |cells| cells.int("journaled_to"))
+        .row(READ_WATERMARK, vec![text(node)], |cells| {
+            cells.int("journaled_to")
+        })
         .await?;
     Ok(found.unwrap_or(0) as u64)
 }
@@ -65,8 +67,13 @@ pub(crate) async fn add(
     let failed = |fault: Fault| fault.on("key_usage");
     let mut transaction = database.begin().await.map_err(failed)?;
     let journaled_to = i64::try_from(journaled_to).unwrap_or(i64::MAX);
-    if raise_watermark(&mut transaction, node, journaled_to).await.map_err(failed)? {
-        add_totals(&mut transaction, merged(deltas)).await.map_err(failed)?;
+    if raise_watermark(&mut transaction, node, journaled_to)
+        .await
+        .map_err(failed)?
+    {
+        add_totals(&mut transaction, merged(deltas))
+            .await
+            .map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)
 }
@@ -158,19 +165,29 @@ pub(crate) async fn reserve(
             vec![id.clone()],
             |cells| {
                 cells.of("use_reservations");
-                Ok(Reservation { uses: cells.int("uses")?, bytes: cells.int("bytes")? })
+                Ok(Reservation {
+                    uses: cells.int("uses")?,
+                    bytes: cells.int("bytes")?,
+                })
             },
         )
         .await
         .map_err(failed)?;
-    let reserved = reserved.first().copied().unwrap_or(Reservation { uses: 0, bytes: 0 });
+    let reserved = reserved
+        .first()
+        .copied()
+        .unwrap_or(Reservation { uses: 0, bytes: 0 });
     let given = within(limit, reserved, wanted);
     if given.uses > 0 || given.bytes > 0 {
         transaction
             .execute(
                 "UPDATE use_reservations SET uses = uses + $2, bytes = bytes + $3 \
                  WHERE version_id = $1",
-                vec![id, Value::Int(Some(given.uses)), Value::Int(Some(given.bytes))],
+                vec![
+                    id,
+                    Value::Int(Some(given.uses)),
+                    Value::Int(Some(given.bytes)),
+                ],
             )
             .await
             .map_err(failed)?;
@@ -188,5 +205,9 @@ fn within(limit: UseLimit, reserved: Reservation, wanted: Reservation) -> Reserv
         bytes: part(wanted.bytes, limit.bytes, reserved.bytes),
     };
     let exhausted = (wanted.uses > 0 && given.uses == 0) || (wanted.bytes > 0 && given.bytes == 0);
-    if exhausted { Reservation { uses: 0, bytes: 0 } } else { given }
+    if exhausted {
+        Reservation { uses: 0, bytes: 0 }
+    } else {
+        given
+    }
 }

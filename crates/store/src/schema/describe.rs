@@ -21,17 +21,27 @@ struct Definition {
 impl Described {
     /// How a column is defined: its type and what follows; empty for a view's.
     pub(super) fn column(&self, table: &str, column: &str) -> Option<&str> {
-        self.tables.get(table)?.columns.get(column).map(String::as_str)
+        self.tables
+            .get(table)?
+            .columns
+            .get(column)
+            .map(String::as_str)
     }
 
     /// The constraints that are not a column's own.
     pub(super) fn rules(&self, table: &str) -> Vec<String> {
-        self.tables.get(table).map(|table| table.rules.clone()).unwrap_or_default()
+        self.tables
+            .get(table)
+            .map(|table| table.rules.clone())
+            .unwrap_or_default()
     }
 
     /// The indexes besides those of keys and UNIQUE columns.
     pub(super) fn indexes(&self, table: &str) -> Vec<String> {
-        self.tables.get(table).map(|table| table.indexes.clone()).unwrap_or_default()
+        self.tables
+            .get(table)
+            .map(|table| table.indexes.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -53,7 +63,10 @@ pub(super) fn describe(texts: impl Iterator<Item = &'static str>) -> Described {
 
 /// Reads a statement that fits on a line, or the beginning of one that does not: its table.
 fn read_statement(described: &mut Described, line: &str) -> Option<String> {
-    if let Some(rest) = line.strip_prefix("CREATE TABLE ").or(line.strip_prefix("CREATE VIEW ")) {
+    if let Some(rest) = line
+        .strip_prefix("CREATE TABLE ")
+        .or(line.strip_prefix("CREATE VIEW "))
+    {
         let rest = rest.trim_start_matches("IF NOT EXISTS ");
         let name = rest.split([' ', '(']).next()?.to_owned();
         described.tables.entry(name.clone()).or_default();
@@ -66,32 +79,53 @@ fn read_statement(described: &mut Described, line: &str) -> Option<String> {
     } else if let Some(rest) = line.strip_prefix("CREATE VIRTUAL TABLE ") {
         let (name, rest) = rest.split_once(" USING ")?;
         let table = described.tables.entry(name.to_owned()).or_default();
-        table.rules.push(format!("USING {}", rest.trim_end_matches(';')));
+        table
+            .rules
+            .push(format!("USING {}", rest.trim_end_matches(';')));
         let column = rest.split_once('(')?.1.split(',').next()?.trim();
-        table.columns.insert(column.to_owned(), "FTS5 column".to_owned());
+        table
+            .columns
+            .insert(column.to_owned(), "FTS5 column".to_owned());
     } else if line.starts_with("CREATE INDEX ") || line.starts_with("CREATE UNIQUE INDEX ") {
         let table = line.split_once(" ON ")?.1.split([' ', '(']).next()?;
         let text = line.trim_start_matches("CREATE ").trim_end_matches(';');
-        described.tables.entry(table.to_owned()).or_default().indexes.push(text.to_owned());
+        described
+            .tables
+            .entry(table.to_owned())
+            .or_default()
+            .indexes
+            .push(text.to_owned());
     } else if let Some(rest) = line.strip_prefix("ALTER TABLE ") {
         let (table, rest) = rest.split_once(" ADD ")?;
         let rule = rest.trim_end_matches(';').to_owned();
-        described.tables.entry(table.to_owned()).or_default().rules.push(rule);
+        described
+            .tables
+            .entry(table.to_owned())
+            .or_default()
+            .rules
+            .push(rule);
     }
     None
 }
 
 /// Reads a line inside a table's or view's definition.
 fn read_part(described: &mut Described, table: &str, line: &str) {
-    let Some(definition) = described.tables.get_mut(table) else { return };
+    let Some(definition) = described.tables.get_mut(table) else {
+        return;
+    };
     let line = line.trim().trim_end_matches(',');
     if let Some((_, column)) = line.rsplit_once(" AS ")
         && !line.starts_with("CONSTRAINT")
     {
         definition.columns.insert(column.to_owned(), String::new());
-    } else if ["CONSTRAINT ", "PRIMARY KEY ", "UNIQUE "].iter().any(|it| line.starts_with(it)) {
+    } else if ["CONSTRAINT ", "PRIMARY KEY ", "UNIQUE "]
+        .iter()
+        .any(|it| line.starts_with(it))
+    {
         definition.rules.push(line.to_owned());
     } else if let Some((column, rest)) = line.split_once(' ') {
-        definition.columns.insert(column.to_owned(), rest.to_owned());
+        definition
+            .columns
+            .insert(column.to_owned(), rest.to_owned());
     }
 }

@@ -28,7 +28,10 @@ pub const TABLES: &[TableMeaning] = &[
             field("description", "Free text for people."),
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -41,7 +44,10 @@ pub const TABLES: &[TableMeaning] = &[
             field("record_digest", "SHA-256 of the record's core header."),
             field("created_at", "When it was made."),
             field("destroyed_at", "When it was destroyed, if it was."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -49,13 +55,19 @@ pub const TABLES: &[TableMeaning] = &[
         meaning: "A person or service that acts.",
         fields: &[
             field("id", "Its id."),
-            field("tenant_id", "The tenant it belongs to; none for the system's own."),
+            field(
+                "tenant_id",
+                "The tenant it belongs to; none for the system's own.",
+            ),
             field("name", "Its name, unique in the tenant."),
             field("kind", "A person or a service."),
             field("disabled_at", "Once set, its tokens are refused."),
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -63,15 +75,30 @@ pub const TABLES: &[TableMeaning] = &[
         meaning: "A token by which a principal is known: its digest, never its secret.",
         fields: &[
             field("id", "Its id, which is part of its text."),
-            field("tenant_id", "The tenant of its principal; none for the system's own."),
+            field(
+                "tenant_id",
+                "The tenant of its principal; none for the system's own.",
+            ),
             field("principal_id", "Who it stands for."),
-            field("digest", "SHA-256 of its secret, which has 256 random bits."),
-            field("label", "What people call it, so that a leaked one can be found."),
-            field("created_by", "The token that made it; none for the first of a deployment."),
+            field(
+                "digest",
+                "SHA-256 of its secret, which has 256 random bits.",
+            ),
+            field(
+                "label",
+                "What people call it, so that a leaked one can be found.",
+            ),
+            field(
+                "created_by",
+                "The token that made it; none for the first of a deployment.",
+            ),
             field("created_at", "When it was made."),
             field("expires_at", "When it ends by itself."),
             field("revoked_at", "When it was revoked, if it was."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -79,14 +106,26 @@ pub const TABLES: &[TableMeaning] = &[
         meaning: "What its holder may do, and what its holder may let others do.",
         fields: &[
             field("id", "Its id."),
-            field("tenant_id", "The tenant it belongs to; none for built-in roles, which exist everywhere."),
+            field(
+                "tenant_id",
+                "The tenant it belongs to; none for built-in roles, which exist everywhere.",
+            ),
             field("name", "Its name."),
             field("description", "What it is for."),
-            field("permissions", "The actions its holder may perform, a list of names."),
-            field("delegable", "The actions its holder may give to others besides its own, a list of names."),
+            field(
+                "permissions",
+                "The actions its holder may perform, a list of names.",
+            ),
+            field(
+                "delegable",
+                "The actions its holder may give to others besides its own, a list of names.",
+            ),
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -94,12 +133,21 @@ pub const TABLES: &[TableMeaning] = &[
         meaning: "A role given to a principal.",
         fields: &[
             field("id", "Its id."),
-            field("tenant_id", "Where it holds; none means the whole deployment."),
+            field(
+                "tenant_id",
+                "Where it holds; none means the whole deployment.",
+            ),
             field("principal_id", "Who holds it."),
             field("role_id", "Which role."),
-            field("restriction", "To which keys it is narrowed, by name, class or tag; none means all."),
+            field(
+                "restriction",
+                "To which keys it is narrowed, by name, class or tag; none means all.",
+            ),
             field("created_at", "When it was given."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -110,19 +158,34 @@ pub const TABLES: &[TableMeaning] = &[
             field("tenant_id", "Whose it is."),
             field("name", "Its name, unique in the tenant."),
             field("description", "Free text for people."),
-            field("rotation_interval_days", "Days from one rotation to the next."),
-            field("rollback_window_seconds", "How long a rotation can be undone."),
-            field("overlap_seconds", "How long a replaced version still protects when asked for by number."),
+            field(
+                "rotation_interval_days",
+                "Days from one rotation to the next.",
+            ),
+            field(
+                "rollback_window_seconds",
+                "How long a rotation can be undone.",
+            ),
+            field(
+                "overlap_seconds",
+                "How long a replaced version still protects when asked for by number.",
+            ),
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
         name: "keys",
         meaning: "A key: a named object of a tenant, whose material is in its versions.",
         fields: &[
-            field("seq", "The row's number, which the text index refers to (SQLite only)."),
+            field(
+                "seq",
+                "The row's number, which the text index refers to (SQLite only).",
+            ),
             field("id", "Its id."),
             field("tenant_id", "Whose it is."),
             field("name", "Its name, unique in the tenant."),
@@ -135,26 +198,62 @@ pub const TABLES: &[TableMeaning] = &[
             field("provider", "Who holds its material."),
             field("origin", "How its material came to be."),
             field("exportable", "Whether its material may leave, wrapped."),
-            field("deterministic", "Whether equal plaintexts give equal ciphertexts."),
-            field("process_after_expiry", "Whether an expired version may still process."),
-            field("use_limit_uses", "How often each version may protect; none for no limit."),
-            field("use_limit_bytes", "How many bytes each version may protect; none for no limit."),
-            field("authorized_services", "Services that are meant to use it, a list."),
+            field(
+                "deterministic",
+                "Whether equal plaintexts give equal ciphertexts.",
+            ),
+            field(
+                "process_after_expiry",
+                "Whether an expired version may still process.",
+            ),
+            field(
+                "use_limit_uses",
+                "How often each version may protect; none for no limit.",
+            ),
+            field(
+                "use_limit_bytes",
+                "How many bytes each version may protect; none for no limit.",
+            ),
+            field(
+                "authorized_services",
+                "Services that are meant to use it, a list.",
+            ),
             field("access_policy", "A note on who may use it and how, a map."),
             field("compliance_tags", "Rules it falls under, a list."),
             field("tags", "Names and values of the owner's choice, a map."),
-            field("rotation_policy", "When it is rotated by itself; none when the policy goes."),
-            field("rollback_window_seconds", "How long a rotation can be undone."),
-            field("overlap_seconds", "How long a replaced version still protects when asked for by number."),
+            field(
+                "rotation_policy",
+                "When it is rotated by itself; none when the policy goes.",
+            ),
+            field(
+                "rollback_window_seconds",
+                "How long a rotation can be undone.",
+            ),
+            field(
+                "overlap_seconds",
+                "How long a replaced version still protects when asked for by number.",
+            ),
             field("primary_version", "The version that protects by default."),
             field("latest_version", "The highest version number ever given."),
             field("created_by", "The token that made it."),
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
-            field("etag", "Row version: 1 when made, one more with every change."),
-            field("search_text", "Name, description, purpose and owner in lower case: what free text is looked for in. Follows from them."),
-            field("primary_state", "The primary version's state. Follows from it."),
-            field("primary_expires_at", "When the primary version's cryptoperiod ends. Follows from it."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+            field(
+                "search_text",
+                "Name, description, purpose and owner in lower case: what free text is looked for in. Follows from them.",
+            ),
+            field(
+                "primary_state",
+                "The primary version's state. Follows from it.",
+            ),
+            field(
+                "primary_expires_at",
+                "When the primary version's cryptoperiod ends. Follows from it.",
+            ),
         ],
     },
     TableMeaning {
@@ -167,21 +266,48 @@ pub const TABLES: &[TableMeaning] = &[
             field("version", "Its number, 1 for the first."),
             field("parent_version", "The version it replaced."),
             field("state", "Its state."),
-            field("state_before", "The state that a cancelled destruction returns to."),
+            field(
+                "state_before",
+                "The state that a cancelled destruction returns to.",
+            ),
             field("algorithm", "Its algorithm."),
             field("size_bits", "Size of its material in bits."),
-            field("strength_bits", "Security strength in bits (SP 800-57 part 1)."),
+            field(
+                "strength_bits",
+                "Security strength in bits (SP 800-57 part 1).",
+            ),
             field("provider", "Who holds its material."),
-            field("provider_key_id", "The provider's name for it; for the native provider the vault's record id."),
+            field(
+                "provider_key_id",
+                "The provider's name for it; for the native provider the vault's record id.",
+            ),
             field("region", "The provider's region."),
             field("endpoint", "The provider's endpoint."),
-            field("record_digest", "SHA-256 of the right record's core header (native only)."),
-            field("fingerprint", "Tells two materials apart, and tells nothing else of them."),
-            field("public_key", "The public half as SubjectPublicKeyInfo, base64 of DER, if there is one."),
-            field("can_roll_back", "Whether the rotation that made it can be undone."),
+            field(
+                "record_digest",
+                "SHA-256 of the right record's core header (native only).",
+            ),
+            field(
+                "fingerprint",
+                "Tells two materials apart, and tells nothing else of them.",
+            ),
+            field(
+                "public_key",
+                "The public half as SubjectPublicKeyInfo, base64 of DER, if there is one.",
+            ),
+            field(
+                "can_roll_back",
+                "Whether the rotation that made it can be undone.",
+            ),
             field("rollback_expires_at", "Until when."),
-            field("retire_at", "When, replaced but still protecting, it stops to protect."),
-            field("promotion_count", "How often it became the primary version."),
+            field(
+                "retire_at",
+                "When, replaced but still protecting, it stops to protect.",
+            ),
+            field(
+                "promotion_count",
+                "How often it became the primary version.",
+            ),
             field("created_by", "The token that made it."),
             field("rotated_by", "The token that replaced it."),
             field("correlation_id", "The request that last changed it."),
@@ -192,9 +318,15 @@ pub const TABLES: &[TableMeaning] = &[
             field("rotated_at", "When it was replaced."),
             field("compromised_at", "When it was marked compromised."),
             field("destroy_at", "When its destruction is due, or was."),
-            field("destroying", "Set while the vault deletes: from here the destruction cannot be cancelled."),
+            field(
+                "destroying",
+                "Set while the vault deletes: from here the destruction cannot be cancelled.",
+            ),
             field("destroyed_at", "When its material was gone."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -222,7 +354,10 @@ pub const TABLES: &[TableMeaning] = &[
         fields: &[
             field("key_id", "Which key."),
             field("tenant_id", "Whose."),
-            field("key_name", "The key's name, so that the index gives pages in order."),
+            field(
+                "key_name",
+                "The key's name, so that the index gives pages in order.",
+            ),
             field("name", "The tag's name."),
             field("value", "Its value."),
         ],
@@ -233,7 +368,10 @@ pub const TABLES: &[TableMeaning] = &[
         fields: &[
             field("key_id", "Which key."),
             field("tenant_id", "Whose."),
-            field("key_name", "The key's name, so that the index gives pages in order."),
+            field(
+                "key_name",
+                "The key's name, so that the index gives pages in order.",
+            ),
             field("kind", "Which of the two."),
             field("value", "The rule or the service."),
         ],
@@ -281,9 +419,15 @@ pub const TABLES: &[TableMeaning] = &[
             field("tenant_id", "Whose."),
             field("data_class", "The class."),
             field("key_id", "The current key."),
-            field("previous_key_id", "The key before, so that the change can be undone."),
+            field(
+                "previous_key_id",
+                "The key before, so that the change can be undone.",
+            ),
             field("updated_at", "When it last changed."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -297,8 +441,14 @@ pub const TABLES: &[TableMeaning] = &[
             field("label", "What people call it."),
             field("owner", "Who answers for the data."),
             field("created_at", "When it was made."),
-            field("released_at", "When the data was gone or re-encrypted elsewhere."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "released_at",
+                "When the data was gone or re-encrypted elsewhere.",
+            ),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -309,13 +459,19 @@ pub const TABLES: &[TableMeaning] = &[
             field("tenant_id", "Whose; none for the system's own."),
             field("kind", "What it does."),
             field("state", "Where it stands."),
-            field("subject", "What it acts on: the id of a version or a tenant."),
+            field(
+                "subject",
+                "What it acts on: the id of a version or a tenant.",
+            ),
             field("due_at", "When it may begin."),
             field("attempts", "How often it was tried."),
             field("last_error", "A stable code of what last went wrong."),
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
-            field("etag", "Row version: 1 when made, one more with every change."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
         ],
     },
     TableMeaning {
@@ -337,7 +493,10 @@ pub const TABLES: &[TableMeaning] = &[
         fields: &[
             field("one", "Always 1: there is one row."),
             field("n", "The highest revision."),
-            field("committed_at", "The commit time of that revision; it never goes back."),
+            field(
+                "committed_at",
+                "The commit time of that revision; it never goes back.",
+            ),
             field("clock_high", "The highest present ever used."),
             field("deployment_id", "The deployment's id, made once."),
         ],
@@ -355,11 +514,20 @@ pub const TABLES: &[TableMeaning] = &[
         name: "changes",
         meaning: "The outbox: one row for each commit, written in its transaction, with the rows as they are after it. Rows are only ever added.",
         fields: &[
-            field("revision", "Its place in the order of commits, without gaps."),
-            field("tenant_id", "Whose change log it belongs to; none for the system's."),
+            field(
+                "revision",
+                "Its place in the order of commits, without gaps.",
+            ),
+            field(
+                "tenant_id",
+                "Whose change log it belongs to; none for the system's.",
+            ),
             field("change", "Its number in that log, from 1 without gaps."),
             field("committed_at", "When."),
-            field("writes", "Every row it changed, whole, as it is after the change."),
+            field(
+                "writes",
+                "Every row it changed, whole, as it is after the change.",
+            ),
             field("event", "What the audit log says of it."),
         ],
     },
@@ -374,16 +542,28 @@ pub const TABLES: &[TableMeaning] = &[
             field("data_class", "The class of data it protects."),
             field("algorithm", "Its algorithm."),
             field("size_bits", "Size of its material in bits."),
-            field("strength_bits", "Security strength in bits (SP 800-57 part 1)."),
+            field(
+                "strength_bits",
+                "Security strength in bits (SP 800-57 part 1).",
+            ),
             field("provider", "Who holds its material."),
-            field("provider_key_id", "The provider's name for it; for the native provider the vault's record id."),
+            field(
+                "provider_key_id",
+                "The provider's name for it; for the native provider the vault's record id.",
+            ),
             field("region", "The provider's region."),
             field("endpoint", "The provider's endpoint."),
             field("state", "Its state."),
             field("version", "Its number, 1 for the first."),
             field("parent_version", "The version it replaced."),
-            field("is_primary", "Whether it is the version that protects by default."),
-            field("can_roll_back", "Whether the rotation that made it can be undone."),
+            field(
+                "is_primary",
+                "Whether it is the version that protects by default.",
+            ),
+            field(
+                "can_roll_back",
+                "Whether the rotation that made it can be undone.",
+            ),
             field("rollback_expires_at", "Until when."),
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
@@ -397,12 +577,18 @@ pub const TABLES: &[TableMeaning] = &[
             field("rotated_by", "The token that replaced it."),
             field("purpose", "What it is for."),
             field("owner", "Who answers for it."),
-            field("authorized_services", "Services that are meant to use it, a list."),
+            field(
+                "authorized_services",
+                "Services that are meant to use it, a list.",
+            ),
             field("access_policy", "A note on who may use it and how, a map."),
             field("compliance_tags", "Rules it falls under, a list."),
             field("tags", "Names and values of the owner's choice, a map."),
             field("correlation_id", "The request that last changed it."),
-            field("fingerprint", "Tells two materials apart, and tells nothing else of them."),
+            field(
+                "fingerprint",
+                "Tells two materials apart, and tells nothing else of them.",
+            ),
         ],
     },
 ];

@@ -50,18 +50,31 @@ pub(super) async fn apply(
                 }
                 _ => values,
             };
-            rows.entry(table.name).or_insert_with(|| (table, Vec::new())).1.push(values);
+            rows.entry(table.name)
+                .or_insert_with(|| (table, Vec::new()))
+                .1
+                .push(values);
         }
     }
     for name in INSERT_ORDER {
         if let Some((table, rows)) = rows.remove(name) {
-            insert(transaction, &table.insert_head(), table.insert_width(), name, rows).await?;
+            insert(
+                transaction,
+                &table.insert_head(),
+                table.insert_width(),
+                name,
+                rows,
+            )
+            .await?;
         }
     }
     side::insert_tags_and_labels(transaction, &keys).await?;
-    let remembered = commits.iter().filter_map(|commit| commit.idempotency.as_ref());
-    let remembered: Vec<Vec<Value>> =
-        remembered.map(|(key, resource)| idempotency_values(key, *resource, now)).collect();
+    let remembered = commits
+        .iter()
+        .filter_map(|commit| commit.idempotency.as_ref());
+    let remembered: Vec<Vec<Value>> = remembered
+        .map(|(key, resource)| idempotency_values(key, *resource, now))
+        .collect();
     insert(transaction, REMEMBER_HEAD, 7, "idempotency", remembered).await?;
     Ok(effects)
 }
@@ -77,7 +90,10 @@ async fn insert(
     for size in chunk_sizes(rows.len(), ROWS_AT_ONCE) {
         let values: Vec<Value> = rows.by_ref().take(size).flatten().collect();
         let statement = format!("{head}{}", value_rows(size, width));
-        transaction.execute(statement, values).await.map_err(Trouble::with(table))?;
+        transaction
+            .execute(statement, values)
+            .await
+            .map_err(Trouble::with(table))?;
     }
     Ok(())
 }

@@ -43,7 +43,10 @@ pub(super) async fn open_scope(
         .execute(
             "INSERT INTO tenant_feed (scope, tenant_id, n) VALUES ($1, $2, 0) \
              ON CONFLICT (scope) DO NOTHING",
-            vec![Value::Uuid(Some(scope(tenant))), Value::Uuid(tenant.map(TenantId::uuid))],
+            vec![
+                Value::Uuid(Some(scope(tenant))),
+                Value::Uuid(tenant.map(TenantId::uuid)),
+            ],
         )
         .await
         .map(drop)
@@ -86,7 +89,12 @@ pub(super) async fn publish(
         let mut event = commit.event.clone();
         event.revision = Some(revision);
         event.change = Some(*change);
-        stamps.push(Stamp { revision, change: *change, committed_at, event });
+        stamps.push(Stamp {
+            revision,
+            change: *change,
+            committed_at,
+            event,
+        });
     }
     insert_changes(transaction, commits, &stamps).await?;
     Ok(stamps)

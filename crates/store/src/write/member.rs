@@ -28,7 +28,11 @@ impl Trouble {
 
     /// The member's own error, or the fault of the whole transaction.
     pub(super) fn of_member(self) -> Result<RegistryError, Self> {
-        if self.fault.is_of_the_row() { Ok(self.fault.on(self.table)) } else { Err(self) }
+        if self.fault.is_of_the_row() {
+            Ok(self.fault.on(self.table))
+        } else {
+            Err(self)
+        }
     }
 }
 
@@ -82,7 +86,10 @@ async fn insert(
         Row::Key(key) => KeyImage::new(key).insert_values(&commit.writes),
         _ => values,
     };
-    transaction.execute(table.insert(), values).await.map_err(Trouble::with(table.name))?;
+    transaction
+        .execute(table.insert(), values)
+        .await
+        .map_err(Trouble::with(table.name))?;
     match &write.row {
         Row::Key(key) => {
             side::insert_tags_and_labels(transaction, &[key]).await?;
@@ -103,15 +110,22 @@ async fn update(
 ) -> Result<(), Trouble> {
     let (table, values) = image(&write.row);
     let (values, side_rows) = match &write.row {
-        Row::Transition(_) => return Err(Trouble { fault: Fault::Constraint, table: table.name }),
+        Row::Transition(_) => {
+            return Err(Trouble {
+                fault: Fault::Constraint,
+                table: table.name,
+            });
+        }
         Row::Key(key) => {
             let differ = side::side_rows_differ(transaction, key).await?;
             (KeyImage::new(key).update_values(), differ)
         }
         _ => (values, false),
     };
-    let touched =
-        transaction.execute(table.update(), values).await.map_err(Trouble::with(table.name))?;
+    let touched = transaction
+        .execute(table.update(), values)
+        .await
+        .map_err(Trouble::with(table.name))?;
     exactly_one(touched, table.name)?;
     match &write.row {
         Row::Key(key) if side_rows => {
@@ -132,7 +146,12 @@ async fn delete(
 ) -> Result<(), Trouble> {
     let (table, values) = image(&write.row);
     match &write.row {
-        Row::Transition(_) => return Err(Trouble { fault: Fault::Constraint, table: table.name }),
+        Row::Transition(_) => {
+            return Err(Trouble {
+                fault: Fault::Constraint,
+                table: table.name,
+            });
+        }
         Row::Key(key) => {
             side::delete_text(transaction, dialect, key.id)
                 .await
@@ -153,7 +172,10 @@ const fn exactly_one(touched: u64, table: &'static str) -> Result<(), Trouble> {
     if touched == 1 {
         Ok(())
     } else {
-        Err(Trouble { fault: Fault::Registry(RegistryError::Conflict { table }), table })
+        Err(Trouble {
+            fault: Fault::Registry(RegistryError::Conflict { table }),
+            table,
+        })
     }
 }
 

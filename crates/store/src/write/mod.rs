@@ -10,5 +10,5 @@ mod writer;
 
 pub(crate) use feed::read_change;
 pub(crate) use queue::FairQueue;
-pub(crate) use side::{search_tokens, SHORTEST_TEXT};
+pub(crate) use side::{SHORTEST_TEXT, search_tokens};
 pub(crate) use writer::Writer;

@@ -40,7 +40,11 @@ pub(crate) struct FairQueue {
 
 impl FairQueue {
     pub(crate) fn new(places_in_lane: usize) -> Self {
-        Self { lanes: Mutex::default(), arrived: Notify::new(), places_in_lane }
+        Self {
+            lanes: Mutex::default(),
+            arrived: Notify::new(),
+            places_in_lane,
+        }
     }
 
     /// No step below can leave the lanes half changed, so a poisoned lock is as good as any.
@@ -66,13 +70,19 @@ impl FairQueue {
             }
             let waiting = lanes.waiting.entry(lane).or_default();
             let first = waiting.is_empty();
-            waiting.push_back(Waiting { commit, answer, _place: place });
+            waiting.push_back(Waiting {
+                commit,
+                answer,
+                _place: place,
+            });
             if first {
                 lanes.turns.push_back(lane);
             }
         }
         self.arrived.notify_one();
-        outcome.await.unwrap_or_else(|_| Err(unavailable("the registry's writer ended")))
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(unavailable("the registry's writer ended")))
     }
 
     /// What the writer does next: at most `most` commits, one of each lane in turn. None when the
@@ -104,8 +114,12 @@ impl Lanes {
     fn take(&mut self, most: usize) -> Vec<Waiting> {
         let mut batch = Vec::new();
         while batch.len() < most {
-            let Some(lane) = self.turns.pop_front() else { break };
-            let Some(waiting) = self.waiting.get_mut(&lane) else { continue };
+            let Some(lane) = self.turns.pop_front() else {
+                break;
+            };
+            let Some(waiting) = self.waiting.get_mut(&lane) else {
+                continue;
+            };
             batch.extend(waiting.pop_front());
             if waiting.is_empty() {
                 self.waiting.remove(&lane);
@@ -132,7 +146,10 @@ mod tests {
 
     fn commit(tenant: u128, number: i64) -> Commit {
         let tenant = TenantId::from_uuid(Uuid::from_u128(tenant));
-        let resource = Resource { version: Some(number), ..Resource::default() };
+        let resource = Resource {
+            version: Some(number),
+            ..Resource::default()
+        };
         Commit {
             tenant: Some(tenant),
             writes: Vec::new(),
@@ -182,7 +199,10 @@ mod tests {
         tokio::spawn(async {}).await.unwrap();
 
         let batch = queue.next(6).await.unwrap();
-        assert_eq!(order(&batch), [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2)]);
+        assert_eq!(
+            order(&batch),
+            [(1, 0), (2, 0), (3, 0), (1, 1), (2, 1), (1, 2)]
+        );
         let rest = queue.next(1_000).await.unwrap();
         let expected: Vec<(u128, i64)> = (3..500).map(|number| (1, number)).collect();
         assert_eq!(order(&rest), expected);
@@ -221,6 +241,9 @@ mod tests {
         assert_eq!(queue.next(10).await.unwrap().len(), 1);
         assert!(queue.next(10).await.is_none());
         // Whoever was never answered is told so.
-        assert!(matches!(waiting.await.unwrap(), Err(RegistryError::Unavailable { .. })));
+        assert!(matches!(
+            waiting.await.unwrap(),
+            Err(RegistryError::Unavailable { .. })
+        ));
     }
 }

@@ -63,7 +63,10 @@ impl TextChanges {
     }
 
     pub(super) fn replace(&mut self, key: &Key) {
-        let was_new = self.changed.get(&key.id).is_some_and(|change| !change.replaces);
+        let was_new = self
+            .changed
+            .get(&key.id)
+            .is_some_and(|change| !change.replaces);
         self.put(key, !was_new);
     }
 
@@ -79,7 +82,10 @@ impl TextChanges {
     /// Takes over what a member did, once it is known to have succeeded.
     pub(super) fn absorb(&mut self, member: Self, deleted: &[KeyId]) {
         for (key, mut change) in member.changed {
-            let was_new = self.changed.get(&key).is_some_and(|earlier| !earlier.replaces);
+            let was_new = self
+                .changed
+                .get(&key)
+                .is_some_and(|earlier| !earlier.replaces);
             change.replaces &= !was_new;
             self.changed.insert(key, change);
         }
@@ -106,7 +112,9 @@ impl TextChanges {
                 values.push(Value::Uuid(Some(key.uuid())));
                 values.push(Value::Words(change.tokens));
             }
-            transaction.execute(insert_text(dialect, size), values).await?;
+            transaction
+                .execute(insert_text(dialect, size), values)
+                .await?;
         }
         Ok(())
     }
@@ -115,7 +123,10 @@ impl TextChanges {
 fn insert_text(dialect: Dialect, rows: usize) -> String {
     match dialect {
         Dialect::Postgres => {
-            format!("INSERT INTO key_text (key_id, tokens) VALUES {}", value_rows(rows, 2))
+            format!(
+                "INSERT INTO key_text (key_id, tokens) VALUES {}",
+                value_rows(rows, 2)
+            )
         }
         Dialect::Sqlite => {
             let rows: Vec<String> = (0..rows)
@@ -124,7 +135,10 @@ fn insert_text(dialect: Dialect, rows: usize) -> String {
                     format!("((SELECT seq FROM keys WHERE id = ${key}), ${tokens})")
                 })
                 .collect();
-            format!("INSERT INTO key_text (rowid, tokens) VALUES {}", rows.join(", "))
+            format!(
+                "INSERT INTO key_text (rowid, tokens) VALUES {}",
+                rows.join(", ")
+            )
         }
     }
 }
@@ -141,7 +155,10 @@ pub(super) async fn delete_text(
             "DELETE FROM key_text WHERE rowid = (SELECT seq FROM keys WHERE id = $1)"
         }
     };
-    transaction.execute(statement, vec![Value::Uuid(Some(key.uuid()))]).await.map(drop)
+    transaction
+        .execute(statement, vec![Value::Uuid(Some(key.uuid()))])
+        .await
+        .map(drop)
 }
 
 /// Inserts the tags and labels of some keys.
@@ -149,16 +166,36 @@ pub(super) async fn insert_tags_and_labels(
     transaction: &mut Transaction,
     keys: &[&Key],
 ) -> Result<(), Trouble> {
-    let tags = keys.iter().flat_map(|key| key.tags.iter().map(|tag| tag_row(key, tag)));
+    let tags = keys
+        .iter()
+        .flat_map(|key| key.tags.iter().map(|tag| tag_row(key, tag)));
     let tags: Vec<Vec<Value>> = tags.collect();
-    insert_rows(transaction, "key_tags", "key_id, tenant_id, key_name, name, value", tags).await?;
+    insert_rows(
+        transaction,
+        "key_tags",
+        "key_id, tenant_id, key_name, name, value",
+        tags,
+    )
+    .await?;
     let labels = keys.iter().flat_map(|key| {
-        let compliance = key.compliance_tags.iter().map(|value| label_row(key, "compliance", value));
-        let services = key.authorized_services.iter().map(|value| label_row(key, "service", value));
+        let compliance = key
+            .compliance_tags
+            .iter()
+            .map(|value| label_row(key, "compliance", value));
+        let services = key
+            .authorized_services
+            .iter()
+            .map(|value| label_row(key, "service", value));
         compliance.chain(services).collect::<Vec<_>>()
     });
     let labels: Vec<Vec<Value>> = labels.collect();
-    insert_rows(transaction, "key_labels", "key_id, tenant_id, key_name, kind, value", labels).await
+    insert_rows(
+        transaction,
+        "key_labels",
+        "key_id, tenant_id, key_name, kind, value",
+        labels,
+    )
+    .await
 }
 
 fn tag_row(key: &Key, (name, value): (&String, &String)) -> Vec<Value> {
@@ -191,8 +228,14 @@ async fn insert_rows(
     for size in chunk_sizes(rows.len(), ROWS_AT_ONCE) {
         let values: Vec<Value> = rows.by_ref().take(size).flatten().collect();
         let width = values.len() / size;
-        let statement = format!("INSERT INTO {table} ({columns}) VALUES {}", value_rows(size, width));
-        transaction.execute(statement, values).await.map_err(Trouble::with(table))?;
+        let statement = format!(
+            "INSERT INTO {table} ({columns}) VALUES {}",
+            value_rows(size, width)
+        );
+        transaction
+            .execute(statement, values)
+            .await
+            .map_err(Trouble::with(table))?;
     }
     Ok(())
 }
@@ -248,6 +291,9 @@ mod tests {
         let tenant = TenantId::from_uuid(uuid::Uuid::from_u128(0xabcd_ef01 << 96));
         let text = format!("abcd{PART_END}\u{e4}bc{PART_END}xy");
         let tokens = search_tokens(tenant, &text);
-        assert_eq!(tokens, ["abcdef01616263", "abcdef01626364", "abcdef01c3a46263"]);
+        assert_eq!(
+            tokens,
+            ["abcdef01616263", "abcdef01626364", "abcdef01c3a46263"]
+        );
     }
 }

@@ -47,7 +47,14 @@ impl Writer {
         observer: Arc<OnceLock<Arc<dyn ChangeObserver>>>,
     ) -> Self {
         let batch_max = batch_max.max(1);
-        Self { database, queue, clock, batch_max, observer, known_scopes: HashSet::new() }
+        Self {
+            database,
+            queue,
+            clock,
+            batch_max,
+            observer,
+            known_scopes: HashSet::new(),
+        }
     }
 
     /// Writes until the queue is closed and empty.
@@ -58,8 +65,10 @@ impl Writer {
     }
 
     async fn settle(&mut self, batch: Vec<Waiting>) {
-        let (commits, answers): (Vec<Commit>, Vec<_>) =
-            batch.into_iter().map(|waiting| (waiting.commit, waiting.answer)).unzip();
+        let (commits, answers): (Vec<Commit>, Vec<_>) = batch
+            .into_iter()
+            .map(|waiting| (waiting.commit, waiting.answer))
+            .unzip();
         let outcomes = self.write_all(&commits).await;
         let mut durable = Vec::with_capacity(commits.len());
         for ((commit, answer), outcome) in commits.into_iter().zip(answers).zip(outcomes) {
@@ -107,7 +116,10 @@ impl Writer {
             match self.write_together(std::slice::from_ref(commit)).await {
                 Ok(outcomes) => {
                     let nothing = Fault::Down("the transaction was lost");
-                    return outcomes.into_iter().next().unwrap_or(Err(nothing.on("registry")));
+                    return outcomes
+                        .into_iter()
+                        .next()
+                        .unwrap_or(Err(nothing.on("registry")));
                 }
                 Err(trouble) if trouble.fault == Fault::Collision && attempt < ATTEMPTS_ALONE => {
                     attempt += 1;
@@ -144,12 +156,18 @@ impl Writer {
         now: Timestamp,
     ) -> Result<(Vec<Outcome>, HashSet<Uuid>), Trouble> {
         let mut batch = Batch::new(self, commits, now);
-        transaction.command("SAVEPOINT member").await.map_err(Trouble::with("feed"))?;
+        transaction
+            .command("SAVEPOINT member")
+            .await
+            .map_err(Trouble::with("feed"))?;
         batch.insert_together(transaction).await?;
         for index in 0..commits.len() {
             batch.write_member(transaction, index).await?;
         }
-        transaction.command("RELEASE SAVEPOINT member").await.map_err(Trouble::with("feed"))?;
+        transaction
+            .command("RELEASE SAVEPOINT member")
+            .await
+            .map_err(Trouble::with("feed"))?;
         batch.publish(transaction).await
     }
 }
@@ -198,8 +216,9 @@ impl<'a> Batch<'a> {
     /// Tries all commits that only insert at once.
     async fn insert_together(&mut self, transaction: &mut Transaction) -> Result<(), Trouble> {
         let all = 0..self.commits.len();
-        let inserts: Vec<usize> =
-            all.filter(|index| bulk::only_inserts(&self.commits[*index])).collect();
+        let inserts: Vec<usize> = all
+            .filter(|index| bulk::only_inserts(&self.commits[*index]))
+            .collect();
         if inserts.len() < 2 {
             return Ok(());
         }
@@ -268,15 +287,24 @@ impl<'a> Batch<'a> {
         transaction: &mut Transaction,
     ) -> Result<(Vec<Outcome>, HashSet<Uuid>), Trouble> {
         let lost = || Err(Fault::Down("the transaction was lost").on("registry"));
-        let mut outcomes: Vec<Outcome> =
-            self.refused.into_iter().map(|refused| refused.map_or_else(lost, Err)).collect();
+        let mut outcomes: Vec<Outcome> = self
+            .refused
+            .into_iter()
+            .map(|refused| refused.map_or_else(lost, Err))
+            .collect();
         if self.written.is_empty() {
             return Ok((outcomes, self.scopes));
         }
         let dialect = self.writer.database.dialect();
-        self.text.write(transaction, dialect).await.map_err(Trouble::with("key_text"))?;
-        let commits: Vec<&Commit> =
-            self.written.iter().map(|index| &self.commits[*index]).collect();
+        self.text
+            .write(transaction, dialect)
+            .await
+            .map_err(Trouble::with("key_text"))?;
+        let commits: Vec<&Commit> = self
+            .written
+            .iter()
+            .map(|index| &self.commits[*index])
+            .collect();
         let stamps = feed::publish(transaction, &commits, self.now)
             .await
             .map_err(Trouble::with("changes"))?;
@@ -297,7 +325,10 @@ async fn keep(transaction: &mut Transaction) -> Result<(), Trouble> {
 
 /// Undoes what the savepoint holds; it stays open for the next member.
 async fn undo(transaction: &mut Transaction) -> Result<(), Trouble> {
-    transaction.command("ROLLBACK TO SAVEPOINT member").await.map_err(Trouble::with("feed"))
+    transaction
+        .command("ROLLBACK TO SAVEPOINT member")
+        .await
+        .map_err(Trouble::with("feed"))
 }
 
 fn change(commit: Commit, stamp: Stamp) -> Change {

@@ -63,7 +63,11 @@ fn steps() -> impl Strategy<Value = Vec<(Step, bool)>> {
 /// Does a step to a draft; false if core refuses it.
 fn take(world: &World, draft: &mut Draft, step: Step, one: bool, now: Timestamp) -> bool {
     let number = 1 + now.as_micros() % draft.key().latest_version;
-    let which = if one { Which::Version(number) } else { Which::Default };
+    let which = if one {
+        Which::Version(number)
+    } else {
+        Which::Default
+    };
     match step {
         Step::Activate => draft.activate(which),
         Step::Suspend => draft.suspend(which),
@@ -72,11 +76,19 @@ fn take(world: &World, draft: &mut Draft, step: Step, one: bool, now: Timestamp)
         Step::Expire => draft.expire(which),
         Step::Renew => draft.renew(which, Some(now.plus_seconds(5_000_000))),
         Step::Rotate { emergency } => {
-            let mut row = world.make.version_row(draft.key(), draft.key().latest_version + 1);
+            let mut row = world
+                .make
+                .version_row(draft.key(), draft.key().latest_version + 1);
             row.state = State::Pending;
             row.activated_at = None;
             let rollback_expires_at = Some(now.plus_seconds(86_400));
-            draft.rotate(NewVersion { row, rollback_expires_at }, emergency)
+            draft.rotate(
+                NewVersion {
+                    row,
+                    rollback_expires_at,
+                },
+                emergency,
+            )
         }
         Step::RollBack => draft.roll_back(),
         Step::EndOverlap => draft.end_overlap(number),
@@ -85,7 +97,9 @@ fn take(world: &World, draft: &mut Draft, step: Step, one: bool, now: Timestamp)
         Step::Cancel => draft.cancel_destruction(which),
         Step::BeginDestruction => draft.begin_destruction(number),
         Step::CompleteDestruction => {
-            let destroying = draft.version(number).is_ok_and(|version| version.destroying);
+            let destroying = draft
+                .version(number)
+                .is_ok_and(|version| version.destroying);
             if !destroying {
                 return false;
             }
@@ -96,7 +110,12 @@ fn take(world: &World, draft: &mut Draft, step: Step, one: bool, now: Timestamp)
 }
 
 async fn read(world: &World, key: &KeyRef) -> KeyWithVersions {
-    world.registry.key(world.tenant(), key).await.unwrap().unwrap()
+    world
+        .registry
+        .key(world.tenant(), key)
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 both! {

@@ -20,14 +20,20 @@ async fn a_locked_file_is_busy_and_then_free_again() {
     config.patience = std::time::Duration::from_millis(50);
     let world = World::with(place, config).await;
     let mut other = SqliteConnection::connect(&world.place.url()).await.unwrap();
-    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut other).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE")
+        .execute(&mut other)
+        .await
+        .unwrap();
     let made = world.make.key("invoices");
     let refused = world.commit(Some(world.tenant()), made.writes()).await;
     assert_eq!(unavailable(refused), "the database is busy");
     // Reading goes on meanwhile.
     assert_eq!(world.registry.revision().await.unwrap(), 1);
     sqlx::raw_sql("ROLLBACK").execute(&mut other).await.unwrap();
-    let change = world.commit(Some(world.tenant()), made.writes()).await.unwrap();
+    let change = world
+        .commit(Some(world.tenant()), made.writes())
+        .await
+        .unwrap();
     assert_eq!(change.revision, 2);
 }
 
@@ -35,7 +41,10 @@ async fn a_locked_file_is_busy_and_then_free_again() {
 async fn lost_connections_are_made_anew() {
     let world = World::postgres().await;
     let made = world.make.key("invoices");
-    world.commit(Some(world.tenant()), made.writes()).await.unwrap();
+    world
+        .commit(Some(world.tenant()), made.writes())
+        .await
+        .unwrap();
     world
         .place
         .sql(
@@ -68,7 +77,11 @@ async fn two_nodes_number_their_commits_as_one() {
     let commits = (0..60).map(|number| {
         let writes = world.make.key(&format!("key-{number}")).writes();
         let commit = world.change(Some(world.tenant()), writes);
-        let node = if number % 2 == 0 { world.registry.as_ref() } else { &second };
+        let node = if number % 2 == 0 {
+            world.registry.as_ref()
+        } else {
+            &second
+        };
         node.commit(commit)
     });
     let mut revisions: Vec<i64> = futures_util::future::join_all(commits)
@@ -79,7 +92,11 @@ async fn two_nodes_number_their_commits_as_one() {
     revisions.sort_unstable();
     assert_eq!(revisions, (2..62).collect::<Vec<i64>>());
     let feed = world.registry.changes_after(1, 100).await.unwrap();
-    assert!(feed.iter().enumerate().all(|(at, change)| change.change == at as i64 + 1));
+    assert!(
+        feed.iter()
+            .enumerate()
+            .all(|(at, change)| change.change == at as i64 + 1)
+    );
     assert!(feed.is_sorted_by_key(|change| change.committed_at));
 }
 
@@ -87,7 +104,10 @@ async fn two_nodes_number_their_commits_as_one() {
 async fn a_deadlock_between_nodes_is_resolved_without_losing_a_commit() {
     let world = World::postgres().await;
     let made = world.make.key("invoices");
-    world.commit(Some(world.tenant()), made.writes()).await.unwrap();
+    world
+        .commit(Some(world.tenant()), made.writes())
+        .await
+        .unwrap();
     // Somebody holds the tenant's counter and then wants the key, in the wrong order.
     let mut other = PgConnection::connect(&world.place.url()).await.unwrap();
     let hold = "BEGIN; SET LOCAL deadlock_timeout = '60s'; \
@@ -96,8 +116,9 @@ async fn a_deadlock_between_nodes_is_resolved_without_losing_a_commit() {
     let mut key = made.key.clone();
     key.etag += 1;
     "changed".clone_into(&mut key.purpose);
-    let update =
-        vec![keyward_core::change::Write::update(keyward_core::change::Row::Key(Box::new(key)))];
+    let update = vec![keyward_core::change::Write::update(
+        keyward_core::change::Row::Key(Box::new(key)),
+    )];
     let commit = world.commit(Some(world.tenant()), update);
     let intruder = async {
         // The commit waits for the counter, holding the key's row; then we ask for that.
@@ -107,7 +128,10 @@ async fn a_deadlock_between_nodes_is_resolved_without_losing_a_commit() {
                 break;
             }
         }
-        sqlx::raw_sql("UPDATE keys SET description = 'theirs'").execute(&mut other).await.unwrap();
+        sqlx::raw_sql("UPDATE keys SET description = 'theirs'")
+            .execute(&mut other)
+            .await
+            .unwrap();
         sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();
     };
     let (outcome, ()) = tokio::join!(commit, intruder);

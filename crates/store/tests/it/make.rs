@@ -37,7 +37,10 @@ pub fn event(tenant: Option<TenantId>) -> AuditEvent {
         tenant,
         actor: Actor::system(),
         action: Action::KeyCreate,
-        resource: Resource { kind: "key".into(), ..Resource::default() },
+        resource: Resource {
+            kind: "key".into(),
+            ..Resource::default()
+        },
         outcome: Outcome::Ok,
         reason: None,
         correlation_id: correlation("request-1"),
@@ -88,7 +91,12 @@ impl Default for Maker {
         let tenant = TenantId::from_uuid(spread(&next));
         let principal = PrincipalId::from_uuid(spread(&next));
         let token = TokenId::from_uuid(spread(&next));
-        Self { next, tenant, principal, token }
+        Self {
+            next,
+            tenant,
+            principal,
+            token,
+        }
     }
 }
 
@@ -276,7 +284,11 @@ impl Maker {
         };
         let version = self.version_row(&key, 1);
         let transition = self.transition_row(&version, "create", None);
-        NewKey { key, version, transition }
+        NewKey {
+            key,
+            version,
+            transition,
+        }
     }
 
     pub fn version_row(&self, key: &Key, number: i64) -> KeyVersion {

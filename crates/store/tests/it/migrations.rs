@@ -62,7 +62,10 @@ async fn a_newer_schema_is_refused_by_name() {
         let newer = format!("INSERT INTO schema_migrations VALUES (999, 'later', 'x', {now})");
         place.sql(&newer).await.unwrap();
         let refused = place.open().await.err().unwrap();
-        let expected = SchemaError::Newer { found: 999, known: KNOWN };
+        let expected = SchemaError::Newer {
+            found: 999,
+            known: KNOWN,
+        };
         assert_eq!(refused, OpenError::Schema(expected.clone()));
         assert!(refused.to_string().contains("999"), "{refused}");
         let down = SqlRegistry::migrate_down(place.config(), 0).await;
@@ -74,18 +77,32 @@ async fn a_newer_schema_is_refused_by_name() {
 async fn a_migration_of_another_text_is_refused() {
     for place in Place::both() {
         place.open().await.unwrap().close().await;
-        place.sql("UPDATE schema_migrations SET checksum = 'other'").await.unwrap();
+        place
+            .sql("UPDATE schema_migrations SET checksum = 'other'")
+            .await
+            .unwrap();
         let refused = place.open().await.err();
-        assert_eq!(refused, Some(OpenError::Schema(SchemaError::Altered { version: 1 })));
+        assert_eq!(
+            refused,
+            Some(OpenError::Schema(SchemaError::Altered { version: 1 }))
+        );
     }
 }
 
 #[tokio::test]
 async fn who_may_not_migrate_says_what_is_missing() {
     for place in Place::both() {
-        let config = Config { migrate: false, ..place.config() };
-        let refused = SqlRegistry::open(config, DrivenClock::starting()).await.err();
-        let older = SchemaError::Older { found: 0, known: KNOWN };
+        let config = Config {
+            migrate: false,
+            ..place.config()
+        };
+        let refused = SqlRegistry::open(config, DrivenClock::starting())
+            .await
+            .err();
+        let older = SchemaError::Older {
+            found: 0,
+            known: KNOWN,
+        };
         assert_eq!(refused, Some(OpenError::Schema(older)));
         assert!(objects(&place).await.is_empty());
     }
@@ -96,7 +113,10 @@ async fn there_is_no_way_down_to_what_never_was() {
     for place in Place::both() {
         place.open().await.unwrap().close().await;
         let refused = SqlRegistry::migrate_down(place.config(), KNOWN + 1).await;
-        let expected = SchemaError::NoSuchVersion { version: KNOWN + 1, found: KNOWN };
+        let expected = SchemaError::NoSuchVersion {
+            version: KNOWN + 1,
+            found: KNOWN,
+        };
         assert_eq!(refused, Err(OpenError::Schema(expected)));
     }
 }
@@ -109,14 +129,22 @@ async fn several_migrators_at_once_make_one_schema() {
             let registry = registry.as_ref().unwrap();
             assert_eq!(registry.schema_version().await.unwrap(), KNOWN);
         }
-        let recorded = place.sql("SELECT name FROM schema_migrations").await.unwrap();
+        let recorded = place
+            .sql("SELECT name FROM schema_migrations")
+            .await
+            .unwrap();
         assert_eq!(recorded, ["0001_spine"]);
     }
 }
 
 #[tokio::test]
 async fn a_url_of_no_known_kind_is_refused_without_being_repeated() {
-    for url in ["mysql://secret@host/db", "", "sqlite::memory:", "postgres://:secret@[bad"] {
+    for url in [
+        "mysql://secret@host/db",
+        "",
+        "sqlite::memory:",
+        "postgres://:secret@[bad",
+    ] {
         let refused = SqlRegistry::open(Config::new(url), DrivenClock::starting()).await;
         let error = refused.err().unwrap();
         assert_eq!(error, OpenError::Url, "{url}");
@@ -129,7 +157,10 @@ async fn a_url_of_no_known_kind_is_refused_without_being_repeated() {
 async fn a_server_that_is_not_there_is_said_to_be() {
     // Port 1 is privileged and nobody listens there.
     let config = Config::new("postgres://u:secret@127.0.0.1:1/db");
-    let error = SqlRegistry::open(config, DrivenClock::starting()).await.err().unwrap();
+    let error = SqlRegistry::open(config, DrivenClock::starting())
+        .await
+        .err()
+        .unwrap();
     assert!(matches!(error, OpenError::Unavailable { .. }), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("secret"));
 }

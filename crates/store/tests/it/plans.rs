@@ -28,7 +28,10 @@ struct Notes(Mutex<BTreeMap<String, Vec<Value>>>);
 
 impl StatementObserver for Notes {
     fn observe(&self, text: &str, values: &[Value]) {
-        self.0.lock().entry(text.to_owned()).or_insert_with(|| values.to_vec());
+        self.0
+            .lock()
+            .entry(text.to_owned())
+            .or_insert_with(|| values.to_vec());
     }
 }
 
@@ -41,9 +44,12 @@ fn one_key(world: &World, number: usize) -> NewKey {
     key.owner = format!("owner-{}", number % 300);
     key.data_class = Some(format!("CLASS_{}", number % 50).parse().unwrap());
     key.created_at = START.plus_seconds(number as i64);
-    key.tags.insert("team".to_owned(), format!("team-{}", number % 1_000));
-    key.compliance_tags.insert(format!("rule-{}", number % 1_000));
-    key.authorized_services.insert(format!("service-{}", number % 1_000));
+    key.tags
+        .insert("team".to_owned(), format!("team-{}", number % 1_000));
+    key.compliance_tags
+        .insert(format!("rule-{}", number % 1_000));
+    key.authorized_services
+        .insert(format!("service-{}", number % 1_000));
     if number.is_multiple_of(97) {
         key.algorithm = Algorithm::Rsa4096;
         key.created_by = None;
@@ -57,59 +63,75 @@ fn one_key(world: &World, number: usize) -> NewKey {
 }
 
 async fn fill(world: &World) -> Vec<NewKey> {
-    let keys: Vec<NewKey> =
-        (0..COMMITS * KEYS_IN_COMMIT).map(|number| one_key(world, number)).collect();
-    let commits = keys.chunks(KEYS_IN_COMMIT).enumerate().map(|(number, keys)| {
-        let mut writes: Vec<Write> = keys.iter().flat_map(NewKey::writes).collect();
-        let tenant = world.make.tenant_row(&format!("tenant-{number}"));
-        let principal = world.make.principal_row(Some(tenant.id), "someone");
-        let role = world.make.role_row(Some(tenant.id), "some-role");
-        let assignment = world.make.assignment_row(Some(tenant.id), principal.id, role.id);
-        let mut job = world.make.job_row(Some(world.tenant()));
-        job.due_at = START.plus_seconds(number as i64);
-        job.created_at = START.plus_seconds(number as i64);
-        let kek = world.make.kek_row(tenant.id, 1);
-        let token = world.make.token_row(Some(tenant.id), principal.id);
-        let mut policy = world.make.policy_row("some-policy");
-        policy.tenant = tenant.id;
-        writes.extend([
-            Write::insert(Row::Tenant(tenant)),
-            Write::insert(Row::TenantKek(kek)),
-            Write::insert(Row::Principal(principal)),
-            Write::insert(Row::Token(token)),
-            Write::insert(Row::Role(role)),
-            Write::insert(Row::RoleAssignment(assignment)),
-            Write::insert(Row::Policy(policy)),
-            Write::insert(Row::Job(job)),
-        ]);
-        writes.extend(
-            keys.iter().map(|made| Write::insert(Row::DataBinding(world.make.binding_row(&made.key)))),
-        );
-        // Tenants come first, as foreign keys ask.
-        writes.sort_by_key(|write| match &write.row {
-            Row::Tenant(_) => 0,
-            Row::Principal(_) => 1,
-            Row::Role(_) => 2,
-            _ => 3,
-        });
-        let mut commit = world.change(Some(world.tenant()), writes);
-        let request = IdempotencyKey {
-            tenant: Some(world.tenant()),
-            principal: world.make.principal,
-            route: "key.create",
-            key: format!("request-{number}"),
-            digest: Digest([0; 32]),
-        };
-        commit.idempotency = Some((request, world.make.uuid()));
-        world.clock.set(START.plus_seconds(number as i64));
-        world.registry.commit(commit)
-    });
+    let keys: Vec<NewKey> = (0..COMMITS * KEYS_IN_COMMIT)
+        .map(|number| one_key(world, number))
+        .collect();
+    let commits =
+        keys.chunks(KEYS_IN_COMMIT)
+            .enumerate()
+            .map(|(number, keys)| {
+                let mut writes: Vec<Write> = keys.iter().flat_map(NewKey::writes).collect();
+                let tenant = world.make.tenant_row(&format!("tenant-{number}"));
+                let principal = world.make.principal_row(Some(tenant.id), "someone");
+                let role = world.make.role_row(Some(tenant.id), "some-role");
+                let assignment = world
+                    .make
+                    .assignment_row(Some(tenant.id), principal.id, role.id);
+                let mut job = world.make.job_row(Some(world.tenant()));
+                job.due_at = START.plus_seconds(number as i64);
+                job.created_at = START.plus_seconds(number as i64);
+                let kek = world.make.kek_row(tenant.id, 1);
+                let token = world.make.token_row(Some(tenant.id), principal.id);
+                let mut policy = world.make.policy_row("some-policy");
+                policy.tenant = tenant.id;
+                writes.extend([
+                    Write::insert(Row::Tenant(tenant)),
+                    Write::insert(Row::TenantKek(kek)),
+                    Write::insert(Row::Principal(principal)),
+                    Write::insert(Row::Token(token)),
+                    Write::insert(Row::Role(role)),
+                    Write::insert(Row::RoleAssignment(assignment)),
+                    Write::insert(Row::Policy(policy)),
+                    Write::insert(Row::Job(job)),
+                ]);
+                writes.extend(keys.iter().map(|made| {
+                    Write::insert(Row::DataBinding(world.make.binding_row(&made.key)))
+                }));
+                // Tenants come first, as foreign keys ask.
+                writes.sort_by_key(|write| match &write.row {
+                    Row::Tenant(_) => 0,
+                    Row::Principal(_) => 1,
+                    Row::Role(_) => 2,
+                    _ => 3,
+                });
+                let mut commit = world.change(Some(world.tenant()), writes);
+                let request = IdempotencyKey {
+                    tenant: Some(world.tenant()),
+                    principal: world.make.principal,
+                    route: "key.create",
+                    key: format!("request-{number}"),
+                    digest: Digest([0; 32]),
+                };
+                commit.idempotency = Some((request, world.make.uuid()));
+                world.clock.set(START.plus_seconds(number as i64));
+                world.registry.commit(commit)
+            });
     for outcome in join_all(commits).await {
         outcome.unwrap();
     }
-    let totals = UsageTotals { protects: 1, ..UsageTotals::default() };
-    let used = keys.iter().map(|made| UsageDelta { version: made.version.id, add: totals });
-    world.registry.add_usage("node-1", 1, used.collect()).await.unwrap();
+    let totals = UsageTotals {
+        protects: 1,
+        ..UsageTotals::default()
+    };
+    let used = keys.iter().map(|made| UsageDelta {
+        version: made.version.id,
+        add: totals,
+    });
+    world
+        .registry
+        .add_usage("node-1", 1, used.collect())
+        .await
+        .unwrap();
     keys
 }
 
@@ -140,7 +162,9 @@ impl Caller<'_> {
         call!(self, tenant_by_name(&"acme".parse().unwrap()));
         call!(self, tenants(Some(&"b".parse().unwrap()), 10));
         self.called.push("tenant_keks");
-        RecordLedger::tenant_keks(self.world.registry.as_ref(), tenant).await.unwrap();
+        RecordLedger::tenant_keks(self.world.registry.as_ref(), tenant)
+            .await
+            .unwrap();
         call!(self, principal(make.principal));
         call!(self, token(make.token));
         call!(self, role(keyward_core::ids::RoleId::from_uuid(key.uuid())));
@@ -164,7 +188,10 @@ impl Caller<'_> {
         }
         call!(self, key(tenant, &KeyRef::Id(key)));
         call!(self, key(tenant, &KeyRef::Name(made.key.name.clone())));
-        call!(self, key(tenant, &KeyRef::Class("PHI_DATA".parse().unwrap())));
+        call!(
+            self,
+            key(tenant, &KeyRef::Class("PHI_DATA".parse().unwrap()))
+        );
         call!(self, history(tenant, key, Some(made.transition.id), 10));
         call!(self, all_keys(Some(key), 100));
         call!(self, due_versions(START.plus_seconds(1_010), 10));
@@ -192,27 +219,90 @@ impl Caller<'_> {
         let none = KeyFilter::default;
         let filters = [
             none(),
-            KeyFilter { name_prefix: text("key-123"), ..none() },
-            KeyFilter { name_prefix: text("key-"), ..none() },
-            KeyFilter { text: text("owner-123"), ..none() },
-            KeyFilter { text: text("key-"), ..none() },
-            KeyFilter { state: Some(State::Expired), ..none() },
-            KeyFilter { state: Some(State::Active), ..none() },
-            KeyFilter { data_class: Some("CLASS_7".parse().unwrap()), ..none() },
-            KeyFilter { provider: Some(ProviderKind::AwsKms), ..none() },
-            KeyFilter { algorithm: Some(Algorithm::Rsa4096), ..none() },
-            KeyFilter { owner: text("owner-7"), ..none() },
-            KeyFilter { tag: Some(("team".to_owned(), text("team-7"))), ..none() },
-            KeyFilter { tag: Some(("team".to_owned(), None)), ..none() },
-            KeyFilter { compliance_tag: text("rule-7"), ..none() },
-            KeyFilter { authorized_service: text("service-7"), ..none() },
-            KeyFilter { rotation_policy: Some(keyward_core::ids::PolicyId::from_uuid(tenant.uuid())), ..none() },
-            KeyFilter { created_by: Some(self.world.make.token), ..none() },
-            KeyFilter { created_from: Some(START.plus_seconds(19_990)), ..none() },
-            KeyFilter { created_before: Some(START.plus_seconds(10)), ..none() },
-            KeyFilter { expires_before: Some(START.plus_seconds(1_010)), ..none() },
-            KeyFilter { expires_before: Some(START.plus_seconds(90_000)), ..none() },
-            KeyFilter { only: Some(keys.iter().take(9).map(|made| made.key.id).collect()), ..none() },
+            KeyFilter {
+                name_prefix: text("key-123"),
+                ..none()
+            },
+            KeyFilter {
+                name_prefix: text("key-"),
+                ..none()
+            },
+            KeyFilter {
+                text: text("owner-123"),
+                ..none()
+            },
+            KeyFilter {
+                text: text("key-"),
+                ..none()
+            },
+            KeyFilter {
+                state: Some(State::Expired),
+                ..none()
+            },
+            KeyFilter {
+                state: Some(State::Active),
+                ..none()
+            },
+            KeyFilter {
+                data_class: Some("CLASS_7".parse().unwrap()),
+                ..none()
+            },
+            KeyFilter {
+                provider: Some(ProviderKind::AwsKms),
+                ..none()
+            },
+            KeyFilter {
+                algorithm: Some(Algorithm::Rsa4096),
+                ..none()
+            },
+            KeyFilter {
+                owner: text("owner-7"),
+                ..none()
+            },
+            KeyFilter {
+                tag: Some(("team".to_owned(), text("team-7"))),
+                ..none()
+            },
+            KeyFilter {
+                tag: Some(("team".to_owned(), None)),
+                ..none()
+            },
+            KeyFilter {
+                compliance_tag: text("rule-7"),
+                ..none()
+            },
+            KeyFilter {
+                authorized_service: text("service-7"),
+                ..none()
+            },
+            KeyFilter {
+                rotation_policy: Some(keyward_core::ids::PolicyId::from_uuid(tenant.uuid())),
+                ..none()
+            },
+            KeyFilter {
+                created_by: Some(self.world.make.token),
+                ..none()
+            },
+            KeyFilter {
+                created_from: Some(START.plus_seconds(19_990)),
+                ..none()
+            },
+            KeyFilter {
+                created_before: Some(START.plus_seconds(10)),
+                ..none()
+            },
+            KeyFilter {
+                expires_before: Some(START.plus_seconds(1_010)),
+                ..none()
+            },
+            KeyFilter {
+                expires_before: Some(START.plus_seconds(90_000)),
+                ..none()
+            },
+            KeyFilter {
+                only: Some(keys.iter().take(9).map(|made| made.key.id).collect()),
+                ..none()
+            },
             KeyFilter {
                 text: text("owner-12"),
                 state: Some(State::Active),
@@ -227,7 +317,10 @@ impl Caller<'_> {
                     KeySort::Name => "key-12".to_owned(),
                     KeySort::CreatedAt => START.plus_seconds(3).as_micros().to_string(),
                 };
-                let cursor = KeyCursor { sort_value, id: KeyId::from_uuid(tenant.uuid()) };
+                let cursor = KeyCursor {
+                    sort_value,
+                    id: KeyId::from_uuid(tenant.uuid()),
+                };
                 call!(self, search_keys(tenant, filter, sort, None, 50));
                 call!(self, search_keys(tenant, filter, sort, Some(&cursor), 50));
             }
@@ -236,11 +329,20 @@ impl Caller<'_> {
 
     async fn write(&mut self, keys: &[NewKey]) {
         let world = self.world;
-        let limit = UseLimit { uses: 100, bytes: 100 };
+        let limit = UseLimit {
+            uses: 100,
+            bytes: 100,
+        };
         let wanted = Reservation { uses: 1, bytes: 1 };
         call!(self, reserve_uses(keys[0].version.id, limit, wanted));
-        let add = UsageTotals { protects: 1, ..UsageTotals::default() };
-        let deltas = keys.iter().take(3).map(|made| UsageDelta { version: made.version.id, add });
+        let add = UsageTotals {
+            protects: 1,
+            ..UsageTotals::default()
+        };
+        let deltas = keys.iter().take(3).map(|made| UsageDelta {
+            version: made.version.id,
+            add,
+        });
         call!(self, add_usage("node-1", 2, deltas.collect()));
 
         let mut made = keys[1].clone();
@@ -248,19 +350,28 @@ impl Caller<'_> {
         made.key.tags.clear();
         "changed".clone_into(&mut made.key.purpose);
         made.version.etag += 1;
-        let mut tenant = world.registry.tenant(world.tenant()).await.unwrap().unwrap();
+        let mut tenant = world
+            .registry
+            .tenant(world.tenant())
+            .await
+            .unwrap()
+            .unwrap();
         tenant.etag += 1;
         let alone = world.make.key("alone");
         let purged = world.make.key("purged");
         let mut purge = purged.writes();
         purge.truncate(2);
-        purge.push(Write::delete(Row::KeyVersion(Box::new(purged.version.clone()))));
+        purge.push(Write::delete(Row::KeyVersion(Box::new(
+            purged.version.clone(),
+        ))));
         purge.push(Write::delete(Row::Key(Box::new(purged.key.clone()))));
         for writes in [
             vec![
                 Write::update(Row::Key(Box::new(made.key.clone()))),
                 Write::update(Row::KeyVersion(Box::new(made.version.clone()))),
-                Write::insert(Row::KeyVersion(Box::new(world.make.version_row(&made.key, 2)))),
+                Write::insert(Row::KeyVersion(Box::new(
+                    world.make.version_row(&made.key, 2),
+                ))),
                 Write::update(Row::Tenant(tenant)),
             ],
             alone.writes(),
@@ -274,28 +385,52 @@ impl Caller<'_> {
 /// The methods of the port, read from their implementation, so that none is forgotten here.
 fn methods() -> Vec<&'static str> {
     let source = include_str!("../../src/registry.rs");
-    let port = source.split_once("impl Registry for SqlRegistry").unwrap().1;
+    let port = source
+        .split_once("impl Registry for SqlRegistry")
+        .unwrap()
+        .1;
     let name = |line: &'static str| line.trim().strip_prefix("async fn ")?.split('(').next();
     port.lines().filter_map(name).collect()
 }
 
 async fn noted(place: Place) -> (World, BTreeMap<String, Vec<Value>>) {
     let notes = Arc::new(Notes::default());
-    let config = Config { observer: Some(notes.clone()), ..place.config() };
+    let config = Config {
+        observer: Some(notes.clone()),
+        ..place.config()
+    };
     let world = World::with(place, config).await;
     let keys = fill(&world).await;
-    world.place.sql(if world.place.is_sqlite() { "ANALYZE" } else { "VACUUM ANALYZE" }).await.unwrap();
+    world
+        .place
+        .sql(if world.place.is_sqlite() {
+            "ANALYZE"
+        } else {
+            "VACUUM ANALYZE"
+        })
+        .await
+        .unwrap();
     // What matters is how the program reads many rows, not how it filled the tables.
     notes.0.lock().retain(|text, _| text.starts_with("INSERT"));
-    let mut caller = Caller { world: &world, called: Vec::new() };
+    let mut caller = Caller {
+        world: &world,
+        called: Vec::new(),
+    };
     caller.read(&keys).await;
     caller.search(&keys).await;
     caller.write(&keys).await;
     for method in methods() {
-        assert!(caller.called.contains(&method), "{method} is not called here");
+        assert!(
+            caller.called.contains(&method),
+            "{method} is not called here"
+        );
     }
     let noted = std::mem::take(&mut *notes.0.lock());
-    assert!(noted.len() > 60, "only {} statements were noted", noted.len());
+    assert!(
+        noted.len() > 60,
+        "only {} statements were noted",
+        noted.len()
+    );
     (world, noted)
 }
 
@@ -307,16 +442,30 @@ const WANTED_WHOLE: [&str; 2] = ["FROM class_pointers t ORDER BY", "FROM schema_
 async fn no_statement_scans_a_large_table_on_sqlite() {
     let (world, noted) = noted(Place::sqlite()).await;
     let mut scans = Vec::new();
-    for text in noted.keys().filter(|text| !WANTED_WHOLE.iter().any(|it| text.contains(it))) {
+    for text in noted
+        .keys()
+        .filter(|text| !WANTED_WHOLE.iter().any(|it| text.contains(it)))
+    {
         // An INSERT shows how a foreign key's children would be found were a violation pending
         // (`OP_FkIfZero` in SQLite's fkey.c); a plain one reads nothing.
         if text.starts_with("INSERT") && !text.contains("SELECT") {
             continue;
         }
         // Parameters stay unbound: SQLite's plan does not depend on them.
-        let plan = world.place.plan(&format!("EXPLAIN QUERY PLAN {text}")).await.unwrap();
+        let plan = world
+            .place
+            .plan(&format!("EXPLAIN QUERY PLAN {text}"))
+            .await
+            .unwrap();
         for step in &plan {
-            let on_rows_in_hand = ["SCAN (", "SCAN CONSTANT", "SCAN a", "SCAN b", "SCAN c", "SCAN d"];
+            let on_rows_in_hand = [
+                "SCAN (",
+                "SCAN CONSTANT",
+                "SCAN a",
+                "SCAN b",
+                "SCAN c",
+                "SCAN d",
+            ];
             let in_hand = on_rows_in_hand.iter().any(|it| step.starts_with(it))
                 || step == "SCAN o"
                 || step.contains("CONSTANT ROW")
@@ -346,9 +495,11 @@ fn literal(value: &Value) -> String {
         Value::Int4(Some(number)) => number.to_string(),
         Value::Flag(flag) => flag.to_string(),
         Value::Time(Some(at)) => quoted(&at.to_string()),
-        Value::Bytes(Some(bytes)) => {
-            quoted(&bytes.iter().fold("\\x".to_owned(), |text, byte| format!("{text}{byte:02x}")))
-        }
+        Value::Bytes(Some(bytes)) => quoted(
+            &bytes
+                .iter()
+                .fold("\\x".to_owned(), |text, byte| format!("{text}{byte:02x}")),
+        ),
         Value::Label(_, Some(name)) => quoted(name),
         Value::Words(words) => list(words.clone()),
         Value::Uuids(ids) => list(ids.iter().map(ToString::to_string).collect()),
@@ -358,8 +509,18 @@ fn literal(value: &Value) -> String {
 }
 
 const LARGE: [&str; 12] = [
-    "keys", "key_versions", "transitions", "key_tags", "key_labels", "key_text", "data_bindings",
-    "changes", "key_usage", "idempotency", "tokens", "principals",
+    "keys",
+    "key_versions",
+    "transitions",
+    "key_tags",
+    "key_labels",
+    "key_text",
+    "data_bindings",
+    "changes",
+    "key_usage",
+    "idempotency",
+    "tokens",
+    "principals",
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -369,10 +530,17 @@ async fn no_statement_scans_a_large_table_on_postgres() {
     let mut text_index_used = false;
     for (text, values) in noted {
         let types: Vec<&str> = values.iter().map(Value::postgres_type).collect();
-        let types = if types.is_empty() { String::new() } else { format!("({})", types.join(", ")) };
+        let types = if types.is_empty() {
+            String::new()
+        } else {
+            format!("({})", types.join(", "))
+        };
         let literals: Vec<String> = values.iter().map(literal).collect();
-        let arguments =
-            if literals.is_empty() { String::new() } else { format!("({})", literals.join(", ")) };
+        let arguments = if literals.is_empty() {
+            String::new()
+        } else {
+            format!("({})", literals.join(", "))
+        };
         let explain = format!("PREPARE p {types} AS {text}; EXPLAIN EXECUTE p {arguments}");
         // A GIN index pays off at more rows than these; there it only matters that it can be used.
         let explain = if text.contains("@>") {
@@ -384,7 +552,9 @@ async fn no_statement_scans_a_large_table_on_postgres() {
         let plan = plan.unwrap_or_else(|error| panic!("{error}: {}", beginning(&text)));
         text_index_used |= plan.iter().any(|step| step.contains("key_text_tokens"));
         for step in &plan {
-            let scanned = step.split_once("Seq Scan on ").map(|(_, rest)| rest.split(' ').next().unwrap());
+            let scanned = step
+                .split_once("Seq Scan on ")
+                .map(|(_, rest)| rest.split(' ').next().unwrap());
             if scanned.is_some_and(|table| LARGE.contains(&table)) {
                 scans.push(format!("{step}: {}", beginning(&text)));
             }

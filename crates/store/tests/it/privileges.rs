@@ -5,21 +5,31 @@ use keyward_core::change::{Row, Write};
 use keyward_core::noun::key::UseLimit;
 use keyward_core::noun::key_version::UsageTotals;
 use keyward_core::port::registry::{KeyFilter, KeySort, Registry as _, Reservation, UsageDelta};
+use keyward_store::Config;
 use keyward_store::grants::{RUNTIME_PRIVILEGES, grants};
 use keyward_store::schema::TABLES;
-use keyward_store::Config;
 
 use crate::make::START;
 use crate::world::{Place, World};
 
 /// A world whose registry runs as a role that owns nothing.
 async fn least_privileged(role: &str) -> World {
-    let Place::Postgres(database) = Place::postgres() else { unreachable!() };
+    let Place::Postgres(database) = Place::postgres() else {
+        unreachable!()
+    };
     let place = Place::Postgres(database.clone());
     place.open().await.unwrap().close().await;
-    place.sql(&format!("DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN")).await.unwrap();
+    place
+        .sql(&format!(
+            "DROP ROLE IF EXISTS {role}; CREATE ROLE {role} LOGIN"
+        ))
+        .await
+        .unwrap();
     place.sql(&grants(role).unwrap()).await.unwrap();
-    let config = Config { migrate: false, ..Config::new(database.url_as(role)) };
+    let config = Config {
+        migrate: false,
+        ..Config::new(database.url_as(role))
+    };
     World::with(place, config).await
 }
 
@@ -39,16 +49,36 @@ async fn the_runtime_role_can_do_what_the_server_does() {
     let policy = world.make.policy_row("quarterly");
     let insert = vec![Write::insert(Row::Policy(policy.clone()))];
     world.commit(Some(tenant), insert).await.unwrap();
-    world.commit(Some(tenant), vec![Write::delete(Row::Policy(policy))]).await.unwrap();
+    world
+        .commit(Some(tenant), vec![Write::delete(Row::Policy(policy))])
+        .await
+        .unwrap();
 
-    let totals = UsageTotals { protects: 1, ..UsageTotals::default() };
-    let delta = UsageDelta { version: made.version.id, add: totals };
+    let totals = UsageTotals {
+        protects: 1,
+        ..UsageTotals::default()
+    };
+    let delta = UsageDelta {
+        version: made.version.id,
+        add: totals,
+    };
     registry.add_usage("node-1", 1, vec![delta]).await.unwrap();
     registry.add_usage("node-1", 2, vec![delta]).await.unwrap();
-    let limit = UseLimit { uses: 10, bytes: 10 };
+    let limit = UseLimit {
+        uses: 10,
+        bytes: 10,
+    };
     let wanted = Reservation { uses: 1, bytes: 1 };
-    assert_eq!(registry.reserve_uses(made.version.id, limit, wanted).await.unwrap(), wanted);
-    let found = registry.search_keys(tenant, &KeyFilter::default(), KeySort::Name, None, 9).await;
+    assert_eq!(
+        registry
+            .reserve_uses(made.version.id, limit, wanted)
+            .await
+            .unwrap(),
+        wanted
+    );
+    let found = registry
+        .search_keys(tenant, &KeyFilter::default(), KeySort::Name, None, 9)
+        .await;
     assert_eq!(found.unwrap().rows.len(), 1);
     registry.advance_clock(START).await.unwrap();
     registry.forget_idempotency(START).await.unwrap();
@@ -58,9 +88,16 @@ async fn the_runtime_role_can_do_what_the_server_does() {
 #[tokio::test]
 async fn the_runtime_role_can_do_nothing_else() {
     let world = least_privileged("keyward_clerk").await;
-    world.commit(Some(world.tenant()), world.make.key("invoices").writes()).await.unwrap();
+    world
+        .commit(Some(world.tenant()), world.make.key("invoices").writes())
+        .await
+        .unwrap();
     let refused = |error: sqlx::Error| {
-        error.as_database_error().and_then(sqlx::error::DatabaseError::code).as_deref() == Some("42501")
+        error
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code)
+            .as_deref()
+            == Some("42501")
     };
     for statement in [
         "UPDATE changes SET event = '{}'",
@@ -89,7 +126,13 @@ fn every_table_has_its_privileges_and_no_role_name_smuggles_more() {
     sorted.sort_unstable();
     tables.sort_unstable();
     assert_eq!(sorted, tables);
-    for bad in ["", "a\"; DROP TABLE keys; --", "1st", "Upper", &"x".repeat(64)] {
+    for bad in [
+        "",
+        "a\"; DROP TABLE keys; --",
+        "1st",
+        "Upper",
+        &"x".repeat(64),
+    ] {
         assert!(grants(bad).is_err(), "{bad}");
     }
 }

@@ -48,7 +48,10 @@ impl Dice {
     }
 
     fn time(&mut self) -> Timestamp {
-        let micros = prop_oneof![Just(0_i64), -62_000_000_000_000_000..250_000_000_000_000_000_i64];
+        let micros = prop_oneof![
+            Just(0_i64),
+            -62_000_000_000_000_000..250_000_000_000_000_000_i64
+        ];
         Timestamp::from_micros(self.throw(micros))
     }
 
@@ -65,15 +68,24 @@ impl Dice {
     }
 
     fn actions(&mut self) -> ActionSet {
-        self.throw(vec(select(Action::ALL), 0..12)).into_iter().collect()
+        self.throw(vec(select(Action::ALL), 0..12))
+            .into_iter()
+            .collect()
     }
 }
 
 /// Inserts a row and finds it, whole, in the feed.
 async fn insert(world: &World, row: Row) {
     let writes = vec![Write::insert(row)];
-    let change = world.commit(Some(world.tenant()), writes.clone()).await.unwrap();
-    let feed = world.registry.changes_after(change.revision - 1, 1).await.unwrap();
+    let change = world
+        .commit(Some(world.tenant()), writes.clone())
+        .await
+        .unwrap();
+    let feed = world
+        .registry
+        .changes_after(change.revision - 1, 1)
+        .await
+        .unwrap();
     assert_eq!(feed[0].writes, writes);
     assert_eq!(feed[0], change);
 }
@@ -219,18 +231,24 @@ fn any_key(world: &World, dice: &mut Dice, number: usize) -> NewKey {
     key.description = dice.text();
     key.purpose = dice.text();
     key.owner = dice.text();
-    key.data_class = dice.throw(of("[A-Z][A-Z0-9_]{0,63}")).map(|class| class.parse().unwrap());
+    key.data_class = dice
+        .throw(of("[A-Z][A-Z0-9_]{0,63}"))
+        .map(|class| class.parse().unwrap());
     key.algorithm = dice.throw(select(Algorithm::ALL));
-    key.usages = dice.throw(vec(select(Usage::ALL), 0..6)).into_iter().collect();
+    key.usages = dice
+        .throw(vec(select(Usage::ALL), 0..6))
+        .into_iter()
+        .collect();
     key.provider = dice.throw(select(ProviderKind::ALL));
     key.origin = dice.throw(select(Origin::ALL));
     key.restrictions = Restrictions {
         exportable: dice.throw(any::<bool>()),
         deterministic: dice.throw(any::<bool>()),
         process_after_expiry: dice.throw(any::<bool>()),
-        use_limit: dice
-            .throw(any::<bool>())
-            .then(|| UseLimit { uses: dice.count(), bytes: dice.count() }),
+        use_limit: dice.throw(any::<bool>()).then(|| UseLimit {
+            uses: dice.count(),
+            bytes: dice.count(),
+        }),
     };
     key.authorized_services = dice.throw(btree_set("\\PC{0,20}", 0..4));
     key.access_policy = dice.throw(btree_map("\\PC{0,9}", "\\PC{0,9}", 0..4));
@@ -250,8 +268,7 @@ fn dress_version(world: &World, dice: &mut Dice, made: &mut NewKey) {
     let version = &mut made.version;
     version.algorithm = made.key.algorithm;
     version.provider = made.key.provider;
-    version.record_digest =
-        (version.provider == ProviderKind::Native).then(|| dice.digest());
+    version.record_digest = (version.provider == ProviderKind::Native).then(|| dice.digest());
     version.size_bits = dice.throw(1..=i32::MAX);
     version.strength_bits = dice.throw(1..=i32::MAX);
     version.provider_key_id = format!("{}/{}", dice.throw("\\PC{1,20}"), world.make.uuid());

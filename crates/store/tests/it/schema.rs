@@ -27,7 +27,10 @@ async fn columns_of(place: &Place) -> Columns {
     let mut columns = Columns::new();
     for line in place.sql(statement).await.unwrap() {
         let (table, column) = line.split_once(' ').unwrap();
-        columns.entry(table.to_owned()).or_default().insert(column.to_owned());
+        columns
+            .entry(table.to_owned())
+            .or_default()
+            .insert(column.to_owned());
     }
     columns
 }
@@ -76,7 +79,10 @@ fn the_page_shows_types_rules_and_indexes() {
         assert!(page.contains(expected), "{expected} is not in:\n{page}");
     }
     let undefined = page.lines().filter(|line| line.contains("| – | – |"));
-    let of_the_view = TABLES.iter().find(|table| table.name == "encryption_keys").unwrap();
+    let of_the_view = TABLES
+        .iter()
+        .find(|table| table.name == "encryption_keys")
+        .unwrap();
     assert_eq!(undefined.count(), of_the_view.fields.len());
 }
 
@@ -103,29 +109,79 @@ fn i01_only_digests_and_references_stand_where_bytes_could() {
 #[tokio::test]
 async fn every_value_of_cores_enumerations_is_in_the_schema() {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    let events: Vec<&str> = ["create", "rotate"].into_iter().chain(Event::ALL.map(Event::name)).collect();
+    let events: Vec<&str> = ["create", "rotate"]
+        .into_iter()
+        .chain(Event::ALL.map(Event::name))
+        .collect();
     let expected: BTreeMap<&str, BTreeSet<String>> = BTreeMap::from([
-        ("tenant_state", names(&TenantState::ALL.iter().map(|it| it.name()).collect::<Vec<_>>())),
-        ("principal_kind", names(&PrincipalKind::ALL.iter().map(|it| it.name()).collect::<Vec<_>>())),
-        ("key_algorithm", names(&Algorithm::ALL.iter().map(|it| it.name()).collect::<Vec<_>>())),
-        ("provider_kind", names(&ProviderKind::ALL.iter().map(|it| it.name()).collect::<Vec<_>>())),
-        ("key_origin", names(&Origin::ALL.iter().map(|it| it.name()).collect::<Vec<_>>())),
+        (
+            "tenant_state",
+            names(
+                &TenantState::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "principal_kind",
+            names(
+                &PrincipalKind::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "key_algorithm",
+            names(
+                &Algorithm::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "provider_kind",
+            names(
+                &ProviderKind::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "key_origin",
+            names(&Origin::ALL.iter().map(|it| it.name()).collect::<Vec<_>>()),
+        ),
         ("key_state", names(&State::ALL.map(State::name))),
         ("transition_event", names(&events)),
         ("label_kind", names(&["compliance", "service"])),
-        ("job_kind", names(&JobKind::ALL.iter().map(|it| it.name()).collect::<Vec<_>>())),
-        ("job_state", names(&JobState::ALL.iter().map(|it| it.name()).collect::<Vec<_>>())),
+        (
+            "job_kind",
+            names(&JobKind::ALL.iter().map(|it| it.name()).collect::<Vec<_>>()),
+        ),
+        (
+            "job_state",
+            names(&JobState::ALL.iter().map(|it| it.name()).collect::<Vec<_>>()),
+        ),
     ]);
     let place = Place::postgres();
     place.open().await.unwrap().close().await;
-    let statement = "SELECT typname || ' ' || enumlabel FROM pg_enum JOIN pg_type t ON t.oid = enumtypid";
+    let statement =
+        "SELECT typname || ' ' || enumlabel FROM pg_enum JOIN pg_type t ON t.oid = enumtypid";
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for line in place.sql(statement).await.unwrap() {
         let (name, value) = line.split_once(' ').unwrap();
-        found.entry(name.to_owned()).or_default().insert(value.to_owned());
+        found
+            .entry(name.to_owned())
+            .or_default()
+            .insert(value.to_owned());
     }
-    let expected: BTreeMap<String, _> =
-        expected.into_iter().map(|(name, values)| (name.to_owned(), values)).collect();
+    let expected: BTreeMap<String, _> = expected
+        .into_iter()
+        .map(|(name, values)| (name.to_owned(), values))
+        .collect();
     assert_eq!(found, expected);
     // The CHECKs of SQLite list the same values.
     let sqlite = keyward_store::migrate::MIGRATIONS[0].sqlite_up;

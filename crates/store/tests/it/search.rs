@@ -41,8 +41,20 @@ struct Traits {
 }
 
 fn traits() -> impl Strategy<Value = Traits> {
-    let first = (0..3_usize, 0..4_usize, prop::option::of(0..2_usize), 0..3_usize, 0..2_usize, any::<bool>());
-    let second = (prop::option::of(any::<bool>()), prop::option::of(0..2_usize), any::<bool>(), any::<bool>());
+    let first = (
+        0..3_usize,
+        0..4_usize,
+        prop::option::of(0..2_usize),
+        0..3_usize,
+        0..2_usize,
+        any::<bool>(),
+    );
+    let second = (
+        prop::option::of(any::<bool>()),
+        prop::option::of(0..2_usize),
+        any::<bool>(),
+        any::<bool>(),
+    );
     let third = (0..5_i64, prop::option::of(0..5_i64), any::<bool>());
     (first, second, third).prop_map(|(first, second, third)| Traits {
         prefix: first.0,
@@ -79,9 +91,13 @@ fn dress(made: &mut NewKey, traits: &Traits, policy: keyward_core::ids::PolicyId
         version.record_digest = None;
     }
     if let Some(production) = traits.tag {
-        key.tags.insert("env".to_owned(), if production { "prod" } else { "test" }.to_owned());
+        key.tags.insert(
+            "env".to_owned(),
+            if production { "prod" } else { "test" }.to_owned(),
+        );
     }
-    key.compliance_tags.extend(traits.rule.map(|rule| RULES[rule].to_owned()));
+    key.compliance_tags
+        .extend(traits.rule.map(|rule| RULES[rule].to_owned()));
     if traits.service {
         key.authorized_services.insert("billing".to_owned());
     }
@@ -98,26 +114,61 @@ fn filters(
     policy: keyward_core::ids::PolicyId,
 ) -> impl Strategy<Value = KeyFilter> {
     let maybe = |chance: f64| prop::option::weighted(chance, any::<prop::sample::Index>());
-    let first = (maybe(0.3), maybe(0.3), maybe(0.3), maybe(0.2), maybe(0.2), maybe(0.2), maybe(0.2));
-    let second = (maybe(0.2), maybe(0.2), maybe(0.2), maybe(0.2), maybe(0.1), maybe(0.2), maybe(0.2), maybe(0.2));
+    let first = (
+        maybe(0.3),
+        maybe(0.3),
+        maybe(0.3),
+        maybe(0.2),
+        maybe(0.2),
+        maybe(0.2),
+        maybe(0.2),
+    );
+    let second = (
+        maybe(0.2),
+        maybe(0.2),
+        maybe(0.2),
+        maybe(0.2),
+        maybe(0.1),
+        maybe(0.2),
+        maybe(0.2),
+        maybe(0.2),
+    );
     (first, second).prop_map(move |(first, second)| KeyFilter {
         name_prefix: first.0.map(|at| at.get(&PREFIXES).to_owned().to_owned()),
         text: first.1.map(|at| {
-            at.get(&["INV", "quarterly", "umsatz", "radiology", "%_o", "no such", "äö", "s-1", "\"qu"])
-                .to_owned()
-                .to_owned()
+            at.get(&[
+                "INV",
+                "quarterly",
+                "umsatz",
+                "radiology",
+                "%_o",
+                "no such",
+                "äö",
+                "s-1",
+                "\"qu",
+            ])
+            .to_owned()
+            .to_owned()
         }),
-        state: first.2.map(|at| *at.get(&[State::Active, State::Inactive, State::Destroyed])),
+        state: first
+            .2
+            .map(|at| *at.get(&[State::Active, State::Inactive, State::Destroyed])),
         data_class: first.3.map(|at| at.get(&CLASSES).parse().unwrap()),
-        provider: first.4.map(|at| *at.get(&[ProviderKind::Native, ProviderKind::AwsKms])),
-        algorithm: first.5.map(|at| *at.get(&[Algorithm::Ed25519, Algorithm::Aes256GcmCommit])),
+        provider: first
+            .4
+            .map(|at| *at.get(&[ProviderKind::Native, ProviderKind::AwsKms])),
+        algorithm: first
+            .5
+            .map(|at| *at.get(&[Algorithm::Ed25519, Algorithm::Aes256GcmCommit])),
         owner: first.6.map(|at| at.get(&OWNERS).to_owned().to_owned()),
         tag: second.0.map(|at| {
             let tag = at.get(&[("env", Some("prod")), ("env", None), ("nope", None)]);
             (tag.0.to_owned(), tag.1.map(str::to_owned))
         }),
         compliance_tag: second.1.map(|at| at.get(&RULES).to_owned().to_owned()),
-        authorized_service: second.2.map(|at| at.get(&["billing", "none"]).to_owned().to_owned()),
+        authorized_service: second
+            .2
+            .map(|at| at.get(&["billing", "none"]).to_owned().to_owned()),
         rotation_policy: second.3.map(|_| policy),
         created_by: second.4.map(|_| token),
         created_from: second.5.map(|at| day(*at.get(&[0, 2, 4]))),
@@ -132,27 +183,57 @@ fn matches(filter: &KeyFilter, made: &NewKey) -> bool {
     let (key, version) = (&made.key, &made.version);
     let is = |wanted: bool| wanted;
     let text = |sought: &String| {
-        let parts = [key.name.as_str(), &key.description, &key.purpose, &key.owner];
-        parts.iter().any(|part| part.to_lowercase().contains(&sought.to_lowercase()))
+        let parts = [
+            key.name.as_str(),
+            &key.description,
+            &key.purpose,
+            &key.owner,
+        ];
+        parts
+            .iter()
+            .any(|part| part.to_lowercase().contains(&sought.to_lowercase()))
     };
-    filter.name_prefix.as_ref().is_none_or(|it| key.name.as_str().starts_with(it))
+    filter
+        .name_prefix
+        .as_ref()
+        .is_none_or(|it| key.name.as_str().starts_with(it))
         && filter.text.as_ref().is_none_or(text)
         && filter.state.is_none_or(|it| version.state == it)
-        && filter.data_class.as_ref().is_none_or(|it| key.data_class.as_ref() == Some(it))
+        && filter
+            .data_class
+            .as_ref()
+            .is_none_or(|it| key.data_class.as_ref() == Some(it))
         && filter.provider.is_none_or(|it| key.provider == it)
         && filter.algorithm.is_none_or(|it| key.algorithm == it)
         && filter.owner.as_ref().is_none_or(|it| key.owner == *it)
         && filter.tag.as_ref().is_none_or(|(name, value)| {
-            key.tags.get(name).is_some_and(|held| value.as_ref().is_none_or(|it| held == it))
+            key.tags
+                .get(name)
+                .is_some_and(|held| value.as_ref().is_none_or(|it| held == it))
         })
-        && filter.compliance_tag.as_ref().is_none_or(|it| key.compliance_tags.contains(it))
-        && filter.authorized_service.as_ref().is_none_or(|it| key.authorized_services.contains(it))
-        && filter.rotation_policy.is_none_or(|it| key.rotation_policy == Some(it))
-        && filter.created_by.is_none_or(|it| key.created_by == Some(it))
+        && filter
+            .compliance_tag
+            .as_ref()
+            .is_none_or(|it| key.compliance_tags.contains(it))
+        && filter
+            .authorized_service
+            .as_ref()
+            .is_none_or(|it| key.authorized_services.contains(it))
+        && filter
+            .rotation_policy
+            .is_none_or(|it| key.rotation_policy == Some(it))
+        && filter
+            .created_by
+            .is_none_or(|it| key.created_by == Some(it))
         && filter.created_from.is_none_or(|it| key.created_at >= it)
         && filter.created_before.is_none_or(|it| key.created_at < it)
-        && filter.expires_before.is_none_or(|it| version.expires_at.is_some_and(|end| end < it))
-        && is(filter.only.as_ref().is_none_or(|only| only.contains(&key.id)))
+        && filter
+            .expires_before
+            .is_none_or(|it| version.expires_at.is_some_and(|end| end < it))
+        && is(filter
+            .only
+            .as_ref()
+            .is_none_or(|only| only.contains(&key.id)))
 }
 
 fn cursor(sort: KeySort, last: &KeySummary) -> KeyCursor {
@@ -160,7 +241,10 @@ fn cursor(sort: KeySort, last: &KeySummary) -> KeyCursor {
         KeySort::Name => last.key.name.as_str().to_owned(),
         KeySort::CreatedAt => last.key.created_at.as_micros().to_string(),
     };
-    KeyCursor { sort_value, id: last.key.id }
+    KeyCursor {
+        sort_value,
+        id: last.key.id,
+    }
 }
 
 /// Every page of a search, one after the other.
@@ -174,8 +258,11 @@ async fn all_pages(
     let mut found: Vec<KeySummary> = Vec::new();
     loop {
         let after = found.last().map(|last| cursor(sort, last));
-        let page =
-            world.registry.search_keys(tenant, filter, sort, after.as_ref(), limit).await.unwrap();
+        let page = world
+            .registry
+            .search_keys(tenant, filter, sort, after.as_ref(), limit)
+            .await
+            .unwrap();
         assert!(page.rows.len() <= limit);
         found.extend(page.rows);
         if !page.more {
@@ -190,7 +277,10 @@ fn expected(keys: &[NewKey], filter: &KeyFilter, sort: KeySort) -> Vec<KeySummar
         KeySort::Name => keys.sort_by(|a, b| a.key.name.cmp(&b.key.name)),
         KeySort::CreatedAt => keys.sort_by_key(|made| (made.key.created_at, made.key.id)),
     }
-    let summary = |made: &NewKey| KeySummary { key: made.key.clone(), primary: made.version.clone() };
+    let summary = |made: &NewKey| KeySummary {
+        key: made.key.clone(),
+        primary: made.version.clone(),
+    };
     keys.into_iter().map(summary).collect()
 }
 
@@ -201,7 +291,9 @@ async fn fill(world: &World, runner: &mut TestRunner, count: usize) -> Vec<NewKe
     let mut keys = Vec::new();
     for number in 0..count {
         let traits = traits().new_tree(runner).unwrap().current();
-        let mut made = world.make.key(&format!("{}-{number}", PREFIXES[traits.prefix]));
+        let mut made = world
+            .make
+            .key(&format!("{}-{number}", PREFIXES[traits.prefix]));
         dress(&mut made, &traits, policy.id);
         keys.push(made);
     }
@@ -356,7 +448,10 @@ async fn insert_keys(world: &World, make: &Maker, done: &std::sync::atomic::Atom
     while !done.load(std::sync::atomic::Ordering::Acquire) {
         for prefix in ["a", "m", "z"] {
             let made = make.key_in(world.tenant(), &format!("{prefix}-new-{number}"));
-            world.commit(Some(world.tenant()), made.writes()).await.unwrap();
+            world
+                .commit(Some(world.tenant()), made.writes())
+                .await
+                .unwrap();
         }
         number += 1;
     }

@@ -125,13 +125,19 @@ impl Place {
                 let mut connection = SqliteConnection::connect(&url).await?;
                 let rows = query.fetch_all(&mut connection).await?;
                 connection.close().await?;
-                Ok(rows.iter().map(|row| row.try_get_unchecked(0).unwrap_or_default()).collect())
+                Ok(rows
+                    .iter()
+                    .map(|row| row.try_get_unchecked(0).unwrap_or_default())
+                    .collect())
             }
             Self::Postgres(_) => {
                 let mut connection = PgConnection::connect(&self.url()).await?;
                 let rows = query.fetch_all(&mut connection).await?;
                 connection.close().await?;
-                Ok(rows.iter().map(|row| row.try_get_unchecked(0).unwrap_or_default()).collect())
+                Ok(rows
+                    .iter()
+                    .map(|row| row.try_get_unchecked(0).unwrap_or_default())
+                    .collect())
             }
         }
     }
@@ -162,8 +168,12 @@ impl World {
     pub async fn with(place: Place, config: Config) -> Self {
         let clock = DrivenClock::starting();
         let registry = SqlRegistry::open(config, clock.clone()).await.unwrap();
-        let world =
-            Self { registry: Arc::new(registry), clock, place, make: Maker::default() };
+        let world = Self {
+            registry: Arc::new(registry),
+            clock,
+            place,
+            make: Maker::default(),
+        };
         let setup = world.make.setup();
         world.commit(None, setup).await.unwrap();
         world
@@ -183,6 +193,11 @@ impl World {
     }
 
     pub fn change(&self, tenant: Option<TenantId>, writes: Vec<Write>) -> Commit {
-        Commit { tenant, writes, event: make::event(tenant), idempotency: None }
+        Commit {
+            tenant,
+            writes,
+            event: make::event(tenant),
+            idempotency: None,
+        }
     }
 }

@@ -119,17 +119,15 @@ impl Fate {
 
     /// How many of the writes to one sector, the first of them, are on the disk.
     fn sectors_kept(self, writes: Vec<usize>, changes: usize, dice: &mut Dice) -> usize {
-        match self.kind {
-            Kind::AllLost => 0,
-            Kind::AllKept => writes.len(),
-            Kind::Scattered => dice.index(writes.len() + 1),
-            Kind::LateKept if writes.last().is_some_and(|last| *last >= changes / 2) => {
-                writes.len()
-            }
-            Kind::LateKept => 0,
-            Kind::Holes if dice.once_in(8) => dice.index(writes.len() + 1),
-            Kind::Holes => writes.len(),
-        }
+        let late = writes.last().is_some_and(|last| *last >= changes / 2);
+        let all = match self.kind {
+            Kind::AllLost => false,
+            Kind::AllKept => true,
+            Kind::Scattered => return dice.index(writes.len() + 1),
+            Kind::LateKept => late,
+            Kind::Holes => !dice.once_in(8),
+        };
+        if all { writes.len() } else { 0 }
     }
 
     /// For each sector the changes that touch it, in order.

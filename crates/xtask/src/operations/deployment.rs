@@ -14,7 +14,7 @@ pub const INIT: Operation = Operation {
 pub const UNSEAL: Operation = Operation {
     conditions: "a share of the present set; no token, since a sealed deployment must be openable when every token has expired. A key file unseals at start by itself.",
     effects: "the share counts once it was checked against the dealer's commitments; with the last one needed, the root key comes into memory. A share that was refused was not used, and is named.",
-    errors: &[E::InvalidRequest, E::RecordRefused, E::StorageUnavailable],
+    errors: &[E::WrongState, E::RecordRefused, E::StorageUnavailable],
     audit: "`progress` and `sealed`; a refusal says why: `malformed_share`, `share_of_another_set`, `forged_share`, `duplicate_share`, `no_shares`, `not_initialized`, `storage`. If it cannot be logged, the root key is dropped again.",
 };
 

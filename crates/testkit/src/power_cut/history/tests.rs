@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
+use std::fmt::Write as _;
+
 use super::*;
 
 /// Lines of a trace in short: strings and paths in plain text, to be written as strace does.
@@ -13,7 +15,7 @@ fn read(lines: &str) -> Result<History, HistoryError> {
             '>' if !quoted => angled = false,
             letter if quoted || angled => {
                 let byte = u8::try_from(letter).unwrap();
-                trace.push_str(&format!("\\x{byte:02x}"));
+                write!(trace, "\\x{byte:02x}").unwrap();
                 continue;
             }
             _ => {}
