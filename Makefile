@@ -6,8 +6,8 @@ SHELL := bash
 .ONESHELL:
 .DEFAULT_GOAL := help
 
-# The development profile builds a server from nothing in about half the time of the release
-# profile. For speed: `make run PROFILE=release`.
+# The development profile, so that a first start takes minutes: nine of processor time, which is
+# about five on two cores. For a fast server: `make run PROFILE=release`, which builds for longer.
 PROFILE ?= dev
 # `--locked` where the lock file must not change.
 LOCKED ?=

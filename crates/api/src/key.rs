@@ -3,10 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{
-    AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type,
-};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -214,19 +210,19 @@ pub struct NewKey {
     pub restrictions: Option<Restrictions>,
     /// Services that are meant to use it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schema(schema_with = texts)]
+    #[schema(schema_with = crate::limits::texts)]
     pub authorized_services: BTreeSet<String>,
     /// A note on who may use it and how.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schema(schema_with = labels)]
+    #[schema(schema_with = crate::limits::labels)]
     pub access_policy: BTreeMap<String, String>,
     /// Rules it falls under, such as `HIPAA`.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    #[schema(schema_with = texts)]
+    #[schema(schema_with = crate::limits::texts)]
     pub compliance_tags: BTreeSet<String>,
     /// Names and values of the owner's choice.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schema(schema_with = labels)]
+    #[schema(schema_with = crate::limits::labels)]
     pub tags: BTreeMap<String, String>,
     /// The policy that rotates it, by name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -284,19 +280,19 @@ pub struct KeyChange {
     pub data_class: Option<Option<String>>,
     /// Services that are meant to use it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = texts_or_null)]
+    #[schema(schema_with = crate::limits::texts_or_null)]
     pub authorized_services: Option<BTreeSet<String>>,
     /// A note on who may use it and how.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = labels_or_null)]
+    #[schema(schema_with = crate::limits::labels_or_null)]
     pub access_policy: Option<BTreeMap<String, String>>,
     /// Rules it falls under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = texts_or_null)]
+    #[schema(schema_with = crate::limits::texts_or_null)]
     pub compliance_tags: Option<BTreeSet<String>>,
     /// Names and values of the owner's choice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(schema_with = labels_or_null)]
+    #[schema(schema_with = crate::limits::labels_or_null)]
     pub tags: Option<BTreeMap<String, String>>,
     /// The policy that rotates it, by name. Its window and overlap become the key's.
     #[serde(
@@ -409,51 +405,4 @@ pub enum Sort {
     Name,
     /// By when they were made, oldest first.
     CreatedAt,
-}
-
-fn text(max: usize, least: usize) -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::new(Type::String))
-        .min_length(Some(least))
-        .max_length(Some(max))
-        .pattern(Some("^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$"))
-}
-
-/// Names and values that people choose: 64 at most.
-fn labels() -> RefOr<Schema> {
-    labels_of(SchemaType::new(Type::Object))
-}
-
-/// The same where nothing may be said.
-fn labels_or_null() -> RefOr<Schema> {
-    labels_of(SchemaType::from_iter([Type::Object, Type::Null]))
-}
-
-fn labels_of(schema_type: SchemaType) -> RefOr<Schema> {
-    ObjectBuilder::new()
-        .schema_type(schema_type)
-        .description(Some("Names and values, 64 at most."))
-        .additional_properties(Some(AdditionalProperties::RefOr(text(256, 0).into())))
-        .property_names(Some(text(128, 1).build()))
-        .max_properties(Some(64))
-        .into()
-}
-
-/// Words that people choose: 64 at most.
-fn texts() -> RefOr<Schema> {
-    texts_of(SchemaType::new(Type::Array))
-}
-
-/// The same where nothing may be said.
-fn texts_or_null() -> RefOr<Schema> {
-    texts_of(SchemaType::from_iter([Type::Array, Type::Null]))
-}
-
-fn texts_of(schema_type: SchemaType) -> RefOr<Schema> {
-    ArrayBuilder::new()
-        .schema_type(schema_type)
-        .description(Some("Words, 64 at most."))
-        .items(text(128, 1))
-        .max_items(Some(64))
-        .into()
 }

@@ -13,6 +13,7 @@ pub mod health;
 pub mod job;
 pub mod key;
 pub mod lifecycle;
+mod limits;
 pub mod names;
 pub mod page;
 pub mod policy;

@@ -11,7 +11,11 @@ use crate::time::Time;
 #[serde(deny_unknown_fields)]
 pub struct Lifecycle {
     /// Which version; if not said, every one that the verb is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::limits::version"
+    )]
     #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
     pub version: Option<u32>,
     /// Why; history and audit log keep it.
@@ -47,7 +51,11 @@ pub struct Rotate {
 #[serde(deny_unknown_fields)]
 pub struct Renew {
     /// Which version; the primary if not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::limits::version"
+    )]
     #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
     pub version: Option<u32>,
     /// Why; history and audit log keep it.
@@ -67,7 +75,11 @@ pub struct Renew {
 #[serde(deny_unknown_fields)]
 pub struct Revoke {
     /// Which version; all of them if not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::limits::version"
+    )]
     #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
     pub version: Option<u32>,
     /// Why, as a word; `key_compromise` marks compromised, every other retires.
@@ -86,7 +98,11 @@ pub struct Revoke {
 #[serde(deny_unknown_fields)]
 pub struct Destroy {
     /// Which version; all of them if not said.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::limits::version"
+    )]
     #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
     pub version: Option<u32>,
     /// Why; needed when forced.

@@ -34,7 +34,7 @@ wire! {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         pub context: BTreeMap<String, String>,
         /// Another version than the primary, while it may protect.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
         pub version: Option<u32>,
     }
@@ -81,7 +81,7 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub scheme: Option<SignatureScheme>,
         /// Another version than the primary, while it may protect.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
         pub version: Option<u32>,
     }
@@ -110,7 +110,7 @@ wire! {
         /// `kw1s:…`, or the signature alone in base64.
         pub signature: String,
         /// Which version made a signature that does not say; the primary if not said.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
         pub version: Option<u32>,
     }
@@ -127,7 +127,7 @@ wire! {
         /// What to authenticate.
         pub message: Binary,
         /// Another version than the primary, while it may protect.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
         pub version: Option<u32>,
     }
@@ -148,7 +148,7 @@ wire! {
         /// `kw1m:…`, or the code alone in base64.
         pub mac: String,
         /// Which version made a code that does not say; the primary if not said.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
         pub version: Option<u32>,
     }
@@ -160,7 +160,7 @@ wire! {
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         pub context: BTreeMap<String, String>,
         /// Another version than the primary, while it may protect.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
         pub version: Option<u32>,
     }
@@ -191,7 +191,7 @@ wire! {
     /// For data-key.
     request NewDataKey {
         /// How long it is.
-        #[serde(default = "data_key_bytes")]
+        #[serde(default = "data_key_bytes", deserialize_with = "crate::limits::key_bytes")]
         #[schema(minimum = 16, maximum = 64, default = 32)]
         pub size_bytes: usize,
         /// Bound to it: give the same to unwrap.
@@ -221,18 +221,18 @@ wire! {
         #[serde(default)]
         pub context: Binary,
         /// How long it is.
-        #[serde(default = "data_key_bytes")]
+        #[serde(default = "data_key_bytes", deserialize_with = "crate::limits::key_bytes")]
         #[schema(minimum = 16, maximum = 64, default = 32)]
         pub size_bytes: usize,
         /// A version by number keeps deriving the same after rotations; the primary if not said.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
         pub version: Option<u32>,
     }
     /// For encapsulate.
     request Encapsulate {
         /// Another version than the primary, while it may protect.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
         pub version: Option<u32>,
     }

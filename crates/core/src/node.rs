@@ -1,8 +1,8 @@
 //! A node: the ports it was given, what it keeps in memory, and whether it may serve.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, PoisonError};
 
 use futures_util::lock::Mutex;
 use keyward_crypto::random::Random;
@@ -89,26 +89,77 @@ pub struct Node {
 
 /// What follows every commit: the part of a node that the registry tells.
 pub(crate) struct Memory {
+    applied: std::sync::Mutex<Applied>,
     pub(crate) hot: Hot,
     pub(crate) sessions: Sessions,
     pub(crate) pump: Arc<ChangePump>,
     providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
 }
 
-impl ChangeObserver for Memory {
-    fn committed(&self, changes: &[Change]) {
-        for change in changes {
-            let applied = self.hot.apply(change);
-            if applied.access {
-                self.sessions.new_epoch();
-            }
-            for key in applied.retired {
-                for provider in self.providers.values() {
-                    provider.forget(key);
-                }
+/// Which changes are in memory.
+#[derive(Default)]
+struct Applied {
+    /// Every change up to here.
+    to: i64,
+    /// And these.
+    beyond: BTreeSet<i64>,
+}
+
+impl Applied {
+    /// Whether a change is new; if so, it counts as applied from now on.
+    fn take(&mut self, revision: i64) -> bool {
+        if revision <= self.to || !self.beyond.insert(revision) {
+            return false;
+        }
+        while self.beyond.first() == Some(&(self.to + 1)) {
+            self.beyond.pop_first();
+            self.to += 1;
+        }
+        true
+    }
+}
+
+impl Memory {
+    fn applied(&self) -> std::sync::MutexGuard<'_, Applied> {
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Every change up to here is in memory.
+    pub(crate) fn applied_to(&self) -> i64 {
+        self.applied().to
+    }
+
+    /// What is loaded from now on has every change up to here.
+    pub(crate) fn begin_at(&self, revision: i64) {
+        let mut applied = self.applied();
+        applied.to = applied.to.max(revision);
+        let to = applied.to;
+        applied.beyond.retain(|revision| *revision > to);
+    }
+
+    fn apply(&self, change: &Change) {
+        let applied = self.hot.apply(change);
+        if applied.access {
+            self.sessions.new_epoch();
+        }
+        for key in applied.retired {
+            for provider in self.providers.values() {
+                provider.forget(key);
             }
         }
-        self.pump.push(changes);
+    }
+}
+
+impl ChangeObserver for Memory {
+    fn committed(&self, changes: &[Change]) {
+        // Held throughout: whoever finds a change applied may rely on it.
+        let mut applied = self.applied();
+        for change in changes {
+            if applied.take(change.revision) {
+                self.apply(change);
+                self.pump.push(std::slice::from_ref(change));
+            }
+        }
     }
 }
 
@@ -131,6 +182,7 @@ impl Node {
     /// Puts a node together. It serves after [`crate::ops::start::load`].
     pub fn new(ports: Ports, settings: Settings) -> Self {
         let memory = Arc::new(Memory {
+            applied: std::sync::Mutex::default(),
             hot: Hot::default(),
             sessions: Sessions::default(),
             pump: Arc::new(ChangePump::default()),
@@ -250,6 +302,24 @@ impl Node {
     /// [`crate::ops::start::load`].
     pub fn pump(&self) -> impl Future<Output = ()> + Send + 'static {
         self.memory.pump.clone().run(self.ports.audit.clone())
+    }
+
+    /// Takes over changes that this node's own writer did not tell of: a commit whose answer was
+    /// lost on the way, or another process's.
+    pub(crate) async fn catch_up(&self) -> Result<(), OpError> {
+        const PAGE: usize = 1_000;
+        while self.ports.registry.revision().await? > self.memory.applied_to() {
+            let missed = self
+                .ports
+                .registry
+                .changes_after(self.memory.applied_to(), PAGE)
+                .await?;
+            if missed.is_empty() {
+                break;
+            }
+            self.memory.committed(&missed);
+        }
+        Ok(())
     }
 
     /// Takes no new work; what has begun is finished.

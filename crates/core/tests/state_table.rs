@@ -4,8 +4,11 @@
 
 use keyward_core::noun::state::{Event, Standing, State, UseKind, Verdict};
 
+/// A row: state, protect, process, and what it is left by.
+type Line = (State, Verdict, Verdict, Vec<(Event, State)>);
+
 /// The design's table: state, protect, process, and what it is left by.
-fn design() -> Vec<(State, Verdict, Verdict, Vec<(Event, State)>)> {
+fn design() -> Vec<Line> {
     use Event as E;
     use State as S;
     use Verdict as V;

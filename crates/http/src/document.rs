@@ -29,8 +29,6 @@ pub fn router(metrics_open: bool) -> OpenApiRouter<App> {
     endpoint::all(metrics_open)
         .into_iter()
         .fold(OpenApiRouter::with_openapi(frame()), OpenApiRouter::routes)
-        // Not in the document: a key may be named `batch`, and is shown and changed like any other.
-        .route(endpoint::key::BATCH_PATH, endpoint::key::named_batch())
 }
 
 /// The document.

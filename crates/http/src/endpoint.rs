@@ -1,9 +1,10 @@
 //! Every endpoint: one file per noun, each a list of path, document and handler.
 
 mod audit;
+mod batch;
 mod binding;
 mod class;
-pub mod key;
+mod key;
 mod lifecycle;
 mod listing;
 mod policy;

@@ -53,7 +53,6 @@ impl Failure {
     }
 
     /// The stable code.
-    #[cfg(test)]
     pub const fn code(&self) -> ErrorCode {
         self.code
     }

@@ -143,7 +143,7 @@ async fn use_everything(api: &Api) -> Secrets {
 
 /// The part of a token that is secret.
 fn secret_of(token: &str) -> Vec<u8> {
-    token.rsplit('_').next().unwrap()[..52].as_bytes().to_vec()
+    token.rsplit('_').next().unwrap().as_bytes()[..52].to_vec()
 }
 
 async fn text_of(api: &Api, path: &str) -> String {
@@ -238,7 +238,7 @@ impl Clock for Still {
 fn assert_clean(place: &str, bytes: &[u8], secrets: &[(String, Vec<u8>)]) {
     for (what, secret) in secrets {
         assert!(secret.len() >= 16, "{what} is long enough to look for");
-        let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = data_encoding::HEXLOWER.encode(secret);
         let spellings = [
             secret.clone(),
             STANDARD

@@ -14,7 +14,7 @@
 //! | run with least privileges | [`grants`] |
 //!
 //! To add a column: a migration for each dialect, a line in the noun's codec, a line in
-//! [`schema::TABLES`]; the tests name what is missing.
+//! [`schema::tables`]; the tests name what is missing.
 
 mod config;
 mod db;

@@ -7,7 +7,7 @@ mod tables;
 use std::fmt::Write as _;
 use std::iter::once;
 
-pub use tables::TABLES;
+pub use tables::tables;
 
 use crate::migrate::{MIGRATIONS, POSTGRES_BEGINNING, SQLITE_BEGINNING};
 use describe::{Described, describe};
@@ -51,7 +51,7 @@ pub fn schema_markdown() -> String {
             let _ = writeln!(page, "| `{name}` | {} |", values.replace('\'', "`"));
         }
     }
-    for table in TABLES {
+    for table in tables() {
         write_table(&mut page, table, &sqlite, &postgres);
     }
     page

@@ -1,5 +1,5 @@
 //! The real binary in a directory of its own: started, asked over HTTP, killed, started again.
-#![allow(clippy::expect_used, clippy::panic)] // a server that cannot be started ends its test
+#![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a server that cannot be started ends its test
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

@@ -1,6 +1,6 @@
 //! A whole node on real parts in a temporary directory, with a clock that tests drive: registry on
 //! SQLite or PostgreSQL, embedded or file vault, journal on disk. Stories go through its few doors.
-#![allow(clippy::expect_used, clippy::panic)] // a world that cannot be built ends its test
+#![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -275,6 +275,13 @@ impl World {
     /// Where the world keeps its files.
     pub fn directory(&self) -> PathBuf {
         self.setup.directory.path().to_owned()
+    }
+
+    /// Another process's way to the same registry.
+    pub async fn another_registry(&self) -> SqlRegistry {
+        SqlRegistry::open(Config::new(self.setup.url.clone()), self.clock.clone())
+            .await
+            .expect("the registry opens")
     }
 
     /// The database's address, without a secret in tests.

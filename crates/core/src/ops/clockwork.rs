@@ -30,6 +30,7 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
     if node.memory.pump.behind().is_some() && node.ports.audit.fault().is_none() {
         node.memory.pump.nudge();
     }
+    node.catch_up().await?;
     node.ensure_auditable()?;
     let mut first_failure = None;
     for due in node

@@ -7,6 +7,7 @@ use crate::error::OpError;
 use crate::ids::TenantId;
 use crate::node::Node;
 use crate::ops::gate::{Attempt, Authorized};
+use crate::port::registry::RegistryError;
 
 impl Attempt<'_> {
     /// Commits rows with this attempt's entry and waits until the journal has it.
@@ -37,7 +38,17 @@ impl Attempt<'_> {
             event,
             idempotency,
         };
-        let change = self.node.ports.registry.commit(commit).await?;
+        let change = match self.node.ports.registry.commit(commit).await {
+            Ok(change) => change,
+            Err(error) => {
+                // It may have been done all the same, the answer lost on the way: look at once, so
+                // that memory does not go on with what the registry has ended.
+                if matches!(error, RegistryError::Unavailable { .. }) {
+                    let _ = self.node.catch_up().await;
+                }
+                return Err(error.into());
+            }
+        };
         // From here it is done, whatever the journal says.
         let logged = self.node.memory.pump.logged(change.revision).await;
         Ok(Changed {

@@ -21,6 +21,7 @@ pub async fn load(node: &Node) -> Result<(), OpError> {
     let registry = &node.ports.registry;
     registry.advance_clock(node.now()).await?;
     log_what_was_left(node).await?;
+    node.memory.begin_at(registry.revision().await?);
     load_tenants(node).await?;
     let mut after = None;
     loop {

@@ -95,7 +95,7 @@ impl Manner {
         }
     }
 
-    fn check(self, made: &UseResult, opened: &UseOutcome) {
+    fn check(made: &UseResult, opened: &UseOutcome) {
         match (made, &opened.result) {
             (_, UseResult::Valid(valid)) => assert!(valid),
             (_, UseResult::Plaintext(text)) => assert_eq!(text.expose(), b"a message"),
@@ -143,7 +143,7 @@ impl Story<'_> {
             .process(manner, made)
             .await
             .expect("what was protected opens");
-        manner.check(made, &opened);
+        Manner::check(made, &opened);
     }
 }
 
@@ -341,12 +341,12 @@ macro_rules! family {
     )+};
 }
 
-fn of(usages: &[Usage]) -> Option<UsageSet> {
+fn of(usages: &[Usage]) -> UsageSet {
     let mut set = UsageSet::default();
     for usage in usages {
         set.insert(*usage);
     }
-    Some(set)
+    set
 }
 
 family! {
@@ -356,7 +356,7 @@ family! {
     the_life_of_an_hmac_key: "hmac", HmacSha256, None, Mac;
     the_life_of_an_rsa_signing_key: "rsa-sign", Rsa2048, None, Sign;
     the_life_of_an_rsa_encrypting_key: "rsa-encrypt", Rsa2048,
-        of(&[Usage::Encrypt, Usage::Decrypt]), Encrypt;
+        Some(of(&[Usage::Encrypt, Usage::Decrypt])), Encrypt;
     the_life_of_a_p256_key: "p256", EcdsaP256, None, Sign;
     the_life_of_an_ed25519_key: "ed25519", Ed25519, None, Sign;
     the_life_of_an_ml_kem_key: "ml-kem", MlKem768, None, Encapsulate;

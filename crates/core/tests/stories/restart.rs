@@ -147,3 +147,57 @@ async fn every_change_has_exactly_one_entry_and_the_numbers_have_no_gaps() {
         );
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i06_a_change_that_this_node_was_not_told_of_is_found_and_holds() {
+    for world in World::on_each_registry().await {
+        let tenancy = world.tenant("clinic").await;
+        let story = Story::new(
+            &world,
+            &tenancy,
+            "records",
+            Algorithm::Aes256GcmCommit,
+            None,
+        )
+        .await;
+        activate(&story, &tenancy.operator).await.unwrap();
+        story.encrypt("text").await.unwrap();
+        // The same commit as a suspension whose answer was lost: done, and nobody was told.
+        let now = story.now().await;
+        let mut key = now.key.clone();
+        key.etag += 1;
+        let mut version = now.versions[0].clone();
+        version.state = keyward_core::noun::state::State::Inactive;
+        version.etag += 1;
+        let mut event = story.last(Action::KeyActivate).await.event;
+        event.action = Action::KeySuspend;
+        let writes = vec![
+            keyward_core::change::Write::update(keyward_core::change::Row::Key(Box::new(key))),
+            keyward_core::change::Write::update(keyward_core::change::Row::KeyVersion(Box::new(
+                version,
+            ))),
+        ];
+        let commit = Commit {
+            tenant: Some(tenancy.id),
+            writes,
+            event,
+            idempotency: None,
+        };
+        let elsewhere = world.another_registry().await;
+        let change = elsewhere.commit(commit).await.unwrap();
+        elsewhere.close().await;
+
+        clockwork::tick(&world.node).await.unwrap();
+        assert_eq!(
+            crate::script::code(story.encrypt("text").await),
+            "wrong_state"
+        );
+        clockwork::tick(&world.node).await.unwrap();
+        let entries = world.entries().await;
+        let logged = entries
+            .iter()
+            .filter(|e| e.event.revision == Some(change.revision))
+            .count();
+        assert_eq!(logged, 1, "and it is in the log, once");
+    }
+}

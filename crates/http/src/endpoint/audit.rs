@@ -17,6 +17,8 @@ use crate::view::rest as view;
 const TAG: &str = "audit";
 /// The longest that a reader may wait for something new.
 const WAIT_SECONDS_MAX: u64 = 30;
+/// The largest whole number that every JSON reader keeps exactly.
+const SEQUENCE_MAX: u64 = (1 << 53) - 1;
 /// Other tenants' entries wake a waiting reader too: it looks again at most this often.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
@@ -62,6 +64,9 @@ async fn read(call: &Call, scope: Option<&TenantRef>) -> Answer {
         return Err(Failure::invalid("wait: must be 0 to 30"));
     }
     let until = Instant::now() + Duration::from_secs(wait);
+    if after.is_some_and(|after| after > SEQUENCE_MAX) {
+        return Err(Failure::invalid("after: must be a sequence number"));
+    }
     let tail = || ops::log::tail(call.node(), call.caller(), scope, after, limit);
     let mut entries = tail().await?;
     if let Some(after) = after {

@@ -1,9 +1,8 @@
 //! `/v1/tenants/{tenant}/keys`: made, searched, shown, changed.
 
-use axum::routing::{MethodRouter, get};
 use keyward_api::key::{Key, KeyChange, KeyQuery, KeySummary, NewKey, Sort};
 use keyward_api::names::{Algorithm, KeyState, Provider};
-use keyward_api::page::{BATCH_MAX, Batch, Changed, Outcome, Outcomes, Page};
+use keyward_api::page::{Batch, Changed, Outcomes, Page};
 use keyward_core::caller;
 use keyward_core::crypto_types::{Usage, UsageSet};
 use keyward_core::ids::KeyId;
@@ -13,10 +12,9 @@ use keyward_core::ops;
 use keyward_core::port::registry::{KeyCursor, KeyFilter, KeySort, KeyWithVersions};
 use utoipa::openapi::HttpMethod::{Get, Patch, Post};
 
-use super::Route;
 use super::listing::Listing;
+use super::{Route, batch};
 use crate::answer::{self, Answer};
-use crate::app::App;
 use crate::call::Call;
 use crate::document::Endpoint;
 use crate::input::Input;
@@ -29,10 +27,19 @@ const KEYS: &str = "/v1/tenants/{tenant}/keys";
 const KEY: &str = "/v1/tenants/{tenant}/keys/{key}";
 
 /// Where many keys are made at once, and where a key of that name is.
-pub const BATCH_PATH: &str = "/v1/tenants/{tenant}/keys/batch";
+const BATCH_PATH: &str = "/v1/tenants/{tenant}/keys/batch";
+
+/// About what a key takes in an answer.
+const KEY_BYTES: usize = 3072;
 
 /// Its routes.
 pub fn routes() -> Vec<Route> {
+    let mut routes = of_keys();
+    routes.extend(of_the_key_named_batch());
+    routes
+}
+
+fn of_keys() -> Vec<Route> {
     vec![
         Endpoint::new(
             Post,
@@ -84,9 +91,31 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
-/// A key named `batch` is a key like any other.
-pub fn named_batch() -> MethodRouter<App> {
-    get(read).patch(update)
+/// A key may be named `batch`, and is then shown and changed like any other.
+fn of_the_key_named_batch() -> Vec<Route> {
+    vec![
+        Endpoint::new(
+            Get,
+            BATCH_PATH,
+            "read_key_named_batch",
+            TAG,
+            "Shows the key named `batch`",
+        )
+        .answers_tagged::<Key>("The key.")
+        .to(read),
+        Endpoint::new(
+            Patch,
+            BATCH_PATH,
+            "update_key_named_batch",
+            TAG,
+            "Changes the key named `batch`",
+        )
+        .takes::<KeyChange>()
+        .if_match()
+        .changes()
+        .answers_tagged::<Changed<Key>>("The key.")
+        .to(update),
+    ]
 }
 
 async fn create(call: Call, input: Input<NewKey>) -> Answer {
@@ -101,47 +130,17 @@ async fn create(call: Call, input: Input<NewKey>) -> Answer {
 
 async fn create_many(call: Call, input: Input<Batch<NewKey>>) -> Answer {
     let tenant = call.tenant()?;
-    let items = input.value.items;
-    if items.is_empty() || items.len() > BATCH_MAX {
-        return Err(Failure::invalid("items: must be 1 to 1000 keys"));
-    }
-    // What does not parse keeps its place among the outcomes.
-    let mut outcomes: Vec<Option<Failure>> = Vec::with_capacity(items.len());
-    let mut wanted = Vec::with_capacity(items.len());
-    for item in items {
-        match new_key(item) {
-            Ok(new) => {
-                wanted.push(new);
-                outcomes.push(None);
-            }
-            Err(failure) => outcomes.push(Some(failure)),
-        }
-    }
-    let mut made = if wanted.is_empty() {
-        Vec::new()
-    } else {
-        ops::key::create_many(call.node(), call.caller(), &tenant, wanted).await?
-    }
-    .into_iter();
-    let items = outcomes
+    // What is written wrong refuses the whole; outcomes are of what could be tried.
+    let items = batch::items(input.value)?;
+    let wanted = items
         .into_iter()
-        .map(|refused| {
-            let outcome = match refused {
-                Some(failure) => Err(failure),
-                None => match made.next() {
-                    Some(done) => done
-                        .map_err(Failure::from)
-                        .and_then(|done| show(&call, done)),
-                    None => Err(Failure::internal("fewer outcomes than items")),
-                },
-            };
-            match outcome {
-                Ok(key) => Outcome::Ok(key),
-                Err(failure) => Outcome::Error(failure.problem(call.correlation_id())),
-            }
-        })
-        .collect();
-    answer::ok(&Outcomes { items })
+        .map(new_key)
+        .collect::<Result<Vec<_>, _>>()?;
+    let made = ops::key::create_many(call.node(), call.caller(), &tenant, wanted).await?;
+    let outcomes: Vec<Result<Changed<Key>, Failure>> =
+        made.into_iter().map(|done| show(&call, done?)).collect();
+    let size = outcomes.len() * KEY_BYTES;
+    batch::answer(&call, outcomes, size)
 }
 
 async fn search(call: Call) -> Answer {
@@ -229,10 +228,7 @@ fn filter(query: KeyQuery) -> Result<KeyFilter, Failure> {
         provider: parse_some("provider", query.provider.as_ref().map(Provider::as_str))?,
         algorithm: parse_some("algorithm", query.algorithm.as_ref().map(Algorithm::as_str))?,
         owner: query.owner,
-        tag: query.tag.map(|tag| match tag.split_once('=') {
-            Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-            None => (tag, None),
-        }),
+        tag: query.tag.map(tag).transpose()?,
         compliance_tag: query.compliance_tag,
         authorized_service: query.authorized_service,
         rotation_policy: query
@@ -250,6 +246,17 @@ fn filter(query: KeyQuery) -> Result<KeyFilter, Failure> {
         )?,
         only: None,
     })
+}
+
+/// `name`, or `name=value`.
+fn tag(given: String) -> Result<(String, Option<String>), Failure> {
+    match given.split_once('=') {
+        _ if given.is_empty() || given.starts_with('=') => {
+            Err(Failure::invalid("tag: give a name, or name=value"))
+        }
+        Some((name, value)) => Ok((name.to_owned(), Some(value.to_owned()))),
+        None => Ok((given, None)),
+    }
 }
 
 fn new_key(given: NewKey) -> Result<ops::key::NewKey, Failure> {

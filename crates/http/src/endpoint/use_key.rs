@@ -1,13 +1,13 @@
 //! POST `…/keys/{key}/{verb}`, the same for the current key of a class, and each in batch.
 
 use axum::http::StatusCode;
-use keyward_api::page::{BATCH_MAX, Batch, Outcome, Outcomes};
+use keyward_api::page::{Batch, Outcomes};
 use keyward_api::use_key::{Random, RandomBytes};
 use keyward_core::ops;
 use utoipa::openapi::HttpMethod::Post;
 
-use super::Route;
 use super::verb::{self, Verb, Visitor};
+use super::{Route, batch};
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::document::Endpoint;
@@ -87,54 +87,22 @@ async fn one<V: Verb>(call: Call, input: Input<V::Request>) -> Answer {
 async fn many<V: Verb>(call: Call, input: Input<Batch<V::Request>>) -> Answer {
     let tenant = call.tenant()?;
     let key = call.key(&tenant)?;
-    let given = input.value.items;
-    if given.is_empty() || given.len() > BATCH_MAX {
-        return Err(Failure::invalid("items: must be 1 to 1000 items"));
-    }
-    // What does not parse keeps its place among the outcomes.
-    let mut refused = Vec::with_capacity(given.len());
-    let mut items = Vec::with_capacity(given.len());
-    for request in given {
-        match V::item(request) {
-            Ok(item) => {
-                items.push(item);
-                refused.push(None);
-            }
-            Err(failure) => refused.push(Some(failure)),
-        }
-    }
-    let (node, caller) = (call.node(), call.caller());
-    let mut done = if items.is_empty() {
-        Vec::new()
-    } else {
-        ops::use_key::perform(node, caller, &tenant, &key, V::ACTION, items).await?
-    }
-    .into_iter();
-    let mut size = 0;
-    let items = refused
+    let given = batch::items(input.value)?;
+    // What is written wrong refuses the whole; outcomes are of what could be tried.
+    let items = given
         .into_iter()
-        .map(|refused| {
-            let outcome = match refused {
-                Some(failure) => Err(failure),
-                None => done.next().map_or_else(
-                    || Err(unexpected()),
-                    |outcome| {
-                        let outcome = outcome.map_err(Failure::from)?;
-                        size += 64 + size_of(&outcome);
-                        V::answer(outcome).ok_or_else(unexpected)
-                    },
-                ),
-            };
-            match outcome {
-                Ok(shown) => Outcome::Ok(shown),
-                Err(failure) => {
-                    size += 512;
-                    Outcome::Error(failure.problem(call.correlation_id()))
-                }
-            }
-        })
-        .collect();
-    answer::secret(StatusCode::OK, &Outcomes { items }, size)
+        .map(V::item)
+        .collect::<Result<Vec<_>, _>>()?;
+    let (node, caller) = (call.node(), call.caller());
+    let done = ops::use_key::perform(node, caller, &tenant, &key, V::ACTION, items).await?;
+    let mut size = 0;
+    let outcomes = done.into_iter().map(|outcome| {
+        let outcome = outcome?;
+        size += 64 + size_of(&outcome);
+        V::answer(outcome).ok_or_else(unexpected)
+    });
+    let outcomes = outcomes.collect();
+    batch::answer(&call, outcomes, size)
 }
 
 async fn random(call: Call, input: Input<Random>) -> Answer {

@@ -91,20 +91,31 @@ async fn a_token_is_shown_once_even_to_who_asks_again() {
 #[tokio::test]
 async fn many_keys_are_made_at_once_each_with_its_own_outcome() {
     let desk = Desk::open().await;
+    let path = "/v1/tenants/acme/keys/batch";
     let items = json!({ "items": [
         { "name": "one" },
-        { "name": "Not A Name" },
-        { "name": "two", "algorithm": "rot13" },
+        { "name": "two", "owner": "x".repeat(300) },
         { "name": "one" },
         { "name": "three", "algorithm": "ed25519", "activate": true },
     ] });
-    let done = desk.post("/v1/tenants/acme/keys/batch", items).await.ok();
+    let done = desk.post(path, items).await.ok();
     let items = done["items"].as_array().unwrap();
     assert_eq!(items[0]["ok"]["name"], "one");
     assert_eq!(items[1]["error"]["code"], "invalid_request");
-    assert_eq!(items[2]["error"]["code"], "invalid_request");
-    assert_eq!(items[3]["error"]["code"], "already_exists");
-    assert_eq!(items[4]["ok"]["state"], "active");
+    assert_eq!(items[2]["error"]["code"], "already_exists");
+    assert_eq!(items[3]["ok"]["state"], "active");
+
+    for bad in [
+        json!([{ "name": "four" }, { "name": "Not A Name" }]),
+        json!([{ "name": "four" }, { "name": "five", "algorithm": "rot13" }]),
+        json!([{ "name": "four", "owner": "x".repeat(300) }]),
+        json!([]),
+    ] {
+        let refused = desk.post(path, json!({ "items": bad })).await;
+        assert_eq!(refused.problem(400), "invalid_request", "{bad}");
+    }
+    let four = desk.get("/v1/tenants/acme/keys/four").await;
+    assert_eq!(four.problem(404), "not_found");
 }
 
 #[tokio::test]

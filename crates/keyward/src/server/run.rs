@@ -13,6 +13,7 @@ use keyward_providers::NativeProvider;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
 use crate::private_file;
@@ -36,11 +37,12 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     };
     let stopping = stop_signal()?;
     listening(&door.url);
-    let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone()));
+    let (end, ended) = watch::channel(false);
+    let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
-    clockwork.abort();
-    // Aborted: what a tick had begun is in one transaction or not at all.
+    // A tick that has begun is finished: counters it took from memory reach the registry.
+    let _ = end.send(true);
     let _ = clockwork.await;
     assembly.stop().await?;
     tracing::info!("stopped");
@@ -88,12 +90,15 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send, StartError> {
 }
 
 /// Does the clock's work each second, and says when it fails and when it works again.
-async fn tick(node: Arc<Node>, native: Arc<NativeProvider>) {
+async fn tick(node: Arc<Node>, native: Arc<NativeProvider>, mut ended: watch::Receiver<bool>) {
     let mut seconds = tokio::time::interval(TICK);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing: Option<String> = None;
     loop {
-        seconds.tick().await;
+        tokio::select! {
+            _ = seconds.tick() => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
         native.drop_expired();
         match clockwork::tick(&node).await {
             Ok(()) => {

@@ -2,7 +2,7 @@
 //! its request. Runs inside a savepoint; what is refused here is refused for this commit alone.
 
 use keyward_core::change::{Commit, IdempotencyKey, Row, Write, WriteKind};
-use keyward_core::ids::KeyId;
+use keyward_core::ids::{KeyId, TenantId};
 use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::port::registry::RegistryError;
 use keyward_core::time::Timestamp;
@@ -216,7 +216,7 @@ pub(super) fn idempotency_values(
         Value::Uuid(Some(key.principal.uuid())),
         text(key.route),
         text(&key.key),
-        Value::Uuid(key.tenant.map(|id| id.uuid())),
+        Value::Uuid(key.tenant.map(TenantId::uuid)),
         Value::Bytes(Some(key.digest.0.to_vec())),
         Value::Uuid(Some(resource)),
         Value::Time(Some(now)),

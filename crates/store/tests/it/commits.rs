@@ -11,6 +11,7 @@ use keyward_core::port::registry::{ChangeObserver, KeyRef, Registry as _, Regist
 use parking_lot::Mutex;
 
 use crate::make::START;
+use crate::world::World;
 
 both! {
     async fn a_commit_is_read_back_as_it_was_written(world: World) {
@@ -23,7 +24,7 @@ both! {
         let found = world.registry.key(world.tenant(), &KeyRef::Id(made.key.id)).await.unwrap();
         let found = found.unwrap();
         assert_eq!(found.key, made.key);
-        assert_eq!(found.versions, [made.version.clone()]);
+        assert_eq!(found.versions, std::slice::from_ref(&made.version));
         let by_name = KeyRef::Name(made.key.name.clone());
         assert_eq!(world.registry.key(world.tenant(), &by_name).await.unwrap(), Some(found));
 
@@ -274,7 +275,7 @@ both! {
 both! {
     async fn a_caller_who_goes_away_leaves_a_whole_commit(world: World) {
         let made = world.make.key("left-behind");
-        let commit = world.change(Some(world.tenant()), made.writes());
+        let commit = World::change(Some(world.tenant()), made.writes());
         let registry = Arc::clone(&world.registry);
         let caller = tokio::spawn(async move { registry.commit(commit).await });
         tokio::task::yield_now().await;
@@ -310,12 +311,12 @@ both! {
         world.registry.close().await;
         let reopened = world.place.open().await.unwrap();
         assert_eq!(reopened.advance_clock(START).await.unwrap(), highest);
-        let after = Commit { tenant: None, ..world.change(None, vec![]) };
+        let after = Commit { tenant: None, ..World::change(None, vec![]) };
         assert!(reopened.commit(after).await.unwrap().committed_at >= late.committed_at);
     }
 }
 
-fn request(world: &crate::world::World, tenant: Option<TenantId>, digest: u8) -> IdempotencyKey {
+fn request(world: &World, tenant: Option<TenantId>, digest: u8) -> IdempotencyKey {
     IdempotencyKey {
         tenant,
         principal: world.make.principal,
@@ -331,7 +332,7 @@ both! {
             let resource = world.make.uuid();
             let key = request(&world, tenant, 1);
             assert_eq!(world.registry.idempotency(&key).await.unwrap(), None);
-            let mut commit = world.change(tenant, vec![]);
+            let mut commit = World::change(tenant, vec![]);
             commit.idempotency = Some((key.clone(), resource));
             world.registry.commit(commit.clone()).await.unwrap();
 

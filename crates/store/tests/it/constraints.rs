@@ -249,7 +249,7 @@ both! {
             let mut made = world.make.key(name);
             made.version.provider = keyward_core::noun::key::ProviderKind::AwsKms;
             made.version.record_digest = None;
-            made.version.provider_key_id = "alias/one".to_owned();
+            "alias/one".clone_into(&mut made.version.provider_key_id);
             made.version.endpoint = endpoint.map(str::to_owned);
             made.writes()
         };
@@ -295,7 +295,7 @@ both! {
             assert_eq!(world.commit(Some(world.tenant()), vec![write]).await, refused);
         }
         let mut strange = world.make.transition_row(&made.version, "create", None);
-        strange.event = "borrow".to_owned();
+        "borrow".clone_into(&mut strange.event);
         let insert = vec![Write::insert(Row::Transition(strange))];
         assert_eq!(world.commit(Some(world.tenant()), insert).await, refused);
     }
@@ -305,7 +305,7 @@ both! {
     /// A text that only one database could hold is refused by that one alone, and harms no other.
     async fn text_with_a_nul_is_refused_or_kept_but_never_cut(world: World) {
         let mut tenant = world.make.tenant_row("odd");
-        tenant.description = "before\0after".to_owned();
+        "before\0after".clone_into(&mut tenant.description);
         let odd = world.commit(None, vec![Write::insert(Row::Tenant(tenant.clone()))]);
         let fine = world.commit(None, vec![]);
         let (odd, fine) = tokio::join!(odd, fine);

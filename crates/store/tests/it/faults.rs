@@ -1,7 +1,7 @@
 //! A database that cannot be used says so in a few words, and is used again when it can be.
 
 use keyward_core::port::registry::{Registry as _, RegistryError};
-use keyward_core::port::storage::{RecordLedger as _, StorageError};
+use keyward_core::port::storage::StorageError;
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 
 use crate::world::{Place, World};
@@ -76,7 +76,7 @@ async fn two_nodes_number_their_commits_as_one() {
     let second = world.place.open().await.unwrap();
     let commits = (0..60).map(|number| {
         let writes = world.make.key(&format!("key-{number}")).writes();
-        let commit = world.change(Some(world.tenant()), writes);
+        let commit = World::change(Some(world.tenant()), writes);
         let node = if number % 2 == 0 {
             world.registry.as_ref()
         } else {

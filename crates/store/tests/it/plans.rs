@@ -104,7 +104,7 @@ async fn fill(world: &World) -> Vec<NewKey> {
                     Row::Role(_) => 2,
                     _ => 3,
                 });
-                let mut commit = world.change(Some(world.tenant()), writes);
+                let mut commit = World::change(Some(world.tenant()), writes);
                 let request = IdempotencyKey {
                     tenant: Some(world.tenant()),
                     principal: world.make.principal,
@@ -151,8 +151,8 @@ macro_rules! call {
 impl Caller<'_> {
     async fn read(&mut self, keys: &[NewKey]) {
         let make = &self.world.make;
-        let (tenant, made) = (make.tenant, &keys[keys.len() / 2]);
-        let key = made.key.id;
+        let (tenant, middle) = (make.tenant, &keys[keys.len() / 2]);
+        let key = middle.key.id;
         call!(self, changes_after(5, 10));
         call!(self, revision());
         call!(self, health());
@@ -187,12 +187,12 @@ impl Caller<'_> {
             call!(self, idempotency(&request));
         }
         call!(self, key(tenant, &KeyRef::Id(key)));
-        call!(self, key(tenant, &KeyRef::Name(made.key.name.clone())));
+        call!(self, key(tenant, &KeyRef::Name(middle.key.name.clone())));
         call!(
             self,
             key(tenant, &KeyRef::Class("PHI_DATA".parse().unwrap()))
         );
-        call!(self, history(tenant, key, Some(made.transition.id), 10));
+        call!(self, history(tenant, key, Some(middle.transition.id), 10));
         call!(self, all_keys(Some(key), 100));
         call!(self, due_versions(START.plus_seconds(1_010), 10));
         call!(self, usage(tenant, key));
@@ -377,7 +377,7 @@ impl Caller<'_> {
             alone.writes(),
             purge,
         ] {
-            call!(self, commit(world.change(Some(world.tenant()), writes)));
+            call!(self, commit(World::change(Some(world.tenant()), writes)));
         }
     }
 }
@@ -425,13 +425,13 @@ async fn noted(place: Place) -> (World, BTreeMap<String, Vec<Value>>) {
             "{method} is not called here"
         );
     }
-    let noted = std::mem::take(&mut *notes.0.lock());
+    let statements = std::mem::take(&mut *notes.0.lock());
     assert!(
-        noted.len() > 60,
+        statements.len() > 60,
         "only {} statements were noted",
-        noted.len()
+        statements.len()
     );
-    (world, noted)
+    (world, statements)
 }
 
 /// Reads all pointers, or all roles one tenant sees, or all migrations: each a small table that is
@@ -472,7 +472,7 @@ async fn no_statement_scans_a_large_table_on_sqlite() {
                 || step.contains("VIRTUAL TABLE INDEX");
             let automatic = step.contains("AUTOMATIC");
             if (step.starts_with("SCAN") && !in_hand) || automatic {
-                scans.push(format!("{step}: {}", beginning(&text)));
+                scans.push(format!("{step}: {}", beginning(text)));
             }
         }
     }

@@ -315,7 +315,7 @@ both! {
         for number in 0..3 * ROUNDS {
             let mut made = any_key(&world, &mut dice, number);
             let transition = &mut made.transition;
-            transition.event = "rotate".to_owned();
+            "rotate".clone_into(&mut transition.event);
             transition.from_state = dice.throw(of(select(&State::ALL[..])));
             transition.to_state = dice.throw(select(&State::ALL[..]));
             transition.primary_version = dice.throw(1..=i64::MAX);

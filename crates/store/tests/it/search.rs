@@ -443,13 +443,13 @@ both! {
 }
 
 /// Writes keys until told to stop.
-async fn insert_keys(world: &World, make: &Maker, done: &std::sync::atomic::AtomicBool) {
+async fn insert_keys(world: &World, maker: &Maker, done: &std::sync::atomic::AtomicBool) {
     let mut number = 0;
     while !done.load(std::sync::atomic::Ordering::Acquire) {
         for prefix in ["a", "m", "z"] {
-            let made = make.key_in(world.tenant(), &format!("{prefix}-new-{number}"));
+            let new = maker.key_in(world.tenant(), &format!("{prefix}-new-{number}"));
             world
-                .commit(Some(world.tenant()), made.writes())
+                .commit(Some(world.tenant()), new.writes())
                 .await
                 .unwrap();
         }

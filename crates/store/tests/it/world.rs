@@ -189,10 +189,10 @@ impl World {
         tenant: Option<TenantId>,
         writes: Vec<Write>,
     ) -> Result<Change, RegistryError> {
-        self.registry.commit(self.change(tenant, writes)).await
+        self.registry.commit(Self::change(tenant, writes)).await
     }
 
-    pub fn change(&self, tenant: Option<TenantId>, writes: Vec<Write>) -> Commit {
+    pub fn change(tenant: Option<TenantId>, writes: Vec<Write>) -> Commit {
         Commit {
             tenant,
             writes,

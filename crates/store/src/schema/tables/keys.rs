@@ -1,0 +1,273 @@
+//! Keys, their versions and history, and what makes them findable.
+
+use super::field;
+use crate::schema::TableMeaning;
+
+pub(super) const KEYS: &[TableMeaning] = &[
+    TableMeaning {
+        name: "keys",
+        meaning: "A key: a named object of a tenant, whose material is in its versions.",
+        fields: &[
+            field(
+                "seq",
+                "The row's number, which the text index refers to (SQLite only).",
+            ),
+            field("id", "Its id."),
+            field("tenant_id", "Whose it is."),
+            field("name", "Its name, unique in the tenant."),
+            field("description", "Free text for people."),
+            field("purpose", "What it is for."),
+            field("owner", "Who answers for it."),
+            field("data_class", "The class of data it protects."),
+            field("algorithm", "Its algorithm."),
+            field("usages", "What it may be used for, a list of names."),
+            field("provider", "Who holds its material."),
+            field("origin", "How its material came to be."),
+            field("exportable", "Whether its material may leave, wrapped."),
+            field(
+                "deterministic",
+                "Whether equal plaintexts give equal ciphertexts.",
+            ),
+            field(
+                "process_after_expiry",
+                "Whether an expired version may still process.",
+            ),
+            field(
+                "use_limit_uses",
+                "How often each version may protect; none for no limit.",
+            ),
+            field(
+                "use_limit_bytes",
+                "How many bytes each version may protect; none for no limit.",
+            ),
+            field(
+                "authorized_services",
+                "Services that are meant to use it, a list.",
+            ),
+            field("access_policy", "A note on who may use it and how, a map."),
+            field("compliance_tags", "Rules it falls under, a list."),
+            field("tags", "Names and values of the owner's choice, a map."),
+            field(
+                "rotation_policy",
+                "When it is rotated by itself; none when the policy goes.",
+            ),
+            field(
+                "rollback_window_seconds",
+                "How long a rotation can be undone.",
+            ),
+            field(
+                "overlap_seconds",
+                "How long a replaced version still protects when asked for by number.",
+            ),
+            field("primary_version", "The version that protects by default."),
+            field("latest_version", "The highest version number ever given."),
+            field("created_by", "The token that made it."),
+            field("created_at", "When it was made."),
+            field("updated_at", "When it last changed."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+            field(
+                "search_text",
+                "Name, description, purpose and owner in lower case: what free text is looked for in. Follows from them.",
+            ),
+            field(
+                "primary_state",
+                "The primary version's state. Follows from it.",
+            ),
+            field(
+                "primary_expires_at",
+                "When the primary version's cryptoperiod ends. Follows from it.",
+            ),
+        ],
+    },
+    TableMeaning {
+        name: "key_versions",
+        meaning: "One generation of a key's material: its state, its dates, its parent, and where it is kept.",
+        fields: &[
+            field("id", "Its id."),
+            field("tenant_id", "Whose it is."),
+            field("key_id", "The key it belongs to."),
+            field("version", "Its number, 1 for the first."),
+            field("parent_version", "The version it replaced."),
+            field("state", "Its state."),
+            field(
+                "state_before",
+                "The state that a cancelled destruction returns to.",
+            ),
+            field("algorithm", "Its algorithm."),
+            field("size_bits", "Size of its material in bits."),
+            field(
+                "strength_bits",
+                "Security strength in bits (SP 800-57 part 1).",
+            ),
+            field("provider", "Who holds its material."),
+            field(
+                "provider_key_id",
+                "The provider's name for it; for the native provider the vault's record id.",
+            ),
+            field("region", "The provider's region."),
+            field("endpoint", "The provider's endpoint."),
+            field(
+                "record_digest",
+                "SHA-256 of the right record's core header (native only).",
+            ),
+            field(
+                "fingerprint",
+                "Tells two materials apart, and tells nothing else of them.",
+            ),
+            field(
+                "public_key",
+                "The public half as SubjectPublicKeyInfo, base64 of DER, if there is one.",
+            ),
+            field(
+                "can_roll_back",
+                "Whether the rotation that made it can be undone.",
+            ),
+            field("rollback_expires_at", "Until when."),
+            field(
+                "retire_at",
+                "When, replaced but still protecting, it stops to protect.",
+            ),
+            field(
+                "promotion_count",
+                "How often it became the primary version.",
+            ),
+            field("created_by", "The token that made it."),
+            field("rotated_by", "The token that replaced it."),
+            field("correlation_id", "The request that last changed it."),
+            field("created_at", "When it was made."),
+            field("updated_at", "When it last changed."),
+            field("activated_at", "When it was first activated."),
+            field("expires_at", "When its cryptoperiod ends."),
+            field("rotated_at", "When it was replaced."),
+            field("compromised_at", "When it was marked compromised."),
+            field("destroy_at", "When its destruction is due, or was."),
+            field(
+                "destroying",
+                "Set while the vault deletes: from here the destruction cannot be cancelled.",
+            ),
+            field("destroyed_at", "When its material was gone."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+    TableMeaning {
+        name: "transitions",
+        meaning: "A key's history: one row for each transition of each version. Rows are only ever added.",
+        fields: &[
+            field("id", "Its id; later ones are greater."),
+            field("tenant_id", "Whose key."),
+            field("key_id", "Which key."),
+            field("version", "Which version."),
+            field("event", "What happened."),
+            field("from_state", "The state before; none at creation."),
+            field("to_state", "The state after."),
+            field("primary_version", "The primary version after it."),
+            field("at", "When."),
+            field("principal_id", "Who; none when the clock did it."),
+            field("token_id", "By which token."),
+            field("reason", "Why, as the actor said."),
+            field("correlation_id", "The request."),
+        ],
+    },
+    TableMeaning {
+        name: "key_tags",
+        meaning: "A tag of a key, for searches. Follows from `keys.tags`.",
+        fields: &[
+            field("key_id", "Which key."),
+            field("tenant_id", "Whose."),
+            field(
+                "key_name",
+                "The key's name, so that the index gives pages in order.",
+            ),
+            field("name", "The tag's name."),
+            field("value", "Its value."),
+        ],
+    },
+    TableMeaning {
+        name: "key_labels",
+        meaning: "A compliance tag or an authorized service of a key, for searches. Follows from the columns of the key.",
+        fields: &[
+            field("key_id", "Which key."),
+            field("tenant_id", "Whose."),
+            field(
+                "key_name",
+                "The key's name, so that the index gives pages in order.",
+            ),
+            field("kind", "Which of the two."),
+            field("value", "The rule or the service."),
+        ],
+    },
+    TableMeaning {
+        name: "key_text",
+        meaning: "The text index: every three-character piece of a key's `search_text`, each as a token that begins with the tenant. In SQLite an FTS5 table without contents whose `rowid` is `keys.seq`; in PostgreSQL an array under a GIN index.",
+        fields: &[
+            field("key_id", "Which key (PostgreSQL only)."),
+            field("tokens", "The pieces."),
+        ],
+    },
+    TableMeaning {
+        name: "encryption_keys",
+        meaning: "A view for people and reports: one row for each key version, with what stands at the key beside it.",
+        fields: &[
+            field("id", "The version's id."),
+            field("tenant_id", "Whose it is."),
+            field("key_id", "The key it is a version of."),
+            field("key_name", "The key's name."),
+            field("data_class", "The class of data it protects."),
+            field("algorithm", "Its algorithm."),
+            field("size_bits", "Size of its material in bits."),
+            field(
+                "strength_bits",
+                "Security strength in bits (SP 800-57 part 1).",
+            ),
+            field("provider", "Who holds its material."),
+            field(
+                "provider_key_id",
+                "The provider's name for it; for the native provider the vault's record id.",
+            ),
+            field("region", "The provider's region."),
+            field("endpoint", "The provider's endpoint."),
+            field("state", "Its state."),
+            field("version", "Its number, 1 for the first."),
+            field("parent_version", "The version it replaced."),
+            field(
+                "is_primary",
+                "Whether it is the version that protects by default.",
+            ),
+            field(
+                "can_roll_back",
+                "Whether the rotation that made it can be undone.",
+            ),
+            field("rollback_expires_at", "Until when."),
+            field("created_at", "When it was made."),
+            field("updated_at", "When it last changed."),
+            field("activated_at", "When it was first activated."),
+            field("expires_at", "When its cryptoperiod ends."),
+            field("rotated_at", "When it was replaced."),
+            field("last_used_at", "When it was last used, as far as counted."),
+            field("compromised_at", "When it was marked compromised."),
+            field("destroyed_at", "When its material was gone."),
+            field("created_by", "The token that made it."),
+            field("rotated_by", "The token that replaced it."),
+            field("purpose", "What it is for."),
+            field("owner", "Who answers for it."),
+            field(
+                "authorized_services",
+                "Services that are meant to use it, a list.",
+            ),
+            field("access_policy", "A note on who may use it and how, a map."),
+            field("compliance_tags", "Rules it falls under, a list."),
+            field("tags", "Names and values of the owner's choice, a map."),
+            field("correlation_id", "The request that last changed it."),
+            field(
+                "fingerprint",
+                "Tells two materials apart, and tells nothing else of them.",
+            ),
+        ],
+    },
+];

@@ -1,0 +1,154 @@
+//! What is kept about keys and changes: counters, pointers, jobs, the feed.
+
+use super::field;
+use crate::schema::TableMeaning;
+
+pub(super) const RECORDS: &[TableMeaning] = &[
+    TableMeaning {
+        name: "key_usage",
+        meaning: "How much a version has been used, as far as the nodes' journals are counted.",
+        fields: &[
+            field("version_id", "Which version."),
+            field("protects", "Protect operations that succeeded."),
+            field("processes", "Process operations that succeeded."),
+            field("bytes_protected", "Bytes protected."),
+            field("last_used_at", "When it was last used."),
+        ],
+    },
+    TableMeaning {
+        name: "usage_watermarks",
+        meaning: "How far a node's journal is counted into `key_usage`.",
+        fields: &[
+            field("node", "Which node, and which of its counters."),
+            field("journaled_to", "The last sequence number that is counted."),
+        ],
+    },
+    TableMeaning {
+        name: "use_reservations",
+        meaning: "Uses of a limited version that nodes have set aside; never more than the limit.",
+        fields: &[
+            field("version_id", "Which version."),
+            field("uses", "Protect operations set aside."),
+            field("bytes", "Bytes set aside."),
+        ],
+    },
+    TableMeaning {
+        name: "class_pointers",
+        meaning: "The key that a tenant names as current for a class of data.",
+        fields: &[
+            field("tenant_id", "Whose."),
+            field("data_class", "The class."),
+            field("key_id", "The current key."),
+            field(
+                "previous_key_id",
+                "The key before, so that the change can be undone.",
+            ),
+            field("updated_at", "When it last changed."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+    TableMeaning {
+        name: "data_bindings",
+        meaning: "A recorded relation between a key and the data it protects. Live until released.",
+        fields: &[
+            field("id", "Its id."),
+            field("tenant_id", "Whose."),
+            field("key_id", "The key."),
+            field("uri", "Where the data is."),
+            field("label", "What people call it."),
+            field("owner", "Who answers for the data."),
+            field("created_at", "When it was made."),
+            field(
+                "released_at",
+                "When the data was gone or re-encrypted elsewhere.",
+            ),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+    TableMeaning {
+        name: "jobs",
+        meaning: "A background job: work that outlives a request.",
+        fields: &[
+            field("id", "Its id."),
+            field("tenant_id", "Whose; none for the system's own."),
+            field("kind", "What it does."),
+            field("state", "Where it stands."),
+            field(
+                "subject",
+                "What it acts on: the id of a version or a tenant.",
+            ),
+            field("due_at", "When it may begin."),
+            field("attempts", "How often it was tried."),
+            field("last_error", "A stable code of what last went wrong."),
+            field("created_at", "When it was made."),
+            field("updated_at", "When it last changed."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+    TableMeaning {
+        name: "idempotency",
+        meaning: "The memory of a creation request, so that sending it again makes nothing twice. Never the body; kept for a day.",
+        fields: &[
+            field("principal_id", "Who sent it."),
+            field("route", "To which operation."),
+            field("request_key", "What the client chose."),
+            field("tenant_id", "In which tenant; none for the system's own."),
+            field("digest", "SHA-256 of the request."),
+            field("resource_id", "What it made."),
+            field("created_at", "When."),
+        ],
+    },
+    TableMeaning {
+        name: "feed",
+        meaning: "The deployment's one counter of revisions, in one row. Every transaction's last lock.",
+        fields: &[
+            field("one", "Always 1: there is one row."),
+            field("n", "The highest revision."),
+            field(
+                "committed_at",
+                "The commit time of that revision; it never goes back.",
+            ),
+            field("clock_high", "The highest present ever used."),
+            field("deployment_id", "The deployment's id, made once."),
+        ],
+    },
+    TableMeaning {
+        name: "tenant_feed",
+        meaning: "How many changes each change log has: one row for each tenant and one for the system.",
+        fields: &[
+            field("scope", "The tenant's id, or the nil UUID for the system."),
+            field("tenant_id", "The tenant; none for the system."),
+            field("n", "The number of its last change."),
+        ],
+    },
+    TableMeaning {
+        name: "changes",
+        meaning: "The outbox: one row for each commit, written in its transaction, with the rows as they are after it. Rows are only ever added.",
+        fields: &[
+            field(
+                "revision",
+                "Its place in the order of commits, without gaps.",
+            ),
+            field(
+                "tenant_id",
+                "Whose change log it belongs to; none for the system's.",
+            ),
+            field("change", "Its number in that log, from 1 without gaps."),
+            field("committed_at", "When."),
+            field(
+                "writes",
+                "Every row it changed, whole, as it is after the change.",
+            ),
+            field("event", "What the audit log says of it."),
+        ],
+    },
+];
