@@ -1,5 +1,5 @@
 //! What one registry transaction holds: the rows it changes, the audit event, and the memory of
-//! the request that asked for it. One commit, one revision, one event (DESIGN section 5).
+//! the request that asked for it. One commit, one revision, one event.
 
 use serde::{Deserialize, Serialize};
 

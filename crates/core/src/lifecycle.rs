@@ -129,11 +129,11 @@ impl Draft {
     /// The rows for the registry, each with its etag raised by one, and the key as it will be.
     pub fn finish(mut self) -> (KeyWithVersions, Vec<Write>) {
         let mut writes = Vec::new();
-        self.key.updated_at = self.at.now;
         // Every change of a version is a change of its key: one row on which all writers of one
         // key meet, so that they serialise (invariant 7).
         if !self.is_unchanged() {
             self.key.etag += 1;
+            self.key.updated_at = self.at.now;
             writes.push(Write::update(Row::Key(Box::new(self.key.clone()))));
         }
         for version in &mut self.versions {

@@ -62,7 +62,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The defaults of DESIGN sections 3 and 7.
+    /// The defaults.
     pub fn new(name: &str, deployment: uuid::Uuid) -> Self {
         Self {
             name: name.into(),

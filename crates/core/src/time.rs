@@ -85,7 +85,7 @@ impl<'de> Deserialize<'de> for Timestamp {
 
 /// Where the present comes from. The binary passes the system's clock; tests drive their own.
 ///
-/// An implementation never goes backwards within one process (DESIGN section 8, "Clocks").
+/// An implementation never goes backwards within one process.
 pub trait Clock: Send + Sync {
     /// The present instant.
     fn now(&self) -> Timestamp;

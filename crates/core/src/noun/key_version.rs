@@ -91,7 +91,7 @@ impl KeyVersion {
     }
 
     /// The state that holds at `now`: what the clock has already decided counts, whether or not
-    /// the registry has been told (DESIGN invariant 6).
+    /// the registry has been told (invariant 6).
     pub fn state_at(&self, now: Timestamp) -> State {
         effective_state(self.state, self.expires_at, self.retire_at, now)
     }

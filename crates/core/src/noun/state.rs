@@ -174,7 +174,7 @@ impl State {
         }
     }
 
-    /// What this state says to a kind of use (DESIGN section 3).
+    /// What this state says to a kind of use.
     pub const fn allows(self, kind: UseKind) -> Verdict {
         match (self, kind) {
             (Self::Active, _) | (Self::Rotated, UseKind::Process) => Verdict::Yes,

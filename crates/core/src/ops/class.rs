@@ -7,9 +7,11 @@ use crate::names::DataClass;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::class_pointer::ClassPointer;
+use crate::noun::state::State;
 use crate::ops::gate::{Attempt, bounded, detail, ensure_active, resource, tenant_resource};
 use crate::ops::role::ensure_match;
 use crate::port::registry::{KeyRef, KeyWithVersions};
+use crate::time::Timestamp;
 
 fn class_resource(class: &DataClass) -> crate::audit::Resource {
     resource("class", None, Some(class.as_str()))
@@ -100,6 +102,7 @@ pub async fn assign(
             if current.key.data_class.as_ref() != Some(class) {
                 return Err(OpError::invalid("key", "is not of this data class"));
             }
+            ensure_protects(&current, node.now())?;
             let pointer = node.ports.registry.class_pointer(found.id, class).await?;
             let etag = pointer.as_ref().map_or(0, |pointer| pointer.etag);
             if pointer.is_some() || if_match.is_some() {
@@ -118,6 +121,27 @@ pub async fn assign(
             .await
         })
         .await
+}
+
+/// Refuses a key that could not protect what the class is for.
+fn ensure_protects(current: &KeyWithVersions, now: Timestamp) -> Result<(), OpError> {
+    let number = current.key.primary_version;
+    let primary = current
+        .versions
+        .iter()
+        .find(|version| version.version == number);
+    match primary.map(|primary| primary.state_at(now)) {
+        Some(State::Active) => Ok(()),
+        Some(state) => Err(OpError::StateForbids {
+            version: number,
+            state,
+            what: "be current for a class",
+            hint: "name a key whose primary version is active",
+        }),
+        None => Err(OpError::NotFound {
+            what: "key version",
+        }),
+    }
 }
 
 /// Returns a class to the key it had before.

@@ -17,7 +17,7 @@ use crate::ops::key::circumstance;
 use crate::port::key_provider::{MaterialRef, MaterialSpec};
 use crate::port::registry::{DueVersion, KeyRef, KeyWithVersions};
 
-/// How long a creation request is remembered (DESIGN section 8).
+/// How long a creation request is remembered.
 const REQUESTS_KEPT_SECONDS: i64 = 24 * 3600;
 
 /// Versions handled in one tick.

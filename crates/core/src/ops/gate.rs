@@ -354,7 +354,7 @@ pub(crate) fn bounded(field: &'static str, text: &str, max: usize) -> Result<(),
     Ok(())
 }
 
-/// A page size within its limit (DESIGN section 8: at most 1,000 rows).
+/// A page size within its limit: at most 1,000 rows.
 pub(crate) fn page_size(limit: Option<usize>) -> Result<usize, OpError> {
     match limit {
         None => Ok(100),

@@ -1,5 +1,5 @@
 //! Uses of limited keys, set aside in blocks before they are spent: a crash burns the rest of a
-//! block, and the total stays under the limit on all nodes together (DESIGN section 7).
+//! block, and the total stays under the limit on all nodes together.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

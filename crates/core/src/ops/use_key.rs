@@ -1,6 +1,6 @@
 //! Using keys: every protect and process verb, single and in batch. No SQL on this path.
 //!
-//! request → access → state → provider → journal → answer (DESIGN section 5, "Encrypt").
+//! request → access → state → provider → journal → answer.
 
 mod item;
 mod verbs;

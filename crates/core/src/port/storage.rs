@@ -146,7 +146,7 @@ pub trait KeyHierarchy: Send + Sync {
     fn forget_tenant(&self, tenant: TenantId);
 }
 
-/// The registry's word for which records are the right ones (DESIGN section 7, "Ledger").
+/// The registry's word for which records are the right ones.
 #[async_trait]
 pub trait RecordLedger: Send + Sync {
     /// The tenant's live key-encryption keys, newest first.

@@ -100,6 +100,16 @@ async fn a_restricted_user_sees_and_uses_the_keys_named_or_tagged_and_no_other()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_could_do_nothing_is_not_made() {
+    let world = World::new().await;
+    let tenancy = world.tenant("clinic").await;
+    let mut new = NewKey::named(KeyName::new("idle").unwrap());
+    new.usages = Some(keyward_core::crypto_types::UsageSet::default());
+    let made = key::create(&world.node, &tenancy.admin, &tenancy.place, new, None).await;
+    assert_eq!(code(made), "invalid_request");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i06_a_revoked_token_and_a_disabled_principal_are_refused_from_the_answer_on() {
     for world in World::on_each_registry().await {
         let tenancy = world.tenant("clinic").await;

@@ -62,6 +62,26 @@ async fn a_class_is_pointed_at_another_key_and_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_class_is_never_pointed_at_a_key_that_cannot_protect() {
+    for world in World::on_each_registry().await {
+        let tenancy = world.tenant("clinic").await;
+        let (node, place, admin) = (&world.node, &tenancy.place, &tenancy.admin);
+        let phi = DataClass::new("PHI_DATA").unwrap();
+        let key = key_of_class(&world, &tenancy, "idle", &phi).await;
+        let story = Story {
+            world: &world,
+            tenancy: &tenancy,
+            key: key.clone(),
+        };
+        suspend(&story, &tenancy.operator).await.unwrap();
+        let refused = class::assign(node, admin, place, &phi, &key, None, None).await;
+        assert_eq!(code(refused), "wrong_state");
+        let none = class::read(node, &tenancy.user, place, &phi).await;
+        assert_eq!(code(none), "not_found", "nothing was changed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_protects_live_data_is_not_destroyed_unless_forced_with_a_reason() {
     for world in World::on_each_registry().await {
         let tenancy = world.tenant("clinic").await;

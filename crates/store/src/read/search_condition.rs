@@ -177,6 +177,10 @@ impl Condition {
                 let (table, _) = self.side_table();
                 statement.push("EXISTS (SELECT 1 FROM ").push(table);
                 statement.push(" s WHERE s.key_id = k.id");
+                if dialect == Dialect::Postgres {
+                    // Its planner carries the tenant over, and with it finds the index.
+                    statement.push(" AND s.tenant_id = k.tenant_id");
+                }
                 self.side_tests(statement);
                 statement.push(")");
             }

@@ -1,6 +1,6 @@
 //! The change feed: which number a commit gets, when it counts as committed, and the outbox row
 //! that says what it did. Numbers come from counters that the transaction itself locks, never from
-//! sequences, which are not commit-ordered (DESIGN section 5).
+//! sequences, which are not commit-ordered.
 
 use std::collections::BTreeMap;
 

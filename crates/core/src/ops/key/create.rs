@@ -262,6 +262,9 @@ async fn plan(
     ensure_active(tenant)?;
     node.ensure_unsealed()?;
     let usages = new.usages.unwrap_or_else(|| default_usages(new.algorithm));
+    if usages.bits() == 0 {
+        return Err(OpError::invalid("usages", "must name at least one usage"));
+    }
     validate_usages(new.algorithm, usages).map_err(|error| OpError::Unsupported {
         problem: error.to_string(),
     })?;

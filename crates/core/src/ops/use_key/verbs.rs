@@ -312,7 +312,7 @@ impl Use<'_> {
         self.ensure_usage(Usage::Derive)?;
         ensure_key_size(size_bytes)?;
         // A derivation that names its version processes: what was derived before a rotation can
-        // be derived again after it (DESIGN section 3).
+        // be derived again after it.
         let (version, spent) = match version {
             Some(number) => self.processing(number).await?,
             None => self.protecting(None, size_bytes).await?,
