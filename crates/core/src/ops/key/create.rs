@@ -261,13 +261,7 @@ async fn plan(
 ) -> Result<Plan, OpError> {
     ensure_active(tenant)?;
     node.ensure_unsealed()?;
-    let usages = new.usages.unwrap_or_else(|| default_usages(new.algorithm));
-    if usages.bits() == 0 {
-        return Err(OpError::invalid("usages", "must name at least one usage"));
-    }
-    validate_usages(new.algorithm, usages).map_err(|error| OpError::Unsupported {
-        problem: error.to_string(),
-    })?;
+    let usages = usages(new.algorithm, new.usages)?;
     let now = node.now();
     if new.expires_at.is_some_and(|end| end <= now) {
         return Err(OpError::invalid("expires_at", "must be in the future"));
@@ -340,6 +334,19 @@ async fn plan(
         expires_at: new.expires_at,
         activate: new.activate,
     })
+}
+
+/// The usages asked for, or the algorithm's usual ones; never none, and never a mix that one key
+/// must not have.
+fn usages(algorithm: Algorithm, asked: Option<UsageSet>) -> Result<UsageSet, OpError> {
+    let usages = asked.unwrap_or_else(|| default_usages(algorithm));
+    if usages.bits() == 0 {
+        return Err(OpError::invalid("usages", "must name at least one usage"));
+    }
+    validate_usages(algorithm, usages).map_err(|error| OpError::Unsupported {
+        problem: error.to_string(),
+    })?;
+    Ok(usages)
 }
 
 fn limit(algorithm: Algorithm, stated: Option<UseLimit>) -> Result<Option<UseLimit>, OpError> {
