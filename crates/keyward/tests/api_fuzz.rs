@@ -27,15 +27,16 @@ async fn the_api_keeps_to_its_document_whatever_is_sent() {
     let output = tokio::process::Command::new(program)
         .arg("run")
         .arg(format!("{}/openapi.json", server.api.address()))
+        // One worker: CPython 3.11 parses lambdas in two threads at once with a SystemError.
         .arg("--header")
         .arg(format!("Authorization: Bearer {}", server.api.token()))
         .args([
             "--max-examples",
-            "8",
+            "6",
             "--seed",
             "4711",
             "--workers",
-            "2",
+            "1",
             "--no-color",
         ])
         .args(["--phases", "examples,coverage,fuzzing"])
