@@ -60,11 +60,7 @@ pub async fn create(
                 let value = made.ok_or(OpError::NotFound {
                     what: "data binding",
                 })?;
-                return Ok(Changed {
-                    value,
-                    revision: 0,
-                    audit_pending: false,
-                });
+                return attempt.repeated(value).await;
             }
             let binding = DataBinding {
                 id: BindingId::from_random(node.random_id()?),

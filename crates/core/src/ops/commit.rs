@@ -6,7 +6,7 @@ use crate::change::{Commit, IdempotencyKey, Write};
 use crate::error::OpError;
 use crate::ids::TenantId;
 use crate::node::Node;
-use crate::ops::gate::{Attempt, Authorized};
+use crate::ops::gate::{Attempt, Authorized, detail};
 use crate::port::registry::RegistryError;
 
 impl Attempt<'_> {
@@ -55,6 +55,21 @@ impl Attempt<'_> {
             value: (),
             revision: change.revision,
             audit_pending: logged.is_err(),
+        })
+    }
+}
+
+impl Attempt<'_> {
+    /// Answers a creation that an earlier request with the same mark had made already: nothing
+    /// changes, and the log says that it was asked for again.
+    pub(crate) async fn repeated<T>(&self, value: T) -> Result<Changed<T>, OpError> {
+        let mut event = self.event(Outcome::Ok);
+        detail(&mut event, "repeated", true);
+        self.node.ports.audit.append(event).await?;
+        Ok(Changed {
+            value,
+            revision: 0,
+            audit_pending: false,
         })
     }
 }

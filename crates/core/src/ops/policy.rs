@@ -93,11 +93,7 @@ pub async fn create(
                     .policy(found.id, PolicyId::from_uuid(id))
                     .await?;
                 let value = policy.ok_or(OpError::NotFound { what: "policy" })?;
-                return Ok(Changed {
-                    value,
-                    revision: 0,
-                    audit_pending: false,
-                });
+                return attempt.repeated(value).await;
             }
             let now = node.now();
             let policy = Policy {

@@ -45,11 +45,7 @@ pub async fn create(
             if let Earlier::Made(id) = node.earlier(request.as_ref()).await? {
                 let made = PrincipalRef::Id(PrincipalId::from_uuid(id));
                 let value = node.find_principal(tenant, &made).await?;
-                return Ok(Changed {
-                    value,
-                    revision: 0,
-                    audit_pending: false,
-                });
+                return attempt.repeated(value).await;
             }
             let now = node.now();
             let principal = Principal {

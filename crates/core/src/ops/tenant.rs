@@ -44,11 +44,7 @@ pub async fn create(
         let request = idempotency_key(caller, None, "tenant.create", idempotency)?;
         if let Earlier::Made(id) = node.earlier(request.as_ref()).await? {
             let tenant = find(node, TenantId::from_uuid(id)).await?;
-            return Ok(Changed {
-                value: tenant,
-                revision: 0,
-                audit_pending: false,
-            });
+            return attempt.repeated(tenant).await;
         }
         node.ensure_unsealed()?;
         let now = node.now();
@@ -163,9 +159,6 @@ pub async fn shred(
     tenant: &TenantRef,
     reason: String,
 ) -> Result<Changed<Tenant>, OpError> {
-    if reason.trim().is_empty() {
-        return Err(OpError::invalid("reason", "must say why"));
-    }
     let done = set_state(node, caller, Action::TenantShred, tenant, Some(reason)).await?;
     // The registry has it; the rest is done now if it can be, by the clockwork otherwise.
     let _ = super::clockwork::shred_records(node, done.value.id).await;
@@ -190,6 +183,10 @@ async fn set_state(
         .change(async {
             let proof = node.authorize_system(caller, action)?;
             bounded("reason", reason.as_deref().unwrap_or(""), 1024)?;
+            let says_why = reason.as_deref().is_some_and(|why| !why.trim().is_empty());
+            if action == Action::TenantShred && !says_why {
+                return Err(OpError::invalid("reason", "must say why"));
+            }
             let id = node
                 .tenant_id(tenant)
                 .ok_or(OpError::NotFound { what: "tenant" })?;

@@ -1,5 +1,6 @@
 //! Invariant 5: what is one tenant's is nobody else's, and the end of a tenant.
 
+use keyward_core::caller::Idempotency;
 use keyward_core::crypto_types::Algorithm;
 use keyward_core::names::KeyName;
 use keyward_core::noun::action::Action;
@@ -151,4 +152,28 @@ async fn altered_and_foreign_inputs_are_refused_by_name() {
         key: named,
     };
     assert_eq!(code(absent.encrypt("text").await), "not_found");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i03_a_repeated_creation_and_a_shredding_without_a_reason_are_in_the_log() {
+    let world = World::new().await;
+    let clinic = world.tenant("clinic").await;
+    let (node, place) = (&world.node, &clinic.place);
+    let once = Idempotency {
+        key: "once".to_owned(),
+        digest: keyward_core::sha256(b"request"),
+    };
+    for again in [false, true] {
+        let new = key::NewKey::named(KeyName::new("records").unwrap());
+        let made = key::create(node, &clinic.admin, place, new, Some(&once)).await;
+        assert_eq!(made.unwrap().value.key.name.as_str(), "records");
+        let entry = world.last_entry().await.event;
+        assert_eq!(entry.action, Action::KeyCreate);
+        assert_eq!(entry.details.contains_key("repeated"), again);
+    }
+    let refused = tenant::shred(node, world.root(), place, "  ".to_owned()).await;
+    assert_eq!(code(refused), "invalid_request");
+    let entry = world.last_entry().await.event;
+    assert_eq!(entry.action, Action::TenantShred);
+    assert_eq!(entry.outcome, keyward_core::audit::Outcome::Refused);
 }

@@ -132,11 +132,7 @@ pub async fn create(
             let made = KeyRef::Id(KeyId::from_uuid(id));
             let current = node.ports.registry.key(found.id, &made).await?;
             let value = current.ok_or(OpError::NotFound { what: "key" })?;
-            return Ok(Changed {
-                value,
-                revision: 0,
-                audit_pending: false,
-            });
+            return attempt.repeated(value).await;
         }
         let plan = plan(node, caller, &found, new).await?;
         let materials = node
