@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use keyward_core::port::registry::RegistryError;
 use sqlx::pool::PoolConnection;
@@ -12,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool};
 
 use crate::config::{Config, OpenError, StatementObserver};
-use crate::fault::Fault;
+use crate::fault::{self, Fault};
 use crate::row::Cells;
 use crate::value::{Value, lite, pg};
 
@@ -273,14 +274,7 @@ async fn open_sqlite(config: &Config) -> Result<Pools, OpenError> {
         // What a burst of writes left of the log file is given back at the next checkpoint.
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging();
-    let writer = SqlitePoolOptions::new()
-        .max_connections(1)
-        .test_before_acquire(false)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options.clone().create_if_missing(true))
-        .await
-        .map_err(open_error)?;
+    let writer = open_writer(config, options.clone().create_if_missing(true)).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(config.connections)
         .acquire_timeout(config.patience)
@@ -289,6 +283,34 @@ async fn open_sqlite(config: &Config) -> Result<Pools, OpenError> {
         .max_lifetime(None)
         .connect_lazy_with(options.pragma("query_only", "on"));
     Ok(Pools::Lite { writer, readers })
+}
+
+/// Opens the one writing connection. SQLite does not run its busy handler while it turns a new
+/// file's journal into a write-ahead log (<https://www.sqlite.org/c3ref/busy_handler.html>: a wait
+/// that might be a deadlock is refused at once), so that of several openers all but one may be
+/// turned away: they ask again, within the same patience.
+async fn open_writer(
+    config: &Config,
+    options: SqliteConnectOptions,
+) -> Result<SqlitePool, OpenError> {
+    let started = Instant::now();
+    let mut pause = Duration::from_millis(2);
+    loop {
+        let opened = SqlitePoolOptions::new()
+            .max_connections(1)
+            .test_before_acquire(false)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options.clone())
+            .await;
+        match opened {
+            Err(error) if fault::is_sqlite_busy(&error) && started.elapsed() < config.patience => {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(100));
+            }
+            opened => return opened.map_err(open_error),
+        }
+    }
 }
 
 async fn open_postgres(config: &Config) -> Result<Pools, OpenError> {

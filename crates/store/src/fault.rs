@@ -82,6 +82,20 @@ impl From<sqlx::Error> for Fault {
     }
 }
 
+/// Whether SQLite answered `SQLITE_BUSY`: another connection holds the lock that was asked for.
+pub(crate) fn is_sqlite_busy(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .filter(|error| {
+            error
+                .try_downcast_ref::<sqlx::sqlite::SqliteError>()
+                .is_some()
+        })
+        .and_then(|error| error.code())
+        .and_then(|code| code.parse::<i32>().ok())
+        .is_some_and(|code| code & 0xff == 5)
+}
+
 /// By primary result code (<https://www.sqlite.org/rescode.html>): the low byte of the extended one.
 fn sqlite(code: &str) -> Fault {
     match code.parse::<i32>().unwrap_or_default() & 0xff {
