@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyward_core::port::registry::RegistryError;
 use sqlx::pool::PoolConnection;
@@ -293,7 +293,7 @@ async fn open_writer(
     config: &Config,
     options: SqliteConnectOptions,
 ) -> Result<SqlitePool, OpenError> {
-    let started = Instant::now();
+    let mut waited = Duration::ZERO;
     let mut pause = Duration::from_millis(2);
     loop {
         let opened = SqlitePoolOptions::new()
@@ -304,8 +304,9 @@ async fn open_writer(
             .connect_with(options.clone())
             .await;
         match opened {
-            Err(error) if fault::is_sqlite_busy(&error) && started.elapsed() < config.patience => {
+            Err(error) if fault::is_sqlite_busy(&error) && waited < config.patience => {
                 tokio::time::sleep(pause).await;
+                waited += pause;
                 pause = (pause * 2).min(Duration::from_millis(100));
             }
             opened => return opened.map_err(open_error),

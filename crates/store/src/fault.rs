@@ -2,7 +2,7 @@
 //! addresses stay here: what leaves is a kind.
 
 use keyward_core::port::registry::RegistryError;
-use sqlx::error::ErrorKind;
+use sqlx::error::{DatabaseError, ErrorKind};
 
 /// A failure of one statement or transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,15 +84,11 @@ impl From<sqlx::Error> for Fault {
 
 /// Whether SQLite answered `SQLITE_BUSY`: another connection holds the lock that was asked for.
 pub(crate) fn is_sqlite_busy(error: &sqlx::Error) -> bool {
-    error
-        .as_database_error()
-        .filter(|error| {
-            error
-                .try_downcast_ref::<sqlx::sqlite::SqliteError>()
-                .is_some()
-        })
-        .and_then(|error| error.code())
-        .and_then(|code| code.parse::<i32>().ok())
+    let Some(error) = error.as_database_error() else {
+        return false;
+    };
+    let lite = error.try_downcast_ref::<sqlx::sqlite::SqliteError>();
+    lite.and_then(|error| error.code()?.parse::<i32>().ok())
         .is_some_and(|code| code & 0xff == 5)
 }
 
