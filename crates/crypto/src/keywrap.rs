@@ -2,11 +2,12 @@
 //! a key-encryption key comes from.
 
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrapPadded};
+use keyward_memory::Locked;
 use zeroize::Zeroizing;
 
 use crate::digest::hkdf_sha256;
 use crate::error::CryptoError;
-use crate::random::{self, Random};
+use crate::random::Random;
 use crate::secret::SecretBytes;
 
 /// Length of a key-encryption key, in bytes.
@@ -17,9 +18,9 @@ pub const WRAP_LENGTH_MAX: usize = 64 * 1024;
 const KWP_INFO: &[u8] = b"keyward/kek/kwp/1";
 const KEK_SALT: &[u8] = b"keyward/kek/1";
 
-/// A 256-bit key-encryption key. Zeroized on drop; neither printable nor clonable.
+/// A 256-bit key-encryption key, in locked memory. Wiped on drop; neither printable nor clonable.
 pub struct Kek {
-    key: Box<Zeroizing<[u8; KEK_LENGTH]>>,
+    key: Locked<[u8; KEK_LENGTH]>,
 }
 
 impl Kek {
@@ -29,7 +30,7 @@ impl Kek {
     /// [`CryptoError::RandomFailed`].
     pub fn generate(random: &dyn Random) -> Result<Self, CryptoError> {
         Ok(Self {
-            key: Box::new(random::secret_array(random)?),
+            key: Locked::filled(|key| random.fill(key))?,
         })
     }
 
@@ -38,12 +39,12 @@ impl Kek {
     /// # Errors
     /// [`CryptoError::InvalidKey`] for another length.
     pub fn from_secret(secret: &SecretBytes) -> Result<Self, CryptoError> {
-        let key: [u8; KEK_LENGTH] = secret
+        let key: &[u8; KEK_LENGTH] = secret
             .expose()
             .try_into()
             .map_err(|_| CryptoError::InvalidKey)?;
         Ok(Self {
-            key: Box::new(Zeroizing::new(key)),
+            key: Locked::copy_of(key),
         })
     }
 
@@ -57,7 +58,7 @@ impl Kek {
     #[must_use]
     pub fn duplicate(&self) -> Self {
         Self {
-            key: self.key.clone(),
+            key: Locked::copy_of(&self.key),
         }
     }
 

@@ -95,14 +95,25 @@ impl KeyMaterial {
     /// length(4) ‖ public`, numbers big endian.
     pub fn encode(&self) -> SecretBytes {
         let public = self.public.as_deref().unwrap_or_default();
-        let mut bytes = Vec::with_capacity(11 + self.secret.len() + public.len());
-        bytes.push(FORMAT);
-        bytes.extend_from_slice(&self.algorithm.info().code.to_be_bytes());
-        bytes.extend_from_slice(&(self.secret.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(self.secret.expose());
-        bytes.extend_from_slice(&(public.len() as u32).to_be_bytes());
-        bytes.extend_from_slice(public);
-        SecretBytes::new(bytes)
+        let code = self.algorithm.info().code.to_be_bytes();
+        let secret_length = (self.secret.len() as u32).to_be_bytes();
+        let public_length = (public.len() as u32).to_be_bytes();
+        let parts: [&[u8]; 6] = [
+            &[FORMAT],
+            &code,
+            &secret_length,
+            self.secret.expose(),
+            &public_length,
+            public,
+        ];
+        let mut bytes = SecretBytes::zeroed(parts.iter().map(|part| part.len()).sum());
+        let mut rest = bytes.expose_mut();
+        for part in parts {
+            let (here, behind) = rest.split_at_mut(part.len());
+            here.copy_from_slice(part);
+            rest = behind;
+        }
+        bytes
     }
 
     /// Undoes [`KeyMaterial::encode`]. The stored bytes are trusted to be a key that was checked

@@ -13,7 +13,7 @@
 use aws_lc_rs::aead::{AES_256_GCM, CHACHA20_POLY1305, LessSafeKey, UnboundKey};
 use aws_lc_rs::hmac;
 use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768};
-use zeroize::Zeroizing;
+use keyward_memory::Locked;
 
 use crate::algorithm::{Algorithm, Family};
 use crate::digest::{hkdf_expand_sha256, hkdf_expand_sha512};
@@ -22,7 +22,7 @@ use crate::keywrap::{kwp_unwrap, kwp_wrap};
 use crate::material::KeyMaterial;
 use crate::material::asymmetric::{self, Pair};
 use crate::random::Random;
-use crate::secret::SecretBytes;
+use crate::secret::{SecretBytes, scrubbed};
 use crate::suite::{Content, Suite};
 use crate::usage::Usage;
 
@@ -55,11 +55,11 @@ pub struct PreparedKey {
 }
 
 enum Inner {
-    Commit(Box<Zeroizing<[u8; 32]>>),
+    Commit(Locked<[u8; 32]>),
     Aead(Box<LessSafeKey>),
-    KeyWrap(Box<Zeroizing<[u8; 32]>>),
+    KeyWrap(Locked<[u8; 32]>),
     Mac {
-        key: Box<hmac::Key>,
+        key: Locked<hmac::Key>,
         secret: SecretBytes,
     },
     Rsa(Box<rsa::RsaKey>),
@@ -350,7 +350,8 @@ impl PreparedKey {
             Inner::Rsa(key) => key.seal(suite, context, plaintext),
             Inner::KeyWrap(key) => {
                 context.require_empty()?;
-                let mut sealed = kwp_wrap(key, plaintext)?;
+                // The cipher's key schedule, which begins with the key, is built on the stack.
+                let mut sealed = scrubbed(|| kwp_wrap(key, plaintext))?;
                 sealed.insert(0, suite.byte());
                 Ok(sealed)
             }
@@ -380,7 +381,7 @@ impl PreparedKey {
             Inner::Rsa(key) => key.open(suite, context, body),
             Inner::KeyWrap(key) => {
                 context.require_empty()?;
-                kwp_unwrap(key, body)
+                scrubbed(|| kwp_unwrap(key, body))
             }
             _ => Err(self.unsupported(usage)),
         }
@@ -417,9 +418,8 @@ fn limit(message: &[u8]) -> Result<(), CryptoError> {
 
 fn symmetric(algorithm: Algorithm, secret: &[u8]) -> Result<Inner, CryptoError> {
     let key = || {
-        <[u8; 32]>::try_from(secret)
-            .map(Zeroizing::new)
-            .map(Box::new)
+        let bytes: Result<&[u8; 32], _> = secret.try_into();
+        bytes.map(Locked::copy_of)
     };
     let invalid = |_| CryptoError::InvalidKey;
     Ok(match algorithm {
@@ -431,7 +431,7 @@ fn symmetric(algorithm: Algorithm, secret: &[u8]) -> Result<Inner, CryptoError> 
                 _ => hmac::HMAC_SHA256,
             };
             Inner::Mac {
-                key: Box::new(hmac::Key::new(hash, secret)),
+                key: Locked::new(hmac::Key::new(hash, secret)),
                 secret: SecretBytes::copy_from(secret),
             }
         }

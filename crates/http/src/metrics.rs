@@ -13,6 +13,9 @@ use papaya::HashMap;
 const REQUESTS: &str = "keyward_http_requests_total";
 const SECONDS: &str = "keyward_http_request_seconds";
 const CONNECTIONS: &str = "keyward_http_connections";
+const LOCKED: &str = "keyward_locked_memory_bytes";
+const LOCKED_USED: &str = "keyward_locked_memory_used_bytes";
+const UNLOCKED: &str = "keyward_secrets_not_locked";
 const BUCKETS: [f64; 13] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
 ];
@@ -37,6 +40,9 @@ pub fn install() -> &'static PrometheusHandle {
         metrics::describe_gauge!("keyward_keys", "Keys that this node holds");
         metrics::describe_gauge!("keyward_sealed", "1 while the root key is not in memory");
         metrics::describe_gauge!("keyward_ready", "1 while the node serves");
+        metrics::describe_gauge!(LOCKED, "Bytes of memory that are never swapped");
+        metrics::describe_gauge!(LOCKED_USED, "Bytes of it that hold secrets");
+        metrics::describe_gauge!(UNLOCKED, "Secrets for which it had no room");
         metrics::describe_gauge!(
             "keyward_journal_fault",
             "1 while the audit log cannot be written"
@@ -53,6 +59,10 @@ pub fn render(node: &Node) -> String {
     metrics::gauge!("keyward_keys").set(node.key_count() as f64);
     metrics::gauge!("keyward_sealed").set(gauge(node.seal().is_sealed()));
     metrics::gauge!("keyward_ready").set(gauge(readiness == Readiness::Ready));
+    let locked = keyward_memory::report();
+    metrics::gauge!(LOCKED).set(locked.capacity as f64);
+    metrics::gauge!(LOCKED_USED).set(locked.used as f64);
+    metrics::gauge!(UNLOCKED).set(locked.outside as f64);
     metrics::gauge!("keyward_journal_fault").set(gauge(readiness == Readiness::AuditUnavailable));
     handle.render()
 }

@@ -30,6 +30,14 @@ async fn i01_nothing_secret_is_left_behind() {
     let server = launch.start().await;
     let mut secrets = use_everything(&server.api).await;
     let metrics = text_of(&server.api, "/metrics").await;
+    let locked = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("keyward_locked_memory_used_bytes "))
+        .unwrap();
+    assert!(
+        locked.parse::<f64>().unwrap() > 0.0,
+        "keys are in locked memory"
+    );
     let process = server.process();
     let limits = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
     let core = limits
@@ -62,6 +70,53 @@ async fn i01_nothing_secret_is_left_behind() {
             .collect();
         assert_clean(&file.display().to_string(), &bytes, &looked_for);
     }
+}
+
+/// Another process of the same user asks for the server's memory. Root may read everything, so
+/// that for root's tests the user is nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i12_other_processes_of_the_same_user_cannot_read_its_memory() {
+    let place = tempfile::tempdir().unwrap();
+    let binary = place.path().join("keyward");
+    std::fs::copy(env!("CARGO_BIN_EXE_keyward"), &binary).unwrap();
+    let user = rustix::process::geteuid().is_root().then_some(65_534);
+    if user.is_some() {
+        std::os::unix::fs::chown(place.path(), user, user).unwrap();
+        std::os::unix::fs::chown(&binary, user, user).unwrap();
+    }
+    let launch = Launch::dev(binary.to_str().unwrap(), &place.path().join("data"));
+    let launch = user.into_iter().fold(launch, Launch::as_user);
+    let server = launch.start().await;
+
+    let memory = |process: u32| {
+        let mut look = std::process::Command::new("head");
+        look.args(["-c", "0"]).arg(format!("/proc/{process}/mem"));
+        if let Some(user) = user {
+            std::os::unix::process::CommandExt::uid(&mut look, user);
+        }
+        look.output().unwrap()
+    };
+    let refused = memory(server.process());
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("Permission denied"), "{said}");
+
+    // A process that does nothing about it is an open book to its own user.
+    let mut other = std::process::Command::new("sleep");
+    other.arg("60");
+    if let Some(user) = user {
+        std::os::unix::process::CommandExt::uid(&mut other, user);
+    }
+    let mut other = other.spawn().unwrap();
+    let read = memory(other.id());
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(
+        read.status.success(),
+        "{}",
+        String::from_utf8_lossy(&read.stderr)
+    );
+    server.stop().await;
 }
 
 type Secrets = Vec<(String, Vec<u8>)>;

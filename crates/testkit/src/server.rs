@@ -25,6 +25,7 @@ pub struct Launch {
     binary: PathBuf,
     data: PathBuf,
     environment: Vec<(String, String)>,
+    user: Option<u32>,
 }
 
 impl Launch {
@@ -35,7 +36,15 @@ impl Launch {
             binary: binary.into(),
             data: data.to_owned(),
             environment,
+            user: None,
         }
+    }
+
+    /// As another user, which takes root.
+    #[must_use]
+    pub fn as_user(mut self, user: u32) -> Self {
+        self.user = Some(user);
+        self
     }
 
     /// With one setting more.
@@ -58,7 +67,11 @@ impl Launch {
             .append(true)
             .open(&log_path)
             .expect("a log file");
-        let mut child = Command::new(&self.binary)
+        let mut command = Command::new(&self.binary);
+        if let Some(user) = self.user {
+            command.uid(user).gid(user);
+        }
+        let mut child = command
             .args(["dev", "--listen", "127.0.0.1:0", "--data"])
             .arg(&self.data)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))

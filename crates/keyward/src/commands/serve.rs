@@ -139,6 +139,10 @@ fn run_server<T>(
     for shortfall in shortfalls {
         tracing::warn!("{shortfall}");
     }
+    tracing::info!(
+        bytes = keyward_memory::report().capacity,
+        "memory is locked for keys"
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
