@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(pace.pause(now), Some(CYCLE));
         assert_eq!(
             pace.pause(now + Duration::from_micros(120)),
-            Some(CYCLE - Duration::from_micros(120))
+            Some(Duration::from_micros(380))
         );
         assert_eq!(pace.pause(now + CYCLE), None);
     }

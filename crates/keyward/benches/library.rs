@@ -65,7 +65,7 @@ fn envelopes(criterion: &mut Criterion) {
     };
     let text = ciphertext.to_string();
     criterion.bench_function("envelope to text", |b| {
-        b.iter(|| black_box(&ciphertext).to_string())
+        b.iter(|| black_box(&ciphertext).to_string());
     });
     criterion.bench_function("envelope from text", |b| {
         b.iter(|| black_box(&text).parse::<Ciphertext>().unwrap());
@@ -91,7 +91,7 @@ fn records(criterion: &mut Criterion) {
         |payload: &[u8]| record::seal(&label, &[], payload, &kek, kek_ref, &SystemRandom).unwrap();
     let sealed = seal(&[7; 43]);
     criterion.bench_function("record of a key, sealed", |b| {
-        b.iter(|| seal(black_box(&[7; 43])))
+        b.iter(|| seal(black_box(&[7; 43])));
     });
     criterion.bench_function("record of a key, opened", |b| {
         b.iter(|| record::open(&sealed.outer, &sealed.core, &kek, &label, None).unwrap());
