@@ -12,7 +12,7 @@ PROFILE ?= dev
 # `--locked` where the lock file must not change.
 LOCKED ?=
 
-.PHONY: help run release test prepare fmt bench docs clean-data
+.PHONY: help run release test prepare fmt bench bench-library bench-compare docs clean-data
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -39,9 +39,15 @@ prepare:
 fmt: ## Format the code
 	@cargo fmt --all
 
-bench: ## Measure the server beside a no-op handler on the same stack
+bench: ## Measure the server beside a no-op handler and OpenBao (KEYWARD_BENCH=all: every case)
 	@.ci/prepare bench
-	cargo bench $(LOCKED) --package keyward
+	cargo bench $(LOCKED) --package keyward --bench requests
+
+bench-library: ## Measure the library beneath: AEAD, envelope, record, decision, journal
+	cargo bench $(LOCKED) --package keyward --bench library
+
+bench-compare: ## Compare two kept runs: make bench-compare OLD=a.json NEW=b.json
+	@cargo bench $(LOCKED) --quiet --package keyward --bench requests -- compare $(abspath $(OLD)) $(abspath $(NEW))
 
 docs: ## Write the generated pages in docs/, and the code's own documentation in target/doc
 	@cargo xtask generate

@@ -20,6 +20,7 @@ mod frame;
 mod frames;
 mod io;
 mod journal;
+mod pace;
 mod queue;
 mod reader;
 mod recovery;

@@ -8,6 +8,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use keyward_core::audit::AuditEvent;
@@ -102,6 +103,8 @@ pub(crate) struct Queue {
     limits: Limits,
     state: Mutex<State>,
     wake: Condvar,
+    /// Whether there is neither a fault nor an end: what every request asks, without the lock.
+    healthy: AtomicBool,
 }
 
 impl Queue {
@@ -115,6 +118,7 @@ impl Queue {
             },
             state: Mutex::default(),
             wake: Condvar::new(),
+            healthy: AtomicBool::new(true),
         }
     }
 
@@ -180,6 +184,13 @@ impl Queue {
             state.writer_sleeps = false;
             self.wake.notify_all();
         }
+    }
+
+    /// Lets entries gather for so long, or until the journal closes.
+    pub(crate) fn gather(&self, pause: Duration) {
+        let mut state = self.state.lock();
+        let open = |state: &mut State| !state.closing;
+        self.wake.wait_while_for(&mut state, open, pause);
     }
 
     /// Waits for work and takes as much as `batch` allows, one entry from each lane in turn.
@@ -280,6 +291,7 @@ impl Queue {
     pub(crate) fn break_down(&self, error: &AuditError) {
         let mut state = self.state.lock();
         state.fault = Some(error.clone());
+        self.healthy.store(false, Ordering::Release);
         state.poked = false;
         let pending = state.empty();
         drop(state);
@@ -290,11 +302,16 @@ impl Queue {
 
     /// Takes entries again.
     pub(crate) fn repaired(&self) {
-        self.state.lock().fault = None;
+        let mut state = self.state.lock();
+        state.fault = None;
+        self.healthy.store(!state.closing, Ordering::Release);
     }
 
     /// Why entries are refused now, if they are.
     pub(crate) fn fault(&self) -> Option<AuditError> {
+        if self.healthy.load(Ordering::Acquire) {
+            return None;
+        }
         let state = self.state.lock();
         state
             .fault
@@ -306,6 +323,7 @@ impl Queue {
     pub(crate) fn close(&self) {
         let mut state = self.state.lock();
         state.closing = true;
+        self.healthy.store(false, Ordering::Release);
         let waiting = state.turn_away();
         self.wake.notify_all();
         drop(state);

@@ -8,6 +8,7 @@ use keyward_core::audit::Journaled;
 use keyward_core::port::audit_log::{AuditError, JournalObserver};
 use keyward_core::time::Clock;
 use tokio::sync::{oneshot, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, Segment};
@@ -15,6 +16,7 @@ use crate::fault;
 use crate::frame;
 use crate::io::{Access, JournalIo, SegmentFile};
 use crate::journal::{JournalConfig, SyncMode};
+use crate::pace::Pace;
 use crate::queue::{Limits, Pending, Queue, Work};
 use crate::revisions::Revisions;
 use crate::segment::{self, Header};
@@ -114,7 +116,15 @@ impl Writer {
     /// Works until the queue is closed and empty.
     pub(crate) fn run(mut self) {
         let _ending = Ending(Arc::clone(&self.shared));
-        while let Work::Batch(batch) = self.shared.queue.take(BATCH) {
+        let mut pace = Pace::new(Instant::now());
+        loop {
+            if let Some(pause) = pace.pause(Instant::now()) {
+                self.shared.queue.gather(pause);
+            }
+            let Work::Batch(batch) = self.shared.queue.take(BATCH) else {
+                break;
+            };
+            pace.note(batch.len(), Instant::now());
             if let Err((unwritten, error)) = self.write(batch)
                 && !self.recover(unwritten, &error)
             {

@@ -1,7 +1,8 @@
 //! One request and its answer, as the access log and the metrics will tell of them.
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{LazyLock, OnceLock};
 
 use axum::extract::MatchedPath;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -53,9 +54,18 @@ fn correlation_id(headers: &HeaderMap) -> CorrelationId {
         .unwrap_or_else(fresh)
 }
 
+/// An id that no other request has: where this process began, at random, and a count. It need not
+/// be a secret, so that it costs no system call.
 fn fresh() -> CorrelationId {
+    static BEGIN: LazyLock<(u64, u64)> = LazyLock::new(|| Uuid::new_v4().as_u64_pair());
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let (high, low) = *BEGIN;
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let id = Uuid::from_u64_pair(high, low.wrapping_add(count));
     let mut buffer = Uuid::encode_buffer();
-    let text: &str = Uuid::new_v4().as_hyphenated().encode_lower(&mut buffer);
+    let text: &str = Uuid::new_v8(id.into_bytes())
+        .as_hyphenated()
+        .encode_lower(&mut buffer);
     CorrelationId::new(text).unwrap_or_else(|_| unreachable!("a UUID's text is a correlation id"))
 }
 
