@@ -9,10 +9,13 @@ SHELL := bash
 # The development profile, so that a first start takes minutes: nine of processor time, which is
 # about five on two cores. For a fast server: `make run PROFILE=release`, which builds for longer.
 PROFILE ?= dev
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 60
+fuzz: FUZZ_SECONDS = 3600
 # `--locked` where the lock file must not change.
 LOCKED ?=
 
-.PHONY: help run release test prepare fmt bench bench-library bench-compare docs clean-data
+.PHONY: help run release test prepare fmt fuzz bench bench-library bench-compare docs clean-data
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -26,18 +29,25 @@ release: ## Build the binary to install: target/release/keyward
 test: prepare ## Install what the tests need, then run every check there is
 	@step() { printf '\n── %s\n' "$$*"; "$$@"; }
 	step cargo fmt --all --check
+	step cargo fmt --manifest-path fuzz/Cargo.toml --check
 	step cargo clippy $(LOCKED) --workspace --all-targets -- --deny warnings
 	step target/tools/bin/cargo-deny $(LOCKED) --log-level error check --hide-inclusion-graph bans licenses sources
 	step cargo build $(LOCKED) --workspace --all-targets
 	step cargo test $(LOCKED) --workspace
+	step fuzz/run $(FUZZ_SECONDS)
 	step cargo xtask tidy
 	step cargo xtask tour
+
+fuzz: ## Fuzz every parser of outside bytes for an hour each (FUZZ_SECONDS=3600)
+	@.ci/prepare
+	fuzz/run $(FUZZ_SECONDS)
 
 prepare:
 	@.ci/prepare
 
 fmt: ## Format the code
 	@cargo fmt --all
+	@cargo fmt --manifest-path fuzz/Cargo.toml
 
 bench: ## Measure the server beside a no-op handler and OpenBao (KEYWARD_BENCH=all: every case)
 	@.ci/prepare bench

@@ -24,6 +24,9 @@ pub fn check(workspace: &Workspace) -> Vec<Finding> {
         .collect()
 }
 
+/// Where the fuzz targets are.
+const FUZZ: &str = "fuzz/fuzz_targets/";
+
 /// The files that are reached, each with whether it is reached by tests only.
 pub fn from_targets(
     metadata: &Metadata,
@@ -35,6 +38,10 @@ pub fn from_targets(
             let root = metadata.relative(&target.src_path);
             visit(&root, true, is_test(target), outlines, &mut reached);
         }
+    }
+    // A workspace of its own, each of whose targets is one file.
+    for path in outlines.keys().filter(|path| path.starts_with(FUZZ)) {
+        reached.insert(path.clone(), true);
     }
     reached
 }
