@@ -9,6 +9,7 @@
 //! | name an algorithm, ask what it may do | [`algorithm`], [`usage`] |
 //! | make, import, store a key | [`material`] |
 //! | use a key | [`prepared`] |
+//! | seal to a public key | [`hybrid`] |
 //! | write a ciphertext as text | [`envelope`] |
 //! | protect a stored object | [`record`], [`keywrap`] |
 //! | split a secret among custodians | [`sharing`] |
@@ -19,6 +20,7 @@ pub mod algorithm;
 pub mod digest;
 pub mod envelope;
 mod error;
+pub mod hybrid;
 pub mod keywrap;
 pub mod material;
 pub mod prepared;
@@ -31,6 +33,7 @@ pub mod usage;
 
 pub use algorithm::{Algorithm, AlgorithmInfo, Family};
 pub use error::CryptoError;
+pub use hybrid::{HybridPublic, HybridSecret};
 pub use material::KeyMaterial;
 pub use prepared::{Message, MessageContext, PreparedKey, SignatureScheme};
 pub use random::{Random, SystemRandom};
