@@ -54,7 +54,7 @@ fn a_crypto_user_performs_every_use_and_changes_no_key() {
                 let binding = matches!(action, Action::BindingCreate | Action::BindingRelease);
                 assert_eq!(user.contains(action), binding, "{action}");
             }
-            Effect::Widen => assert!(!user.contains(action), "{action}"),
+            Effect::Widen | Effect::Release => assert!(!user.contains(action), "{action}"),
             Effect::Read | Effect::Record => {}
         }
     }

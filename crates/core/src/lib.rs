@@ -26,6 +26,7 @@ mod usage_book;
 /// not depend on it.
 pub mod crypto_types {
     pub use keyward_crypto::algorithm::Algorithm;
+    pub use keyward_crypto::exchange::{KeyFormat, PublicKeyFormat, WrapMethod};
     pub use keyward_crypto::prepared::SignatureScheme;
     pub use keyward_crypto::secret::SecretBytes;
     pub use keyward_crypto::usage::{Usage, UsageSet};

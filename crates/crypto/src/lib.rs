@@ -12,6 +12,7 @@
 //! | seal to a public key | [`hybrid`] |
 //! | write a ciphertext as text | [`envelope`] |
 //! | protect a stored object | [`record`], [`keywrap`] |
+//! | take a key in, give one out | [`exchange`] |
 //! | split a secret among custodians | [`sharing`] |
 //!
 //! The formats are written down for other implementers in `docs/formats/`.
@@ -20,6 +21,7 @@ pub mod algorithm;
 pub mod digest;
 pub mod envelope;
 mod error;
+pub mod exchange;
 pub mod hybrid;
 pub mod keywrap;
 pub mod material;

@@ -76,6 +76,26 @@ impl KeyMaterial {
         })
     }
 
+    /// A key of which only the public half is known: `SubjectPublicKeyInfo` DER, checked before.
+    /// It is stored like any other, with no secret in it.
+    ///
+    /// # Errors
+    /// [`CryptoError::InvalidKey`] for symmetric algorithms and for what the library does not
+    /// parse.
+    pub fn from_public(algorithm: Algorithm, public: &[u8]) -> Result<Self, CryptoError> {
+        crate::prepared::PreparedKey::from_public(algorithm, public)?;
+        Ok(Self {
+            algorithm,
+            secret: SecretBytes::zeroed(0),
+            public: Some(public.to_vec()),
+        })
+    }
+
+    /// Whether only the public half is here.
+    pub fn is_public_only(&self) -> bool {
+        self.public.is_some() && self.secret.is_empty()
+    }
+
     /// The algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
@@ -92,7 +112,8 @@ impl KeyMaterial {
     }
 
     /// The bytes to store: `format(1) ‖ algorithm code(2) ‖ secret length(4) ‖ secret ‖ public
-    /// length(4) ‖ public`, numbers big endian.
+    /// length(4) ‖ public`, numbers big endian. A key of which only the public half is known has
+    /// a secret of no bytes.
     pub fn encode(&self) -> SecretBytes {
         let public = self.public.as_deref().unwrap_or_default();
         let mut bytes = Vec::with_capacity(11 + self.secret.len() + public.len());

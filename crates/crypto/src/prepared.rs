@@ -84,6 +84,9 @@ impl PreparedKey {
                 inner: symmetric(algorithm, secret)?,
             });
         }
+        if let (true, Some(public)) = (material.is_public_only(), material.public()) {
+            return Self::from_public(algorithm, public);
+        }
         let pair = asymmetric::parse(algorithm, secret)?;
         let public = asymmetric::public_der(&pair)?;
         if material.public() != Some(&public[..]) {

@@ -197,6 +197,7 @@ const fn effect(effect: Effect) -> &'static str {
         Effect::Read => "a read",
         Effect::Protect => "protects",
         Effect::Process => "processes",
+        Effect::Release => "lets key material leave",
         Effect::Widen => "widens another operation, never performed on its own",
         Effect::Record => "recorded by the server, never granted",
     }

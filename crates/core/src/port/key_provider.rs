@@ -1,14 +1,16 @@
-//! A key service: makes material, uses it, destroys it. The material never crosses this port.
+//! A key service: makes material, uses it, destroys it. The material never crosses this port but
+//! wrapped, to a key that somebody else holds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keyward_crypto::exchange::{ExchangeError, KeyFormat, PublicKeyFormat, WrapMethod};
 use keyward_crypto::prepared::SignatureScheme;
 use keyward_crypto::secret::SecretBytes;
 use keyward_crypto::{Algorithm, UsageSet};
 
-use crate::ids::{KeyId, TenantId};
+use crate::ids::{ImportKeyId, KeyId, TenantId};
 use crate::noun::key::ProviderKind;
 use crate::noun::tenant::Digest;
 use crate::port::storage::StorageError;
@@ -55,6 +57,62 @@ pub struct NewMaterial {
     pub fingerprint: Digest,
     /// The public half, DER, if there is one.
     pub public_key: Option<Vec<u8>>,
+}
+
+/// A wrapping key just made and durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewImportKey {
+    /// The provider's name for the private half.
+    pub provider_key_id: String,
+    /// The ledger's word for the right record.
+    pub record_digest: Digest,
+    /// The public half as `SubjectPublicKeyInfo` DER.
+    pub public_key: Vec<u8>,
+}
+
+/// Where the private half of a wrapping key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportKeyRef {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which.
+    pub id: ImportKeyId,
+    /// How keys are wrapped to it.
+    pub method: WrapMethod,
+    /// The provider's name for it.
+    pub provider_key_id: String,
+    /// The ledger's word for the right record.
+    pub record_digest: Digest,
+}
+
+/// What comes in.
+pub enum ImportSource<'a> {
+    /// A private or symmetric key.
+    Wrapped {
+        /// Under this wrapping key.
+        key: ImportKeyRef,
+        /// In this container.
+        format: KeyFormat,
+        /// So.
+        wrapped: &'a [u8],
+    },
+    /// A public key.
+    Public {
+        /// In this container.
+        format: PublicKeyFormat,
+        /// So.
+        bytes: &'a [u8],
+    },
+}
+
+/// How a key goes out.
+pub struct ExportTo<'a> {
+    /// How it is wrapped.
+    pub method: WrapMethod,
+    /// To which public key: `SubjectPublicKeyInfo`, DER or PEM.
+    pub recipient: &'a [u8],
+    /// In which container.
+    pub format: KeyFormat,
 }
 
 /// One use of a key.
@@ -179,6 +237,9 @@ pub enum ProviderError {
     /// The material's record is not what the registry says it is.
     #[error("the key material's record was refused: {0}")]
     Record(#[source] StorageError),
+    /// A key does not come in, or go out, like this.
+    #[error("{0}")]
+    Exchange(ExchangeError),
     /// The server is sealed.
     #[error("the server is sealed")]
     Sealed,
@@ -199,6 +260,31 @@ pub trait KeyProvider: Send + Sync {
     /// Makes material for each spec, all durable on return. What is made and then not referenced
     /// is swept up later.
     async fn generate(&self, specs: &[MaterialSpec]) -> Result<Vec<NewMaterial>, ProviderError>;
+
+    /// Makes a wrapping key, durable on return.
+    async fn make_import_key(
+        &self,
+        tenant: TenantId,
+        id: ImportKeyId,
+        method: WrapMethod,
+    ) -> Result<NewImportKey, ProviderError>;
+
+    /// Takes material in: checked for validity and strength first, durable on return.
+    async fn import(
+        &self,
+        spec: &MaterialSpec,
+        source: ImportSource<'_>,
+    ) -> Result<NewMaterial, ProviderError>;
+
+    /// Gives material out, wrapped.
+    async fn export(
+        &self,
+        material: &MaterialRef,
+        export: &ExportTo<'_>,
+    ) -> Result<Vec<u8>, ProviderError>;
+
+    /// Deletes the private half of a wrapping key and looks whether it is gone.
+    async fn destroy_import_key(&self, key: &ImportKeyRef) -> Result<(), ProviderError>;
 
     /// Uses material once.
     async fn perform(

@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod envelopes;
+mod exchanges;
 mod hybrid;
 mod known_answers;
 mod materials;

@@ -98,12 +98,18 @@ fn read_statement(described: &mut Described, line: &str) -> Option<String> {
     } else if let Some(rest) = line.strip_prefix("ALTER TABLE ") {
         let (table, rest) = rest.split_once(" ADD ")?;
         let rule = rest.trim_end_matches(';').to_owned();
-        described
-            .tables
-            .entry(table.to_owned())
-            .or_default()
-            .rules
-            .push(rule);
+        let table = described.tables.entry(table.to_owned()).or_default();
+        match rule
+            .strip_prefix("COLUMN ")
+            .and_then(|it| it.split_once(' '))
+        {
+            Some((column, definition)) => {
+                table
+                    .columns
+                    .insert(column.to_owned(), definition.to_owned());
+            }
+            None => table.rules.push(rule),
+        }
     }
     None
 }

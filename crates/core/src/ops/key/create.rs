@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyward_crypto::algorithm::{Algorithm, default_usages, validate_usages};
+use keyward_crypto::exchange::PublicKey;
 use keyward_crypto::usage::UsageSet;
 
 use super::{check_texts, circumstance};
@@ -14,9 +15,10 @@ use crate::error::OpError;
 use crate::hot::HotTenant;
 use crate::ids::{KeyId, VersionId};
 use crate::lifecycle::{Draft, Which};
-use crate::names::{CorrelationId, DataClass, KeyName, PolicyName};
+use crate::names::{DataClass, KeyName, PolicyName};
 use crate::node::Node;
 use crate::noun::action::Action;
+use crate::noun::import_key::{ImportKey, Provenance};
 use crate::noun::key::{Key, Origin, ProviderKind, Restrictions, UseLimit};
 use crate::noun::key_version::KeyVersion;
 use crate::noun::state::State;
@@ -134,14 +136,14 @@ pub async fn create(
             let value = current.ok_or(OpError::NotFound { what: "key" })?;
             return attempt.repeated(value).await;
         }
-        let plan = plan(node, caller, &found, new).await?;
+        let plan = plan(node, caller, &found, new, MADE_HERE).await?;
         let materials = node
             .provider(plan.spec_provider())?
             .generate(&[plan.spec()])
             .await?;
         let material = materials.into_iter().next().ok_or(OpError::Crypto)?;
         attempt.resource.id = Some(plan.key.id.uuid());
-        insert(&attempt, caller, proof, plan, material, request).await
+        insert(&attempt, proof, plan, material, Baggage::default(), request).await
     }
     .await;
     match made {
@@ -173,7 +175,7 @@ pub async fn create_many(
         }
         let mut plans = Vec::with_capacity(new.len());
         for item in new {
-            plans.push(plan(node, caller, &found, item).await);
+            plans.push(plan(node, caller, &found, item, MADE_HERE).await);
         }
         Ok((plans, proof))
     }
@@ -206,7 +208,7 @@ pub async fn create_many(
         async move {
             let made = match (plan, material) {
                 (Ok(plan), Some(material)) => {
-                    insert(&one, caller, proof, plan, material, None).await
+                    insert(&one, proof, plan, material, Baggage::default(), None).await
                 }
                 (Ok(_), None) => Err(OpError::Crypto),
                 (Err(error), _) => Err(error),
@@ -221,19 +223,19 @@ pub async fn create_many(
 }
 
 /// A key and its first version before they have material.
-struct Plan {
-    key: Key,
+pub(super) struct Plan {
+    pub(super) key: Key,
     version_id: VersionId,
     expires_at: Option<Timestamp>,
     activate: bool,
 }
 
 impl Plan {
-    const fn spec_provider(&self) -> ProviderKind {
+    pub(super) const fn spec_provider(&self) -> ProviderKind {
         self.key.provider
     }
 
-    const fn spec(&self) -> MaterialSpec {
+    pub(super) const fn spec(&self) -> MaterialSpec {
         spec_of(&self.key, 1)
     }
 }
@@ -249,15 +251,28 @@ pub(super) const fn spec_of(key: &Key, version: u32) -> MaterialSpec {
     }
 }
 
-async fn plan(
+/// How a key begins.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) origin: Origin,
+    pub(super) public_only: bool,
+}
+
+const MADE_HERE: Arrival = Arrival {
+    origin: Origin::Generated,
+    public_only: false,
+};
+
+pub(super) async fn plan(
     node: &Node,
     caller: &Caller,
     tenant: &HotTenant,
     new: NewKey,
+    arrival: Arrival,
 ) -> Result<Plan, OpError> {
     ensure_active(tenant)?;
     node.ensure_unsealed()?;
-    let usages = usages(new.algorithm, new.usages)?;
+    let usages = usages(new.algorithm, new.usages, arrival)?;
     let now = node.now();
     if new.expires_at.is_some_and(|end| end <= now) {
         return Err(OpError::invalid("expires_at", "must be in the future"));
@@ -268,10 +283,16 @@ async fn plan(
             "this server has no such provider",
         ));
     }
-    if new.restrictions.exportable || new.restrictions.deterministic {
+    if new.restrictions.deterministic {
         return Err(OpError::invalid(
             "restrictions",
-            "exportable and deterministic keys are not supported by this version",
+            "deterministic keys are not supported by this version",
+        ));
+    }
+    if new.restrictions.exportable && arrival.public_only {
+        return Err(OpError::invalid(
+            "restrictions",
+            "a public key is not secret: it is shown, not exported",
         ));
     }
     let mut restrictions = new.restrictions;
@@ -300,7 +321,8 @@ async fn plan(
         algorithm: new.algorithm,
         usages,
         provider: new.provider,
-        origin: Origin::Generated,
+        origin: arrival.origin,
+        public_only: arrival.public_only,
         restrictions,
         authorized_services: new.authorized_services,
         access_policy: new.access_policy,
@@ -333,9 +355,24 @@ async fn plan(
 }
 
 /// The usages asked for, or the algorithm's usual ones; never none, and never a mix that one key
-/// must not have.
-fn usages(algorithm: Algorithm, asked: Option<UsageSet>) -> Result<UsageSet, OpError> {
-    let usages = asked.unwrap_or_else(|| default_usages(algorithm));
+/// must not have. A public key has what can be done with it.
+fn usages(
+    algorithm: Algorithm,
+    asked: Option<UsageSet>,
+    arrival: Arrival,
+) -> Result<UsageSet, OpError> {
+    let usual = default_usages(algorithm);
+    let usages = match (asked, arrival.public_only) {
+        (Some(asked), true) if !asked.is_subset_of(PublicKey::USAGES) => {
+            return Err(OpError::invalid(
+                "usages",
+                "a public key can only verify, encrypt, wrap or encapsulate",
+            ));
+        }
+        (Some(asked), _) => asked,
+        (None, true) => usual.intersection(PublicKey::USAGES),
+        (None, false) => usual,
+    };
     if usages.bits() == 0 {
         return Err(OpError::invalid("usages", "must name at least one usage"));
     }
@@ -388,6 +425,7 @@ pub(super) fn version_row(
         record_digest: material.record_digest,
         fingerprint: material.fingerprint,
         public_key: material.public_key.map(|der| STANDARD.encode(der)),
+        provenance: None,
         can_roll_back: false,
         rollback_expires_at: None,
         retire_at: None,
@@ -408,14 +446,23 @@ pub(super) fn version_row(
     }
 }
 
-async fn insert(
+/// What a key that was not made here brings with it.
+#[derive(Default)]
+pub(super) struct Baggage {
+    pub(super) provenance: Option<Provenance>,
+    /// The wrapping key that is used up in the same transaction.
+    pub(super) import_key: Option<ImportKey>,
+}
+
+pub(super) async fn insert(
     attempt: &Attempt<'_>,
-    caller: &Caller,
     proof: Authorized,
     plan: Plan,
     material: NewMaterial,
+    baggage: Baggage,
     request: Option<crate::change::IdempotencyKey>,
 ) -> Result<Changed<KeyWithVersions>, OpError> {
+    let caller = attempt.caller;
     let node = attempt.node;
     let Plan {
         key,
@@ -426,6 +473,7 @@ async fn insert(
     let id = key.id.uuid();
     let mut row = version_row(&key, version_id, 1, material, caller, key.created_at);
     row.expires_at = expires_at;
+    row.provenance.clone_from(&baggage.provenance);
     let current = KeyWithVersions {
         key,
         versions: vec![row],
@@ -446,41 +494,20 @@ async fn insert(
             .into_iter()
             .filter(|write| write.kind == WriteKind::Insert),
     );
+    writes.extend(
+        baggage
+            .import_key
+            .map(|row| Write::update(Row::ImportKey(row))),
+    );
     let done = attempt
         .commit_once(proof, writes, request.map(|key| (key, id)), |event| {
             event.resource.version = Some(1);
             detail(event, "algorithm", value.key.algorithm.name());
             detail(event, "state", value.versions[0].state.name());
+            if let Some(provenance) = &baggage.provenance {
+                super::import::describe(event, provenance);
+            }
         })
         .await?;
     Ok(done.map(|()| value))
-}
-
-impl Node {
-    /// What makes ids of history rows unguessable.
-    pub(crate) fn entropy(&self) -> Box<dyn FnMut() -> [u8; 8] + Send> {
-        let random = self.ports.random.clone();
-        Box::new(move || {
-            let mut bytes = [0; 8];
-            // Without randomness the ids still differ: by row version and place.
-            let _ = random.fill(&mut bytes);
-            bytes
-        })
-    }
-
-    /// An id in order of time (UUIDv7).
-    pub(crate) fn ordered_id(&self) -> Result<uuid::Uuid, OpError> {
-        let mut bytes = [0; 10];
-        self.ports
-            .random
-            .fill(&mut bytes)
-            .map_err(|_| OpError::Crypto)?;
-        let millis = u64::try_from(self.now().as_micros() / 1000).unwrap_or(0);
-        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
-    }
-
-    /// A correlation id for what the server does by itself.
-    pub(crate) fn own_correlation_id(&self) -> Result<CorrelationId, OpError> {
-        CorrelationId::new(&format!("kw-{}", self.ordered_id()?)).map_err(|_| OpError::Crypto)
-    }
 }
