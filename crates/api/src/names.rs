@@ -78,6 +78,12 @@ names! {
         "native", "aws-kms", "azure-kv", "gcp-kms", "hashicorp-vault", "pkcs11",
     ];
     KeyOrigin "How a key's material came to be." ["generated", "imported", "adopted"];
+    WrapMethod "How a key is wrapped on its way." ["rsa-oaep-256-aes-kwp", "hpke-x-wing"];
+    KeyFormat "A container of private keys." ["raw", "pkcs8", "jwk"];
+    PublicKeyFormat "A container of public keys." ["spki", "jwk"];
+    PublicKeyText "How a public key is shown." ["pem", "der", "jwk", "ssh"];
+    ImportMethod "How a key came in." ["rsa-oaep-256-aes-kwp", "hpke-x-wing", "public-key"];
+    ImportFormat "In which container a key came in." ["raw", "pkcs8", "jwk", "spki"];
     KeyState "The state of a key version." [
         "pending", "active", "inactive", "rotated", "expired", "compromised",
         "pending_destruction", "destroyed", "destroyed_compromised",
@@ -98,8 +104,9 @@ names! {
         "authentication.refused", "tenant.create", "tenant.list", "tenant.read", "tenant.suspend",
         "tenant.resume", "tenant.shred", "principal.create", "principal.list", "principal.disable",
         "token.create", "token.list", "token.revoke", "role.create", "role.list", "role.update",
-        "role.assign", "role.unassign", "key.create", "key.search", "key.read", "key.history",
-        "key.usage", "key.update", "key.activate", "key.suspend", "key.resume", "key.rotate",
+        "role.assign", "role.unassign", "key.create", "import_key.create", "import_key.read",
+        "import_key.destroy", "key.import", "key.search", "key.read", "key.history",
+        "key.usage", "key.list_public", "key.import_version", "key.export", "key.update", "key.activate", "key.suspend", "key.resume", "key.rotate",
         "key.emergency_rotate", "key.roll_back", "key.expire", "key.renew", "key.retire",
         "key.revoke", "key.compromise", "key.schedule_destruction", "key.force_destruction",
         "key.cancel_destruction", "key.destroy", "key.encrypt", "key.decrypt", "key.rewrap",

@@ -27,6 +27,7 @@ mod binding;
 mod class;
 mod connection;
 mod error;
+mod exchange;
 mod job;
 mod key;
 mod lifecycle;

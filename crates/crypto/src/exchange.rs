@@ -30,9 +30,11 @@ mod strength;
 mod wrapping;
 
 pub use error::ExchangeError;
-pub use pem::private_der;
+pub use pem::{private_der, private_pem};
 pub use public::{PublicKey, PublicKeyFormat};
-pub use wrapping::{Recipient, WrapMethod, WrappingKey};
+pub use wrapping::{
+    EXPORT_INFO, IMPORT_INFO, Recipient, WrapMethod, WrappingKey, export_binding, import_binding,
+};
 
 use parts::Parts;
 

@@ -43,6 +43,14 @@ impl Source {
     }
 }
 
+/// Reads a whole file.
+pub fn bytes_of_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    Source {
+        source_file: Some(path.to_owned()),
+    }
+    .read()
+}
+
 /// Reads text on one line from a file.
 pub fn line_of_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Source {

@@ -45,6 +45,25 @@ pub(super) fn public_pem(der: &[u8]) -> Result<String, ExchangeError> {
         .map_err(|_| malformed("it does not fit into PEM"))
 }
 
+/// `PRIVATE KEY` with lines of 64 characters.
+///
+/// # Errors
+/// [`ExchangeError::Malformed`] for what does not fit into PEM.
+pub fn private_pem(der: &SecretBytes) -> Result<SecretBytes, ExchangeError> {
+    const NOT_WRITTEN: ExchangeError = malformed("it does not fit into PEM");
+    let length = pem::encapsulated_len("PRIVATE KEY", pem::LineEnding::LF, der.len())
+        .map_err(|_| NOT_WRITTEN)?;
+    let mut text = SecretBytes::zeroed(length);
+    pem::encode(
+        "PRIVATE KEY",
+        pem::LineEnding::LF,
+        der.expose(),
+        text.expose_mut(),
+    )
+    .map_err(|_| NOT_WRITTEN)?;
+    Ok(text)
+}
+
 fn is_pem(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().starts_with(b"-----BEGIN ")
 }

@@ -107,7 +107,7 @@ fn encoded<E: ::pkcs8::der::Encode + ?Sized>(value: &E) -> Result<SecretBytes, E
         .map_err(|_| NOT_WRITTEN)
 }
 
-fn info(
+pub(super) fn info(
     oid: ObjectIdentifier,
     parameters: Option<AnyRef<'_>>,
     inner: &[u8],

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use ::pkcs8::der::Decode as _;
 use ::pkcs8::spki::SubjectPublicKeyInfoRef;
+use ::pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rsa::{
     KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
@@ -15,12 +16,30 @@ use pkcs1::RsaPublicKeyRef;
 
 use super::error::{ExchangeError, malformed};
 use super::kind::RSA_ENCRYPTION;
-use super::{LENGTH_MAX, pem, strength};
+use super::{LENGTH_MAX, pem, pkcs8, strength};
 use crate::error::CryptoError;
 use crate::hybrid::{HybridPublic, HybridSecret};
 use crate::keywrap::{KEK_LENGTH, kwp_unwrap, kwp_wrap};
 use crate::random::{self, Random};
 use crate::secret::SecretBytes;
+
+/// What a key is wrapped for when it comes in: HPKE's `info`.
+pub const IMPORT_INFO: &[u8] = b"keyward/import/1";
+/// What a key is wrapped for when it goes out: HPKE's `info`.
+pub const EXPORT_INFO: &[u8] = b"keyward/export/1";
+
+/// What HPKE binds beside a key that comes in: the wrapping key's id, hyphenated.
+pub fn import_binding(import_key: uuid::Uuid) -> String {
+    import_key.as_hyphenated().to_string()
+}
+
+/// What HPKE binds beside a key that goes out: `<key id>.<version>`.
+pub fn export_binding(key: uuid::Uuid, version: i64) -> String {
+    format!("{}.{version}", key.as_hyphenated())
+}
+
+/// `id-XWing` (draft-connolly-cfrg-xwing-kem, section 5.8).
+const X_WING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.62253.25722");
 
 /// How a key is wrapped for its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,6 +142,35 @@ impl WrappingKey {
         })
     }
 
+    /// The key in a private PEM, for who receives keys at the command line. An X-Wing key is its
+    /// seed, as draft-connolly-cfrg-xwing-kem has it.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Malformed`], and those of [`WrappingKey::from_secret`].
+    pub fn read_private(bytes: &[u8]) -> Result<Self, ExchangeError> {
+        let der = pem::private_der(bytes)?;
+        let info = PrivateKeyInfoRef::from_der(der.expose())
+            .map_err(|_| malformed("this is no PKCS#8 PrivateKeyInfo"))?;
+        if info.algorithm.oid == X_WING {
+            let seed = SecretBytes::copy_from(info.private_key.as_bytes());
+            return Self::from_secret(WrapMethod::HpkeXWing, seed);
+        }
+        Self::from_secret(WrapMethod::RsaOaepAesKwp, der)
+    }
+
+    /// Undoes [`WrappingKey::read_private`].
+    ///
+    /// # Errors
+    /// [`ExchangeError::Malformed`] for what does not fit into PEM.
+    pub fn private_pem(&self) -> Result<SecretBytes, ExchangeError> {
+        match self.method {
+            WrapMethod::RsaOaepAesKwp => pem::private_pem(&self.secret),
+            WrapMethod::HpkeXWing => {
+                pem::private_pem(&pkcs8::info(X_WING, None, self.secret.expose())?)
+            }
+        }
+    }
+
     /// The bytes to store: `method(1) ‖ private half`.
     #[must_use]
     pub fn encode(&self) -> SecretBytes {
@@ -154,12 +202,6 @@ impl WrappingKey {
     /// How it wraps.
     pub const fn method(&self) -> WrapMethod {
         self.method
-    }
-
-    /// The private half, to be kept by who exchanges keys from the command line: PKCS#8 DER, or a
-    /// seed of 32 bytes.
-    pub const fn secret(&self) -> &SecretBytes {
-        &self.secret
     }
 
     /// The public half as `SubjectPublicKeyInfo` DER.

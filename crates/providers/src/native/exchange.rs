@@ -10,18 +10,14 @@ use keyward_core::port::key_provider::{
 };
 use keyward_core::port::storage::NewRecord;
 use keyward_crypto::exchange::{
-    self, ExchangeError, Intent, KeyFormat, PublicKey, Recipient, WrapMethod, WrappingKey,
+    self, EXPORT_INFO, ExchangeError, IMPORT_INFO, Intent, KeyFormat, PublicKey, Recipient,
+    WrapMethod, WrappingKey,
 };
 use keyward_crypto::record::{RecordError, RecordKind, RecordLabel};
 use keyward_crypto::{KeyMaterial, SecretBytes};
 
 use super::fault::storage_fault;
 use super::{NativeProvider, damaged, parse_record_id};
-
-/// What a key is wrapped for when it comes in: HPKE's `info`; the wrapping key's id is bound too.
-const IMPORT_INFO: &[u8] = b"keyward/import/1";
-/// What a key is wrapped for when it goes out: HPKE's `info`; `<key id>.<version>` is bound too.
-const EXPORT_INFO: &[u8] = b"keyward/export/1";
 
 impl NativeProvider {
     pub(super) async fn new_import_key(
@@ -92,7 +88,8 @@ impl NativeProvider {
         let recipient = recipient.map_err(ProviderError::Exchange)?;
         let stored = self.open_material(material).await?;
         let format = export.format;
-        let binding = format!("{}.{}", material.spec.key, material.spec.version);
+        let binding =
+            exchange::export_binding(material.spec.key.uuid(), i64::from(material.spec.version));
         let random = Arc::clone(&self.random);
         apart(move || {
             let key: SecretBytes = exchange::write_private(&stored, format)?;
@@ -109,7 +106,7 @@ fn read_wrapped(
     format: KeyFormat,
     wrapped: &[u8],
 ) -> Result<KeyMaterial, ExchangeError> {
-    let binding = key.id.to_string();
+    let binding = exchange::import_binding(key.id.uuid());
     let bytes = opened.open(IMPORT_INFO, binding.as_bytes(), wrapped)?;
     exchange::read_private(intent, format, &bytes)
 }
