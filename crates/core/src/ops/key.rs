@@ -5,6 +5,7 @@ mod create;
 mod destruction;
 mod export;
 mod import;
+mod insert;
 mod lifecycle;
 mod public_key;
 mod search;

@@ -2,29 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use keyward_crypto::algorithm::{Algorithm, default_usages, validate_usages};
 use keyward_crypto::exchange::PublicKey;
 use keyward_crypto::usage::UsageSet;
 
-use super::{check_texts, circumstance};
+use super::check_texts;
+use super::insert::{Baggage, insert};
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};
-use crate::change::{Row, Write, WriteKind};
 use crate::error::OpError;
 use crate::hot::HotTenant;
 use crate::ids::{KeyId, VersionId};
-use crate::lifecycle::{Draft, Which};
 use crate::names::{DataClass, KeyName, PolicyName};
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::import_key::{ImportKey, Provenance};
 use crate::noun::key::{Key, Origin, ProviderKind, Restrictions, UseLimit};
-use crate::noun::key_version::KeyVersion;
-use crate::noun::state::State;
 use crate::ops::commit::{Earlier, idempotency_key};
-use crate::ops::gate::{Attempt, Authorized, detail, ensure_active, resource};
-use crate::port::key_provider::{MaterialSpec, NewMaterial};
+use crate::ops::gate::{Attempt, ensure_active, resource};
+use crate::port::key_provider::MaterialSpec;
 use crate::port::registry::{KeyRef, KeyWithVersions};
 use crate::time::Timestamp;
 
@@ -225,9 +219,9 @@ pub async fn create_many(
 /// A key and its first version before they have material.
 pub(super) struct Plan {
     pub(super) key: Key,
-    version_id: VersionId,
-    expires_at: Option<Timestamp>,
-    activate: bool,
+    pub(super) version_id: VersionId,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) activate: bool,
 }
 
 impl Plan {
@@ -274,27 +268,7 @@ pub(super) async fn plan(
     node.ensure_unsealed()?;
     let usages = usages(new.algorithm, new.usages, arrival)?;
     let now = node.now();
-    if new.expires_at.is_some_and(|end| end <= now) {
-        return Err(OpError::invalid("expires_at", "must be in the future"));
-    }
-    if new.provider != ProviderKind::Native {
-        return Err(OpError::invalid(
-            "provider",
-            "this server has no such provider",
-        ));
-    }
-    if new.restrictions.deterministic {
-        return Err(OpError::invalid(
-            "restrictions",
-            "deterministic keys are not supported by this version",
-        ));
-    }
-    if new.restrictions.exportable && arrival.public_only {
-        return Err(OpError::invalid(
-            "restrictions",
-            "a public key is not secret: it is shown, not exported",
-        ));
-    }
+    check_new(&new, arrival, now)?;
     let mut restrictions = new.restrictions;
     restrictions.use_limit = limit(new.algorithm, restrictions.use_limit)?;
     let policy = match &new.rotation_policy {
@@ -397,117 +371,28 @@ fn limit(algorithm: Algorithm, stated: Option<UseLimit>) -> Result<Option<UseLim
     }
 }
 
-/// The row of a version whose material exists.
-pub(super) fn version_row(
-    key: &Key,
-    id: VersionId,
-    version: i64,
-    material: NewMaterial,
-    caller: &Caller,
-    now: Timestamp,
-) -> KeyVersion {
-    let info = key.algorithm.info();
-    KeyVersion {
-        id,
-        tenant: key.tenant,
-        key: key.id,
-        version,
-        parent_version: None,
-        state: State::Pending,
-        state_before: None,
-        algorithm: key.algorithm,
-        size_bits: i32::try_from(info.size_bits).unwrap_or(i32::MAX),
-        strength_bits: i32::try_from(info.strength_bits).unwrap_or(i32::MAX),
-        provider: key.provider,
-        provider_key_id: material.provider_key_id,
-        region: material.region,
-        endpoint: material.endpoint,
-        record_digest: material.record_digest,
-        fingerprint: material.fingerprint,
-        public_key: material.public_key.map(|der| STANDARD.encode(der)),
-        provenance: None,
-        can_roll_back: false,
-        rollback_expires_at: None,
-        retire_at: None,
-        promotion_count: 1,
-        created_by: caller.token,
-        rotated_by: None,
-        correlation_id: caller.origin.correlation_id.clone(),
-        created_at: now,
-        updated_at: now,
-        activated_at: None,
-        expires_at: None,
-        rotated_at: None,
-        compromised_at: None,
-        destroy_at: None,
-        destroying: false,
-        destroyed_at: None,
-        etag: 1,
+/// What can be refused of a new key without looking anywhere.
+fn check_new(new: &NewKey, arrival: Arrival, now: Timestamp) -> Result<(), OpError> {
+    if new.expires_at.is_some_and(|end| end <= now) {
+        return Err(OpError::invalid("expires_at", "must be in the future"));
     }
-}
-
-/// What a key that was not made here brings with it.
-#[derive(Default)]
-pub(super) struct Baggage {
-    pub(super) provenance: Option<Provenance>,
-    /// The wrapping key that is used up in the same transaction.
-    pub(super) import_key: Option<ImportKey>,
-}
-
-pub(super) async fn insert(
-    attempt: &Attempt<'_>,
-    proof: Authorized,
-    plan: Plan,
-    material: NewMaterial,
-    baggage: Baggage,
-    request: Option<crate::change::IdempotencyKey>,
-) -> Result<Changed<KeyWithVersions>, OpError> {
-    let caller = attempt.caller;
-    let node = attempt.node;
-    let Plan {
-        key,
-        version_id,
-        expires_at,
-        activate,
-    } = plan;
-    let id = key.id.uuid();
-    let mut row = version_row(&key, version_id, 1, material, caller, key.created_at);
-    row.expires_at = expires_at;
-    row.provenance.clone_from(&baggage.provenance);
-    let current = KeyWithVersions {
-        key,
-        versions: vec![row],
-    };
-    let mut draft = Draft::new(current, circumstance(node, caller, None), node.entropy());
-    draft.record_creation();
-    if activate {
-        draft.activate(Which::Version(1))?;
+    if new.provider != ProviderKind::Native {
+        return Err(OpError::invalid(
+            "provider",
+            "this server has no such provider",
+        ));
     }
-    let (mut value, drafted) = draft.finish();
-    value.versions[0].etag = 1;
-    let mut writes = vec![
-        Write::insert(Row::Key(Box::new(value.key.clone()))),
-        Write::insert(Row::KeyVersion(Box::new(value.versions[0].clone()))),
-    ];
-    writes.extend(
-        drafted
-            .into_iter()
-            .filter(|write| write.kind == WriteKind::Insert),
-    );
-    writes.extend(
-        baggage
-            .import_key
-            .map(|row| Write::update(Row::ImportKey(row))),
-    );
-    let done = attempt
-        .commit_once(proof, writes, request.map(|key| (key, id)), |event| {
-            event.resource.version = Some(1);
-            detail(event, "algorithm", value.key.algorithm.name());
-            detail(event, "state", value.versions[0].state.name());
-            if let Some(provenance) = &baggage.provenance {
-                super::import::describe(event, provenance);
-            }
-        })
-        .await?;
-    Ok(done.map(|()| value))
+    if new.restrictions.deterministic {
+        return Err(OpError::invalid(
+            "restrictions",
+            "deterministic keys are not supported by this version",
+        ));
+    }
+    if new.restrictions.exportable && arrival.public_only {
+        return Err(OpError::invalid(
+            "restrictions",
+            "a public key is not secret: it is shown, not exported",
+        ));
+    }
+    Ok(())
 }

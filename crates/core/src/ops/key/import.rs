@@ -3,7 +3,8 @@
 
 use keyward_crypto::exchange::{KeyFormat, PublicKeyFormat};
 
-use super::create::{Arrival, Baggage, NewKey, insert, plan, spec_of, version_row};
+use super::create::{Arrival, NewKey, plan, spec_of};
+use super::insert::{Baggage, insert, version_row};
 use super::lifecycle::Verb;
 use crate::audit::AuditEvent;
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};

@@ -1,6 +1,7 @@
 //! The lifecycle verbs: each reads the key, asks the draft, and commits what it says.
 
-use super::create::{spec_of, version_row};
+use super::create::spec_of;
+use super::insert::version_row;
 use crate::caller::{Caller, Changed, TenantRef};
 use crate::error::OpError;
 use crate::hot::HotKey;
