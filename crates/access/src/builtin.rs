@@ -110,6 +110,7 @@ const USE: ActionSet = ActionSet::of(&[
     KeyDataKey,
     KeyDerive,
     KeyEncapsulate,
+    KeyAgree,
     KeyDecapsulate,
     RandomBytes,
     ClassRead,

@@ -4,6 +4,7 @@
 mod create;
 mod destruction;
 mod lifecycle;
+mod restrictions;
 mod search;
 
 pub use create::{NewKey, create, create_many};

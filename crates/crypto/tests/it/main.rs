@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod envelopes;
+mod exchange;
 mod hybrid;
 mod known_answers;
 mod materials;
@@ -15,3 +16,4 @@ mod streams;
 mod support;
 mod vectors;
 mod wycheproofs;
+mod xaes;

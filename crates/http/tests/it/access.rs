@@ -106,6 +106,7 @@ fn body_for(path: &str) -> Option<serde_json::Value> {
         "wrap" => json!({ "key": "aGk=" }),
         "unwrap" => json!({ "wrapped": "kw1:x" }),
         "derive" => json!({ "label": "aGk=" }),
+        "agree" => json!({ "peer": "aGk=" }),
         "decapsulate" => json!({ "encapsulation": "kw1:x" }),
         "data-key" | "encapsulate" | "roles" => json!({}),
         "random" => json!({ "size_bytes": 8 }),

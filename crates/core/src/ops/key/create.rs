@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use keyward_crypto::algorithm::{Algorithm, default_usages, validate_usages};
+use keyward_crypto::algorithm::Algorithm;
 use keyward_crypto::usage::UsageSet;
 
+use super::restrictions::{restrictions, usages};
 use super::{check_texts, circumstance};
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};
 use crate::change::{Row, Write, WriteKind};
@@ -17,7 +18,7 @@ use crate::lifecycle::{Draft, Which};
 use crate::names::{CorrelationId, DataClass, KeyName, PolicyName};
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::key::{Key, Origin, ProviderKind, Restrictions, UseLimit};
+use crate::noun::key::{Key, Origin, ProviderKind, Restrictions};
 use crate::noun::key_version::KeyVersion;
 use crate::noun::state::State;
 use crate::ops::commit::{Earlier, idempotency_key};
@@ -97,13 +98,6 @@ impl NewKey {
         }
     }
 }
-
-/// Without a stated limit, a limited algorithm gets this one: NIST SP 800-38D section 8.3 allows
-/// 2^32 messages under one key with random 96-bit nonces.
-const DEFAULT_LIMIT: UseLimit = UseLimit {
-    uses: 1 << 32,
-    bytes: 1 << 50,
-};
 
 /// At most so many keys in one request.
 const BATCH_MAX: usize = 1000;
@@ -268,14 +262,7 @@ async fn plan(
             "this server has no such provider",
         ));
     }
-    if new.restrictions.exportable || new.restrictions.deterministic {
-        return Err(OpError::invalid(
-            "restrictions",
-            "exportable and deterministic keys are not supported by this version",
-        ));
-    }
-    let mut restrictions = new.restrictions;
-    restrictions.use_limit = limit(new.algorithm, restrictions.use_limit)?;
+    let restrictions = restrictions(new.algorithm, new.restrictions)?;
     let policy = match &new.rotation_policy {
         Some(name) => Some(crate::ops::policy::find(node, tenant.id, name).await?),
         None => None,
@@ -330,34 +317,6 @@ async fn plan(
         expires_at: new.expires_at,
         activate: new.activate,
     })
-}
-
-/// The usages asked for, or the algorithm's usual ones; never none, and never a mix that one key
-/// must not have.
-fn usages(algorithm: Algorithm, asked: Option<UsageSet>) -> Result<UsageSet, OpError> {
-    let usages = asked.unwrap_or_else(|| default_usages(algorithm));
-    if usages.bits() == 0 {
-        return Err(OpError::invalid("usages", "must name at least one usage"));
-    }
-    validate_usages(algorithm, usages).map_err(|error| OpError::Unsupported {
-        problem: error.to_string(),
-    })?;
-    Ok(usages)
-}
-
-fn limit(algorithm: Algorithm, stated: Option<UseLimit>) -> Result<Option<UseLimit>, OpError> {
-    match stated {
-        Some(limit) if limit.uses < 1 || limit.bytes < 1 => Err(OpError::invalid(
-            "use_limit",
-            "must allow at least one use and one byte",
-        )),
-        Some(limit) if algorithm.info().needs_use_limit && limit.uses > DEFAULT_LIMIT.uses => Err(
-            OpError::invalid("use_limit", "this algorithm allows at most 4294967296 uses"),
-        ),
-        Some(limit) => Ok(Some(limit)),
-        None if algorithm.info().needs_use_limit => Ok(Some(DEFAULT_LIMIT)),
-        None => Ok(None),
-    }
 }
 
 /// The row of a version whose material exists.
