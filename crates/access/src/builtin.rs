@@ -116,6 +116,7 @@ const USE: ActionSet = ActionSet::of(&[
     KeyDataKey,
     KeyDerive,
     KeyEncapsulate,
+    KeyAgree,
     KeyDecapsulate,
     RandomBytes,
     ClassRead,

@@ -171,9 +171,10 @@ pub struct PublicKey {
     pub pem: String,
     /// SubjectPublicKeyInfo as DER in base64.
     pub der: crate::binary::Binary,
-    /// As JSON Web Key.
-    #[schema(value_type = Object)]
-    pub jwk: serde_json::Value,
+    /// As JSON Web Key; absent if JOSE does not know the algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub jwk: Option<serde_json::Value>,
     /// As a line of `authorized_keys`; absent if SSH does not know the algorithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ssh: Option<String>,

@@ -37,7 +37,9 @@ pub use algorithm::{Algorithm, AlgorithmInfo, Family};
 pub use error::CryptoError;
 pub use hybrid::{HybridPublic, HybridSecret};
 pub use material::KeyMaterial;
-pub use prepared::{Message, MessageContext, PreparedKey, SignatureScheme};
+pub use prepared::{
+    Derivation, Kdf, Message, MessageContext, PreparedKey, SignatureEncoding, SignatureScheme,
+};
 pub use random::{Random, SystemRandom};
 pub use secret::SecretBytes;
 pub use usage::{Usage, UsageSet};

@@ -43,20 +43,20 @@ impl Source {
     }
 }
 
-/// Reads a whole file.
-pub fn bytes_of_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
-    Source {
-        source_file: Some(path.to_owned()),
-    }
-    .read()
-}
-
 /// Reads text on one line from a file.
 pub fn line_of_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     Source {
         source_file: Some(path.to_owned()),
     }
     .read_line()
+}
+
+/// Reads everything from a file.
+pub fn bytes_of_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    Source {
+        source_file: Some(path.to_owned()),
+    }
+    .read()
 }
 
 fn one_line(bytes: &[u8]) -> Result<Zeroizing<String>, Failure> {

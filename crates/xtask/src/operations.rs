@@ -100,6 +100,7 @@ documented! {
     KeyDataKey => use_key::DATA_KEY,
     KeyDerive => use_key::DERIVE,
     KeyEncapsulate => use_key::ENCAPSULATE,
+    KeyAgree => use_key::AGREE,
     KeyDecapsulate => use_key::DECAPSULATE,
     KeyUseCompromised => use_key::USE_COMPROMISED,
     RandomBytes => use_key::RANDOM,

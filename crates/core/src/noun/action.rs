@@ -132,6 +132,7 @@ actions! {
     KeyDerive "key.derive" Key Protect "Derives a key from a label and a context.";
     KeyEncapsulate "key.encapsulate" Key Protect "Makes a shared secret and its encapsulation.";
     KeyDecapsulate "key.decapsulate" Key Process "Recovers a shared secret.";
+    KeyAgree "key.agree" Key Protect "Agrees with a peer's public key and derives a key from the secret.";
     KeyUseCompromised "key.use_compromised" Key Widen "Lets processing actions use a compromised version.";
     RandomBytes "random.bytes" Tenant Read "Returns random bytes.";
     ClassRead "class.read" Tenant Read "Shows which key is current for a class of data.";

@@ -8,6 +8,7 @@ mod import;
 mod insert;
 mod lifecycle;
 mod public_key;
+mod restrictions;
 mod search;
 
 pub use create::{NewKey, create, create_many};

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keyward_crypto::digest::Hash;
 use keyward_crypto::exchange::{ExchangeError, KeyFormat, PublicKeyFormat, WrapMethod};
-use keyward_crypto::prepared::SignatureScheme;
+use keyward_crypto::prepared::{Derivation, SignatureEncoding, SignatureScheme};
 use keyward_crypto::secret::SecretBytes;
 use keyward_crypto::{Algorithm, UsageSet};
 
@@ -123,6 +124,8 @@ pub enum CryptoCall<'a> {
         plaintext: &'a [u8],
         /// Bound to it, sorted.
         context: &'a BTreeMap<String, String>,
+        /// For RSA: another OAEP hash than SHA-256.
+        oaep: Option<Hash>,
     },
     /// Decrypt; the answer is secret.
     Decrypt {
@@ -137,6 +140,8 @@ pub enum CryptoCall<'a> {
         key: &'a SecretBytes,
         /// Bound to it.
         context: &'a BTreeMap<String, String>,
+        /// For RSA: another OAEP hash than SHA-256.
+        oaep: Option<Hash>,
     },
     /// Unwrap a key; the answer is secret.
     Unwrap {
@@ -156,6 +161,8 @@ pub enum CryptoCall<'a> {
     Sign {
         /// How.
         scheme: SignatureScheme,
+        /// How the signature is written.
+        encoding: SignatureEncoding,
         /// What, or its digest.
         message: &'a [u8],
         /// Whether `message` is the digest already.
@@ -165,6 +172,8 @@ pub enum CryptoCall<'a> {
     Verify {
         /// How.
         scheme: SignatureScheme,
+        /// How the signature is written.
+        encoding: SignatureEncoding,
         /// What, or its digest.
         message: &'a [u8],
         /// Whether `message` is the digest already.
@@ -186,10 +195,17 @@ pub enum CryptoCall<'a> {
     },
     /// Derive; the answer is secret.
     Derive {
-        /// What the derived key is for.
-        label: &'a [u8],
-        /// For whom.
-        context: &'a [u8],
+        /// How, from what beside the key.
+        derivation: Derivation<'a>,
+        /// 16 to 64.
+        size_bytes: usize,
+    },
+    /// Agree with a peer and derive; the answer is [`CryptoAnswer::Agreed`].
+    Agree {
+        /// The peer's public key, `SubjectPublicKeyInfo` DER or a point.
+        peer: &'a [u8],
+        /// How to derive, from what beside the agreed secret.
+        derivation: Derivation<'a>,
         /// 16 to 64.
         size_bytes: usize,
     },
@@ -210,6 +226,13 @@ pub enum CryptoAnswer {
     Secret(SecretBytes),
     /// A wrapped data key or an encapsulation, and the secret in it.
     Pair(Vec<u8>, SecretBytes),
+    /// What was derived from an agreed secret, and that secret itself.
+    Agreed {
+        /// Derived.
+        key: SecretBytes,
+        /// As the curve gives it.
+        raw: SecretBytes,
+    },
     /// Whether a signature or MAC is right.
     Valid(bool),
 }

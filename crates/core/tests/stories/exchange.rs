@@ -4,7 +4,8 @@
 use keyward_core::audit::{Journaled, Outcome};
 use keyward_core::caller::{Caller, Changed};
 use keyward_core::crypto_types::{
-    Algorithm, KeyFormat, PublicKeyFormat, SecretBytes, Usage, UsageSet, WrapMethod,
+    Algorithm, KeyFormat, PublicKeyFormat, SecretBytes, SignatureEncoding, Usage, UsageSet,
+    WrapMethod,
 };
 use keyward_core::names::{KeyName, RoleName};
 use keyward_core::noun::action::{Action, ActionSet};
@@ -469,6 +470,7 @@ async fn a_public_key_verifies_and_says_why_it_does_nothing_else() {
             message: b"m".to_vec(),
             prehashed: false,
             scheme: None,
+            encoding: SignatureEncoding::Der,
             version: None,
         };
         let refused = story.use_it(Action::KeySign, sign).await;
@@ -496,6 +498,7 @@ async fn a_public_key_verifies_and_says_why_it_does_nothing_else() {
             message: b"m".to_vec(),
             prehashed: false,
             scheme: None,
+            encoding: SignatureEncoding::Der,
             signature: text,
             version: None,
         };

@@ -15,7 +15,7 @@ use super::Intent;
 use super::error::{ExchangeError, malformed};
 use super::kind::{Curve, Kind, jose_algorithms, kind};
 use super::parts::Parts;
-use super::public::{PublicParts, key_bits};
+use super::public::{NO_JWK, PublicParts, key_bits};
 use crate::algorithm::Algorithm;
 use crate::secret::SecretBytes;
 use crate::usage::{Usage, UsageSet};
@@ -72,6 +72,7 @@ pub(super) fn read_private(intent: Intent, bytes: &[u8]) -> Result<Parts, Exchan
             let public = member(jwk.x, "x")?;
             Parts::seed(32, member(jwk.d, "d")?.expose(), Some(public.expose()))
         }
+        Kind::XWing => Err(NO_JWK),
         Kind::MlKem(lattice) | Kind::MlDsa(lattice) => {
             let public = member(jwk.public, "pub")?;
             let seed = member(jwk.private, "priv")?;
@@ -90,6 +91,7 @@ pub(super) fn read_public(intent: Intent, bytes: &[u8]) -> Result<PublicParts, E
     let bits = |text, name| Ok(member(text, name)?.expose().to_vec());
     match kind(intent.algorithm) {
         Kind::Symmetric => Err(malformed("a symmetric key has no public half")),
+        Kind::XWing => Err(NO_JWK),
         Kind::Rsa => Ok(PublicParts::Rsa {
             modulus: number(jwk.n, "n")?,
             exponent: number(jwk.e, "e")?,
@@ -114,6 +116,7 @@ fn parse(intent: Intent, half: Half, bytes: &[u8]) -> Result<Jwk<'_>, ExchangeEr
         Kind::Curve(curve) => ("EC", Some(curve.jwk)),
         Kind::Okp(okp) => ("OKP", Some(okp.jwk)),
         Kind::MlKem(_) | Kind::MlDsa(_) => ("AKP", None),
+        Kind::XWing => return Err(NO_JWK),
     };
     if jwk.kty != kty {
         return Err(wrong("kty says another kind of key"));
@@ -165,7 +168,7 @@ const fn operations(usage: Usage) -> &'static [&'static str] {
         Usage::Verify | Usage::VerifyMac => &["verify"],
         Usage::Wrap | Usage::DataKey => &["wrapKey"],
         Usage::Unwrap => &["unwrapKey"],
-        Usage::Derive => &["deriveKey", "deriveBits"],
+        Usage::Derive | Usage::Agree => &["deriveKey", "deriveBits"],
         Usage::Encapsulate => &["encapsulateKey", "encapsulateBits", "wrapKey"],
         Usage::Decapsulate => &["decapsulateKey", "decapsulateBits", "unwrapKey"],
     }
@@ -392,6 +395,7 @@ pub(super) fn write_private(
             text.bytes("priv", seed.expose());
             Ok(text.end())
         }
+        (Kind::XWing, _) => Err(NO_JWK),
         _ => Err(ExchangeError::FormatUnsupported {
             algorithm,
             hint: "a JWK holds the seed, which is not kept; take pkcs8 or raw",

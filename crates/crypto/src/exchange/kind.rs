@@ -12,6 +12,9 @@ pub(super) const EC_PUBLIC_KEY: ObjectIdentifier =
 pub(super) const RSA_ENCRYPTION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 
+/// `id-XWing` (draft-connolly-cfrg-xwing-kem, section 5.8).
+pub(super) const X_WING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.62253.25722");
+
 /// The shape of an algorithm's keys.
 #[derive(Clone, Copy)]
 pub(super) enum Kind {
@@ -27,6 +30,8 @@ pub(super) enum Kind {
     MlKem(&'static Lattice),
     /// ML-DSA.
     MlDsa(&'static Lattice),
+    /// X-Wing: a seed of 32 bytes.
+    XWing,
 }
 
 /// A curve with named parameters.
@@ -71,10 +76,55 @@ static P384: Curve = Curve {
     jwk: "P-384",
     ssh: Some("nistp384"),
 };
+static P521: Curve = Curve {
+    oid: ObjectIdentifier::new_unwrap("1.3.132.0.35"),
+    bytes: 66,
+    jwk: "P-521",
+    ssh: Some("nistp521"),
+};
+static SECP256K1: Curve = Curve {
+    oid: ObjectIdentifier::new_unwrap("1.3.132.0.10"),
+    bytes: 32,
+    jwk: "secp256k1",
+    ssh: None,
+};
+static X25519: Okp = Okp {
+    oid: ObjectIdentifier::new_unwrap("1.3.101.110"),
+    jwk: "X25519",
+    ssh: None,
+};
 static ED25519: Okp = Okp {
     oid: ObjectIdentifier::new_unwrap("1.3.101.112"),
     jwk: "Ed25519",
     ssh: Some("ssh-ed25519"),
+};
+static ML_KEM_512: Lattice = Lattice {
+    oid: ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.4.1"),
+    jwk: "ML-KEM-512",
+    public: 800,
+    expanded: 1632,
+    seed: 64,
+};
+static ML_KEM_1024: Lattice = Lattice {
+    oid: ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.4.3"),
+    jwk: "ML-KEM-1024",
+    public: 1568,
+    expanded: 3168,
+    seed: 64,
+};
+static ML_DSA_44: Lattice = Lattice {
+    oid: ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.17"),
+    jwk: "ML-DSA-44",
+    public: 1312,
+    expanded: 2560,
+    seed: 32,
+};
+static ML_DSA_87: Lattice = Lattice {
+    oid: ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.3.19"),
+    jwk: "ML-DSA-87",
+    public: 2592,
+    expanded: 4896,
+    seed: 32,
 };
 static ML_KEM_768: Lattice = Lattice {
     oid: ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.4.2"),
@@ -93,30 +143,57 @@ static ML_DSA_65: Lattice = Lattice {
 
 /// The shape of an algorithm's keys.
 pub(super) fn kind(algorithm: Algorithm) -> Kind {
+    use Algorithm as A;
     match algorithm {
-        Algorithm::Aes256GcmCommit
-        | Algorithm::Aes256Gcm
-        | Algorithm::ChaCha20Poly1305
-        | Algorithm::HmacSha256
-        | Algorithm::HmacSha512
-        | Algorithm::Aes256Kwp => Kind::Symmetric,
-        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => Kind::Rsa,
-        Algorithm::EcdsaP256 => Kind::Curve(&P256),
-        Algorithm::EcdsaP384 => Kind::Curve(&P384),
-        Algorithm::Ed25519 => Kind::Okp(&ED25519),
-        Algorithm::MlKem768 => Kind::MlKem(&ML_KEM_768),
-        Algorithm::MlDsa65 => Kind::MlDsa(&ML_DSA_65),
+        A::Aes256GcmCommit
+        | A::Aes128Gcm
+        | A::Aes192Gcm
+        | A::Aes256Gcm
+        | A::Xaes256Gcm
+        | A::Aes128GcmSiv
+        | A::Aes256GcmSiv
+        | A::Aes256GcmSivConvergent
+        | A::ChaCha20Poly1305
+        | A::HmacSha256
+        | A::HmacSha384
+        | A::HmacSha512
+        | A::Aes128Cmac
+        | A::Aes256Cmac
+        | A::Aes128Kw
+        | A::Aes256Kw
+        | A::Aes128Kwp
+        | A::Aes256Kwp => Kind::Symmetric,
+        A::Rsa2048 | A::Rsa3072 | A::Rsa4096 => Kind::Rsa,
+        A::EcdsaP256 | A::EcdhP256 => Kind::Curve(&P256),
+        A::EcdsaP384 | A::EcdhP384 => Kind::Curve(&P384),
+        A::EcdsaP521 | A::EcdhP521 => Kind::Curve(&P521),
+        A::EcdsaSecp256k1 => Kind::Curve(&SECP256K1),
+        A::Ed25519 => Kind::Okp(&ED25519),
+        A::X25519 => Kind::Okp(&X25519),
+        A::MlKem512 => Kind::MlKem(&ML_KEM_512),
+        A::MlKem768 => Kind::MlKem(&ML_KEM_768),
+        A::MlKem1024 => Kind::MlKem(&ML_KEM_1024),
+        A::MlDsa44 => Kind::MlDsa(&ML_DSA_44),
+        A::MlDsa65 => Kind::MlDsa(&ML_DSA_65),
+        A::MlDsa87 => Kind::MlDsa(&ML_DSA_87),
+        A::X25519MlKem768 => Kind::XWing,
     }
 }
 
 /// The values of `alg` that a JSON Web Key of this algorithm may have, the usual one first; none
 /// where JOSE has no name for it.
 pub(super) fn jose_algorithms(algorithm: Algorithm) -> &'static [&'static str] {
+    use Algorithm as A;
     match algorithm {
-        Algorithm::Aes256Gcm => &["A256GCM"],
-        Algorithm::HmacSha256 => &["HS256"],
-        Algorithm::HmacSha512 => &["HS512"],
-        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => &[
+        A::Aes128Gcm => &["A128GCM"],
+        A::Aes192Gcm => &["A192GCM"],
+        A::Aes256Gcm => &["A256GCM"],
+        A::Aes128Kw => &["A128KW"],
+        A::Aes256Kw => &["A256KW"],
+        A::HmacSha256 => &["HS256"],
+        A::HmacSha384 => &["HS384"],
+        A::HmacSha512 => &["HS512"],
+        A::Rsa2048 | A::Rsa3072 | A::Rsa4096 => &[
             "RS256",
             "RS384",
             "RS512",
@@ -127,11 +204,33 @@ pub(super) fn jose_algorithms(algorithm: Algorithm) -> &'static [&'static str] {
             "RSA-OAEP-384",
             "RSA-OAEP-512",
         ],
-        Algorithm::EcdsaP256 => &["ES256"],
-        Algorithm::EcdsaP384 => &["ES384"],
-        Algorithm::Ed25519 => &["EdDSA", "Ed25519"],
-        Algorithm::MlKem768 => &["ML-KEM-768"],
-        Algorithm::MlDsa65 => &["ML-DSA-65"],
-        Algorithm::Aes256GcmCommit | Algorithm::ChaCha20Poly1305 | Algorithm::Aes256Kwp => &[],
+        A::EcdsaP256 => &["ES256"],
+        A::EcdsaP384 => &["ES384"],
+        A::EcdsaP521 => &["ES512"],
+        A::EcdsaSecp256k1 => &["ES256K"],
+        A::Ed25519 => &["EdDSA", "Ed25519"],
+        A::X25519 | A::EcdhP256 | A::EcdhP384 | A::EcdhP521 => &[
+            "ECDH-ES",
+            "ECDH-ES+A128KW",
+            "ECDH-ES+A192KW",
+            "ECDH-ES+A256KW",
+        ],
+        A::MlKem512 => &["ML-KEM-512"],
+        A::MlKem768 => &["ML-KEM-768"],
+        A::MlKem1024 => &["ML-KEM-1024"],
+        A::MlDsa44 => &["ML-DSA-44"],
+        A::MlDsa65 => &["ML-DSA-65"],
+        A::MlDsa87 => &["ML-DSA-87"],
+        A::Aes256GcmCommit
+        | A::Xaes256Gcm
+        | A::Aes128GcmSiv
+        | A::Aes256GcmSiv
+        | A::Aes256GcmSivConvergent
+        | A::ChaCha20Poly1305
+        | A::Aes128Cmac
+        | A::Aes256Cmac
+        | A::Aes128Kwp
+        | A::Aes256Kwp
+        | A::X25519MlKem768 => &[],
     }
 }

@@ -41,7 +41,7 @@ impl Parts {
                 hint: "take pkcs8 or jwk",
             }),
             Kind::Curve(curve) => Self::scalar(curve, bytes, None),
-            Kind::Okp(_) => Self::seed(32, bytes, None),
+            Kind::Okp(_) | Kind::XWing => Self::seed(32, bytes, None),
             Kind::MlKem(lattice) if bytes.len() == lattice.expanded => {
                 Ok(Self::Expanded(SecretBytes::copy_from(bytes)))
             }
@@ -87,9 +87,9 @@ impl Parts {
             _ => None,
         };
         let canonical = match (kind(algorithm), parts) {
-            (Kind::Symmetric, Self::Symmetric(bytes)) | (Kind::MlKem(_), Self::Expanded(bytes)) => {
-                bytes
-            }
+            (Kind::Symmetric, Self::Symmetric(bytes))
+            | (Kind::MlKem(_), Self::Expanded(bytes))
+            | (Kind::XWing, Self::Seed { seed: bytes, .. }) => bytes,
             (Kind::MlKem(lattice), Self::Seed { seed, .. }) => expand_ml_kem(lattice, &seed)?,
             (_, parts) => pkcs8::write(algorithm, &parts)?,
         };
@@ -136,6 +136,7 @@ impl Parts {
         match kind(material.algorithm()) {
             Kind::Symmetric => Ok(Self::Symmetric(bytes.duplicate())),
             Kind::MlKem(_) => Ok(Self::Expanded(bytes.duplicate())),
+            Kind::XWing => Self::seed(32, bytes.expose(), None),
             _ => pkcs8::read(material.algorithm(), bytes.expose()),
         }
     }

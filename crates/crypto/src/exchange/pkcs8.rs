@@ -5,15 +5,16 @@ use ::pkcs8::der::asn1::{AnyRef, OctetStringRef};
 use ::pkcs8::der::{Decode as _, Reader as _, SliceReader, Tag, TagNumber, Tagged as _};
 use ::pkcs8::spki::AlgorithmIdentifierRef;
 use ::pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
-use aws_lc_rs::signature::{ML_DSA_65_SIGNING, PqdsaKeyPair};
+use aws_lc_rs::signature::PqdsaKeyPair;
 use sec1::EcPrivateKey;
 
 use super::error::{ExchangeError, malformed};
-use super::kind::{Curve, EC_PUBLIC_KEY, Kind, Lattice, RSA_ENCRYPTION, kind};
+use super::kind::{Curve, EC_PUBLIC_KEY, Kind, Lattice, RSA_ENCRYPTION, X_WING, kind};
 use super::parts::{Parts, same_expanded_ml_kem};
 use super::pem::private_der;
 use crate::algorithm::Algorithm;
 use crate::digest::constant_time_eq;
+use crate::material::asymmetric::ml_dsa_signing;
 use crate::secret::SecretBytes;
 
 /// Reads DER, or PEM around it.
@@ -47,9 +48,13 @@ pub(super) fn read(algorithm: Algorithm, bytes: &[u8]) -> Result<Parts, Exchange
                 .map_err(|_| malformed("this is no CurvePrivateKey"))?;
             Parts::seed(32, seed.as_bytes(), outer_public)
         }
+        Kind::XWing => {
+            expect(algorithm, &info.algorithm, X_WING)?;
+            Parts::seed(32, inner, outer_public)
+        }
         Kind::MlDsa(lattice) => {
             expect(algorithm, &info.algorithm, lattice.oid)?;
-            read_ml_dsa(lattice, inner, outer_public)
+            read_ml_dsa(algorithm, lattice, inner, outer_public)
         }
         Kind::MlKem(lattice) => {
             expect(algorithm, &info.algorithm, lattice.oid)?;
@@ -81,6 +86,7 @@ pub(super) fn write(algorithm: Algorithm, parts: &Parts) -> Result<SecretBytes, 
             let inner = OctetStringRef::new(seed.expose()).map_err(|_| NOT_WRITTEN)?;
             info(okp.oid, None, encoded(&inner)?.expose())
         }
+        (Kind::XWing, Parts::Seed { seed, .. }) => info(X_WING, None, seed.expose()),
         (Kind::MlDsa(lattice) | Kind::MlKem(lattice), Parts::Seed { seed, .. }) => {
             // `seed [0] IMPLICIT OCTET STRING`, of 32 or 64 bytes.
             let mut inner = SecretBytes::zeroed(seed.len() + 2);
@@ -224,6 +230,7 @@ fn read_ml_kem(
 }
 
 fn read_ml_dsa(
+    algorithm: Algorithm,
     lattice: &Lattice,
     inner: &[u8],
     public: Option<&[u8]>,
@@ -236,7 +243,7 @@ fn read_ml_dsa(
     };
     let parts = Parts::seed(lattice.seed, seed, public)?;
     if let Some(expanded) = expanded {
-        let signing = &ML_DSA_65_SIGNING;
+        let signing = ml_dsa_signing(algorithm).map_err(ExchangeError::Engine)?;
         let broken = |_| malformed("this is no ML-DSA seed");
         let pair = PqdsaKeyPair::from_seed(signing, seed).map_err(broken)?;
         let follows = pair.private_key();

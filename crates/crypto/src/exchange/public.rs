@@ -8,12 +8,19 @@ use base64::engine::general_purpose::STANDARD;
 use pkcs1::RsaPublicKeyRef;
 
 use super::error::{ExchangeError, malformed};
-use super::kind::{Curve, EC_PUBLIC_KEY, Kind, RSA_ENCRYPTION, kind};
+use super::kind::{Curve, EC_PUBLIC_KEY, Kind, RSA_ENCRYPTION, X_WING, kind};
 use super::{Intent, LENGTH_MAX, UnknownFormat, jwk, pem, strength};
 use crate::algorithm::Algorithm;
 use crate::error::CryptoError;
+use crate::hybrid;
 use crate::material::KeyMaterial;
 use crate::usage::{Usage, UsageSet};
+
+/// JOSE has no name for X-Wing yet.
+pub(super) const NO_JWK: ExchangeError = ExchangeError::FormatUnsupported {
+    algorithm: Algorithm::X25519MlKem768,
+    hint: "JOSE has no name for X-Wing; take spki or pkcs8",
+};
 
 /// A container of public keys that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -132,6 +139,9 @@ impl PublicKey {
     /// # Errors
     /// [`ExchangeError::Malformed`] for stored bytes that are no key of the algorithm.
     pub fn jwk(&self, usages: UsageSet, kid: &str) -> Result<serde_json::Value, ExchangeError> {
+        if let Kind::XWing = kind(self.algorithm) {
+            return Err(NO_JWK);
+        }
         let parts = PublicParts::from_spki(self.algorithm, &self.der)?;
         Ok(jwk::write_public(self.algorithm, &parts, usages, kid))
     }
@@ -204,6 +214,7 @@ impl PublicParts {
             Kind::Rsa => (RSA_ENCRYPTION, None),
             Kind::Curve(curve) => (EC_PUBLIC_KEY, Some(curve)),
             Kind::Okp(okp) => (okp.oid, None),
+            Kind::XWing => (X_WING, None),
             Kind::MlKem(lattice) | Kind::MlDsa(lattice) => (lattice.oid, None),
         };
         if spki.algorithm.oid != oid {
@@ -246,6 +257,7 @@ impl PublicParts {
                 (EC_PUBLIC_KEY, Some(parameters), bits)
             }
             (Kind::Okp(okp), Self::Bits(bits)) => (okp.oid, None, bits),
+            (Kind::XWing, Self::Bits(bits)) => (X_WING, None, bits),
             (Kind::MlKem(lattice) | Kind::MlDsa(lattice), Self::Bits(bits)) => {
                 (lattice.oid, None, bits)
             }
@@ -282,6 +294,10 @@ impl PublicParts {
                 if bits.len() == lattice.public =>
             {
                 Ok(())
+            }
+            // The last 32 bytes are those of X25519.
+            (Kind::XWing, Self::Bits(bits)) if bits.len() == hybrid::PUBLIC_LENGTH => {
+                strength::x25519_point(bits.get(bits.len() - 32..).unwrap_or_default())
             }
             _ => Err(wrong_length),
         }

@@ -4,9 +4,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use ::pkcs8::PrivateKeyInfoRef;
 use ::pkcs8::der::Decode as _;
 use ::pkcs8::spki::SubjectPublicKeyInfoRef;
-use ::pkcs8::{ObjectIdentifier, PrivateKeyInfoRef};
 use aws_lc_rs::encoding::{AsDer as _, PublicKeyX509Der};
 use aws_lc_rs::rsa::{
     KeySize, OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
@@ -15,7 +15,7 @@ use aws_lc_rs::rsa::{
 use pkcs1::RsaPublicKeyRef;
 
 use super::error::{ExchangeError, malformed};
-use super::kind::RSA_ENCRYPTION;
+use super::kind::{RSA_ENCRYPTION, X_WING};
 use super::{LENGTH_MAX, pem, pkcs8, strength};
 use crate::error::CryptoError;
 use crate::hybrid::{HybridPublic, HybridSecret};
@@ -37,9 +37,6 @@ pub fn import_binding(import_key: uuid::Uuid) -> String {
 pub fn export_binding(key: uuid::Uuid, version: i64) -> String {
     format!("{}.{version}", key.as_hyphenated())
 }
-
-/// `id-XWing` (draft-connolly-cfrg-xwing-kem, section 5.8).
-const X_WING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.62253.25722");
 
 /// How a key is wrapped for its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

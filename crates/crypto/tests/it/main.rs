@@ -4,6 +4,7 @@
 
 mod algorithms;
 mod envelopes;
+mod exchange;
 mod exchanges;
 mod hybrid;
 mod known_answers;
@@ -16,3 +17,4 @@ mod streams;
 mod support;
 mod vectors;
 mod wycheproofs;
+mod xaes;

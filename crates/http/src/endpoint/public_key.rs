@@ -85,7 +85,12 @@ fn document(found: PublicKeyView, format: &str) -> Answer {
     let (media_type, body) = match format {
         "pem" => (PEM, found.pem.into_bytes()),
         "der" => (DER, found.der),
-        "jwk" => (JWK, found.jwk.to_string().into_bytes()),
+        "jwk" => {
+            let jwk = found.jwk.ok_or_else(|| OpError::Unsupported {
+                problem: format!("JOSE knows no {} keys; take pem", found.algorithm),
+            })?;
+            (JWK, jwk.to_string().into_bytes())
+        }
         "ssh" => {
             let line = found.ssh.ok_or_else(|| OpError::Unsupported {
                 problem: format!("SSH knows no {} keys; take pem or jwk", found.algorithm),

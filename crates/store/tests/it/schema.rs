@@ -9,6 +9,7 @@ use keyward_core::noun::principal::PrincipalKind;
 use keyward_core::noun::state::{Event, State};
 use keyward_core::noun::tenant::TenantState;
 use keyward_crypto::Algorithm;
+use keyward_store::migrate::MIGRATIONS;
 use keyward_store::schema::{schema_markdown, tables};
 
 use crate::world::Place;
@@ -207,7 +208,7 @@ async fn every_value_of_cores_enumerations_is_in_the_schema() {
         .collect();
     assert_eq!(found, expected);
     // The CHECKs of SQLite list the same values.
-    let sqlite = keyward_store::migrate::MIGRATIONS[0].sqlite_up;
+    let sqlite: String = MIGRATIONS.iter().map(|it| it.sqlite_up).collect();
     for values in expected.values().flatten() {
         assert!(sqlite.contains(&format!("'{values}'")), "{values}");
     }

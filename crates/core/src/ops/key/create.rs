@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_crypto::algorithm::{Algorithm, default_usages, validate_usages};
-use keyward_crypto::exchange::PublicKey;
+use keyward_crypto::algorithm::Algorithm;
 use keyward_crypto::usage::UsageSet;
 
 use super::check_texts;
 use super::insert::{Baggage, insert};
+use super::restrictions::{restrictions, usages};
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};
 use crate::error::OpError;
 use crate::hot::HotTenant;
@@ -15,7 +15,7 @@ use crate::ids::{KeyId, VersionId};
 use crate::names::{DataClass, KeyName, PolicyName};
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::key::{Key, Origin, ProviderKind, Restrictions, UseLimit};
+use crate::noun::key::{Key, Origin, ProviderKind, Restrictions};
 use crate::ops::commit::{Earlier, idempotency_key};
 use crate::ops::gate::{Attempt, ensure_active, resource};
 use crate::port::key_provider::MaterialSpec;
@@ -93,13 +93,6 @@ impl NewKey {
         }
     }
 }
-
-/// Without a stated limit, a limited algorithm gets this one: NIST SP 800-38D section 8.3 allows
-/// 2^32 messages under one key with random 96-bit nonces.
-const DEFAULT_LIMIT: UseLimit = UseLimit {
-    uses: 1 << 32,
-    bytes: 1 << 50,
-};
 
 /// At most so many keys in one request.
 const BATCH_MAX: usize = 1000;
@@ -266,11 +259,10 @@ pub(super) async fn plan(
 ) -> Result<Plan, OpError> {
     ensure_active(tenant)?;
     node.ensure_unsealed()?;
-    let usages = usages(new.algorithm, new.usages, arrival)?;
+    let usages = usages(new.algorithm, new.usages, arrival.public_only)?;
     let now = node.now();
     check_new(&new, arrival, now)?;
-    let mut restrictions = new.restrictions;
-    restrictions.use_limit = limit(new.algorithm, restrictions.use_limit)?;
+    let restrictions = restrictions(new.algorithm, new.restrictions)?;
     let policy = match &new.rotation_policy {
         Some(name) => Some(crate::ops::policy::find(node, tenant.id, name).await?),
         None => None,
@@ -328,49 +320,6 @@ pub(super) async fn plan(
     })
 }
 
-/// The usages asked for, or the algorithm's usual ones; never none, and never a mix that one key
-/// must not have. A public key has what can be done with it.
-fn usages(
-    algorithm: Algorithm,
-    asked: Option<UsageSet>,
-    arrival: Arrival,
-) -> Result<UsageSet, OpError> {
-    let usual = default_usages(algorithm);
-    let usages = match (asked, arrival.public_only) {
-        (Some(asked), true) if !asked.is_subset_of(PublicKey::USAGES) => {
-            return Err(OpError::invalid(
-                "usages",
-                "a public key can only verify, encrypt, wrap or encapsulate",
-            ));
-        }
-        (Some(asked), _) => asked,
-        (None, true) => usual.intersection(PublicKey::USAGES),
-        (None, false) => usual,
-    };
-    if usages.bits() == 0 {
-        return Err(OpError::invalid("usages", "must name at least one usage"));
-    }
-    validate_usages(algorithm, usages).map_err(|error| OpError::Unsupported {
-        problem: error.to_string(),
-    })?;
-    Ok(usages)
-}
-
-fn limit(algorithm: Algorithm, stated: Option<UseLimit>) -> Result<Option<UseLimit>, OpError> {
-    match stated {
-        Some(limit) if limit.uses < 1 || limit.bytes < 1 => Err(OpError::invalid(
-            "use_limit",
-            "must allow at least one use and one byte",
-        )),
-        Some(limit) if algorithm.info().needs_use_limit && limit.uses > DEFAULT_LIMIT.uses => Err(
-            OpError::invalid("use_limit", "this algorithm allows at most 4294967296 uses"),
-        ),
-        Some(limit) => Ok(Some(limit)),
-        None if algorithm.info().needs_use_limit => Ok(Some(DEFAULT_LIMIT)),
-        None => Ok(None),
-    }
-}
-
 /// What can be refused of a new key without looking anywhere.
 fn check_new(new: &NewKey, arrival: Arrival, now: Timestamp) -> Result<(), OpError> {
     if new.expires_at.is_some_and(|end| end <= now) {
@@ -380,12 +329,6 @@ fn check_new(new: &NewKey, arrival: Arrival, now: Timestamp) -> Result<(), OpErr
         return Err(OpError::invalid(
             "provider",
             "this server has no such provider",
-        ));
-    }
-    if new.restrictions.deterministic {
-        return Err(OpError::invalid(
-            "restrictions",
-            "deterministic keys are not supported by this version",
         ));
     }
     if new.restrictions.exportable && arrival.public_only {

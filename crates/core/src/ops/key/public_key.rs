@@ -30,8 +30,8 @@ pub struct PublicKeyView {
     pub der: Vec<u8>,
     /// The same as PEM.
     pub pem: String,
-    /// As JSON Web Key.
-    pub jwk: Value,
+    /// As JSON Web Key, if JOSE knows the algorithm.
+    pub jwk: Option<Value>,
     /// As a line of `authorized_keys`, if SSH knows the algorithm.
     pub ssh: Option<String>,
 }
@@ -70,9 +70,7 @@ pub async fn public_key(
             version: version.version,
             algorithm: version.algorithm,
             pem: public.pem().map_err(OpError::Exchange)?,
-            jwk: public
-                .jwk(key.usages, &kid(&key, version))
-                .map_err(OpError::Exchange)?,
+            jwk: public.jwk(key.usages, &kid(&key, version)).ok(),
             ssh: public.ssh(key.name.as_str()).ok(),
             der: public.der().to_vec(),
         })
@@ -150,8 +148,8 @@ async fn add(node: &Node, row: &KeySummary, set: &mut Vec<Value>) -> Result<(), 
                 ));
             }
             let kid = kid(&current.key, version);
-            let jwk = public.jwk(current.key.usages, &kid);
-            set.push(jwk.map_err(OpError::Exchange)?);
+            // What JOSE has no name for cannot stand in a set.
+            set.extend(public.jwk(current.key.usages, &kid).ok());
         }
     }
     Ok(())

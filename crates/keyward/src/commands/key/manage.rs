@@ -354,7 +354,14 @@ impl ManageCommand {
                     None if !context.for_people() && !target.is_file() => output::json(&public),
                     None | Some("pem") => target.line(public.pem.trim_end()),
                     Some("der") => target.write(&public.der.0),
-                    Some("jwk") => target.line(&public.jwk.to_string()),
+                    Some("jwk") => match &public.jwk {
+                        Some(jwk) => target.line(&jwk.to_string()),
+                        None => Err(Failure::usage(format!(
+                            "JOSE knows no {} keys",
+                            public.algorithm
+                        ))
+                        .next("take --format pem")),
+                    },
                     Some(_) => match &public.ssh {
                         Some(line) => target.line(line.trim_end()),
                         None => Err(Failure::usage(format!(
