@@ -58,6 +58,7 @@ const MEMBERS: ActionSet = ActionSet::of(&[
 const OPERATION: ActionSet = ActionSet::of(&[
     KeySearch,
     KeyRead,
+    KeyListPublic,
     KeyHistory,
     KeyUsage,
     KeyActivate,
@@ -82,6 +83,10 @@ const OPERATION: ActionSet = ActionSet::of(&[
 /// What of keys is not everyday: their beginning, their rules and their end.
 const KEY_ADMINISTRATION: ActionSet = ActionSet::of(&[
     KeyCreate,
+    ImportKeyCreate,
+    ImportKeyRead,
+    KeyImport,
+    KeyImportVersion,
     KeyUpdate,
     KeyRetire,
     KeyScheduleDestruction,
@@ -98,6 +103,7 @@ const KEY_ADMINISTRATION: ActionSet = ActionSet::of(&[
 const USE: ActionSet = ActionSet::of(&[
     KeySearch,
     KeyRead,
+    KeyListPublic,
     KeyEncrypt,
     KeyDecrypt,
     KeyRewrap,
@@ -110,6 +116,7 @@ const USE: ActionSet = ActionSet::of(&[
     KeyDataKey,
     KeyDerive,
     KeyEncapsulate,
+    KeyAgree,
     KeyDecapsulate,
     RandomBytes,
     ClassRead,
@@ -125,8 +132,10 @@ const AUDIT: ActionSet = ActionSet::of(&[
     PrincipalList,
     TokenList,
     RoleList,
+    ImportKeyRead,
     KeySearch,
     KeyRead,
+    KeyListPublic,
     KeyHistory,
     KeyUsage,
     RandomBytes,

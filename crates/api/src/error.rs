@@ -33,9 +33,13 @@ macro_rules! codes {
 codes! {
     InvalidRequest "invalid_request" 400 "The request is not well formed";
     InvalidCiphertext "invalid_ciphertext" 400 "The ciphertext is not well formed";
+    InvalidKeyMaterial "invalid_key_material" 400 "The key material cannot be taken";
+    WeakKeyMaterial "weak_key_material" 400 "The key material is too weak";
     NotAuthentic "not_authentic" 400 "The input does not authenticate";
     UnsupportedAlgorithm "unsupported_algorithm" 400 "The algorithm cannot do this";
     UsageNotAllowed "usage_not_allowed" 403 "The key is not meant for this use";
+    PublicKeyOnly "public_key_only" 403 "Only the public half of the key is here";
+    NotExportable "not_exportable" 403 "The key was not made to be exported";
     Unauthenticated "unauthenticated" 401 "A valid token is needed";
     Forbidden "forbidden" 403 "The caller may not do this";
     NotFound "not_found" 404 "There is no such thing, or it is not yours to see";
@@ -46,6 +50,7 @@ codes! {
     WrongState "wrong_state" 409 "The present state does not allow this";
     Conflict "conflict" 409 "Another request changed it at the same time";
     TenantSuspended "tenant_suspended" 409 "The tenant is suspended";
+    ImportKeyUnusable "import_key_unusable" 409 "The import key was used or has expired";
     KeyInUse "key_in_use" 409 "Live data bindings still need the key";
     RollbackUnavailable "rollback_unavailable" 409 "The rotation cannot be undone";
     PreconditionFailed "precondition_failed" 412 "It changed since you read it";

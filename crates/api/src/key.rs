@@ -108,6 +108,9 @@ pub struct KeySummary {
     pub provider: Provider,
     /// How its material came to be.
     pub origin: KeyOrigin,
+    /// Whether only its public half is here.
+    #[serde(default)]
+    pub public_only: bool,
     /// What it may not do.
     pub restrictions: KeyRestrictions,
     /// Services that are meant to use it.

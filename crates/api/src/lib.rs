@@ -9,6 +9,7 @@ pub mod binary;
 pub mod binding;
 pub mod class;
 pub mod error;
+pub mod exchange;
 pub mod health;
 pub mod job;
 pub mod key;

@@ -64,20 +64,35 @@ names! {
         "aes-256-gcm-commit", "aes-256-gcm", "chacha20-poly1305", "hmac-sha-256", "hmac-sha-512",
         "rsa-2048", "rsa-3072", "rsa-4096", "ecdsa-p256", "ecdsa-p384", "ed25519", "ml-kem-768",
         "ml-dsa-65", "aes-256-kwp",
+        "aes-128-gcm", "aes-192-gcm", "xaes-256-gcm", "aes-128-gcm-siv",
+        "aes-256-gcm-siv", "aes-256-gcm-siv-convergent", "aes-128-kw", "aes-256-kw",
+        "aes-128-kwp", "hmac-sha-384", "aes-128-cmac", "aes-256-cmac",
+        "ecdsa-p521", "ecdsa-secp256k1", "x25519", "ecdh-p256",
+        "ecdh-p384", "ecdh-p521", "ml-kem-512", "ml-kem-1024",
+        "ml-dsa-44", "ml-dsa-87", "x25519-ml-kem-768",
     ];
     Usage "What a key may be used for." [
         "encrypt", "decrypt", "sign", "verify", "mac", "verify_mac", "wrap", "unwrap", "data_key",
-        "derive", "encapsulate", "decapsulate",
+        "derive", "encapsulate", "decapsulate", "agree",
     ];
     SignatureScheme "How a signature is made." [
         "rsa-pss-sha-256", "rsa-pss-sha-384", "rsa-pss-sha-512", "rsa-pkcs1-sha-256",
-        "rsa-pkcs1-sha-384", "rsa-pkcs1-sha-512", "ecdsa-sha-256", "ecdsa-sha-384", "ed25519",
-        "ml-dsa-65",
+        "rsa-pkcs1-sha-384", "rsa-pkcs1-sha-512", "ecdsa-sha-256", "ecdsa-sha-384", "ecdsa-sha-512",
+        "ed25519", "ml-dsa-44", "ml-dsa-65", "ml-dsa-87",
     ];
+    SignatureEncoding "How an ECDSA signature is written." ["der", "raw"];
+    OaepHash "The hash of RSA-OAEP, for label and mask." ["sha-256", "sha-384", "sha-512"];
+    Kdf "How a key is derived." ["keyward", "hkdf", "sp800-108-counter"];
     Provider "Who holds a key's material." [
         "native", "aws-kms", "azure-kv", "gcp-kms", "hashicorp-vault", "pkcs11",
     ];
     KeyOrigin "How a key's material came to be." ["generated", "imported", "adopted"];
+    WrapMethod "How a key is wrapped on its way." ["rsa-oaep-256-aes-kwp", "hpke-x-wing"];
+    KeyFormat "A container of private keys." ["raw", "pkcs8", "jwk"];
+    PublicKeyFormat "A container of public keys." ["spki", "jwk"];
+    PublicKeyText "How a public key is shown." ["pem", "der", "jwk", "ssh"];
+    ImportMethod "How a key came in." ["rsa-oaep-256-aes-kwp", "hpke-x-wing", "public-key"];
+    ImportFormat "In which container a key came in." ["raw", "pkcs8", "jwk", "spki"];
     KeyState "The state of a key version." [
         "pending", "active", "inactive", "rotated", "expired", "compromised",
         "pending_destruction", "destroyed", "destroyed_compromised",
@@ -98,13 +113,15 @@ names! {
         "authentication.refused", "tenant.create", "tenant.list", "tenant.read", "tenant.suspend",
         "tenant.resume", "tenant.shred", "principal.create", "principal.list", "principal.disable",
         "token.create", "token.list", "token.revoke", "role.create", "role.list", "role.update",
-        "role.assign", "role.unassign", "key.create", "key.search", "key.read", "key.history",
-        "key.usage", "key.update", "key.activate", "key.suspend", "key.resume", "key.rotate",
+        "role.assign", "role.unassign", "key.create", "import_key.create", "import_key.read",
+        "import_key.destroy", "key.import", "key.search", "key.read", "key.history",
+        "key.usage", "key.list_public", "key.import_version", "key.export", "key.update", "key.activate", "key.suspend", "key.resume", "key.rotate",
         "key.emergency_rotate", "key.roll_back", "key.expire", "key.renew", "key.retire",
         "key.revoke", "key.compromise", "key.schedule_destruction", "key.force_destruction",
         "key.cancel_destruction", "key.destroy", "key.encrypt", "key.decrypt", "key.rewrap",
         "key.sign", "key.verify", "key.mac", "key.verify_mac", "key.wrap", "key.unwrap",
-        "key.data_key", "key.derive", "key.encapsulate", "key.decapsulate", "key.use_compromised",
+        "key.data_key", "key.derive", "key.encapsulate", "key.decapsulate", "key.agree",
+        "key.use_compromised",
         "random.bytes", "class.read", "class.assign", "class.revert", "binding.create",
         "binding.list", "binding.release", "policy.create", "policy.list", "policy.update",
         "policy.delete", "job.list", "audit.read",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::binary::{Binary, Secret};
-use crate::names::SignatureScheme;
+use crate::names::{Kdf, OaepHash, SignatureEncoding, SignatureScheme};
 
 macro_rules! wire {
     ($($(#[$meta:meta])* $access:ident $name:ident { $($body:tt)* })+) => {$(
@@ -33,6 +33,9 @@ wire! {
         /// Bound to it: give the same to decrypt.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         pub context: BTreeMap<String, String>,
+        /// For RSA keys: the hash of OAEP; SHA-256 if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub oaep: Option<OaepHash>,
         /// Another version than the primary, while it may protect.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
@@ -80,6 +83,9 @@ wire! {
         /// How; the algorithm's usual scheme if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub scheme: Option<SignatureScheme>,
+        /// For ECDSA: how the signature is written; DER if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub encoding: Option<SignatureEncoding>,
         /// Another version than the primary, while it may protect.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
@@ -107,6 +113,9 @@ wire! {
         /// How; the algorithm's usual scheme if not said.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub scheme: Option<SignatureScheme>,
+        /// For ECDSA: how the signature is written; DER if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub encoding: Option<SignatureEncoding>,
         /// `kw1s:…`, or the signature alone in base64.
         pub signature: String,
         /// Which version made a signature that does not say; the primary if not said.
@@ -159,6 +168,9 @@ wire! {
         /// Bound to it: give the same to unwrap.
         #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
         pub context: BTreeMap<String, String>,
+        /// For RSA keys: the hash of OAEP; SHA-256 if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub oaep: Option<OaepHash>,
         /// Another version than the primary, while it may protect.
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
@@ -215,11 +227,22 @@ wire! {
     }
     /// For derive.
     request Derive {
-        /// What the derived key is for.
+        /// How to derive: `keyward` (structured; the usual one), `hkdf` (RFC 5869) or, for derive only,
+        /// `sp800-108-counter`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub kdf: Option<Kdf>,
+        /// What the derived key is for; not with `hkdf`.
+        #[serde(default)]
         pub label: Binary,
-        /// For whom.
+        /// For whom; not with `hkdf`.
         #[serde(default)]
         pub context: Binary,
+        /// The salt of `hkdf`.
+        #[serde(default)]
+        pub salt: Binary,
+        /// The info of `hkdf`.
+        #[serde(default)]
+        pub info: Binary,
         /// How long it is.
         #[serde(default = "data_key_bytes", deserialize_with = "crate::limits::key_bytes")]
         #[schema(minimum = 16, maximum = 64, default = 32)]
@@ -228,6 +251,49 @@ wire! {
         #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
         #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
         pub version: Option<u32>,
+    }
+    /// For agree.
+    request Agree {
+        /// The peer's public key: `SubjectPublicKeyInfo` DER, or a point (X9.62; 32 bytes for X25519).
+        pub peer: Binary,
+        /// How to derive: `keyward` (structured; the usual one), `hkdf` (RFC 5869) or, for derive only,
+        /// `sp800-108-counter`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub kdf: Option<Kdf>,
+        /// What the derived key is for; not with `hkdf`.
+        #[serde(default)]
+        pub label: Binary,
+        /// For whom; not with `hkdf`.
+        #[serde(default)]
+        pub context: Binary,
+        /// The salt of `hkdf`.
+        #[serde(default)]
+        pub salt: Binary,
+        /// The info of `hkdf`.
+        #[serde(default)]
+        pub info: Binary,
+        /// How long it is.
+        #[serde(default = "data_key_bytes", deserialize_with = "crate::limits::key_bytes")]
+        #[schema(minimum = 16, maximum = 64, default = 32)]
+        pub size_bytes: usize,
+        /// Whether the answer holds the agreed secret itself too, from which to derive in another way.
+        #[serde(default)]
+        pub with_raw: bool,
+        /// A version by number keeps deriving the same after rotations; the primary if not said.
+        #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::limits::version")]
+        #[schema(minimum = 1, maximum = 4_294_967_295_i64)]
+        pub version: Option<u32>,
+    }
+    /// From agree.
+    answer AgreedKey {
+        /// What was derived from the agreed secret.
+        pub key: Secret,
+        /// The agreed secret itself, if asked for. It is not uniform: derive from it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub raw: Option<Secret>,
+        /// The version that was used.
+        #[schema(minimum = 1)]
+        pub version: u32,
     }
     /// For encapsulate.
     request Encapsulate {

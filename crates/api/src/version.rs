@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::exchange::Provenance;
 use crate::key::KeyRestrictions;
 use crate::names::{Algorithm, KeyOrigin, KeyState, Provider, Usage};
 use crate::time::Time;
@@ -46,6 +47,9 @@ pub struct Version {
     pub endpoint: Option<String>,
     /// A digest that tells two materials apart and tells nothing else of them, in hex.
     pub fingerprint: String,
+    /// Where its material came from, if it was not made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// Whether the rotation that made it can be undone.
     pub can_roll_back: bool,
     /// Until when.
@@ -167,6 +171,13 @@ pub struct PublicKey {
     pub pem: String,
     /// SubjectPublicKeyInfo as DER in base64.
     pub der: crate::binary::Binary,
+    /// As JSON Web Key; absent if JOSE does not know the algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub jwk: Option<serde_json::Value>,
+    /// As a line of `authorized_keys`; absent if SSH does not know the algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<String>,
 }
 
 /// One transition of one version.

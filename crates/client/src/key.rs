@@ -2,7 +2,7 @@
 
 use keyward_api::key::{Key, KeyChange, KeyQuery, KeySummary, NewKey};
 use keyward_api::page::{Batch, Changed, Outcomes};
-use keyward_api::version::{KeyVersion, PublicKey, Transition, VersionUsage};
+use keyward_api::version::{KeyVersion, Transition, VersionUsage};
 
 use crate::connection::setup;
 use crate::error::ClientError;
@@ -110,15 +110,5 @@ impl<'a> KeyHandle<'a> {
     /// How much each version was used.
     pub fn usage(self) -> Pages<'a, VersionUsage> {
         Pages::new(self.scope.client, &self.path(&["usage"]))
-    }
-
-    /// The public half of a version; of the primary if none is named.
-    pub async fn public_key(self, version: Option<u32>) -> Result<PublicKey, ClientError> {
-        self.scope
-            .client
-            .get(&self.path(&["public-key"]))
-            .query("version", version)
-            .send()
-            .await
     }
 }

@@ -12,6 +12,7 @@
 //! let sealed = key.perform(&Encrypt {
 //!     plaintext: Secret::new(b"blood group 0".to_vec()),
 //!     context: Default::default(),
+//!     oaep: None,
 //!     version: None,
 //! }).await?;
 //! let opened = key.perform(&Decrypt { ciphertext: sealed.ciphertext, context: Default::default() }).await?;
@@ -27,6 +28,7 @@ mod binding;
 mod class;
 mod connection;
 mod error;
+mod exchange;
 mod job;
 mod key;
 mod lifecycle;

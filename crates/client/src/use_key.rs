@@ -3,9 +3,9 @@
 
 use keyward_api::page::{Batch, Outcomes};
 use keyward_api::use_key::{
-    Ciphertext, DataKey, Decapsulate, Decrypt, Derive, Encapsulate, Encapsulated, Encrypt, Mac,
-    MacTag, NewDataKey, PlainKey, Plaintext, Rewrap, SharedSecret, Sign, Signature, Unwrap,
-    Validity, Verify, VerifyMac, Wrap, Wrapped,
+    Agree, AgreedKey, Ciphertext, DataKey, Decapsulate, Decrypt, Derive, Encapsulate, Encapsulated,
+    Encrypt, Mac, MacTag, NewDataKey, PlainKey, Plaintext, Rewrap, SharedSecret, Sign, Signature,
+    Unwrap, Validity, Verify, VerifyMac, Wrap, Wrapped,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -43,6 +43,7 @@ verbs! {
     Unwrap "unwrap" PlainKey;
     NewDataKey "data-key" DataKey;
     Derive "derive" PlainKey;
+    Agree "agree" AgreedKey;
     Encapsulate "encapsulate" Encapsulated;
     Decapsulate "decapsulate" SharedSecret;
 }

@@ -8,6 +8,7 @@ use crate::ids::{PrincipalId, TenantId};
 use crate::noun::binding::DataBinding;
 use crate::noun::class_pointer::ClassPointer;
 use crate::noun::history::Transition;
+use crate::noun::import_key::ImportKey;
 use crate::noun::job::Job;
 use crate::noun::key::Key;
 use crate::noun::key_version::KeyVersion;
@@ -48,6 +49,8 @@ pub enum Row {
     DataBinding(DataBinding),
     /// Of `jobs`.
     Job(Job),
+    /// Of `import_keys`.
+    ImportKey(ImportKey),
 }
 
 /// What happens to a row.

@@ -4,6 +4,7 @@
 //! or ours (storage, registry, log). Only the last kind is worth waking somebody for.
 
 use keyward_api::error::ErrorCode;
+use keyward_crypto::exchange::ExchangeError;
 
 use crate::noun::state::{IllegalTransition, State};
 use crate::port::audit_log::AuditError;
@@ -52,6 +53,26 @@ pub enum OpError {
         /// What it is meant for.
         allowed: String,
     },
+    /// The key has no private half here.
+    #[error("this key has only its public half, which cannot {usage}; it can: {allowed}")]
+    PublicKeyOnly {
+        /// What was asked.
+        usage: &'static str,
+        /// What it can do.
+        allowed: String,
+    },
+    /// The key must not leave.
+    #[error("this key was not made to be exported, and that cannot be changed")]
+    NotExportable,
+    /// The wrapping key takes nothing any more.
+    #[error("this import key {why}; make another one")]
+    ImportKeyUnusable {
+        /// Why.
+        why: &'static str,
+    },
+    /// A key does not come in, or go out, like this.
+    #[error("{0}")]
+    Exchange(ExchangeError),
     /// No valid token.
     #[error("a valid token is needed: none, unknown, expired or revoked")]
     Unauthenticated,
@@ -195,6 +216,12 @@ impl OpError {
             Self::NotAuthentic => ErrorCode::NotAuthentic,
             Self::Unsupported { .. } => ErrorCode::UnsupportedAlgorithm,
             Self::UsageNotAllowed { .. } => ErrorCode::UsageNotAllowed,
+            Self::PublicKeyOnly { .. } | Self::Exchange(ExchangeError::PublicOnly) => {
+                ErrorCode::PublicKeyOnly
+            }
+            Self::NotExportable => ErrorCode::NotExportable,
+            Self::ImportKeyUnusable { .. } => ErrorCode::ImportKeyUnusable,
+            Self::Exchange(error) => exchange_code(error),
             Self::Unauthenticated => ErrorCode::Unauthenticated,
             Self::Forbidden { .. } => ErrorCode::Forbidden,
             Self::NotFound { .. } => ErrorCode::NotFound,
@@ -218,6 +245,17 @@ impl OpError {
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
         }
+    }
+}
+
+/// What is wrong with a key that came, or with the one it was to be wrapped to.
+const fn exchange_code(error: &ExchangeError) -> ErrorCode {
+    match error {
+        ExchangeError::Weak { .. } => ErrorCode::WeakKeyMaterial,
+        ExchangeError::NotOpened => ErrorCode::NotAuthentic,
+        ExchangeError::FormatUnsupported { .. } => ErrorCode::UnsupportedAlgorithm,
+        ExchangeError::Engine(_) | ExchangeError::UnknownWrappingKey(_) => ErrorCode::Internal,
+        _ => ErrorCode::InvalidKeyMaterial,
     }
 }
 
@@ -251,6 +289,7 @@ fn singular(table: &'static str) -> &'static str {
         "policies" => "policy",
         "class_pointers" => "class",
         "data_bindings" => "data binding",
+        "import_keys" => "import key",
         "idempotency" => "request",
         _ => "row",
     }
@@ -277,6 +316,7 @@ impl From<ProviderError> for OpError {
                 problem: format!("{algorithm} cannot {usage}"),
             },
             ProviderError::Record(source) | ProviderError::Unavailable(source) => source.into(),
+            ProviderError::Exchange(source) => Self::Exchange(source),
             ProviderError::Sealed => Self::Sealed,
             ProviderError::Internal => Self::Crypto,
         }

@@ -33,6 +33,8 @@ pub struct HotVersion {
     pub provider_key_id: Arc<str>,
     /// The ledger's word for the right record.
     pub record_digest: Option<Digest>,
+    /// How much it was used before it came here.
+    pub prior_use: Option<Box<UseLimit>>,
 }
 
 impl HotVersion {
@@ -45,6 +47,11 @@ impl HotVersion {
             retire_at: row.retire_at,
             provider_key_id: row.provider_key_id.as_str().into(),
             record_digest: row.record_digest,
+            prior_use: row
+                .provenance
+                .as_ref()
+                .and_then(|provenance| provenance.prior_use)
+                .map(Box::new),
         }
     }
 
@@ -67,6 +74,8 @@ pub struct HotKey {
     pub usages: UsageSet,
     /// Who holds its material.
     pub provider: ProviderKind,
+    /// Whether only its public half is here.
+    pub public_only: bool,
     /// Whether an expired version may process.
     pub process_after_expiry: bool,
     /// How often each version may protect.
@@ -88,6 +97,7 @@ impl HotKey {
             algorithm: key.algorithm,
             usages: key.usages,
             provider: key.provider,
+            public_only: key.public_only,
             process_after_expiry: key.restrictions.process_after_expiry,
             use_limit: key.restrictions.use_limit,
             primary: u32::try_from(key.primary_version).unwrap_or(u32::MAX),
@@ -274,7 +284,8 @@ impl Hot {
                 | Row::Transition(_)
                 | Row::Policy(_)
                 | Row::DataBinding(_)
-                | Row::Job(_) => {}
+                | Row::Job(_)
+                | Row::ImportKey(_) => {}
             }
         }
         applied

@@ -87,6 +87,8 @@ ids! {
     PolicyId,
     /// A data binding.
     BindingId,
+    /// A wrapping key for imports.
+    ImportKeyId,
     /// A background job.
     JobId,
     /// A record in the vault. Made afresh for each write, never overwritten.

@@ -26,7 +26,9 @@ mod usage_book;
 /// not depend on it.
 pub mod crypto_types {
     pub use keyward_crypto::algorithm::Algorithm;
-    pub use keyward_crypto::prepared::SignatureScheme;
+    pub use keyward_crypto::digest::Hash;
+    pub use keyward_crypto::exchange::{KeyFormat, PublicKeyFormat, WrapMethod};
+    pub use keyward_crypto::prepared::{Kdf, SignatureEncoding, SignatureScheme};
     pub use keyward_crypto::secret::SecretBytes;
     pub use keyward_crypto::usage::{Usage, UsageSet};
 }

@@ -323,6 +323,7 @@ fn new_key(overlap: i64) -> KeyWithVersions {
         usages: keyward_core::crypto_types::UsageSet::default(),
         provider: ProviderKind::Native,
         origin: Origin::Generated,
+        public_only: false,
         restrictions: Restrictions {
             exportable: false,
             deterministic: false,
@@ -369,6 +370,7 @@ fn row(key: &Key, version: i64) -> KeyVersion {
         record_digest: None,
         fingerprint: Digest([0; 32]),
         public_key: None,
+        provenance: None,
         can_roll_back: false,
         rollback_expires_at: None,
         retire_at: None,

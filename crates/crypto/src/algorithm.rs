@@ -1,12 +1,16 @@
 //! The one table of algorithms: names, sizes, strengths, usages. To add an algorithm, add a
-//! variant, its row, its key material in [`crate::material`] and its use in [`crate::prepared`].
+//! variant, its row in `table`, its key material in [`crate::material`] and its use in
+//! [`crate::prepared`].
 //! This module does no cryptography.
+
+mod table;
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::error::CryptoError;
 pub use crate::usage::{UnknownUsage, Usage, UsageSet};
+use table::{SIGN, TABLE};
 
 /// An algorithm a key can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +44,52 @@ pub enum Algorithm {
     MlDsa65,
     /// AES-256 key wrap with padding (RFC 5649, NIST SP 800-38F).
     Aes256Kwp,
+    /// AES-128-GCM with a random 96-bit nonce (NIST SP 800-38D).
+    Aes128Gcm,
+    /// AES-192-GCM with a random 96-bit nonce (NIST SP 800-38D).
+    Aes192Gcm,
+    /// XAES-256-GCM: AES-256-GCM with a random 192-bit nonce (C2SP).
+    Xaes256Gcm,
+    /// AES-128-GCM-SIV with a random nonce (RFC 8452).
+    Aes128GcmSiv,
+    /// AES-256-GCM-SIV with a random nonce (RFC 8452).
+    Aes256GcmSiv,
+    /// AES-256-GCM-SIV with a nonce derived from context and message: equal messages show.
+    Aes256GcmSivConvergent,
+    /// AES-128 key wrap (RFC 3394, NIST SP 800-38F).
+    Aes128Kw,
+    /// AES-256 key wrap (RFC 3394, NIST SP 800-38F).
+    Aes256Kw,
+    /// AES-128 key wrap with padding (RFC 5649, NIST SP 800-38F).
+    Aes128Kwp,
+    /// HMAC with SHA-384 (FIPS 198-1).
+    HmacSha384,
+    /// CMAC with AES-128 (NIST SP 800-38B).
+    Aes128Cmac,
+    /// CMAC with AES-256 (NIST SP 800-38B).
+    Aes256Cmac,
+    /// ECDSA on P-521 (FIPS 186-5).
+    EcdsaP521,
+    /// ECDSA on secp256k1 (SEC 2).
+    EcdsaSecp256k1,
+    /// Key agreement on Curve25519 (RFC 7748).
+    X25519,
+    /// Key agreement on P-256 (NIST SP 800-56A).
+    EcdhP256,
+    /// Key agreement on P-384 (NIST SP 800-56A).
+    EcdhP384,
+    /// Key agreement on P-521 (NIST SP 800-56A).
+    EcdhP521,
+    /// ML-KEM-512 (FIPS 203).
+    MlKem512,
+    /// ML-KEM-1024 (FIPS 203).
+    MlKem1024,
+    /// ML-DSA-44 (FIPS 204).
+    MlDsa44,
+    /// ML-DSA-87 (FIPS 204).
+    MlDsa87,
+    /// Sealing to X25519 and ML-KEM-768 together: HPKE with X-Wing.
+    X25519MlKem768,
 }
 
 /// What kind of thing an algorithm is.
@@ -60,6 +110,27 @@ pub enum Family {
     LatticeSignature,
     /// Key encapsulation.
     Kem,
+    /// Key agreement with a peer's public key.
+    Agreement,
+    /// Encryption to a public key that rests on two assumptions at once.
+    Hybrid,
+}
+
+impl Family {
+    /// The canonical name, in snake case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Aead => "aead",
+            Self::Mac => "mac",
+            Self::KeyWrap => "key_wrap",
+            Self::Rsa => "rsa",
+            Self::EllipticCurve => "elliptic_curve",
+            Self::LatticeSignature => "lattice_signature",
+            Self::Kem => "kem",
+            Self::Agreement => "agreement",
+            Self::Hybrid => "hybrid",
+        }
+    }
 }
 
 /// A row of the table.
@@ -74,13 +145,16 @@ pub struct AlgorithmInfo {
     /// Everything a key of this algorithm can do.
     pub usages: UsageSet,
     /// Nominal size: key bits for symmetric algorithms, modulus or field bits for asymmetric
-    /// ones, the parameter set's number for ML-KEM, public key bits for ML-DSA.
+    /// ones, the parameter set's number for ML-KEM and the hybrid, public key bits for ML-DSA.
     pub size_bits: u32,
-    /// Security strength in bits: NIST SP 800-57 part 1 revision 5, tables 2 and 3; for ML-KEM-768
-    /// and ML-DSA-65 category 3, as hard as AES-192 (FIPS 203 and 204).
+    /// Security strength in bits: NIST SP 800-57 part 1 revision 5, tables 2 and 3; for ML-KEM and
+    /// ML-DSA that of the AES or SHA-2 which their category names (FIPS 203 and 204).
     pub strength_bits: u32,
     /// Whether the number of messages under one key must be counted and limited.
     pub needs_use_limit: bool,
+    /// Whether all of it is computed by services of the AWS-LC FIPS module. A build with the
+    /// feature `fips` refuses the other algorithms.
+    pub in_fips_module: bool,
     /// One line for people.
     pub description: &'static str,
     /// Number of the algorithm in stored key material; never reused.
@@ -98,190 +172,6 @@ impl AlgorithmInfo {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("unknown algorithm; `Algorithm::ALL` lists those there are")]
 pub struct UnknownAlgorithm;
-
-const AEAD: UsageSet = UsageSet::of(&[
-    Usage::Encrypt,
-    Usage::Decrypt,
-    Usage::Wrap,
-    Usage::Unwrap,
-    Usage::DataKey,
-]);
-const MAC: UsageSet = UsageSet::of(&[Usage::Mac, Usage::VerifyMac, Usage::Derive]);
-const SIGN: UsageSet = UsageSet::of(&[Usage::Sign, Usage::Verify]);
-const RSA: UsageSet = UsageSet::of(&[
-    Usage::Encrypt,
-    Usage::Decrypt,
-    Usage::Wrap,
-    Usage::Unwrap,
-    Usage::Sign,
-    Usage::Verify,
-]);
-const KEM: UsageSet = UsageSet::of(&[Usage::Encapsulate, Usage::Decapsulate]);
-const KEY_WRAP: UsageSet = UsageSet::of(&[Usage::Wrap, Usage::Unwrap, Usage::DataKey]);
-
-/// The columns that every row writes, in one line of code each.
-const fn row(
-    code: u16,
-    algorithm: Algorithm,
-    name: &'static str,
-    family: Family,
-    usages: UsageSet,
-    (size_bits, strength_bits): (u32, u32),
-    description: &'static str,
-) -> AlgorithmInfo {
-    AlgorithmInfo {
-        name,
-        algorithm,
-        family,
-        usages,
-        size_bits,
-        strength_bits,
-        needs_use_limit: false,
-        description,
-        code,
-    }
-}
-
-/// A row whose keys must count their uses: random 96-bit nonces collide too easily after 2^32
-/// messages (NIST SP 800-38D, section 8.3).
-const fn limited(info: AlgorithmInfo) -> AlgorithmInfo {
-    AlgorithmInfo {
-        needs_use_limit: true,
-        ..info
-    }
-}
-
-use Algorithm as A;
-
-/// The table, in the order of the variants.
-const TABLE: &[AlgorithmInfo] = &[
-    row(
-        1,
-        A::Aes256GcmCommit,
-        "aes-256-gcm-commit",
-        Family::Aead,
-        AEAD,
-        (256, 256),
-        "AES-256-GCM with a derived key and a commitment for each message; no limit on uses",
-    ),
-    limited(row(
-        2,
-        A::Aes256Gcm,
-        "aes-256-gcm",
-        Family::Aead,
-        AEAD,
-        (256, 256),
-        "AES-256-GCM with random 96-bit nonces, for exchange with other systems",
-    )),
-    limited(row(
-        3,
-        A::ChaCha20Poly1305,
-        "chacha20-poly1305",
-        Family::Aead,
-        AEAD,
-        (256, 256),
-        "ChaCha20-Poly1305 with random 96-bit nonces, for exchange with other systems",
-    )),
-    row(
-        4,
-        A::HmacSha256,
-        "hmac-sha-256",
-        Family::Mac,
-        MAC,
-        (256, 256),
-        "HMAC with SHA-256; or derivation of keys by HKDF",
-    ),
-    row(
-        5,
-        A::HmacSha512,
-        "hmac-sha-512",
-        Family::Mac,
-        MAC,
-        (512, 256),
-        "HMAC with SHA-512; or derivation of keys by HKDF",
-    ),
-    row(
-        6,
-        A::Rsa2048,
-        "rsa-2048",
-        Family::Rsa,
-        RSA,
-        (2048, 112),
-        "RSA 2048: PSS and PKCS#1 v1.5 signatures, or OAEP encryption",
-    ),
-    row(
-        7,
-        A::Rsa3072,
-        "rsa-3072",
-        Family::Rsa,
-        RSA,
-        (3072, 128),
-        "RSA 3072: PSS and PKCS#1 v1.5 signatures, or OAEP encryption",
-    ),
-    row(
-        8,
-        A::Rsa4096,
-        "rsa-4096",
-        Family::Rsa,
-        RSA,
-        (4096, 128),
-        "RSA 4096: PSS and PKCS#1 v1.5 signatures, or OAEP encryption",
-    ),
-    row(
-        9,
-        A::EcdsaP256,
-        "ecdsa-p256",
-        Family::EllipticCurve,
-        SIGN,
-        (256, 128),
-        "ECDSA on P-256 with SHA-256",
-    ),
-    row(
-        10,
-        A::EcdsaP384,
-        "ecdsa-p384",
-        Family::EllipticCurve,
-        SIGN,
-        (384, 192),
-        "ECDSA on P-384 with SHA-384",
-    ),
-    row(
-        11,
-        A::Ed25519,
-        "ed25519",
-        Family::EllipticCurve,
-        SIGN,
-        (256, 128),
-        "Ed25519 signatures",
-    ),
-    row(
-        12,
-        A::MlKem768,
-        "ml-kem-768",
-        Family::Kem,
-        KEM,
-        (768, 192),
-        "ML-KEM-768 key encapsulation, against quantum computers",
-    ),
-    row(
-        13,
-        A::MlDsa65,
-        "ml-dsa-65",
-        Family::LatticeSignature,
-        SIGN,
-        (15_616, 192),
-        "ML-DSA-65 signatures, against quantum computers",
-    ),
-    row(
-        14,
-        A::Aes256Kwp,
-        "aes-256-kwp",
-        Family::KeyWrap,
-        KEY_WRAP,
-        (256, 256),
-        "AES-256 key wrap with padding; deterministic, without context",
-    ),
-];
 
 impl Algorithm {
     /// Every algorithm, in the order of the table.
@@ -308,6 +198,18 @@ impl Algorithm {
     /// The row of the table.
     pub const fn info(self) -> &'static AlgorithmInfo {
         &TABLE[self as usize]
+    }
+
+    /// Refuses an algorithm that this build leaves out: with the feature `fips`, those that are
+    /// not computed by the module.
+    ///
+    /// # Errors
+    /// [`CryptoError::NotInFipsModule`].
+    pub const fn ensure_available(self) -> Result<(), CryptoError> {
+        if cfg!(feature = "fips") && !self.info().in_fips_module {
+            return Err(CryptoError::NotInFipsModule { algorithm: self });
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
-//! Hashes, HMAC, HKDF and the constant-time comparison, as plain functions over AWS-LC.
+//! Hashes, HMAC, key derivation and the constant-time comparison, as plain functions over AWS-LC.
 //! Knows nothing of keys, formats or usages.
 
+use aws_lc_rs::kdf::{KbkdfCtrHmacAlgorithmId, get_kbkdf_ctr_hmac_algorithm, kbkdf_ctr_hmac};
 use aws_lc_rs::{constant_time, digest, hkdf, hmac};
 
 use crate::error::CryptoError;
@@ -49,8 +50,7 @@ pub fn hkdf_sha256(
     info: &[u8],
     out: &mut [u8],
 ) -> Result<(), CryptoError> {
-    let prk = hkdf::Salt::new(hkdf::HKDF_SHA256, salt).extract(secret);
-    fill(&prk, info, out, 255 * 32)
+    hkdf(Hash::Sha256, secret, salt, info, out)
 }
 
 /// HKDF-Expand with SHA-256 (RFC 5869, section 2.3) from a pseudorandom key of 32 to 64 bytes.
@@ -59,15 +59,7 @@ pub fn hkdf_sha256(
 /// [`CryptoError::InvalidKey`] for another key length, [`CryptoError::LengthOutOfRange`] when
 /// `out` is longer than 8,160 bytes, [`CryptoError::EngineFailed`].
 pub fn hkdf_expand_sha256(prk: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), CryptoError> {
-    if !(32..=64).contains(&prk.len()) {
-        return Err(CryptoError::InvalidKey);
-    }
-    fill(
-        &hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, prk),
-        info,
-        out,
-        255 * 32,
-    )
+    hkdf_expand(Hash::Sha256, prk, info, out)
 }
 
 /// HKDF-Expand with SHA-512 (RFC 5869, section 2.3) from a pseudorandom key of 64 bytes.
@@ -76,15 +68,116 @@ pub fn hkdf_expand_sha256(prk: &[u8], info: &[u8], out: &mut [u8]) -> Result<(),
 /// [`CryptoError::InvalidKey`] for another key length, [`CryptoError::LengthOutOfRange`] when
 /// `out` is longer than 16,320 bytes, [`CryptoError::EngineFailed`].
 pub fn hkdf_expand_sha512(prk: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), CryptoError> {
-    if prk.len() != 64 {
+    hkdf_expand(Hash::Sha512, prk, info, out)
+}
+
+/// A hash of the SHA-2 family, where a construction leaves the choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hash {
+    /// SHA-256.
+    Sha256,
+    /// SHA-384.
+    Sha384,
+    /// SHA-512.
+    Sha512,
+}
+
+/// A name that is no hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("unknown hash; there are sha-256, sha-384 and sha-512")]
+pub struct UnknownHash;
+
+impl std::str::FromStr for Hash {
+    type Err = UnknownHash;
+
+    fn from_str(name: &str) -> Result<Self, UnknownHash> {
+        let found = Self::ALL.iter().copied().find(|it| it.name() == name);
+        found.ok_or(UnknownHash)
+    }
+}
+
+impl Hash {
+    /// Every hash.
+    pub const ALL: &'static [Self] = &[Self::Sha256, Self::Sha384, Self::Sha512];
+
+    /// The canonical name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha-256",
+            Self::Sha384 => "sha-384",
+            Self::Sha512 => "sha-512",
+        }
+    }
+
+    /// Length of its output, in bytes.
+    pub const fn length(self) -> usize {
+        match self {
+            Self::Sha256 => 32,
+            Self::Sha384 => 48,
+            Self::Sha512 => 64,
+        }
+    }
+
+    const fn hkdf(self) -> hkdf::Algorithm {
+        match self {
+            Self::Sha256 => hkdf::HKDF_SHA256,
+            Self::Sha384 => hkdf::HKDF_SHA384,
+            Self::Sha512 => hkdf::HKDF_SHA512,
+        }
+    }
+}
+
+/// HKDF (RFC 5869), extract and expand; fills `out`, at most 255 hashes long.
+///
+/// # Errors
+/// [`CryptoError::LengthOutOfRange`] when `out` is longer, [`CryptoError::EngineFailed`].
+pub fn hkdf(
+    hash: Hash,
+    secret: &[u8],
+    salt: &[u8],
+    info: &[u8],
+    out: &mut [u8],
+) -> Result<(), CryptoError> {
+    let prk = hkdf::Salt::new(hash.hkdf(), salt).extract(secret);
+    fill(&prk, info, out, 255 * hash.length())
+}
+
+/// HKDF-Expand (RFC 5869, section 2.3) from a pseudorandom key, as long as the hash at least and
+/// 64 bytes at most.
+///
+/// # Errors
+/// [`CryptoError::InvalidKey`] for another key length, [`CryptoError::LengthOutOfRange`] when
+/// `out` is longer than 255 hashes, [`CryptoError::EngineFailed`].
+pub fn hkdf_expand(hash: Hash, prk: &[u8], info: &[u8], out: &mut [u8]) -> Result<(), CryptoError> {
+    if !(hash.length()..=64).contains(&prk.len()) {
         return Err(CryptoError::InvalidKey);
     }
     fill(
-        &hkdf::Prk::new_less_safe(hkdf::HKDF_SHA512, prk),
+        &hkdf::Prk::new_less_safe(hash.hkdf(), prk),
         info,
         out,
-        255 * 64,
+        255 * hash.length(),
     )
+}
+
+/// The counter mode of NIST SP 800-108 (revision 1, section 4.1) with HMAC: a counter of 32 bits
+/// before the fixed input, from 1.
+///
+/// # Errors
+/// [`CryptoError::EngineFailed`].
+pub fn counter_kdf(
+    hash: Hash,
+    secret: &[u8],
+    fixed_input: &[u8],
+    out: &mut [u8],
+) -> Result<(), CryptoError> {
+    let id = match hash {
+        Hash::Sha256 => KbkdfCtrHmacAlgorithmId::Sha256,
+        Hash::Sha384 => KbkdfCtrHmacAlgorithmId::Sha384,
+        Hash::Sha512 => KbkdfCtrHmacAlgorithmId::Sha512,
+    };
+    let algorithm = get_kbkdf_ctr_hmac_algorithm(id).ok_or(CryptoError::EngineFailed)?;
+    kbkdf_ctr_hmac(algorithm, secret, fixed_input, out).map_err(|_| CryptoError::EngineFailed)
 }
 
 /// Compares in time that depends only on the lengths.

@@ -89,6 +89,33 @@ pub enum CryptoError {
         /// Longest message, in bytes.
         max: usize,
     },
+    /// Key wrap without padding takes whole blocks only.
+    #[error("AES-KW wraps keys of 16 or more bytes, in multiples of 8; AES-KWP wraps any")]
+    NotWholeBlocks,
+    /// The peer's public key is no key of this algorithm, or one that agrees with everybody.
+    #[error("the peer's public key is malformed, of another algorithm, or of small order")]
+    InvalidPeer,
+    /// The counter mode needs a uniform key, which an agreed secret is not.
+    #[error("agreed secrets are derived from by keyward or hkdf, not by the counter mode")]
+    KdfNotSupported,
+    /// Only RSA keys have a choice of OAEP hash.
+    #[error("{algorithm} keys take no OAEP hash")]
+    OaepNotSupported {
+        /// The key's algorithm.
+        algorithm: Algorithm,
+    },
+    /// Only ECDSA signatures have a choice of encoding.
+    #[error("{algorithm} signatures have one encoding only")]
+    EncodingNotSupported {
+        /// The key's algorithm.
+        algorithm: Algorithm,
+    },
+    /// This build uses the FIPS module only, and the module does not compute this.
+    #[error("{algorithm} is not in the FIPS module, and this build uses nothing else")]
+    NotInFipsModule {
+        /// The algorithm.
+        algorithm: Algorithm,
+    },
     /// A key cannot be wrapped when it has no bytes.
     #[error("the message is empty")]
     MessageEmpty,

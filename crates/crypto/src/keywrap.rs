@@ -1,7 +1,7 @@
-//! Keys that encrypt other keys, and AES key wrap with padding. Knows neither records nor where
+//! Keys that encrypt other keys, and AES key wrap. Knows neither records nor where
 //! a key-encryption key comes from.
 
-use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrapPadded};
+use aws_lc_rs::key_wrap::{AES_128, AES_256, AesKek, KeyWrap, KeyWrapPadded};
 use keyward_memory::Locked;
 use zeroize::Zeroizing;
 
@@ -69,7 +69,7 @@ impl Kek {
     /// # Errors
     /// As [`kwp_wrap`].
     pub fn wrap(&self, key: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        kwp_wrap(&*self.kwp_key()?, key)
+        kwp_wrap(self.kwp_key()?.as_slice(), key)
     }
 
     /// Undoes [`Kek::wrap`].
@@ -77,7 +77,7 @@ impl Kek {
     /// # Errors
     /// As [`kwp_unwrap`].
     pub fn unwrap(&self, wrapped: &[u8]) -> Result<SecretBytes, CryptoError> {
-        kwp_unwrap(&*self.kwp_key()?, wrapped)
+        kwp_unwrap(self.kwp_key()?.as_slice(), wrapped)
     }
 
     pub(crate) fn expose(&self) -> &[u8; KEK_LENGTH] {
@@ -91,22 +91,18 @@ impl Kek {
     }
 }
 
-/// AES-256 key wrap with padding (RFC 5649; KWP of NIST SP 800-38F).
+/// AES key wrap with padding (RFC 5649; KWP of NIST SP 800-38F) under a key of 16 or 32 bytes.
 ///
 /// # Errors
-/// [`CryptoError::MessageEmpty`], [`CryptoError::MessageTooLong`], [`CryptoError::EngineFailed`].
-pub fn kwp_wrap(kek: &[u8; KEK_LENGTH], key: &[u8]) -> Result<Vec<u8>, CryptoError> {
+/// [`CryptoError::MessageEmpty`], [`CryptoError::MessageTooLong`], [`CryptoError::InvalidKey`] for
+/// another length of the key-encryption key, [`CryptoError::EngineFailed`].
+pub fn kwp_wrap(kek: &[u8], key: &[u8]) -> Result<Vec<u8>, CryptoError> {
     if key.is_empty() {
         return Err(CryptoError::MessageEmpty);
     }
-    if key.len() > WRAP_LENGTH_MAX {
-        return Err(CryptoError::MessageTooLong {
-            max: WRAP_LENGTH_MAX,
-        });
-    }
-    let cipher = AesKek::new(&AES_256, kek).map_err(|_| CryptoError::EngineFailed)?;
+    within(key.len(), WRAP_LENGTH_MAX)?;
     let mut wrapped = vec![0; key.len() + 15];
-    let length = cipher
+    let length = cipher(kek)?
         .wrap_with_padding(key, &mut wrapped)
         .map_err(|_| CryptoError::EngineFailed)?
         .len();
@@ -118,22 +114,75 @@ pub fn kwp_wrap(kek: &[u8; KEK_LENGTH], key: &[u8]) -> Result<Vec<u8>, CryptoErr
 ///
 /// # Errors
 /// [`CryptoError::Truncated`] below 16 bytes, [`CryptoError::MessageTooLong`],
-/// [`CryptoError::AuthenticationFailed`] for another key or altered bytes.
-pub fn kwp_unwrap(kek: &[u8; KEK_LENGTH], wrapped: &[u8]) -> Result<SecretBytes, CryptoError> {
+/// [`CryptoError::InvalidKey`], [`CryptoError::AuthenticationFailed`] for another key or altered
+/// bytes.
+pub fn kwp_unwrap(kek: &[u8], wrapped: &[u8]) -> Result<SecretBytes, CryptoError> {
     if wrapped.len() < 16 {
         return Err(CryptoError::Truncated);
     }
-    if wrapped.len() > WRAP_LENGTH_MAX + 15 {
-        return Err(CryptoError::MessageTooLong {
-            max: WRAP_LENGTH_MAX + 15,
-        });
-    }
-    let cipher = AesKek::new(&AES_256, kek).map_err(|_| CryptoError::EngineFailed)?;
+    within(wrapped.len(), WRAP_LENGTH_MAX + 15)?;
     let mut key = SecretBytes::zeroed(wrapped.len());
-    let length = cipher
+    let length = cipher(kek)?
         .unwrap_with_padding(wrapped, key.expose_mut())
         .map_err(|_| CryptoError::AuthenticationFailed)?
         .len();
     key.shorten(length);
     Ok(key)
+}
+
+/// AES key wrap (RFC 3394; KW of NIST SP 800-38F) under a key of 16 or 32 bytes, of a key of two or
+/// more blocks of 8 bytes.
+///
+/// # Errors
+/// [`CryptoError::NotWholeBlocks`], [`CryptoError::MessageTooLong`], [`CryptoError::InvalidKey`],
+/// [`CryptoError::EngineFailed`].
+pub fn kw_wrap(kek: &[u8], key: &[u8]) -> Result<Vec<u8>, CryptoError> {
+    if key.len() < 16 || !key.len().is_multiple_of(8) {
+        return Err(CryptoError::NotWholeBlocks);
+    }
+    within(key.len(), WRAP_LENGTH_MAX)?;
+    let mut wrapped = vec![0; key.len() + 8];
+    let length = KeyWrap::wrap(cipher(kek)?, key, &mut wrapped)
+        .map_err(|_| CryptoError::EngineFailed)?
+        .len();
+    wrapped.truncate(length);
+    Ok(wrapped)
+}
+
+/// Undoes [`kw_wrap`].
+///
+/// # Errors
+/// [`CryptoError::Truncated`] below 24 bytes, [`CryptoError::MessageTooLong`],
+/// [`CryptoError::InvalidKey`], [`CryptoError::AuthenticationFailed`] for another key, altered
+/// bytes, or what is no whole number of blocks.
+pub fn kw_unwrap(kek: &[u8], wrapped: &[u8]) -> Result<SecretBytes, CryptoError> {
+    if wrapped.len() < 24 {
+        return Err(CryptoError::Truncated);
+    }
+    within(wrapped.len(), WRAP_LENGTH_MAX + 8)?;
+    if !wrapped.len().is_multiple_of(8) {
+        return Err(CryptoError::AuthenticationFailed);
+    }
+    let mut key = SecretBytes::zeroed(wrapped.len());
+    let length = KeyWrap::unwrap(cipher(kek)?, wrapped, key.expose_mut())
+        .map_err(|_| CryptoError::AuthenticationFailed)?
+        .len();
+    key.shorten(length);
+    Ok(key)
+}
+
+fn cipher(kek: &[u8]) -> Result<AesKek, CryptoError> {
+    let cipher = match kek.len() {
+        16 => &AES_128,
+        32 => &AES_256,
+        _ => return Err(CryptoError::InvalidKey),
+    };
+    AesKek::new(cipher, kek).map_err(|_| CryptoError::EngineFailed)
+}
+
+fn within(length: usize, max: usize) -> Result<(), CryptoError> {
+    if length > max {
+        return Err(CryptoError::MessageTooLong { max });
+    }
+    Ok(())
 }

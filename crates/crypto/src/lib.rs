@@ -9,8 +9,10 @@
 //! | name an algorithm, ask what it may do | [`algorithm`], [`usage`] |
 //! | make, import, store a key | [`material`] |
 //! | use a key | [`prepared`] |
+//! | seal to a public key | [`hybrid`] |
 //! | write a ciphertext as text | [`envelope`] |
 //! | protect a stored object | [`record`], [`keywrap`] |
+//! | take a key in, give one out | [`exchange`] |
 //! | split a secret among custodians | [`sharing`] |
 //!
 //! The formats are written down for other implementers in `docs/formats/`.
@@ -19,6 +21,8 @@ pub mod algorithm;
 pub mod digest;
 pub mod envelope;
 mod error;
+pub mod exchange;
+pub mod hybrid;
 pub mod keywrap;
 pub mod material;
 pub mod prepared;
@@ -31,8 +35,11 @@ pub mod usage;
 
 pub use algorithm::{Algorithm, AlgorithmInfo, Family};
 pub use error::CryptoError;
+pub use hybrid::{HybridPublic, HybridSecret};
 pub use material::KeyMaterial;
-pub use prepared::{Message, MessageContext, PreparedKey, SignatureScheme};
+pub use prepared::{
+    Derivation, Kdf, Message, MessageContext, PreparedKey, SignatureEncoding, SignatureScheme,
+};
 pub use random::{Random, SystemRandom};
 pub use secret::SecretBytes;
 pub use usage::{Usage, UsageSet};

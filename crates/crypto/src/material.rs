@@ -2,9 +2,9 @@
 //! [`crate::prepared`]; where the bytes are kept is nobody's here.
 //!
 //! Canonical secret encodings: raw bytes for symmetric keys; PKCS#8 version 1 DER (RFC 5208) for
-//! RSA, ECDSA, Ed25519 and ML-DSA (there with the 32-byte seed inside, RFC 9881); the expanded
-//! 2,400-byte decapsulation key of FIPS 203 for ML-KEM-768. Public keys are
-//! `SubjectPublicKeyInfo` DER (RFC 5280; RFC 9935 for ML-KEM).
+//! RSA, ECDSA, ECDH, Ed25519, X25519 and ML-DSA (there with the 32-byte seed inside, RFC 9881); the
+//! expanded decapsulation key of FIPS 203 for ML-KEM; the 32-byte seed for the hybrid. Public keys
+//! are `SubjectPublicKeyInfo` DER (RFC 5280; RFC 9935 for ML-KEM).
 
 use zeroize::Zeroizing;
 
@@ -15,6 +15,8 @@ use crate::random::{self, Random};
 use crate::secret::SecretBytes;
 
 pub(crate) mod asymmetric;
+pub(crate) mod exchange;
+pub(crate) mod ml_kem;
 
 /// Layout of [`KeyMaterial::encode`].
 const FORMAT: u8 = 1;
@@ -34,8 +36,10 @@ impl KeyMaterial {
     /// the library, which alone knows how to test them.
     ///
     /// # Errors
-    /// [`CryptoError::RandomFailed`], [`CryptoError::EngineFailed`].
+    /// [`CryptoError::RandomFailed`], [`CryptoError::EngineFailed`],
+    /// [`CryptoError::NotInFipsModule`].
     pub fn generate(algorithm: Algorithm, random: &dyn Random) -> Result<Self, CryptoError> {
+        algorithm.ensure_available()?;
         if let Some((length, _)) = symmetric_lengths(algorithm) {
             let secret = random::secret(random, length)?;
             return Ok(Self {
@@ -44,7 +48,7 @@ impl KeyMaterial {
                 public: None,
             });
         }
-        let (secret, public) = asymmetric::generate(algorithm)?;
+        let (secret, public) = asymmetric::generate(algorithm, random)?;
         Ok(Self {
             algorithm,
             secret,
@@ -56,8 +60,9 @@ impl KeyMaterial {
     /// It is parsed and checked, and tried once if that is what checking takes.
     ///
     /// # Errors
-    /// [`CryptoError::InvalidKey`].
+    /// [`CryptoError::InvalidKey`], [`CryptoError::NotInFipsModule`].
     pub fn import(algorithm: Algorithm, secret: &SecretBytes) -> Result<Self, CryptoError> {
+        algorithm.ensure_available()?;
         if let Some((min, max)) = symmetric_lengths(algorithm) {
             if !(min..=max).contains(&secret.len()) {
                 return Err(CryptoError::InvalidKey);
@@ -76,6 +81,26 @@ impl KeyMaterial {
         })
     }
 
+    /// A key of which only the public half is known: `SubjectPublicKeyInfo` DER, checked before.
+    /// It is stored like any other, with no secret in it.
+    ///
+    /// # Errors
+    /// [`CryptoError::InvalidKey`] for symmetric algorithms and for what the library does not
+    /// parse.
+    pub fn from_public(algorithm: Algorithm, public: &[u8]) -> Result<Self, CryptoError> {
+        crate::prepared::PreparedKey::from_public(algorithm, public)?;
+        Ok(Self {
+            algorithm,
+            secret: SecretBytes::zeroed(0),
+            public: Some(public.to_vec()),
+        })
+    }
+
+    /// Whether only the public half is here.
+    pub fn is_public_only(&self) -> bool {
+        self.public.is_some() && self.secret.is_empty()
+    }
+
     /// The algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
@@ -92,7 +117,8 @@ impl KeyMaterial {
     }
 
     /// The bytes to store: `format(1) ‖ algorithm code(2) ‖ secret length(4) ‖ secret ‖ public
-    /// length(4) ‖ public`, numbers big endian.
+    /// length(4) ‖ public`, numbers big endian. A key of which only the public half is known has
+    /// a secret of no bytes.
     pub fn encode(&self) -> SecretBytes {
         let public = self.public.as_deref().unwrap_or_default();
         let code = self.algorithm.info().code.to_be_bytes();
@@ -158,7 +184,7 @@ impl KeyMaterial {
 
     /// 32 bytes that identify the key and may be shown. Asymmetric: SHA-256 of the public key's
     /// DER. Symmetric: HKDF-SHA-256(key, salt = `keyward/fingerprint/1`, info = algorithm name),
-    /// from which nothing follows about a 256-bit key, and which no use of the key can produce.
+    /// from which nothing follows about a key of 128 bits or more, and which no use of the key can produce.
     pub fn fingerprint(&self) -> [u8; 32] {
         if let Some(public) = &self.public {
             return sha256(public);
@@ -180,10 +206,10 @@ impl KeyMaterial {
 /// Shortest (and generated) and longest secret of a symmetric algorithm, in bytes; `None` for
 /// asymmetric ones.
 fn symmetric_lengths(algorithm: Algorithm) -> Option<(usize, usize)> {
+    let size = algorithm.info().size_bits as usize / 8;
     match (algorithm.info().family, algorithm) {
-        (Family::Aead | Family::KeyWrap, _) => Some((32, 32)),
-        (Family::Mac, Algorithm::HmacSha512) => Some((64, 64)),
-        (Family::Mac, _) => Some((32, 64)),
+        (_, Algorithm::HmacSha256 | Algorithm::HmacSha384) => Some((size, 64)),
+        (Family::Aead | Family::KeyWrap | Family::Mac, _) => Some((size, size)),
         _ => None,
     }
 }

@@ -5,22 +5,21 @@
 //! |---|---|
 //! | `context` | what is authenticated beside a message |
 //! | `commit` | the default construction, the hot path |
-//! | `nonce` | plain AES-256-GCM and ChaCha20-Poly1305 |
+//! | `nonce` | plain AES-GCM, ChaCha20-Poly1305 and AES-GCM-SIV |
+//! | `xaes`, `convergent` | XAES-256-GCM; deterministic AES-GCM-SIV |
 //! | `rsa` | OAEP |
-//! | `scheme`, `sign` | signatures |
+//! | `derive` | keys from keys, and agreement |
+//! | `scheme`, `sign`, `encoding` | signatures |
+//! | `inner` | what each kind of key is made of |
 //! | `raw` | the bare primitives, for formats of other systems |
 
-use aws_lc_rs::aead::{AES_256_GCM, CHACHA20_POLY1305, LessSafeKey, UnboundKey};
-use aws_lc_rs::hmac;
-use aws_lc_rs::kem::{Ciphertext, DecapsulationKey, EncapsulationKey, ML_KEM_768};
-use keyward_memory::Locked;
+use aws_lc_rs::kem::Ciphertext;
+use aws_lc_rs::{cmac, hmac};
 
-use crate::algorithm::{Algorithm, Family};
-use crate::digest::{hkdf_expand_sha256, hkdf_expand_sha512};
+use crate::algorithm::Algorithm;
+use crate::digest::Hash;
 use crate::error::CryptoError;
-use crate::keywrap::{kwp_unwrap, kwp_wrap};
 use crate::material::KeyMaterial;
-use crate::material::asymmetric::{self, Pair};
 use crate::random::Random;
 use crate::secret::{SecretBytes, scrubbed};
 use crate::suite::{Content, Suite};
@@ -28,24 +27,31 @@ use crate::usage::Usage;
 
 mod commit;
 mod context;
+mod convergent;
+mod derive;
+mod encoding;
+mod inner;
 mod nonce;
 mod raw;
 mod rsa;
 mod scheme;
 mod sign;
+mod xaes;
 
 pub use context::{CONTEXT_LENGTH_MAX, MessageContext, encode_context};
+pub use derive::{
+    AgreedSecret, DERIVED_LENGTH_MAX, DERIVED_LENGTH_MIN, Derivation, Kdf, UnknownKdf,
+};
+pub use encoding::{SignatureEncoding, UnknownEncoding};
+use inner::Inner;
 pub use raw::NONCE_LENGTH;
 pub use scheme::{Message, SignatureScheme, UnknownScheme};
+pub use xaes::XAES_NONCE_LENGTH;
 
 /// Longest message that is sealed or signed in one call, in bytes: 64 MiB.
 pub const MESSAGE_LENGTH_MAX: usize = 64 << 20;
-/// Shortest derived key, in bytes.
-pub const DERIVED_LENGTH_MIN: usize = 16;
-/// Longest derived key, in bytes (255 blocks of SHA-256).
-pub const DERIVED_LENGTH_MAX: usize = 8160;
-
-const DERIVE_INFO: &[u8] = b"keyward/derive/1";
+/// The HPKE info of messages sealed by hybrid keys; key, version and context are in the aad.
+const HYBRID_INFO: &[u8] = b"keyward/msg/1";
 
 /// A key ready for use, by many threads at once. Its secrets are wiped when it is dropped: ours
 /// by us, those inside AWS-LC objects by AWS-LC.
@@ -54,74 +60,34 @@ pub struct PreparedKey {
     inner: Inner,
 }
 
-enum Inner {
-    Commit(Locked<[u8; 32]>),
-    Aead(Box<LessSafeKey>),
-    KeyWrap(Locked<[u8; 32]>),
-    Mac {
-        key: Locked<hmac::Key>,
-        secret: SecretBytes,
-    },
-    Rsa(Box<rsa::RsaKey>),
-    Signature(Box<sign::SignatureKey>),
-    Kem {
-        private: Option<DecapsulationKey>,
-        public: EncapsulationKey,
-    },
-}
-
 impl PreparedKey {
     /// Parses the key wholly, and checks that a stored public half belongs to it.
     ///
     /// # Errors
-    /// [`CryptoError::InvalidKey`], [`CryptoError::EngineFailed`].
+    /// [`CryptoError::InvalidKey`], [`CryptoError::EngineFailed`],
+    /// [`CryptoError::NotInFipsModule`].
     pub fn new(material: &KeyMaterial) -> Result<Self, CryptoError> {
         let algorithm = material.algorithm();
-        let secret = material.secret().expose();
-        if !algorithm.info().is_asymmetric() {
-            return Ok(Self {
-                algorithm,
-                inner: symmetric(algorithm, secret)?,
-            });
-        }
-        let pair = asymmetric::parse(algorithm, secret)?;
-        let public = asymmetric::public_der(&pair)?;
-        if material.public() != Some(&public[..]) {
-            return Err(CryptoError::InvalidKey);
-        }
-        let inner = match pair {
-            Pair::Rsa(pair) => Inner::Rsa(Box::new(rsa::RsaKey::new(pair, secret, public)?)),
-            Pair::MlKem(key) => Inner::Kem {
-                private: Some(key),
-                public: kem_public(&public)?,
-            },
-            pair => Inner::Signature(Box::new(sign::SignatureKey::new(
-                algorithm,
-                Some(pair),
-                &public,
-            )?)),
-        };
-        Ok(Self { algorithm, inner })
+        algorithm.ensure_available()?;
+        Ok(Self {
+            algorithm,
+            inner: Inner::new(material)?,
+        })
     }
 
-    /// A key of which only the public half is known: it verifies, encapsulates, and encrypts
-    /// (RSA). `public` is `SubjectPublicKeyInfo` DER; raw bytes pass for ML-KEM.
+    /// A key of which only the public half is known: it verifies, encapsulates, and encrypts (RSA,
+    /// hybrid); for key agreement it is only checked. `public` is `SubjectPublicKeyInfo` DER; raw
+    /// bytes pass for ML-KEM, the hybrid and key agreement.
     ///
     /// # Errors
-    /// [`CryptoError::InvalidKey`], also for symmetric algorithms.
+    /// [`CryptoError::InvalidKey`], also for symmetric algorithms;
+    /// [`CryptoError::NotInFipsModule`].
     pub fn from_public(algorithm: Algorithm, public: &[u8]) -> Result<Self, CryptoError> {
-        let inner = match algorithm.info().family {
-            Family::Rsa => Inner::Rsa(Box::new(rsa::RsaKey::from_public(algorithm, public)?)),
-            Family::Kem => Inner::Kem {
-                private: None,
-                public: kem_public(public)?,
-            },
-            Family::EllipticCurve | Family::LatticeSignature => {
-                Inner::Signature(Box::new(sign::SignatureKey::new(algorithm, None, public)?))
-            }
-            Family::Aead | Family::Mac | Family::KeyWrap => return Err(CryptoError::InvalidKey),
-        };
-        Ok(Self { algorithm, inner })
+        algorithm.ensure_available()?;
+        Ok(Self {
+            algorithm,
+            inner: Inner::from_public(algorithm, public)?,
+        })
     }
 
     /// The algorithm.
@@ -141,7 +107,23 @@ impl PreparedKey {
         plaintext: &[u8],
         random: &dyn Random,
     ) -> Result<Vec<u8>, CryptoError> {
-        self.seal(Content::Data, Usage::Encrypt, context, plaintext, random)
+        self.encrypt_with(None, context, plaintext, random)
+    }
+
+    /// Encrypts data like [`PreparedKey::encrypt`], by RSA-OAEP with another hash than SHA-256 if
+    /// one is given. Decryption finds the hash in the suite byte.
+    ///
+    /// # Errors
+    /// As [`PreparedKey::encrypt`]; [`CryptoError::OaepNotSupported`].
+    pub fn encrypt_with(
+        &self,
+        oaep: Option<Hash>,
+        context: &MessageContext<'_>,
+        plaintext: &[u8],
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, CryptoError> {
+        let suite = self.sealing_suite(Content::Data, Usage::Encrypt, oaep)?;
+        self.seal(suite, Usage::Encrypt, context, plaintext, random)
     }
 
     /// Undoes [`PreparedKey::encrypt`].
@@ -159,17 +141,34 @@ impl PreparedKey {
     }
 
     /// Encrypts another key. Like [`PreparedKey::encrypt`] under a suite of its own, so that a
-    /// wrapped key can never be decrypted as data. AES-KWP knows no context: it must be empty.
+    /// wrapped key can never be decrypted as data. AES-KW and AES-KWP know no context: it must be empty.
     ///
     /// # Errors
-    /// As [`PreparedKey::encrypt`]; [`CryptoError::MessageEmpty`] for AES-KWP.
+    /// As [`PreparedKey::encrypt`]; [`CryptoError::MessageEmpty`] for AES-KWP,
+    /// [`CryptoError::NotWholeBlocks`] for AES-KW.
     pub fn wrap_key(
         &self,
         context: &MessageContext<'_>,
         key: &[u8],
         random: &dyn Random,
     ) -> Result<Vec<u8>, CryptoError> {
-        self.seal(Content::Key, Usage::Wrap, context, key, random)
+        self.wrap_key_with(None, context, key, random)
+    }
+
+    /// Encrypts another key like [`PreparedKey::wrap_key`], by RSA-OAEP with another hash than
+    /// SHA-256 if one is given.
+    ///
+    /// # Errors
+    /// As [`PreparedKey::wrap_key`]; [`CryptoError::OaepNotSupported`].
+    pub fn wrap_key_with(
+        &self,
+        oaep: Option<Hash>,
+        context: &MessageContext<'_>,
+        key: &[u8],
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, CryptoError> {
+        let suite = self.sealing_suite(Content::Key, Usage::Wrap, oaep)?;
+        self.seal(suite, Usage::Wrap, context, key, random)
     }
 
     /// Undoes [`PreparedKey::wrap_key`].
@@ -196,10 +195,27 @@ impl PreparedKey {
         scheme: SignatureScheme,
         message: Message<'_>,
     ) -> Result<Vec<u8>, CryptoError> {
+        self.sign_encoded(scheme, SignatureEncoding::Der, message)
+    }
+
+    /// Signs like [`PreparedKey::sign`], in this encoding.
+    ///
+    /// # Errors
+    /// As [`PreparedKey::sign`]; [`CryptoError::EncodingNotSupported`] for raw signatures of other
+    /// keys than ECDSA's.
+    pub fn sign_encoded(
+        &self,
+        scheme: SignatureScheme,
+        encoding: SignatureEncoding,
+        message: Message<'_>,
+    ) -> Result<Vec<u8>, CryptoError> {
         message.check(self.algorithm, scheme, Usage::Sign)?;
         match &self.inner {
-            Inner::Rsa(key) => key.sign(scheme, message),
-            Inner::Signature(key) => key.sign(scheme, message),
+            Inner::Rsa(key) => {
+                self.require_der(encoding)?;
+                key.sign(scheme, message)
+            }
+            Inner::Signature(key) => key.sign(scheme, encoding, message),
             _ => Err(self.unsupported(Usage::Sign)),
         }
     }
@@ -214,10 +230,27 @@ impl PreparedKey {
         message: Message<'_>,
         signature: &[u8],
     ) -> Result<(), CryptoError> {
+        self.verify_encoded(scheme, SignatureEncoding::Der, message, signature)
+    }
+
+    /// Checks a signature in this encoding.
+    ///
+    /// # Errors
+    /// As [`PreparedKey::verify`]; [`CryptoError::EncodingNotSupported`].
+    pub fn verify_encoded(
+        &self,
+        scheme: SignatureScheme,
+        encoding: SignatureEncoding,
+        message: Message<'_>,
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
         message.check(self.algorithm, scheme, Usage::Verify)?;
         match &self.inner {
-            Inner::Rsa(key) => key.verify(scheme, message, signature),
-            Inner::Signature(key) => key.verify(scheme, message, signature),
+            Inner::Rsa(key) => {
+                self.require_der(encoding)?;
+                key.verify(scheme, message, signature)
+            }
+            Inner::Signature(key) => key.verify(scheme, encoding, message, signature),
             _ => Err(self.unsupported(Usage::Verify)),
         }
     }
@@ -227,8 +260,15 @@ impl PreparedKey {
     /// # Errors
     /// [`CryptoError::UnsupportedUsage`], [`CryptoError::MessageTooLong`].
     pub fn mac(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        let key = self.mac_key(Usage::Mac, message)?;
-        Ok(hmac::sign(key, message).as_ref().to_vec())
+        limit(message)?;
+        match &self.inner {
+            Inner::Mac { key, .. } => Ok(hmac::sign(key, message).as_ref().to_vec()),
+            Inner::Cmac(key) => {
+                let tag = cmac::sign(key, message).map_err(|_| CryptoError::EngineFailed)?;
+                Ok(tag.as_ref().to_vec())
+            }
+            _ => Err(self.unsupported(Usage::Mac)),
+        }
     }
 
     /// Checks a message authentication code in constant time; truncated codes do not pass.
@@ -237,51 +277,13 @@ impl PreparedKey {
     /// [`CryptoError::InvalidSignature`], [`CryptoError::UnsupportedUsage`],
     /// [`CryptoError::MessageTooLong`].
     pub fn verify_mac(&self, message: &[u8], tag: &[u8]) -> Result<(), CryptoError> {
-        let key = self.mac_key(Usage::VerifyMac, message)?;
-        hmac::verify(key, message, tag).map_err(|_| CryptoError::InvalidSignature)
-    }
-
-    /// Derives `length` bytes: HKDF-Expand (RFC 5869) with this key as pseudorandom key and the
-    /// hash of its algorithm; info = `keyward/derive/1` ‖ length(4) ‖ label length(4) ‖ label ‖
-    /// context length(4) ‖ context, so that another label, context or length gives independent
-    /// bytes.
-    ///
-    /// # Errors
-    /// [`CryptoError::LengthOutOfRange`], [`CryptoError::ContextTooLong`],
-    /// [`CryptoError::UnsupportedUsage`].
-    pub fn derive(
-        &self,
-        label: &[u8],
-        context: &[u8],
-        length: usize,
-    ) -> Result<SecretBytes, CryptoError> {
-        let Inner::Mac { secret, .. } = &self.inner else {
-            return Err(self.unsupported(Usage::Derive));
-        };
-        if !(DERIVED_LENGTH_MIN..=DERIVED_LENGTH_MAX).contains(&length) {
-            return Err(CryptoError::LengthOutOfRange {
-                min: DERIVED_LENGTH_MIN,
-                max: DERIVED_LENGTH_MAX,
-            });
+        limit(message)?;
+        match &self.inner {
+            Inner::Mac { key, .. } => hmac::verify(key, message, tag),
+            Inner::Cmac(key) => cmac::verify(key, message, tag),
+            _ => return Err(self.unsupported(Usage::VerifyMac)),
         }
-        if label.len() + context.len() > CONTEXT_LENGTH_MAX {
-            return Err(CryptoError::ContextTooLong {
-                max: CONTEXT_LENGTH_MAX,
-            });
-        }
-        let mut info = Vec::with_capacity(DERIVE_INFO.len() + 12 + label.len() + context.len());
-        info.extend_from_slice(DERIVE_INFO);
-        info.extend_from_slice(&(length as u32).to_be_bytes());
-        for part in [label, context] {
-            info.extend_from_slice(&(part.len() as u32).to_be_bytes());
-            info.extend_from_slice(part);
-        }
-        let mut out = SecretBytes::zeroed(length);
-        match self.algorithm {
-            Algorithm::HmacSha512 => hkdf_expand_sha512(secret.expose(), &info, out.expose_mut())?,
-            _ => hkdf_expand_sha256(secret.expose(), &info, out.expose_mut())?,
-        }
-        Ok(out)
+        .map_err(|_| CryptoError::InvalidSignature)
     }
 
     /// Makes a shared secret of 32 bytes: the encapsulated key to send, and the secret.
@@ -321,37 +323,34 @@ impl PreparedKey {
 
     /// An estimate of the memory the key takes, in bytes, for a cache to count.
     pub fn resident_bytes(&self) -> usize {
-        let heap = match &self.inner {
-            Inner::Commit(_) | Inner::KeyWrap(_) => 32,
-            Inner::Aead(_) => 640,
-            Inner::Mac { secret, .. } => 768 + secret.len(),
-            // Modulus-sized numbers with Montgomery forms, for signing, verifying, encrypting.
-            Inner::Rsa(_) => 4096 + self.algorithm.info().size_bits as usize * 2,
-            Inner::Signature(_) if self.algorithm == Algorithm::MlDsa65 => 14_000,
-            Inner::Signature(_) => 1_500,
-            Inner::Kem { .. } => 6_500,
-        };
-        size_of::<Self>() + heap
+        size_of::<Self>() + self.inner.heap_bytes(self.algorithm)
     }
 
     fn seal(
         &self,
-        inside: Content,
+        suite: Suite,
         usage: Usage,
         context: &MessageContext<'_>,
         plaintext: &[u8],
         random: &dyn Random,
     ) -> Result<Vec<u8>, CryptoError> {
-        let suite = self.suite(inside, usage)?;
         limit(plaintext)?;
         match &self.inner {
             Inner::Commit(key) => commit::seal(key, suite, context, plaintext, random),
             Inner::Aead(key) => nonce::seal(key, suite, context, plaintext, random),
+            Inner::Xaes(key) => xaes::seal(key, suite, context, plaintext, random),
+            Inner::Convergent(key) => key.seal(suite, context, plaintext),
             Inner::Rsa(key) => key.seal(suite, context, plaintext),
+            Inner::Hybrid { public, .. } => {
+                let aad = context.associated_data(suite)?;
+                let mut sealed = public.seal(HYBRID_INFO, aad.as_ref(), plaintext, random)?;
+                sealed.insert(0, suite.byte());
+                Ok(sealed)
+            }
             Inner::KeyWrap(key) => {
                 context.require_empty()?;
                 // The cipher's key schedule, which begins with the key, is built on the stack.
-                let mut sealed = scrubbed(|| kwp_wrap(key, plaintext))?;
+                let mut sealed = scrubbed(|| key.wrap(plaintext))?;
                 sealed.insert(0, suite.byte());
                 Ok(sealed)
             }
@@ -366,22 +365,29 @@ impl PreparedKey {
         context: &MessageContext<'_>,
         sealed: &[u8],
     ) -> Result<SecretBytes, CryptoError> {
-        let suite = self.suite(inside, usage)?;
+        let usual = self.suite(inside, usage)?;
         let (&byte, body) = sealed.split_first().ok_or(CryptoError::Truncated)?;
-        if byte != suite.byte() {
-            let found = Suite::from_byte(byte)?.byte();
+        let suite = Suite::from_byte(byte)?;
+        if suite.content() != inside || !suite.fits(self.algorithm) {
             return Err(CryptoError::WrongSuite {
-                expected: suite.byte(),
-                found,
+                expected: usual.byte(),
+                found: byte,
             });
         }
         match &self.inner {
             Inner::Commit(key) => commit::open(key, suite, context, body),
             Inner::Aead(key) => nonce::open(key, suite, context, body),
+            Inner::Xaes(key) => xaes::open(key, suite, context, body),
+            Inner::Convergent(key) => key.open(suite, context, body),
             Inner::Rsa(key) => key.open(suite, context, body),
+            Inner::Hybrid { private, .. } => {
+                let private = private.as_ref().ok_or(CryptoError::PublicOnly)?;
+                let aad = context.associated_data(suite)?;
+                private.open(HYBRID_INFO, aad.as_ref(), body)
+            }
             Inner::KeyWrap(key) => {
                 context.require_empty()?;
-                scrubbed(|| kwp_unwrap(key, body))
+                scrubbed(|| key.unwrap(body))
             }
             _ => Err(self.unsupported(usage)),
         }
@@ -391,11 +397,28 @@ impl PreparedKey {
         Suite::of(self.algorithm, inside).ok_or_else(|| self.unsupported(usage))
     }
 
-    fn mac_key(&self, usage: Usage, message: &[u8]) -> Result<&hmac::Key, CryptoError> {
-        limit(message)?;
-        match &self.inner {
-            Inner::Mac { key, .. } => Ok(key),
-            _ => Err(self.unsupported(usage)),
+    fn sealing_suite(
+        &self,
+        inside: Content,
+        usage: Usage,
+        oaep: Option<Hash>,
+    ) -> Result<Suite, CryptoError> {
+        let usual = self.suite(inside, usage)?;
+        match oaep {
+            None => Ok(usual),
+            Some(hash) if usual.oaep_hash().is_some() => Ok(Suite::with_oaep(hash, inside)),
+            Some(_) => Err(CryptoError::OaepNotSupported {
+                algorithm: self.algorithm,
+            }),
+        }
+    }
+
+    fn require_der(&self, encoding: SignatureEncoding) -> Result<(), CryptoError> {
+        match encoding {
+            SignatureEncoding::Der => Ok(()),
+            SignatureEncoding::Raw => Err(CryptoError::EncodingNotSupported {
+                algorithm: self.algorithm,
+            }),
         }
     }
 
@@ -414,43 +437,4 @@ fn limit(message: &[u8]) -> Result<(), CryptoError> {
         });
     }
     Ok(())
-}
-
-fn symmetric(algorithm: Algorithm, secret: &[u8]) -> Result<Inner, CryptoError> {
-    let key = || {
-        let bytes: Result<&[u8; 32], _> = secret.try_into();
-        bytes.map(Locked::copy_of)
-    };
-    let invalid = |_| CryptoError::InvalidKey;
-    Ok(match algorithm {
-        Algorithm::Aes256GcmCommit => Inner::Commit(key().map_err(invalid)?),
-        Algorithm::Aes256Kwp => Inner::KeyWrap(key().map_err(invalid)?),
-        Algorithm::HmacSha256 | Algorithm::HmacSha512 => {
-            let hash = match algorithm {
-                Algorithm::HmacSha512 => hmac::HMAC_SHA512,
-                _ => hmac::HMAC_SHA256,
-            };
-            Inner::Mac {
-                key: Locked::new(hmac::Key::new(hash, secret)),
-                secret: SecretBytes::copy_from(secret),
-            }
-        }
-        Algorithm::Aes256Gcm | Algorithm::ChaCha20Poly1305 => {
-            let cipher = match algorithm {
-                Algorithm::Aes256Gcm => &AES_256_GCM,
-                _ => &CHACHA20_POLY1305,
-            };
-            let key = UnboundKey::new(cipher, secret).map_err(|_| CryptoError::InvalidKey)?;
-            Inner::Aead(Box::new(LessSafeKey::new(key)))
-        }
-        _ => return Err(CryptoError::InvalidKey),
-    })
-}
-
-fn kem_public(public: &[u8]) -> Result<EncapsulationKey, CryptoError> {
-    let raw = asymmetric::ml_kem_raw_public(public)?;
-    let key = EncapsulationKey::new(&ML_KEM_768, raw).map_err(|_| CryptoError::InvalidKey)?;
-    // Parsing checks the length only; encapsulation checks the modulus (FIPS 203, section 7.2).
-    key.encapsulate().map_err(|_| CryptoError::InvalidKey)?;
-    Ok(key)
 }

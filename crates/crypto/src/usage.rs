@@ -32,12 +32,14 @@ pub enum Usage {
     Encapsulate,
     /// Undo `Encapsulate`.
     Decapsulate,
+    /// Agree on a key with the holder of another key pair.
+    Agree,
 }
 
 /// A name that is no usage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "unknown usage; the usages are encrypt, decrypt, sign, verify, mac, verify_mac, wrap, unwrap, data_key, derive, encapsulate, decapsulate"
+    "unknown usage; the usages are encrypt, decrypt, sign, verify, mac, verify_mac, wrap, unwrap, data_key, derive, encapsulate, decapsulate, agree"
 )]
 pub struct UnknownUsage;
 
@@ -56,6 +58,7 @@ impl Usage {
         Self::Derive,
         Self::Encapsulate,
         Self::Decapsulate,
+        Self::Agree,
     ];
 
     /// The canonical name, in snake case.
@@ -73,6 +76,7 @@ impl Usage {
             Self::Derive => "derive",
             Self::Encapsulate => "encapsulate",
             Self::Decapsulate => "decapsulate",
+            Self::Agree => "agree",
         }
     }
 

@@ -181,8 +181,9 @@ impl Call {
         if self.segment("class").is_some() {
             return Ok(KeyRef::Class(self.at("class")?));
         }
-        // `…/keys/batch` takes POST for many keys; otherwise it is a key of that name.
-        let text = self.segment("key").unwrap_or("batch");
+        // `…/keys/batch` and `…/keys/import` take POST; otherwise they are keys of those names.
+        let last = self.path().rsplit('/').next().unwrap_or_default();
+        let text = self.segment("key").unwrap_or(last);
         reference::key(text, self.deployment(), tenant)
     }
 

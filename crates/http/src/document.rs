@@ -299,6 +299,25 @@ impl Endpoint {
         self
     }
 
+    /// Answers 200 with a value, or with one of these media types if that was asked for.
+    #[must_use]
+    pub fn answers_or<T: ToSchema>(mut self, description: &str, others: &[(&str, Type)]) -> Self {
+        let content = ContentBuilder::new()
+            .schema(Some(self.refer::<T>()))
+            .build();
+        let mut response = with_correlation_id(ResponseBuilder::new().description(description))
+            .content("application/json", content);
+        for (media_type, schema) in others {
+            let schema = ObjectBuilder::new()
+                .schema_type(SchemaType::new(schema.clone()))
+                .build();
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            response = response.content(*media_type, content);
+        }
+        self.operation = self.operation.response("200", response.build());
+        self
+    }
+
     fn success<T: ToSchema>(mut self, status: &str, description: &str, headers: &[&str]) -> Self {
         let content = ContentBuilder::new()
             .schema(Some(self.refer::<T>()))

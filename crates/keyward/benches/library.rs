@@ -127,6 +127,7 @@ impl Place {
     async fn encrypt(&self) {
         let item = UseItem::Encrypt {
             plaintext: SecretBytes::new(vec![0x5a; 64]),
+            oaep: None,
             context: BTreeMap::new(),
             version: None,
         };

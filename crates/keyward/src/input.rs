@@ -51,6 +51,14 @@ pub fn line_of_file(path: &Path) -> Result<Zeroizing<String>, Failure> {
     .read_line()
 }
 
+/// Reads everything from a file.
+pub fn bytes_of_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    Source {
+        source_file: Some(path.to_owned()),
+    }
+    .read()
+}
+
 fn one_line(bytes: &[u8]) -> Result<Zeroizing<String>, Failure> {
     std::str::from_utf8(bytes)
         .map(|text| Zeroizing::new(text.trim().to_owned()))

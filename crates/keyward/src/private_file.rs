@@ -68,16 +68,29 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>, PrivateFileError> {
     ))
 }
 
+/// Writes a secret file whole or not at all, mode 0600, where nothing is yet.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
+    let draft = draft_of(path);
+    // A second name for the draft, which the system refuses to give if it is taken.
+    let written = write_draft(&draft, bytes).and_then(|()| fs::hard_link(&draft, path));
+    let _ = fs::remove_file(&draft);
+    written.map_err(io_error(path))
+}
+
 /// Writes a secret file whole or not at all, mode 0600, replacing what was there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".new-{}", std::process::id()));
-    let draft = path.with_file_name(name);
+    let draft = draft_of(path);
     let written = write_draft(&draft, bytes).and_then(|()| fs::rename(&draft, path));
     if written.is_err() {
         let _ = fs::remove_file(&draft);
     }
     written.map_err(io_error(path))
+}
+
+fn draft_of(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".new-{}", std::process::id()));
+    path.with_file_name(name)
 }
 
 fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -130,6 +143,18 @@ mod tests {
         write(&path, b"second\n").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(*read_text(&path).unwrap(), "second");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_is_there_is_not_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key");
+        write_new(&path, b"first").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        let refused = write_new(&path, b"second").unwrap_err();
+        assert!(refused.to_string().contains("exists"), "{refused}");
+        assert_eq!(*read_text(&path).unwrap(), "first");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 

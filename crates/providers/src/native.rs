@@ -7,19 +7,22 @@
 
 mod cache;
 mod call;
+mod exchange;
 mod fault;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use keyward_core::ids::{KeyId, RecordId};
+use keyward_core::ids::{ImportKeyId, KeyId, RecordId, TenantId};
 use keyward_core::noun::key::ProviderKind;
 use keyward_core::noun::tenant::Digest;
 use keyward_core::port::key_provider::{
-    CryptoAnswer, CryptoCall, KeyProvider, MaterialRef, MaterialSpec, NewMaterial, ProviderError,
+    CryptoAnswer, CryptoCall, ExportTo, ImportKeyRef, ImportSource, KeyProvider, MaterialRef,
+    MaterialSpec, NewImportKey, NewMaterial, ProviderError,
 };
 use keyward_core::port::storage::{NewRecord, SecureStorage, StorageError};
 use keyward_core::time::Clock;
+use keyward_crypto::exchange::WrapMethod;
 use keyward_crypto::record::{RecordError, RecordKind, RecordLabel};
 use keyward_crypto::{Family, KeyMaterial, PreparedKey, Random};
 
@@ -75,19 +78,21 @@ impl NativeProvider {
         loaded
     }
 
-    /// Opens exactly the record that the reference names, as what it should be.
+    /// The key that the reference names, ready for use.
     async fn open(&self, material: &MaterialRef) -> Result<Arc<PreparedKey>, ProviderError> {
+        let stored = self.open_material(material).await?;
+        Ok(Arc::new(PreparedKey::new(&stored).map_err(no_key)?))
+    }
+
+    /// Opens exactly the record that the reference names, as what it should be.
+    async fn open_material(&self, material: &MaterialRef) -> Result<KeyMaterial, ProviderError> {
         let label = label(&material.spec, record_id(material)?);
         let opened = self
             .storage
             .open(&label, material.record_digest.as_ref())
             .await;
         let opened = opened.map_err(storage_fault)?;
-        // It authenticated, and if it still is no key, that is not the caller's doing.
-        let no_key = |_| damaged(RecordError::Malformed);
-        let stored =
-            KeyMaterial::decode(material.spec.algorithm, &opened.payload).map_err(no_key)?;
-        Ok(Arc::new(PreparedKey::new(&stored).map_err(no_key)?))
+        KeyMaterial::decode(material.spec.algorithm, &opened.payload).map_err(no_key)
     }
 
     /// Runs a call that would hold up other requests of this thread.
@@ -115,30 +120,39 @@ impl KeyProvider for NativeProvider {
 
     async fn generate(&self, specs: &[MaterialSpec]) -> Result<Vec<NewMaterial>, ProviderError> {
         let materials = generate_all(specs, &self.random).await?;
-        let mut records = Vec::with_capacity(specs.len());
-        let mut made = Vec::with_capacity(specs.len());
-        for (spec, material) in specs.iter().zip(materials) {
-            let id = self.fresh_record_id()?;
-            let public_key = material.public().map(<[u8]>::to_vec);
-            made.push(NewMaterial {
-                provider_key_id: id.to_string(),
-                region: None,
-                endpoint: None,
-                record_digest: None,
-                fingerprint: Digest(material.fingerprint()),
-                public_key: public_key.clone(),
-            });
-            records.push(NewRecord {
-                label: label(spec, id),
-                metadata: public_key.unwrap_or_default(),
-                payload: material.encode(),
-            });
-        }
-        let digests = self.storage.store(records).await.map_err(storage_fault)?;
-        for (made, digest) in made.iter_mut().zip(digests) {
-            made.record_digest = Some(digest);
-        }
-        Ok(made)
+        self.store(specs, materials).await
+    }
+
+    async fn make_import_key(
+        &self,
+        tenant: TenantId,
+        id: ImportKeyId,
+        method: WrapMethod,
+    ) -> Result<NewImportKey, ProviderError> {
+        self.new_import_key(tenant, id, method).await
+    }
+
+    async fn import(
+        &self,
+        spec: &MaterialSpec,
+        source: ImportSource<'_>,
+    ) -> Result<NewMaterial, ProviderError> {
+        let material = self.read_material(spec, source).await?;
+        let mut made = self.store(&[*spec], vec![material]).await?;
+        made.pop().ok_or(ProviderError::Internal)
+    }
+
+    async fn export(
+        &self,
+        material: &MaterialRef,
+        export: &ExportTo<'_>,
+    ) -> Result<Vec<u8>, ProviderError> {
+        self.wrap_material(material, export).await
+    }
+
+    async fn destroy_import_key(&self, key: &ImportKeyRef) -> Result<(), ProviderError> {
+        let record = parse_record_id(&key.provider_key_id)?;
+        self.storage.destroy(record).await.map_err(storage_fault)
     }
 
     async fn perform(
@@ -180,6 +194,38 @@ impl KeyProvider for NativeProvider {
 }
 
 impl NativeProvider {
+    /// Seals material into the vault, all of it durable on return.
+    async fn store(
+        &self,
+        specs: &[MaterialSpec],
+        materials: Vec<KeyMaterial>,
+    ) -> Result<Vec<NewMaterial>, ProviderError> {
+        let mut records = Vec::with_capacity(specs.len());
+        let mut made = Vec::with_capacity(specs.len());
+        for (spec, material) in specs.iter().zip(materials) {
+            let id = self.fresh_record_id()?;
+            let public_key = material.public().map(<[u8]>::to_vec);
+            made.push(NewMaterial {
+                provider_key_id: id.to_string(),
+                region: None,
+                endpoint: None,
+                record_digest: None,
+                fingerprint: Digest(material.fingerprint()),
+                public_key: public_key.clone(),
+            });
+            records.push(NewRecord {
+                label: label(spec, id),
+                metadata: public_key.unwrap_or_default(),
+                payload: material.encode(),
+            });
+        }
+        let digests = self.storage.store(records).await.map_err(storage_fault)?;
+        for (made, digest) in made.iter_mut().zip(digests) {
+            made.record_digest = Some(digest);
+        }
+        Ok(made)
+    }
+
     /// A time-ordered id, as records have.
     fn fresh_record_id(&self) -> Result<RecordId, ProviderError> {
         let mut bytes = [0; 10];
@@ -239,10 +285,17 @@ fn label(spec: &MaterialSpec, record: RecordId) -> RecordLabel {
 
 /// The record a reference names. What is not an id was never made here.
 fn record_id(material: &MaterialRef) -> Result<RecordId, ProviderError> {
-    material
-        .provider_key_id
-        .parse()
+    parse_record_id(&material.provider_key_id)
+}
+
+fn parse_record_id(text: &str) -> Result<RecordId, ProviderError> {
+    text.parse()
         .map_err(|_| damaged(RecordError::WrongRecord { field: "record id" }))
+}
+
+/// It authenticated, and if it still is no key, that is not the caller's doing.
+fn no_key(_: keyward_crypto::CryptoError) -> ProviderError {
+    damaged(RecordError::Malformed)
 }
 
 fn damaged(error: RecordError) -> ProviderError {

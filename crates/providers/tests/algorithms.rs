@@ -6,8 +6,13 @@ mod world;
 
 use std::collections::BTreeMap;
 
-use keyward_core::port::key_provider::{CryptoCall, KeyProvider, MaterialRef, ProviderError};
-use keyward_crypto::{Algorithm, Family, SecretBytes, SignatureScheme, Usage, UsageSet};
+use keyward_core::port::key_provider::{
+    CryptoAnswer, CryptoCall, KeyProvider, MaterialRef, ProviderError,
+};
+use keyward_crypto::{
+    Algorithm, Derivation, Family, KeyMaterial, SecretBytes, SignatureEncoding, SignatureScheme,
+    SystemRandom, Usage, UsageSet,
+};
 use world::{KINDS, Kind, World, bytes, pair, secret, spec, valid};
 
 const MESSAGE: &[u8] = b"attack at dawn";
@@ -65,6 +70,7 @@ async fn check(world: &World, key: &MaterialRef, usage: Usage) {
         Usage::Mac => check_mac(world, key).await,
         Usage::Derive => check_derive(world, key).await,
         Usage::Encapsulate => check_encapsulate(world, key).await,
+        Usage::Agree => check_agree(world, key).await,
         // Checked with their opposites.
         _ => {}
     }
@@ -75,6 +81,7 @@ async fn check_encrypt(world: &World, key: &MaterialRef) {
     let encrypt = CryptoCall::Encrypt {
         plaintext: MESSAGE,
         context: &ours,
+        oaep: None,
     };
     let sealed = bytes(world.perform(key, encrypt).await);
     world.provider.forget_all();
@@ -109,6 +116,7 @@ async fn check_wrap(world: &World, key: &MaterialRef) {
     let wrap = CryptoCall::Wrap {
         key: &wrapped_key,
         context: &context,
+        oaep: None,
     };
     let wrapped = bytes(world.perform(key, wrap).await);
     world.provider.forget_all();
@@ -133,6 +141,7 @@ async fn check_wrap(world: &World, key: &MaterialRef) {
         let wrap = CryptoCall::Wrap {
             key: &wrapped_key,
             context: &bound,
+            oaep: None,
         };
         assert!(is_invalid_input(&world.perform(key, wrap).await));
     }
@@ -168,6 +177,7 @@ async fn check_sign(world: &World, key: &MaterialRef) {
     for scheme in schemes {
         let sign = |message, prehashed| CryptoCall::Sign {
             scheme,
+            encoding: SignatureEncoding::Der,
             message,
             prehashed,
         };
@@ -188,6 +198,7 @@ async fn check_sign(world: &World, key: &MaterialRef) {
             world.provider.forget_all();
             let verify = |message, prehashed, signature| CryptoCall::Verify {
                 scheme,
+                encoding: SignatureEncoding::Der,
                 message,
                 prehashed,
                 signature,
@@ -234,14 +245,18 @@ async fn check_mac(world: &World, key: &MaterialRef) {
         world.perform(key, verify(b"attack at dusk", &mac)).await
     ));
     assert!(!valid(
-        world.perform(key, verify(MESSAGE, &mac[..16])).await
+        world
+            .perform(key, verify(MESSAGE, &mac[..mac.len() - 1]))
+            .await
     ));
 }
 
 async fn check_derive(world: &World, key: &MaterialRef) {
     let derive = |label, size_bytes| CryptoCall::Derive {
-        label,
-        context: b"for them",
+        derivation: Derivation::Keyward {
+            label,
+            context: b"for them",
+        },
         size_bytes,
     };
     let first = secret(world.perform(key, derive(b"a", 32)).await);
@@ -263,6 +278,41 @@ async fn check_encapsulate(world: &World, key: &MaterialRef) {
     ));
 }
 
+fn usual() -> Derivation<'static> {
+    Derivation::Keyward {
+        label: b"a",
+        context: b"",
+    }
+}
+
+async fn check_agree(world: &World, key: &MaterialRef) {
+    let peer = KeyMaterial::generate(key.spec.algorithm, &SystemRandom).unwrap();
+    let agree = |peer, size_bytes| CryptoCall::Agree {
+        peer,
+        derivation: usual(),
+        size_bytes,
+    };
+    let public = peer.public().unwrap();
+    let mut found = Vec::new();
+    for _ in 0..2 {
+        match world.perform(key, agree(public, 32)).await.unwrap() {
+            CryptoAnswer::Agreed { key, raw } => found.push((key, raw)),
+            _ => panic!("agreeing gives what was agreed"),
+        }
+        world.provider.forget_all();
+    }
+    assert!(found[0].0.ct_eq(found[1].0.expose()) && found[0].1.ct_eq(found[1].1.expose()));
+    assert!(!found[0].0.ct_eq(found[0].1.expose()));
+    for wrong in [&public[..public.len() - 1], &[], MESSAGE] {
+        assert!(is_invalid_input(
+            &world.perform(key, agree(wrong, 32)).await
+        ));
+    }
+    assert!(is_invalid_input(
+        &world.perform(key, agree(public, 15)).await
+    ));
+}
+
 async fn check_refused(world: &World, key: &MaterialRef, usage: Usage) {
     let context = BTreeMap::new();
     let wrapped = SecretBytes::copy_from(&[7; 32]);
@@ -271,6 +321,7 @@ async fn check_refused(world: &World, key: &MaterialRef, usage: Usage) {
         Usage::Encrypt => CryptoCall::Encrypt {
             plaintext: MESSAGE,
             context: &context,
+            oaep: None,
         },
         Usage::Decrypt => CryptoCall::Decrypt {
             ciphertext: MESSAGE,
@@ -279,6 +330,7 @@ async fn check_refused(world: &World, key: &MaterialRef, usage: Usage) {
         Usage::Wrap => CryptoCall::Wrap {
             key: &wrapped,
             context: &context,
+            oaep: None,
         },
         Usage::Unwrap => CryptoCall::Unwrap {
             wrapped: MESSAGE,
@@ -286,11 +338,13 @@ async fn check_refused(world: &World, key: &MaterialRef, usage: Usage) {
         },
         Usage::Sign => CryptoCall::Sign {
             scheme,
+            encoding: SignatureEncoding::Der,
             message: MESSAGE,
             prehashed: false,
         },
         Usage::Verify => CryptoCall::Verify {
             scheme,
+            encoding: SignatureEncoding::Der,
             message: MESSAGE,
             prehashed: false,
             signature: MESSAGE,
@@ -301,13 +355,17 @@ async fn check_refused(world: &World, key: &MaterialRef, usage: Usage) {
             mac: MESSAGE,
         },
         Usage::Derive => CryptoCall::Derive {
-            label: b"a",
-            context: b"",
+            derivation: usual(),
             size_bytes: 32,
         },
         Usage::Encapsulate => CryptoCall::Encapsulate,
         Usage::Decapsulate => CryptoCall::Decapsulate {
             encapsulation: MESSAGE,
+        },
+        Usage::Agree => CryptoCall::Agree {
+            peer: MESSAGE,
+            derivation: usual(),
+            size_bytes: 32,
         },
         // RSA keys wrap, and so can wrap a data key as well.
         _ => return,
@@ -353,6 +411,7 @@ async fn i04_ciphertexts_of_one_version_are_not_anothers() {
     let encrypt = CryptoCall::Encrypt {
         plaintext: MESSAGE,
         context: &context,
+        oaep: None,
     };
     let sealed = bytes(world.perform(&first, encrypt).await);
     let decrypt = || CryptoCall::Decrypt {

@@ -26,6 +26,7 @@ pub const RUNTIME_PRIVILEGES: &[(&str, &str)] = &[
     ("class_pointers", "SELECT, INSERT, UPDATE, DELETE"),
     ("data_bindings", "SELECT, INSERT, UPDATE, DELETE"),
     ("jobs", "SELECT, INSERT, UPDATE, DELETE"),
+    ("import_keys", "SELECT, INSERT, UPDATE"),
     ("idempotency", "SELECT, INSERT, DELETE"),
     ("feed", "SELECT, UPDATE"),
     ("tenant_feed", "SELECT, INSERT, UPDATE"),

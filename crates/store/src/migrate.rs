@@ -45,7 +45,11 @@ macro_rules! migration {
 }
 
 /// Every migration this program knows, in order.
-pub const MIGRATIONS: &[Migration] = &[migration!(1, "0001_spine")];
+pub const MIGRATIONS: &[Migration] = &[
+    migration!(1, "0001_spine"),
+    migration!(2, "0002_algorithms"),
+    migration!(3, "0003_exchange"),
+];
 
 /// The newest schema this program knows.
 pub const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].version;

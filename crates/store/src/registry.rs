@@ -7,12 +7,14 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use keyward_core::change::{Change, Commit, IdempotencyKey, IdempotencyRecord};
 use keyward_core::ids::{
-    BindingId, KeyId, PolicyId, PrincipalId, RoleId, TenantId, TokenId, TransitionId, VersionId,
+    BindingId, ImportKeyId, KeyId, PolicyId, PrincipalId, RoleId, TenantId, TokenId, TransitionId,
+    VersionId,
 };
 use keyward_core::names::{DataClass, PolicyName, PrincipalName, RoleName, TenantName};
 use keyward_core::noun::binding::DataBinding;
 use keyward_core::noun::class_pointer::ClassPointer;
 use keyward_core::noun::history::Transition;
+use keyward_core::noun::import_key::ImportKey;
 use keyward_core::noun::job::Job;
 use keyward_core::noun::key::UseLimit;
 use keyward_core::noun::key_version::UsageTotals;
@@ -32,7 +34,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, OpenError};
 use crate::db::Database;
 use crate::migrate::{self, KNOWN, SchemaError};
-use crate::read::{access, feed, keys, records, search, tenants, usage};
+use crate::read::{access, feed, import_keys, keys, records, search, tenants, usage};
 use crate::write::{FairQueue, Writer};
 
 /// The registry on SQLite or PostgreSQL.
@@ -388,6 +390,22 @@ impl Registry for SqlRegistry {
 
     async fn due_jobs(&self, now: Timestamp, limit: usize) -> Result<Vec<Job>, RegistryError> {
         records::due_jobs(&self.database, now, limit).await
+    }
+
+    async fn import_key(
+        &self,
+        tenant: TenantId,
+        id: ImportKeyId,
+    ) -> Result<Option<ImportKey>, RegistryError> {
+        import_keys::import_key(&self.database, tenant, id).await
+    }
+
+    async fn due_import_keys(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ImportKey>, RegistryError> {
+        import_keys::due_import_keys(&self.database, now, limit).await
     }
 
     async fn idempotency(

@@ -89,6 +89,8 @@ pub struct World {
     pub journal: Arc<Journal>,
     /// Its vault.
     pub vault: Arc<Vault>,
+    /// What the vault stands on.
+    pub backend: Arc<dyn StorageBackend>,
     root: Option<Caller>,
     setup: Setup,
     pump: tokio::task::JoinHandle<()>,
@@ -166,7 +168,7 @@ impl World {
                 .expect("initialises");
         }
         let ledger: Arc<dyn RecordLedger> = registry.clone();
-        let vault = Vault::open(backend, ledger, random.clone())
+        let vault = Vault::open(backend.clone(), ledger, random.clone())
             .await
             .expect("the vault opens");
         let vault = Arc::new(vault);
@@ -236,6 +238,7 @@ impl World {
             registry,
             journal,
             vault,
+            backend,
             root: None,
             setup,
             pump,
@@ -251,6 +254,7 @@ impl World {
             registry,
             journal,
             vault,
+            backend,
             setup,
             pump,
             ..
@@ -260,7 +264,7 @@ impl World {
         drop(node);
         journal.close().await;
         registry.close().await;
-        drop((journal, vault, registry));
+        drop((journal, vault, backend, registry));
         let token = setup.bootstrap.clone().unwrap_or_default();
         let mut world = Self::open(setup, clock, false).await;
         world.root = Some(world.authenticated(&token).await);
@@ -270,6 +274,12 @@ impl World {
     /// Stops carrying changes to the journal, as if the process died between the two.
     pub fn stop_pump(&self) {
         self.pump.abort();
+    }
+
+    /// How many objects the vault keeps.
+    pub async fn stored_objects(&self) -> usize {
+        let listed = self.backend.list("", None, 100_000).await;
+        listed.expect("the backend lists").len()
     }
 
     /// Where the world keeps its files.

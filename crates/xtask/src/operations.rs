@@ -4,6 +4,7 @@
 //! without a catch-all, so that a new action does not compile without its documentation.
 
 mod deployment;
+mod exchange;
 mod keys;
 mod lifecycle;
 mod members;
@@ -60,10 +61,17 @@ documented! {
     RoleAssign => members::ROLE_ASSIGN,
     RoleUnassign => members::ROLE_UNASSIGN,
     KeyCreate => keys::CREATE,
+    ImportKeyCreate => exchange::IMPORT_KEY_CREATE,
+    ImportKeyRead => exchange::IMPORT_KEY_READ,
+    ImportKeyDestroy => exchange::IMPORT_KEY_DESTROY,
+    KeyImport => exchange::IMPORT,
     KeySearch => keys::SEARCH,
     KeyRead => keys::READ,
     KeyHistory => keys::HISTORY,
     KeyUsage => keys::USAGE,
+    KeyListPublic => exchange::LIST_PUBLIC,
+    KeyImportVersion => exchange::IMPORT_VERSION,
+    KeyExport => exchange::EXPORT,
     KeyUpdate => keys::UPDATE,
     KeyActivate => lifecycle::ACTIVATE,
     KeySuspend => lifecycle::SUSPEND,
@@ -92,6 +100,7 @@ documented! {
     KeyDataKey => use_key::DATA_KEY,
     KeyDerive => use_key::DERIVE,
     KeyEncapsulate => use_key::ENCAPSULATE,
+    KeyAgree => use_key::AGREE,
     KeyDecapsulate => use_key::DECAPSULATE,
     KeyUseCompromised => use_key::USE_COMPROMISED,
     RandomBytes => use_key::RANDOM,
@@ -197,6 +206,7 @@ const fn effect(effect: Effect) -> &'static str {
         Effect::Read => "a read",
         Effect::Protect => "protects",
         Effect::Process => "processes",
+        Effect::Release => "lets key material leave",
         Effect::Widen => "widens another operation, never performed on its own",
         Effect::Record => "recorded by the server, never granted",
     }

@@ -59,6 +59,8 @@ pub enum Effect {
     Protect,
     /// Uses a key to process.
     Process,
+    /// Lets key material leave, wrapped.
+    Release,
     /// Widens another action; never performed on its own.
     Widen,
     /// Recorded by the server, never granted.
@@ -90,10 +92,17 @@ actions! {
     RoleAssign "role.assign" Tenant Change "Gives a role to a principal.";
     RoleUnassign "role.unassign" Tenant Change "Takes a role from a principal.";
     KeyCreate "key.create" Tenant Change "Makes a key and its first version.";
+    ImportKeyCreate "import_key.create" Tenant Change "Makes a short-lived wrapping key under which one key can come in.";
+    ImportKeyRead "import_key.read" Tenant Read "Shows a wrapping key and whether it was used.";
+    ImportKeyDestroy "import_key.destroy" Tenant Record "Deleted the private half of a wrapping key that was used or has expired.";
+    KeyImport "key.import" Tenant Change "Takes in a key that was made elsewhere, wrapped, or its public half.";
     KeySearch "key.search" Tenant Read "Searches keys.";
     KeyRead "key.read" Key Read "Shows a key and its versions.";
     KeyHistory "key.history" Key Read "Shows every transition of a key.";
     KeyUsage "key.usage" Key Read "Shows how often each version was used.";
+    KeyListPublic "key.list_public" Tenant Read "Lists the public keys of the keys that the caller may read.";
+    KeyImportVersion "key.import_version" Key Change "Takes in a new version of a key that came from elsewhere, and lets it protect.";
+    KeyExport "key.export" Key Release "Gives out a version's material, wrapped to a public key of the receiver.";
     KeyUpdate "key.update" Key Change "Changes a key's description, owner, tags and policy.";
     KeyActivate "key.activate" Key Change "Puts a pending version into use.";
     KeySuspend "key.suspend" Key Change "Puts active versions on hold.";
@@ -123,6 +132,7 @@ actions! {
     KeyDerive "key.derive" Key Protect "Derives a key from a label and a context.";
     KeyEncapsulate "key.encapsulate" Key Protect "Makes a shared secret and its encapsulation.";
     KeyDecapsulate "key.decapsulate" Key Process "Recovers a shared secret.";
+    KeyAgree "key.agree" Key Protect "Agrees with a peer's public key and derives a key from the secret.";
     KeyUseCompromised "key.use_compromised" Key Widen "Lets processing actions use a compromised version.";
     RandomBytes "random.bytes" Tenant Read "Returns random bytes.";
     ClassRead "class.read" Tenant Read "Shows which key is current for a class of data.";

@@ -89,6 +89,9 @@ pub struct Key {
     pub provider: ProviderKind,
     /// How its material came to be.
     pub origin: Origin,
+    /// Whether only its public half is here: it verifies, encrypts, wraps or encapsulates.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub public_only: bool,
     /// What it may not do.
     pub restrictions: Restrictions,
     /// Services that are meant to use it. Recorded for people and reports.

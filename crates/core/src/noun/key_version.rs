@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{KeyId, TenantId, TokenId, VersionId};
 use crate::names::CorrelationId;
+use crate::noun::import_key::Provenance;
 use crate::noun::key::ProviderKind;
 use crate::noun::state::{Standing, State};
 use crate::noun::tenant::Digest;
@@ -48,6 +49,9 @@ pub struct KeyVersion {
     pub fingerprint: Digest,
     /// The public half as SubjectPublicKeyInfo, base64 of DER, if there is one.
     pub public_key: Option<String>,
+    /// Where its material came from, if it was not made here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// Whether the rotation that made it can be undone.
     pub can_roll_back: bool,
     /// Until when.

@@ -53,6 +53,9 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
             shred_records(node, TenantId::from_uuid(job.subject)).await?;
         }
     }
+    if let Err(error) = super::import_key::sweep(node).await {
+        first_failure.get_or_insert(error);
+    }
     if node.forget_requests_now() {
         let before = node.now().plus_seconds(-REQUESTS_KEPT_SECONDS);
         node.ports.registry.forget_idempotency(before).await?;

@@ -3,16 +3,24 @@
 
 mod create;
 mod destruction;
+mod export;
+mod import;
+mod insert;
 mod lifecycle;
+mod public_key;
+mod restrictions;
 mod search;
 
 pub use create::{NewKey, create, create_many};
 pub use destruction::schedule_destruction;
+pub use export::{ExportRequest, Exported, export};
+pub use import::{ImportVersion, NewImport, Source, import, import_version};
 pub(crate) use lifecycle::circumstance;
 pub use lifecycle::{
     LifecycleRequest, RevocationReason, RotateRequest, activate, cancel_destruction, compromise,
     expire, renew, resume, revoke, roll_back, rotate, suspend,
 };
+pub use public_key::{PublicKeyView, jwks, public_key};
 pub use search::{cursor_of, history, read, search, usage};
 
 use std::collections::{BTreeMap, BTreeSet};

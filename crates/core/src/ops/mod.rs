@@ -9,6 +9,7 @@ pub mod class;
 pub mod clockwork;
 mod commit;
 mod gate;
+pub mod import_key;
 pub mod initialize;
 pub mod job;
 pub mod key;

@@ -2,11 +2,12 @@
 //!
 //! request → access → state → provider → journal → answer.
 
+mod derivation;
 mod item;
 mod verbs;
 mod version;
 
-pub use item::{UseItem, UseOutcome, UseResult};
+pub use item::{DeriveHow, UseItem, UseOutcome, UseResult};
 
 use std::sync::Arc;
 

@@ -1,14 +1,17 @@
-//! A key service: makes material, uses it, destroys it. The material never crosses this port.
+//! A key service: makes material, uses it, destroys it. The material never crosses this port but
+//! wrapped, to a key that somebody else holds.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use keyward_crypto::prepared::SignatureScheme;
+use keyward_crypto::digest::Hash;
+use keyward_crypto::exchange::{ExchangeError, KeyFormat, PublicKeyFormat, WrapMethod};
+use keyward_crypto::prepared::{Derivation, SignatureEncoding, SignatureScheme};
 use keyward_crypto::secret::SecretBytes;
 use keyward_crypto::{Algorithm, UsageSet};
 
-use crate::ids::{KeyId, TenantId};
+use crate::ids::{ImportKeyId, KeyId, TenantId};
 use crate::noun::key::ProviderKind;
 use crate::noun::tenant::Digest;
 use crate::port::storage::StorageError;
@@ -57,6 +60,62 @@ pub struct NewMaterial {
     pub public_key: Option<Vec<u8>>,
 }
 
+/// A wrapping key just made and durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewImportKey {
+    /// The provider's name for the private half.
+    pub provider_key_id: String,
+    /// The ledger's word for the right record.
+    pub record_digest: Digest,
+    /// The public half as `SubjectPublicKeyInfo` DER.
+    pub public_key: Vec<u8>,
+}
+
+/// Where the private half of a wrapping key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportKeyRef {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which.
+    pub id: ImportKeyId,
+    /// How keys are wrapped to it.
+    pub method: WrapMethod,
+    /// The provider's name for it.
+    pub provider_key_id: String,
+    /// The ledger's word for the right record.
+    pub record_digest: Digest,
+}
+
+/// What comes in.
+pub enum ImportSource<'a> {
+    /// A private or symmetric key.
+    Wrapped {
+        /// Under this wrapping key.
+        key: ImportKeyRef,
+        /// In this container.
+        format: KeyFormat,
+        /// So.
+        wrapped: &'a [u8],
+    },
+    /// A public key.
+    Public {
+        /// In this container.
+        format: PublicKeyFormat,
+        /// So.
+        bytes: &'a [u8],
+    },
+}
+
+/// How a key goes out.
+pub struct ExportTo<'a> {
+    /// How it is wrapped.
+    pub method: WrapMethod,
+    /// To which public key: `SubjectPublicKeyInfo`, DER or PEM.
+    pub recipient: &'a [u8],
+    /// In which container.
+    pub format: KeyFormat,
+}
+
 /// One use of a key.
 pub enum CryptoCall<'a> {
     /// Encrypt; the answer is [`CryptoAnswer::Bytes`], binary as `keyward_crypto::prepared` makes it.
@@ -65,6 +124,8 @@ pub enum CryptoCall<'a> {
         plaintext: &'a [u8],
         /// Bound to it, sorted.
         context: &'a BTreeMap<String, String>,
+        /// For RSA: another OAEP hash than SHA-256.
+        oaep: Option<Hash>,
     },
     /// Decrypt; the answer is secret.
     Decrypt {
@@ -79,6 +140,8 @@ pub enum CryptoCall<'a> {
         key: &'a SecretBytes,
         /// Bound to it.
         context: &'a BTreeMap<String, String>,
+        /// For RSA: another OAEP hash than SHA-256.
+        oaep: Option<Hash>,
     },
     /// Unwrap a key; the answer is secret.
     Unwrap {
@@ -98,6 +161,8 @@ pub enum CryptoCall<'a> {
     Sign {
         /// How.
         scheme: SignatureScheme,
+        /// How the signature is written.
+        encoding: SignatureEncoding,
         /// What, or its digest.
         message: &'a [u8],
         /// Whether `message` is the digest already.
@@ -107,6 +172,8 @@ pub enum CryptoCall<'a> {
     Verify {
         /// How.
         scheme: SignatureScheme,
+        /// How the signature is written.
+        encoding: SignatureEncoding,
         /// What, or its digest.
         message: &'a [u8],
         /// Whether `message` is the digest already.
@@ -128,10 +195,17 @@ pub enum CryptoCall<'a> {
     },
     /// Derive; the answer is secret.
     Derive {
-        /// What the derived key is for.
-        label: &'a [u8],
-        /// For whom.
-        context: &'a [u8],
+        /// How, from what beside the key.
+        derivation: Derivation<'a>,
+        /// 16 to 64.
+        size_bytes: usize,
+    },
+    /// Agree with a peer and derive; the answer is [`CryptoAnswer::Agreed`].
+    Agree {
+        /// The peer's public key, `SubjectPublicKeyInfo` DER or a point.
+        peer: &'a [u8],
+        /// How to derive, from what beside the agreed secret.
+        derivation: Derivation<'a>,
         /// 16 to 64.
         size_bytes: usize,
     },
@@ -152,6 +226,13 @@ pub enum CryptoAnswer {
     Secret(SecretBytes),
     /// A wrapped data key or an encapsulation, and the secret in it.
     Pair(Vec<u8>, SecretBytes),
+    /// What was derived from an agreed secret, and that secret itself.
+    Agreed {
+        /// Derived.
+        key: SecretBytes,
+        /// As the curve gives it.
+        raw: SecretBytes,
+    },
     /// Whether a signature or MAC is right.
     Valid(bool),
 }
@@ -179,6 +260,9 @@ pub enum ProviderError {
     /// The material's record is not what the registry says it is.
     #[error("the key material's record was refused: {0}")]
     Record(#[source] StorageError),
+    /// A key does not come in, or go out, like this.
+    #[error("{0}")]
+    Exchange(ExchangeError),
     /// The server is sealed.
     #[error("the server is sealed")]
     Sealed,
@@ -199,6 +283,31 @@ pub trait KeyProvider: Send + Sync {
     /// Makes material for each spec, all durable on return. What is made and then not referenced
     /// is swept up later.
     async fn generate(&self, specs: &[MaterialSpec]) -> Result<Vec<NewMaterial>, ProviderError>;
+
+    /// Makes a wrapping key, durable on return.
+    async fn make_import_key(
+        &self,
+        tenant: TenantId,
+        id: ImportKeyId,
+        method: WrapMethod,
+    ) -> Result<NewImportKey, ProviderError>;
+
+    /// Takes material in: checked for validity and strength first, durable on return.
+    async fn import(
+        &self,
+        spec: &MaterialSpec,
+        source: ImportSource<'_>,
+    ) -> Result<NewMaterial, ProviderError>;
+
+    /// Gives material out, wrapped.
+    async fn export(
+        &self,
+        material: &MaterialRef,
+        export: &ExportTo<'_>,
+    ) -> Result<Vec<u8>, ProviderError>;
+
+    /// Deletes the private half of a wrapping key and looks whether it is gone.
+    async fn destroy_import_key(&self, key: &ImportKeyRef) -> Result<(), ProviderError>;
 
     /// Uses material once.
     async fn perform(

@@ -7,11 +7,14 @@ use async_trait::async_trait;
 use keyward_crypto::algorithm::Algorithm;
 
 use crate::change::{Change, Commit, IdempotencyKey, IdempotencyRecord};
-use crate::ids::{BindingId, KeyId, PolicyId, PrincipalId, RoleId, TenantId, TokenId, VersionId};
+use crate::ids::{
+    BindingId, ImportKeyId, KeyId, PolicyId, PrincipalId, RoleId, TenantId, TokenId, VersionId,
+};
 use crate::names::{DataClass, KeyName, PolicyName, PrincipalName, RoleName, TenantName};
 use crate::noun::binding::DataBinding;
 use crate::noun::class_pointer::ClassPointer;
 use crate::noun::history::Transition;
+use crate::noun::import_key::ImportKey;
 use crate::noun::job::Job;
 use crate::noun::key::{Key, ProviderKind, UseLimit};
 use crate::noun::key_version::{KeyVersion, UsageTotals};
@@ -392,6 +395,20 @@ pub trait Registry: Send + Sync {
     -> Result<Vec<Job>, RegistryError>;
     /// Jobs that are queued or were left running, due at or before `now`.
     async fn due_jobs(&self, now: Timestamp, limit: usize) -> Result<Vec<Job>, RegistryError>;
+
+    // Wrapping keys for imports.
+    /// By id.
+    async fn import_key(
+        &self,
+        tenant: TenantId,
+        id: ImportKeyId,
+    ) -> Result<Option<ImportKey>, RegistryError>;
+    /// Those whose private half is to be deleted at or before `now`.
+    async fn due_import_keys(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<ImportKey>, RegistryError>;
 
     // Requests seen before.
     /// What the first request with this key made.

@@ -122,6 +122,7 @@ async fn run(
                 let item = UseItem::Encrypt {
                     plaintext: SecretBytes::new(b"shared".to_vec()),
                     context: context(),
+                    oaep: None,
                     version: None,
                 };
                 let place = &tenancy.place;

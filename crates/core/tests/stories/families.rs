@@ -2,11 +2,11 @@
 //! rotate again, expire, renew, compromise, schedule, cancel, destroy.
 
 use keyward_core::audit::Outcome;
-use keyward_core::crypto_types::{Algorithm, SecretBytes, Usage, UsageSet};
+use keyward_core::crypto_types::{Algorithm, Kdf, SecretBytes, SignatureEncoding, Usage, UsageSet};
 use keyward_core::noun::action::Action;
 use keyward_core::noun::state::State;
 use keyward_core::ops::clockwork;
-use keyward_core::ops::use_key::{UseItem, UseOutcome, UseResult};
+use keyward_core::ops::use_key::{DeriveHow, UseItem, UseOutcome, UseResult};
 use keyward_core::port::registry::KeyRef;
 use keyward_testkit::world::World;
 
@@ -23,6 +23,8 @@ enum Manner {
     Mac,
     Encapsulate,
     Wrap,
+    Derive,
+    Agree,
 }
 
 impl Manner {
@@ -33,6 +35,9 @@ impl Manner {
             Self::Mac => (Action::KeyMac, Action::KeyVerifyMac),
             Self::Encapsulate => (Action::KeyEncapsulate, Action::KeyDecapsulate),
             Self::Wrap => (Action::KeyWrap, Action::KeyUnwrap),
+            // The same action, with the version named: what was derived is derived again.
+            Self::Derive => (Action::KeyDerive, Action::KeyDerive),
+            Self::Agree => (Action::KeyAgree, Action::KeyAgree),
         }
     }
 
@@ -42,12 +47,14 @@ impl Manner {
             Self::Encrypt => UseItem::Encrypt {
                 plaintext: SecretBytes::new(message),
                 context: context(),
+                oaep: None,
                 version: None,
             },
             Self::Sign => UseItem::Sign {
                 message,
                 prehashed: false,
                 scheme: None,
+                encoding: SignatureEncoding::Der,
                 version: None,
             },
             Self::Mac => UseItem::Mac {
@@ -55,17 +62,50 @@ impl Manner {
                 version: None,
             },
             Self::Encapsulate => UseItem::Encapsulate { version: None },
+            Self::Derive => Self::derive(None),
+            Self::Agree => Self::agree(None),
             Self::Wrap => UseItem::Wrap {
                 key: SecretBytes::new(vec![7; 32]),
                 context: std::collections::BTreeMap::default(),
+                oaep: None,
                 version: None,
             },
         }
     }
 
-    fn process(self, made: &UseResult) -> UseItem {
+    fn derive(version: Option<u32>) -> UseItem {
+        UseItem::Derive {
+            how: DeriveHow {
+                label: b"label".to_vec(),
+                ..DeriveHow::default()
+            },
+            size_bytes: 32,
+            version,
+        }
+    }
+
+    /// With the base point of Curve25519 for a peer.
+    fn agree(version: Option<u32>) -> UseItem {
+        let mut peer = vec![0; 32];
+        peer[0] = 9;
+        UseItem::Agree {
+            peer,
+            how: DeriveHow {
+                kdf: Kdf::Hkdf,
+                info: b"info".to_vec(),
+                ..DeriveHow::default()
+            },
+            size_bytes: 32,
+            with_raw: true,
+            version,
+        }
+    }
+
+    fn process(self, made: &UseOutcome) -> UseItem {
         let message = b"a message".to_vec();
-        match (self, made) {
+        match (self, &made.result) {
+            (Self::Derive, _) => Self::derive(Some(made.version)),
+            (Self::Agree, _) => Self::agree(Some(made.version)),
             (Self::Encrypt, UseResult::Ciphertext(ciphertext)) => UseItem::Decrypt {
                 ciphertext: ciphertext.clone(),
                 context: context(),
@@ -74,6 +114,7 @@ impl Manner {
                 message,
                 prehashed: false,
                 scheme: None,
+                encoding: SignatureEncoding::Der,
                 signature: text.clone(),
                 version: None,
             },
@@ -101,6 +142,20 @@ impl Manner {
             (_, UseResult::Plaintext(text)) => assert_eq!(text.expose(), b"a message"),
             (UseResult::Encapsulated { secret, .. }, UseResult::Key(key)) => {
                 assert!(key.ct_eq(secret.expose()));
+            }
+            (UseResult::Key(derived), UseResult::Key(key)) => assert!(key.ct_eq(derived.expose())),
+            (
+                UseResult::Agreed {
+                    key,
+                    raw: Some(raw),
+                },
+                UseResult::Agreed {
+                    key: again,
+                    raw: Some(raw_again),
+                },
+            ) => {
+                assert!(again.ct_eq(key.expose()) && raw_again.ct_eq(raw.expose()));
+                assert!(!key.ct_eq(raw.expose()));
             }
             (_, UseResult::Key(key)) => assert_eq!(key.expose(), [7; 32]),
             _ => panic!("the use opened something else"),
@@ -134,16 +189,16 @@ impl Story<'_> {
         outcome
     }
 
-    async fn process(&self, manner: Manner, made: &UseResult) -> script::Outcomes<UseOutcome> {
+    async fn process(&self, manner: Manner, made: &UseOutcome) -> script::Outcomes<UseOutcome> {
         self.use_it(manner.actions().1, manner.process(made)).await
     }
 
-    async fn opens(&self, manner: Manner, made: &UseResult) {
+    async fn opens(&self, manner: Manner, made: &UseOutcome) {
         let opened = self
             .process(manner, made)
             .await
             .expect("what was protected opens");
-        Manner::check(made, &opened);
+        Manner::check(&made.result, &opened);
     }
 }
 
@@ -184,20 +239,17 @@ async fn life(
     }
     let first = story.protect(manner).await.unwrap();
     assert_eq!(first.version, 1);
-    story.opens(manner, &first.result).await;
+    story.opens(manner, &first).await;
 
     story
         .step(Action::KeySuspend, operator, suspend, &[Inactive], 1)
         .await;
     assert_eq!(code(story.protect(manner).await), "wrong_state");
-    assert_eq!(
-        code(story.process(manner, &first.result).await),
-        "wrong_state"
-    );
+    assert_eq!(code(story.process(manner, &first).await), "wrong_state");
     story
         .step(Action::KeyResume, operator, resume, &[Active], 1)
         .await;
-    story.opens(manner, &first.result).await;
+    story.opens(manner, &first).await;
 
     story
         .step(
@@ -210,8 +262,8 @@ async fn life(
         .await;
     let second = story.protect(manner).await.unwrap();
     assert_eq!(second.version, 2);
-    story.opens(manner, &first.result).await;
-    story.opens(manner, &second.result).await;
+    story.opens(manner, &first).await;
+    story.opens(manner, &second).await;
 
     story
         .step(
@@ -225,7 +277,7 @@ async fn life(
     let third = story.protect(manner).await.unwrap();
     assert_eq!(third.version, 1);
     for made in [&first, &second, &third] {
-        story.opens(manner, &made.result).await;
+        story.opens(manner, made).await;
     }
     assert_eq!(
         code(roll_back(&story, operator).await),
@@ -251,7 +303,7 @@ async fn life(
         )
         .await;
     assert_eq!(code(story.protect(manner).await), "wrong_state");
-    story.opens(manner, &second.result).await;
+    story.opens(manner, &second).await;
     story
         .step(
             Action::KeyRenew,
@@ -274,10 +326,7 @@ async fn life(
         .step(Action::KeyCompromise, operator, compromise, &all, 3)
         .await;
     assert_eq!(code(story.protect(manner).await), "wrong_state");
-    assert_eq!(
-        code(story.process(manner, &fourth.result).await),
-        "wrong_state"
-    );
+    assert_eq!(code(story.process(manner, &fourth).await), "wrong_state");
 
     assert_eq!(
         code(schedule_destruction(&story, operator).await),
@@ -314,10 +363,7 @@ async fn life(
     let entry = story.last(Action::KeyDestroy).await;
     assert_eq!(entry.event.outcome, Outcome::Ok);
     assert_eq!(entry.event.actor.principal, None, "the clock did it");
-    assert_eq!(
-        code(story.process(manner, &fourth.result).await),
-        "wrong_state"
-    );
+    assert_eq!(code(story.process(manner, &fourth).await), "wrong_state");
     assert_eq!(code(cancel_destruction(&story, admin).await), "wrong_state");
 
     // A version that was never active may go at once.
@@ -362,4 +408,14 @@ family! {
     the_life_of_an_ml_kem_key: "ml-kem", MlKem768, None, Encapsulate;
     the_life_of_an_ml_dsa_key: "ml-dsa", MlDsa65, None, Sign;
     the_life_of_a_wrapping_key: "kwp", Aes256Kwp, None, Wrap;
+    the_life_of_an_aes_128_key: "aes-128", Aes128Gcm, None, Encrypt;
+    the_life_of_an_xaes_key: "xaes", Xaes256Gcm, None, Encrypt;
+    the_life_of_a_gcm_siv_key: "gcm-siv", Aes256GcmSiv, None, Encrypt;
+    the_life_of_a_convergent_key: "convergent", Aes256GcmSivConvergent, None, Encrypt;
+    the_life_of_a_wrapping_key_without_padding: "kw", Aes256Kw, None, Wrap;
+    the_life_of_a_cmac_key: "cmac", Aes256Cmac, None, Mac;
+    the_life_of_a_derivation_key: "derivation", HmacSha384, Some(of(&[Usage::Derive])), Derive;
+    the_life_of_a_secp256k1_key: "secp256k1", EcdsaSecp256k1, None, Sign;
+    the_life_of_an_agreement_key: "x25519", X25519, None, Agree;
+    the_life_of_a_hybrid_key: "hybrid", X25519MlKem768, None, Encrypt;
 }

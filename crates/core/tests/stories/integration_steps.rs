@@ -60,6 +60,7 @@ async fn the_integration_steps_of_the_mission() {
         let item = UseItem::Encrypt {
             plaintext: SecretBytes::new(b"blood type 0+".to_vec()),
             context: std::collections::BTreeMap::new(),
+            oaep: None,
             version: None,
         };
         let by_class = KeyRef::Class(phi.clone());

@@ -80,3 +80,40 @@ async fn a_restart_burns_the_rest_of_a_block_and_the_total_stays_under_the_limit
     }
     assert_eq!(spent, 63 + 10, "what was left of each block is burnt");
 }
+
+/// Random nonces of 96 bits collide too easily after 2^32 messages: the limit comes by itself, and
+/// no creator can raise it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn algorithms_that_need_a_limit_have_one_unasked() {
+    let world = World::new().await;
+    let tenancy = world.tenant("clinic").await;
+    let mut limited = Vec::new();
+    for algorithm in Algorithm::ALL {
+        let mut new = NewKey::named(KeyName::new(algorithm.name()).unwrap());
+        new.algorithm = *algorithm;
+        let made = key::create(&world.node, &tenancy.admin, &tenancy.place, new, None)
+            .await
+            .unwrap();
+        let limit = made.value.key.restrictions.use_limit;
+        assert_eq!(limit.is_some(), algorithm.info().needs_use_limit);
+        if let Some(limit) = limit {
+            assert_eq!(limit.uses, 1 << 32);
+            limited.push(algorithm.name());
+            let mut more = NewKey::named(KeyName::new("more").unwrap());
+            more.algorithm = *algorithm;
+            more.restrictions.use_limit = Some(UseLimit {
+                uses: limit.uses + 1,
+                bytes: 1 << 40,
+            });
+            let refused = key::create(&world.node, &tenancy.admin, &tenancy.place, more, None);
+            assert_eq!(code(refused.await), "invalid_request");
+        }
+    }
+    let expected = [
+        "aes-256-gcm",
+        "chacha20-poly1305",
+        "aes-128-gcm",
+        "aes-192-gcm",
+    ];
+    assert_eq!(limited, expected);
+}

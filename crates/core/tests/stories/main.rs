@@ -5,6 +5,7 @@
 mod access;
 mod classes_and_bindings;
 mod concurrency;
+mod exchange;
 mod families;
 mod integration_steps;
 mod limits;

@@ -148,6 +148,7 @@ impl<'a> Story<'a> {
         let item = UseItem::Encrypt {
             plaintext: SecretBytes::new(text.as_bytes().to_vec()),
             context: context(),
+            oaep: None,
             version: None,
         };
         match self.use_it(Action::KeyEncrypt, item).await?.result {

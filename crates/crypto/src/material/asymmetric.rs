@@ -1,32 +1,24 @@
 //! Making and parsing key pairs with AWS-LC, and the encodings around them. Shared by material
 //! (which stores pairs) and prepared keys (which use them); holds no state.
 
-use aws_lc_rs::digest::{self, SHA3_256};
+use aws_lc_rs::agreement;
 use aws_lc_rs::encoding::AsDer;
-use aws_lc_rs::kem::{DecapsulationKey, EncapsulationKey, ML_KEM_768};
+use aws_lc_rs::kem::DecapsulationKey;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, EcdsaKeyPair,
-    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, ML_DSA_65_SIGNING, PqdsaKeyPair, RsaKeyPair,
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256K1_SHA256_ASN1_SIGNING,
+    ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, ML_DSA_44_SIGNING, ML_DSA_65_SIGNING,
+    ML_DSA_87_SIGNING, PqdsaKeyPair, PqdsaSigningAlgorithm, RsaKeyPair,
 };
 
+use super::exchange;
+use super::ml_kem::{self, ParameterSet};
 use crate::algorithm::Algorithm;
 use crate::error::CryptoError;
+use crate::hybrid::HybridSecret;
+use crate::random::Random;
 use crate::secret::SecretBytes;
-
-/// `SubjectPublicKeyInfo` up to the 1,184 key bytes of ML-KEM-768 (RFC 9935: OID
-/// 2.16.840.1.101.3.4.4.2, no parameters).
-const ML_KEM_768_SPKI_PREFIX: [u8; 22] = [
-    0x30, 0x82, 0x04, 0xb2, 0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x04,
-    0x02, 0x03, 0x82, 0x04, 0xa1, 0x00,
-];
-/// Length of the encapsulation key of ML-KEM-768, in bytes (FIPS 203, table 3).
-const ML_KEM_768_PUBLIC_LENGTH: usize = 1184;
-/// Where the encapsulation key starts in the decapsulation key (FIPS 203, algorithm 16: after
-/// 384 · k bytes, k = 3); its SHA3-256 follows it.
-const ML_KEM_768_PUBLIC_OFFSET: usize = 1152;
-/// Length of the decapsulation key of ML-KEM-768, in bytes.
-const ML_KEM_768_SECRET_LENGTH: usize = 2400;
 
 /// A parsed key pair.
 pub(crate) enum Pair {
@@ -35,28 +27,40 @@ pub(crate) enum Pair {
     Ed25519(Ed25519KeyPair),
     MlDsa(PqdsaKeyPair),
     MlKem(DecapsulationKey),
+    Agreement(agreement::PrivateKey),
+    Hybrid(Box<HybridSecret>),
 }
 
-/// A fresh pair: canonical secret, public key DER.
-pub(crate) fn generate(algorithm: Algorithm) -> Result<(SecretBytes, Vec<u8>), CryptoError> {
+/// A fresh pair: canonical secret, public key DER. Only the hybrid draws from `random`.
+pub(crate) fn generate(
+    algorithm: Algorithm,
+    random: &dyn Random,
+) -> Result<(SecretBytes, Vec<u8>), CryptoError> {
+    use Algorithm as A;
     let failed = |_| CryptoError::EngineFailed;
     let pair = match algorithm {
-        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
+        A::Rsa2048 | A::Rsa3072 | A::Rsa4096 => {
             Pair::Rsa(RsaKeyPair::generate(rsa_size(algorithm)?).map_err(failed)?)
         }
-        Algorithm::EcdsaP256 | Algorithm::EcdsaP384 => {
+        A::EcdsaP256 | A::EcdsaP384 | A::EcdsaP521 | A::EcdsaSecp256k1 => {
             Pair::Ecdsa(EcdsaKeyPair::generate(ecdsa_signing(algorithm)?).map_err(failed)?)
         }
-        Algorithm::Ed25519 => Pair::Ed25519(Ed25519KeyPair::generate().map_err(failed)?),
-        Algorithm::MlDsa65 => {
-            Pair::MlDsa(PqdsaKeyPair::generate(&ML_DSA_65_SIGNING).map_err(failed)?)
+        A::Ed25519 => Pair::Ed25519(Ed25519KeyPair::generate().map_err(failed)?),
+        A::MlDsa44 | A::MlDsa65 | A::MlDsa87 => {
+            Pair::MlDsa(PqdsaKeyPair::generate(ml_dsa_signing(algorithm)?).map_err(failed)?)
         }
-        Algorithm::MlKem768 => {
-            Pair::MlKem(DecapsulationKey::generate(&ML_KEM_768).map_err(failed)?)
+        A::MlKem512 | A::MlKem768 | A::MlKem1024 => {
+            let parameters = ParameterSet::of(algorithm)?;
+            Pair::MlKem(DecapsulationKey::generate(parameters.engine).map_err(failed)?)
         }
+        A::X25519 | A::EcdhP256 | A::EcdhP384 | A::EcdhP521 => {
+            let curve = exchange::curve(algorithm)?;
+            Pair::Agreement(agreement::PrivateKey::generate(curve).map_err(failed)?)
+        }
+        A::X25519MlKem768 => Pair::Hybrid(Box::new(HybridSecret::generate(random)?)),
         _ => return Err(CryptoError::InvalidKey),
     };
-    encodings(&pair)
+    encodings(algorithm, &pair)
 }
 
 /// Parses a foreign secret key, checks it, and returns the canonical secret and public key DER.
@@ -64,7 +68,7 @@ pub(crate) fn import(
     algorithm: Algorithm,
     secret: &[u8],
 ) -> Result<(SecretBytes, Vec<u8>), CryptoError> {
-    encodings(&parse(algorithm, secret)?)
+    encodings(algorithm, &parse(algorithm, secret)?)
 }
 
 /// Parses a secret key in its canonical encoding.
@@ -72,29 +76,36 @@ pub(crate) fn import(
 /// # Errors
 /// [`CryptoError::InvalidKey`], also for RSA keys of another size than the algorithm's name.
 pub(crate) fn parse(algorithm: Algorithm, secret: &[u8]) -> Result<Pair, CryptoError> {
+    use Algorithm as A;
     let rejected = |_| CryptoError::InvalidKey;
     Ok(match algorithm {
-        Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
+        A::Rsa2048 | A::Rsa3072 | A::Rsa4096 => {
             let pair = RsaKeyPair::from_pkcs8(secret).map_err(rejected)?;
             if pair.public_modulus_len() * 8 != algorithm.info().size_bits as usize {
                 return Err(CryptoError::InvalidKey);
             }
             Pair::Rsa(pair)
         }
-        Algorithm::EcdsaP256 | Algorithm::EcdsaP384 => Pair::Ecdsa(
+        A::EcdsaP256 | A::EcdsaP384 | A::EcdsaP521 | A::EcdsaSecp256k1 => Pair::Ecdsa(
             EcdsaKeyPair::from_pkcs8(ecdsa_signing(algorithm)?, secret).map_err(rejected)?,
         ),
-        Algorithm::Ed25519 => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(secret).map_err(rejected)?),
-        Algorithm::MlDsa65 => {
-            Pair::MlDsa(PqdsaKeyPair::from_pkcs8(&ML_DSA_65_SIGNING, secret).map_err(rejected)?)
+        A::Ed25519 => Pair::Ed25519(Ed25519KeyPair::from_pkcs8(secret).map_err(rejected)?),
+        A::MlDsa44 | A::MlDsa65 | A::MlDsa87 => Pair::MlDsa(
+            PqdsaKeyPair::from_pkcs8(ml_dsa_signing(algorithm)?, secret).map_err(rejected)?,
+        ),
+        A::MlKem512 | A::MlKem768 | A::MlKem1024 => {
+            Pair::MlKem(ml_kem::parse(ParameterSet::of(algorithm)?, secret)?)
         }
-        Algorithm::MlKem768 => Pair::MlKem(ml_kem(secret)?),
+        A::X25519 | A::EcdhP256 | A::EcdhP384 | A::EcdhP521 => {
+            Pair::Agreement(exchange::parse(algorithm, secret)?)
+        }
+        A::X25519MlKem768 => Pair::Hybrid(Box::new(HybridSecret::from_seed(secret)?)),
         _ => return Err(CryptoError::InvalidKey),
     })
 }
 
 /// The public key's DER of a parsed pair.
-pub(crate) fn public_der(pair: &Pair) -> Result<Vec<u8>, CryptoError> {
+pub(crate) fn public_der(algorithm: Algorithm, pair: &Pair) -> Result<Vec<u8>, CryptoError> {
     let failed = |_| CryptoError::EngineFailed;
     Ok(match pair {
         Pair::Rsa(pair) => pair
@@ -122,22 +133,12 @@ pub(crate) fn public_der(pair: &Pair) -> Result<Vec<u8>, CryptoError> {
             .as_ref()
             .to_vec(),
         Pair::MlKem(key) => {
-            let bytes = key.key_bytes().map_err(failed)?;
-            ml_kem_spki(ml_kem_public(bytes.as_ref())?)
+            let bytes = SecretBytes::copy_from(key.key_bytes().map_err(failed)?.as_ref());
+            ParameterSet::of(algorithm)?.public_der(bytes.expose())?
         }
+        Pair::Agreement(key) => exchange::public_der(key)?,
+        Pair::Hybrid(key) => key.public().to_spki(),
     })
-}
-
-/// The raw encapsulation key inside an ML-KEM-768 `SubjectPublicKeyInfo`; raw keys pass as well.
-pub(crate) fn ml_kem_raw_public(public: &[u8]) -> Result<&[u8], CryptoError> {
-    let raw = public
-        .strip_prefix(&ML_KEM_768_SPKI_PREFIX)
-        .unwrap_or(public);
-    if raw.len() == ML_KEM_768_PUBLIC_LENGTH {
-        Ok(raw)
-    } else {
-        Err(CryptoError::InvalidKey)
-    }
 }
 
 /// The ECDSA parameters of an algorithm; signatures are DER.
@@ -145,6 +146,20 @@ fn ecdsa_signing(algorithm: Algorithm) -> Result<&'static EcdsaSigningAlgorithm,
     match algorithm {
         Algorithm::EcdsaP256 => Ok(&ECDSA_P256_SHA256_ASN1_SIGNING),
         Algorithm::EcdsaP384 => Ok(&ECDSA_P384_SHA384_ASN1_SIGNING),
+        Algorithm::EcdsaP521 => Ok(&ECDSA_P521_SHA512_ASN1_SIGNING),
+        Algorithm::EcdsaSecp256k1 => Ok(&ECDSA_P256K1_SHA256_ASN1_SIGNING),
+        _ => Err(CryptoError::InvalidKey),
+    }
+}
+
+/// The ML-DSA parameters of an algorithm.
+pub(crate) fn ml_dsa_signing(
+    algorithm: Algorithm,
+) -> Result<&'static PqdsaSigningAlgorithm, CryptoError> {
+    match algorithm {
+        Algorithm::MlDsa44 => Ok(&ML_DSA_44_SIGNING),
+        Algorithm::MlDsa65 => Ok(&ML_DSA_65_SIGNING),
+        Algorithm::MlDsa87 => Ok(&ML_DSA_87_SIGNING),
         _ => Err(CryptoError::InvalidKey),
     }
 }
@@ -158,7 +173,7 @@ fn rsa_size(algorithm: Algorithm) -> Result<KeySize, CryptoError> {
     }
 }
 
-fn encodings(pair: &Pair) -> Result<(SecretBytes, Vec<u8>), CryptoError> {
+fn encodings(algorithm: Algorithm, pair: &Pair) -> Result<(SecretBytes, Vec<u8>), CryptoError> {
     let failed = |_| CryptoError::EngineFailed;
     let secret = match pair {
         Pair::Rsa(pair) => SecretBytes::copy_from(pair.as_der().map_err(failed)?.as_ref()),
@@ -166,46 +181,8 @@ fn encodings(pair: &Pair) -> Result<(SecretBytes, Vec<u8>), CryptoError> {
         Pair::Ed25519(pair) => SecretBytes::copy_from(pair.to_pkcs8v1().map_err(failed)?.as_ref()),
         Pair::MlDsa(pair) => SecretBytes::copy_from(pair.to_pkcs8v1().map_err(failed)?.as_ref()),
         Pair::MlKem(key) => SecretBytes::copy_from(key.key_bytes().map_err(failed)?.as_ref()),
+        Pair::Agreement(key) => exchange::secret_der(algorithm, key)?,
+        Pair::Hybrid(key) => key.to_seed(),
     };
-    Ok((secret, public_der(pair)?))
-}
-
-/// Parses an expanded decapsulation key. AWS-LC accepts any bytes of the right length, so the
-/// public key inside is checked against its stored hash (FIPS 203, section 7.3), and one
-/// encapsulation is tried.
-fn ml_kem(secret: &[u8]) -> Result<DecapsulationKey, CryptoError> {
-    let rejected = |_| CryptoError::InvalidKey;
-    let unusable = |_| CryptoError::InvalidKey;
-    let public = ml_kem_public(secret)?;
-    let hash_start = ML_KEM_768_PUBLIC_OFFSET + ML_KEM_768_PUBLIC_LENGTH;
-    let stored = secret
-        .get(hash_start..hash_start + 32)
-        .ok_or(CryptoError::InvalidKey)?;
-    if digest::digest(&SHA3_256, public).as_ref() != stored {
-        return Err(CryptoError::InvalidKey);
-    }
-    let key = DecapsulationKey::new(&ML_KEM_768, secret).map_err(rejected)?;
-    let (ciphertext, shared) = EncapsulationKey::new(&ML_KEM_768, public)
-        .map_err(rejected)?
-        .encapsulate()
-        .map_err(unusable)?;
-    let found = key.decapsulate(ciphertext).map_err(unusable)?;
-    if crate::digest::constant_time_eq(found.as_ref(), shared.as_ref()) {
-        Ok(key)
-    } else {
-        Err(CryptoError::InvalidKey)
-    }
-}
-
-fn ml_kem_public(secret: &[u8]) -> Result<&[u8], CryptoError> {
-    if secret.len() != ML_KEM_768_SECRET_LENGTH {
-        return Err(CryptoError::InvalidKey);
-    }
-    secret
-        .get(ML_KEM_768_PUBLIC_OFFSET..ML_KEM_768_PUBLIC_OFFSET + ML_KEM_768_PUBLIC_LENGTH)
-        .ok_or(CryptoError::InvalidKey)
-}
-
-fn ml_kem_spki(raw: &[u8]) -> Vec<u8> {
-    [&ML_KEM_768_SPKI_PREFIX, raw].concat()
+    Ok((secret, public_der(algorithm, pair)?))
 }

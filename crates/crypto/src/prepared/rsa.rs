@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{
-    OAEP_SHA256_MGF1SHA256, OaepPrivateDecryptingKey, OaepPublicEncryptingKey,
-    PrivateDecryptingKey, PublicEncryptingKey,
+    OAEP_SHA256_MGF1SHA256, OAEP_SHA384_MGF1SHA384, OAEP_SHA512_MGF1SHA512, OaepAlgorithm,
+    OaepPrivateDecryptingKey, OaepPublicEncryptingKey, PrivateDecryptingKey, PublicEncryptingKey,
 };
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaEncoding, RsaKeyPair, VerificationAlgorithm};
 
@@ -14,12 +14,11 @@ use super::context::MessageContext;
 use super::scheme::{Message, SignatureScheme};
 use super::sign::import_digest;
 use crate::algorithm::Algorithm;
+use crate::digest::Hash;
 use crate::error::CryptoError;
 use crate::secret::SecretBytes;
 use crate::suite::Suite;
 
-/// Overhead of OAEP with SHA-256, in bytes (RFC 8017, section 7.1.1).
-const OAEP_OVERHEAD: usize = 2 * 32 + 2;
 /// Number of RSA schemes.
 const SCHEMES: usize = 6;
 
@@ -78,7 +77,8 @@ impl RsaKey {
         context: &MessageContext<'_>,
         message: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
-        let mut sealed = self.encrypt(context.associated_data(suite)?.as_ref(), message)?;
+        let label = context.associated_data(suite)?;
+        let mut sealed = self.encrypt(hash_of(suite)?, label.as_ref(), message)?;
         sealed.insert(0, suite.byte());
         Ok(sealed)
     }
@@ -90,18 +90,25 @@ impl RsaKey {
         context: &MessageContext<'_>,
         body: &[u8],
     ) -> Result<SecretBytes, CryptoError> {
-        self.decrypt(context.associated_data(suite)?.as_ref(), body)
+        let label = context.associated_data(suite)?;
+        self.decrypt(hash_of(suite)?, label.as_ref(), body)
     }
 
-    pub(super) fn encrypt(&self, label: &[u8], message: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        let max = self.encrypting.key_size_bytes() - OAEP_OVERHEAD;
+    pub(super) fn encrypt(
+        &self,
+        hash: Hash,
+        label: &[u8],
+        message: &[u8],
+    ) -> Result<Vec<u8>, CryptoError> {
+        // RFC 8017, section 7.1.1. The smallest modulus leaves 126 bytes beside the largest hash.
+        let max = self.encrypting.key_size_bytes() - 2 * hash.length() - 2;
         if message.len() > max {
             return Err(CryptoError::MessageTooLong { max });
         }
         let mut out = vec![0; self.encrypting.ciphertext_size()];
         let length = self
             .encrypting
-            .encrypt(&OAEP_SHA256_MGF1SHA256, message, &mut out, Some(label))
+            .encrypt(oaep(hash), message, &mut out, Some(label))
             .map_err(|_| CryptoError::EngineFailed)?
             .len();
         out.truncate(length);
@@ -110,6 +117,7 @@ impl RsaKey {
 
     pub(super) fn decrypt(
         &self,
+        hash: Hash,
         label: &[u8],
         ciphertext: &[u8],
     ) -> Result<SecretBytes, CryptoError> {
@@ -126,12 +134,7 @@ impl RsaKey {
         }
         let mut plaintext = SecretBytes::zeroed(key.min_output_size());
         let length = key
-            .decrypt(
-                &OAEP_SHA256_MGF1SHA256,
-                ciphertext,
-                plaintext.expose_mut(),
-                Some(label),
-            )
+            .decrypt(oaep(hash), ciphertext, plaintext.expose_mut(), Some(label))
             .map_err(|_| CryptoError::AuthenticationFailed)?
             .len();
         plaintext.shorten(length);
@@ -181,6 +184,20 @@ impl RsaKey {
         let key = ParsedPublicKey::new(verification, &self.public)
             .map_err(|_| CryptoError::InvalidKey)?;
         Ok(cell.get_or_init(|| key))
+    }
+}
+
+/// The hash of a suite that RSA keys have.
+fn hash_of(suite: Suite) -> Result<Hash, CryptoError> {
+    suite.oaep_hash().ok_or(CryptoError::EngineFailed)
+}
+
+/// OAEP with one hash for label and mask.
+fn oaep(hash: Hash) -> &'static OaepAlgorithm {
+    match hash {
+        Hash::Sha256 => &OAEP_SHA256_MGF1SHA256,
+        Hash::Sha384 => &OAEP_SHA384_MGF1SHA384,
+        Hash::Sha512 => &OAEP_SHA512_MGF1SHA512,
     }
 }
 

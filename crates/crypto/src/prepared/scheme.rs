@@ -25,14 +25,20 @@ pub enum SignatureScheme {
     RsaPkcs1Sha384,
     /// RSA PKCS#1 v1.5, SHA-512.
     RsaPkcs1Sha512,
-    /// ECDSA on P-256 with SHA-256, DER signatures.
+    /// ECDSA on P-256 or secp256k1 with SHA-256.
     EcdsaSha256,
-    /// ECDSA on P-384 with SHA-384, DER signatures.
+    /// ECDSA on P-384 with SHA-384.
     EcdsaSha384,
+    /// ECDSA on P-521 with SHA-512.
+    EcdsaSha512,
     /// Ed25519, pure (RFC 8032).
     Ed25519,
+    /// ML-DSA-44, pure, empty context string (FIPS 204).
+    MlDsa44,
     /// ML-DSA-65, pure, empty context string (FIPS 204).
     MlDsa65,
+    /// ML-DSA-87, pure, empty context string (FIPS 204).
+    MlDsa87,
 }
 
 /// A name that is no signature scheme.
@@ -60,8 +66,11 @@ impl SignatureScheme {
         Self::RsaPkcs1Sha512,
         Self::EcdsaSha256,
         Self::EcdsaSha384,
+        Self::EcdsaSha512,
         Self::Ed25519,
+        Self::MlDsa44,
         Self::MlDsa65,
+        Self::MlDsa87,
     ];
 
     /// The canonical name.
@@ -75,8 +84,11 @@ impl SignatureScheme {
             Self::RsaPkcs1Sha512 => "rsa-pkcs1-sha-512",
             Self::EcdsaSha256 => "ecdsa-sha-256",
             Self::EcdsaSha384 => "ecdsa-sha-384",
+            Self::EcdsaSha512 => "ecdsa-sha-512",
             Self::Ed25519 => "ed25519",
+            Self::MlDsa44 => "ml-dsa-44",
             Self::MlDsa65 => "ml-dsa-65",
+            Self::MlDsa87 => "ml-dsa-87",
         }
     }
 
@@ -87,10 +99,13 @@ impl SignatureScheme {
             Algorithm::Rsa2048 | Algorithm::Rsa3072 | Algorithm::Rsa4096 => {
                 Some(Self::RsaPssSha256)
             }
-            Algorithm::EcdsaP256 => Some(Self::EcdsaSha256),
+            Algorithm::EcdsaP256 | Algorithm::EcdsaSecp256k1 => Some(Self::EcdsaSha256),
             Algorithm::EcdsaP384 => Some(Self::EcdsaSha384),
+            Algorithm::EcdsaP521 => Some(Self::EcdsaSha512),
             Algorithm::Ed25519 => Some(Self::Ed25519),
+            Algorithm::MlDsa44 => Some(Self::MlDsa44),
             Algorithm::MlDsa65 => Some(Self::MlDsa65),
+            Algorithm::MlDsa87 => Some(Self::MlDsa87),
             _ => None,
         }
     }
@@ -108,8 +123,8 @@ impl SignatureScheme {
         match self {
             Self::RsaPssSha256 | Self::RsaPkcs1Sha256 | Self::EcdsaSha256 => Some(32),
             Self::RsaPssSha384 | Self::RsaPkcs1Sha384 | Self::EcdsaSha384 => Some(48),
-            Self::RsaPssSha512 | Self::RsaPkcs1Sha512 => Some(64),
-            Self::Ed25519 | Self::MlDsa65 => None,
+            Self::RsaPssSha512 | Self::RsaPkcs1Sha512 | Self::EcdsaSha512 => Some(64),
+            Self::Ed25519 | Self::MlDsa44 | Self::MlDsa65 | Self::MlDsa87 => None,
         }
     }
 }

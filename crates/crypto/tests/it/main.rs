@@ -4,6 +4,9 @@
 
 mod algorithms;
 mod envelopes;
+mod exchange;
+mod exchanges;
+mod hybrid;
 mod known_answers;
 mod materials;
 mod messages;
@@ -14,3 +17,4 @@ mod streams;
 mod support;
 mod vectors;
 mod wycheproofs;
+mod xaes;

@@ -2,19 +2,50 @@
 
 use std::collections::BTreeMap;
 
+use keyward_crypto::digest::Hash;
 use keyward_crypto::prepared::{CONTEXT_LENGTH_MAX, MESSAGE_LENGTH_MAX, encode_context};
-use keyward_crypto::{Algorithm, CryptoError, MessageContext, PreparedKey, SystemRandom, Usage};
+use keyward_crypto::{
+    Algorithm, CryptoError, KeyMaterial, MessageContext, PreparedKey, SystemRandom, Usage,
+};
 use proptest::prelude::*;
 use uuid::Uuid;
 
 use crate::support::{Broken, Seeded, at, generated, hex, pairs, prepared};
 
-const SEALING: [Algorithm; 4] = [
+/// Everything that encrypts, the fast ones first; of RSA one size.
+const SEALING: [Algorithm; 11] = [
     Algorithm::Aes256GcmCommit,
     Algorithm::Aes256Gcm,
     Algorithm::ChaCha20Poly1305,
+    Algorithm::Aes128Gcm,
+    Algorithm::Aes192Gcm,
+    Algorithm::Xaes256Gcm,
+    Algorithm::Aes128GcmSiv,
+    Algorithm::Aes256GcmSiv,
+    Algorithm::Aes256GcmSivConvergent,
     Algorithm::Rsa2048,
+    Algorithm::X25519MlKem768,
 ];
+/// How many of them are symmetric.
+const SYMMETRIC: usize = 9;
+
+/// A key of a symmetric algorithm, filled with one byte.
+fn filled(algorithm: Algorithm, byte: u8) -> PreparedKey {
+    prepared(
+        algorithm,
+        &vec![byte; algorithm.info().size_bits as usize / 8],
+    )
+}
+
+#[test]
+fn the_list_of_sealing_algorithms_is_whole() {
+    let expected = Algorithm::ALL
+        .iter()
+        .filter(|it| it.info().usages.contains(Usage::Encrypt))
+        .filter(|it| !matches!(it, Algorithm::Rsa3072 | Algorithm::Rsa4096));
+    assert!(expected.clone().all(|it| SEALING.contains(it)));
+    assert_eq!(expected.count(), SEALING.len());
+}
 
 /// Flips every bit and cuts at every length: nothing may open, and every refusal has a name that
 /// says what the byte was.
@@ -26,9 +57,9 @@ fn i08_every_altered_bit_and_every_cut_is_refused() {
         let sealed = key
             .encrypt(&at(&context, 1), b"blood type", &Seeded::new(1))
             .unwrap();
-        let is_rsa = algorithm == Algorithm::Rsa2048;
+        let is_slow = algorithm.info().is_asymmetric();
         for bit in 0..sealed.len() * 8 {
-            if is_rsa && bit >= 8 && bit % 37 != 0 {
+            if is_slow && bit >= 8 && bit % 37 != 0 {
                 continue; // Private operations are slow: a sample.
             }
             let mut altered = sealed.clone();
@@ -44,7 +75,12 @@ fn i08_every_altered_bit_and_every_cut_is_refused() {
             };
             assert!(expected, "{algorithm}, bit {bit}: {error:?}");
         }
-        for length in 0..sealed.len() {
+        let step = if algorithm == Algorithm::X25519MlKem768 {
+            7
+        } else {
+            1
+        };
+        for length in (0..sealed.len()).step_by(step) {
             let error = key
                 .decrypt(&at(&context, 1), &sealed[..length])
                 .unwrap_err();
@@ -83,8 +119,8 @@ fn another_key_id_version_context_or_key_is_refused() {
         ] {
             attempts.push(key.decrypt(&at(&other, 3), &sealed));
         }
-        if algorithm != Algorithm::Rsa2048 {
-            attempts.push(prepared(algorithm, &[9; 32]).decrypt(&at(&context, 3), &sealed));
+        if !algorithm.info().is_asymmetric() {
+            attempts.push(filled(algorithm, 9).decrypt(&at(&context, 3), &sealed));
         }
         for attempt in attempts {
             let error = attempt.unwrap_err();
@@ -157,6 +193,112 @@ fn kwp_keys_wrap_only_and_take_no_context() {
 }
 
 #[test]
+fn key_wrap_without_padding_takes_whole_blocks_only() {
+    let none = BTreeMap::new();
+    for algorithm in [Algorithm::Aes128Kw, Algorithm::Aes256Kw] {
+        let key = generated(algorithm);
+        for length in [16, 24, 64, 4096] {
+            let inner = vec![3; length];
+            let wrapped = key.wrap_key(&at(&none, 1), &inner, &Broken).unwrap();
+            assert_eq!(wrapped.len(), 1 + length + 8);
+            let opened = key.unwrap_key(&at(&none, 1), &wrapped).unwrap();
+            assert_eq!(opened.expose(), inner);
+            for place in 1..wrapped.len().min(80) {
+                let mut altered = wrapped.clone();
+                altered[place] ^= 1;
+                let refused = key.unwrap_key(&at(&none, 1), &altered).unwrap_err();
+                assert_eq!(refused, CryptoError::AuthenticationFailed);
+                assert!(key.unwrap_key(&at(&none, 1), &wrapped[..place]).is_err());
+            }
+        }
+        for length in [0, 1, 8, 15, 17, 33] {
+            let refused = key.wrap_key(&at(&none, 1), &vec![3; length], &Broken);
+            assert_eq!(refused.unwrap_err(), CryptoError::NotWholeBlocks);
+        }
+    }
+}
+
+#[test]
+fn each_way_to_wrap_keys_opens_its_own_only() {
+    let none = BTreeMap::new();
+    let ways = [Algorithm::Aes128Kw, Algorithm::Aes128Kwp];
+    for (made, other) in [(ways[0], ways[1]), (ways[1], ways[0])] {
+        let wrapped = filled(made, 1)
+            .wrap_key(&at(&none, 1), &[3; 32], &Broken)
+            .unwrap();
+        let refused = filled(other, 1).unwrap_key(&at(&none, 1), &wrapped);
+        assert!(matches!(
+            refused.unwrap_err(),
+            CryptoError::WrongSuite { .. }
+        ));
+    }
+}
+
+#[test]
+fn convergent_ciphertexts_are_equal_exactly_when_all_is() {
+    let (here, there) = (pairs(&[("column", "name")]), pairs(&[("column", "email")]));
+    let key = filled(Algorithm::Aes256GcmSivConvergent, 1);
+    let seal = |key: &PreparedKey, context, version, text: &[u8]| {
+        key.encrypt(&at(context, version), text, &Broken).unwrap()
+    };
+    let one = seal(&key, &here, 1, b"ada");
+    assert_eq!(one, seal(&key, &here, 1, b"ada"));
+    let other_key = filled(Algorithm::Aes256GcmSivConvergent, 2);
+    for different in [
+        seal(&key, &here, 1, b"adb"),
+        seal(&key, &there, 1, b"ada"),
+        seal(&key, &here, 2, b"ada"),
+        seal(&other_key, &here, 1, b"ada"),
+        key.wrap_key(&at(&here, 1), b"ada", &Broken).unwrap(),
+    ] {
+        // Neither the nonce nor what follows tells of the equal message.
+        assert_ne!(one[1..13], different[1..13]);
+        assert_ne!(one[13..], different[13..]);
+    }
+}
+
+#[test]
+fn oaep_takes_three_hashes_and_finds_them_again() {
+    let none = BTreeMap::new();
+    let key = generated(Algorithm::Rsa2048);
+    for (hash, suites, longest) in [
+        (Hash::Sha256, [0x04, 0x14], 190),
+        (Hash::Sha384, [0x0d, 0x1d], 158),
+        (Hash::Sha512, [0x0e, 0x1e], 126),
+    ] {
+        let longest_message = vec![1; longest];
+        let sealed = key
+            .encrypt_with(Some(hash), &at(&none, 1), &longest_message, &SystemRandom)
+            .unwrap();
+        let wrapped = key
+            .wrap_key_with(Some(hash), &at(&none, 1), &[2; 32], &SystemRandom)
+            .unwrap();
+        assert_eq!([sealed[0], wrapped[0]], suites);
+        let opened = key.decrypt(&at(&none, 1), &sealed).unwrap();
+        assert_eq!(opened.expose(), longest_message);
+        let opened = key.unwrap_key(&at(&none, 1), &wrapped).unwrap();
+        assert_eq!(opened.expose(), [2; 32]);
+        assert!(key.decrypt(&at(&none, 1), &wrapped).is_err());
+        let mut renamed = sealed.clone();
+        renamed[0] = if suites[0] == 0x04 { 0x0d } else { 0x04 };
+        assert_eq!(
+            key.decrypt(&at(&none, 1), &renamed).unwrap_err(),
+            CryptoError::AuthenticationFailed
+        );
+        let too_long = vec![1; longest + 1];
+        assert_eq!(
+            key.encrypt_with(Some(hash), &at(&none, 1), &too_long, &SystemRandom),
+            Err(CryptoError::MessageTooLong { max: longest })
+        );
+    }
+    let algorithm = Algorithm::Aes256Gcm;
+    assert_eq!(
+        generated(algorithm).encrypt_with(Some(Hash::Sha256), &at(&none, 1), b"", &SystemRandom),
+        Err(CryptoError::OaepNotSupported { algorithm })
+    );
+}
+
+#[test]
 fn every_message_has_its_own_salt() {
     let key = generated(Algorithm::Aes256GcmCommit);
     let none = BTreeMap::new();
@@ -220,7 +362,13 @@ fn contexts_encode_sorted_and_length_prefixed() {
 
 #[test]
 fn macs_verify_untruncated_only() {
-    for (algorithm, length) in [(Algorithm::HmacSha256, 32), (Algorithm::HmacSha512, 64)] {
+    for (algorithm, length) in [
+        (Algorithm::HmacSha256, 32),
+        (Algorithm::HmacSha384, 48),
+        (Algorithm::HmacSha512, 64),
+        (Algorithm::Aes128Cmac, 16),
+        (Algorithm::Aes256Cmac, 16),
+    ] {
         let key = generated(algorithm);
         let tag = key.mac(b"message").unwrap();
         assert_eq!(tag.len(), length);
@@ -242,7 +390,11 @@ fn macs_verify_untruncated_only() {
 
 #[test]
 fn derived_keys_are_independent() {
-    for algorithm in [Algorithm::HmacSha256, Algorithm::HmacSha512] {
+    for algorithm in [
+        Algorithm::HmacSha256,
+        Algorithm::HmacSha384,
+        Algorithm::HmacSha512,
+    ] {
         let key = generated(algorithm);
         let derive = |label: &[u8], context: &[u8], length| {
             key.derive(label, context, length)
@@ -267,17 +419,29 @@ fn derived_keys_are_independent() {
 
 #[test]
 fn encapsulated_secrets_agree_or_differ_but_never_leak_an_error() {
-    let key = generated(Algorithm::MlKem768);
-    let (sent, shared) = key.encapsulate().unwrap();
-    assert_eq!((sent.len(), shared.len()), (1088, 32));
-    assert_eq!(key.decapsulate(&sent).unwrap().expose(), shared.expose());
-    let mut altered = sent.clone();
-    altered[0] ^= 1;
-    assert_ne!(key.decapsulate(&altered).unwrap().expose(), shared.expose());
-    assert_eq!(
-        key.decapsulate(&sent[1..]).unwrap_err(),
-        CryptoError::InvalidEncapsulation
-    );
+    for (algorithm, length) in [
+        (Algorithm::MlKem512, 768),
+        (Algorithm::MlKem768, 1088),
+        (Algorithm::MlKem1024, 1568),
+    ] {
+        let key = generated(algorithm);
+        let (sent, shared) = key.encapsulate().unwrap();
+        assert_eq!((sent.len(), shared.len()), (length, 32));
+        assert_eq!(key.decapsulate(&sent).unwrap().expose(), shared.expose());
+        let mut altered = sent.clone();
+        altered[0] ^= 1;
+        assert_ne!(key.decapsulate(&altered).unwrap().expose(), shared.expose());
+        assert_eq!(
+            key.decapsulate(&sent[1..]).unwrap_err(),
+            CryptoError::InvalidEncapsulation
+        );
+    }
+}
+
+/// A public key that keys of this algorithm agree with; for others any bytes.
+fn peer_of(algorithm: Algorithm) -> Vec<u8> {
+    let material = KeyMaterial::generate(algorithm, &SystemRandom).unwrap();
+    material.public().unwrap_or_default().to_vec()
 }
 
 #[test]
@@ -293,11 +457,13 @@ fn keys_refuse_what_their_algorithm_cannot() {
             ),
             (
                 Usage::Wrap,
-                key.wrap_key(&at(&none, 1), b"x", &SystemRandom).map(|_| ()),
+                key.wrap_key(&at(&none, 1), &[7; 16], &SystemRandom)
+                    .map(|_| ()),
             ),
             (Usage::Mac, key.mac(b"x").map(|_| ())),
             (Usage::Derive, key.derive(b"x", b"", 32).map(|_| ())),
             (Usage::Encapsulate, key.encapsulate().map(|_| ())),
+            (Usage::Agree, key.agree(&peer_of(*algorithm)).map(|_| ())),
         ];
         for (usage, outcome) in outcomes {
             if usages.contains(usage) {
@@ -317,7 +483,7 @@ fn keys_refuse_what_their_algorithm_cannot() {
 fn public_halves_only_protect() {
     let none = BTreeMap::new();
     let random = SystemRandom;
-    let material = keyward_crypto::KeyMaterial::generate(Algorithm::Rsa2048, &random).unwrap();
+    let material = KeyMaterial::generate(Algorithm::Rsa2048, &random).unwrap();
     let public = PreparedKey::from_public(Algorithm::Rsa2048, material.public().unwrap()).unwrap();
     let sealed = public.encrypt(&at(&none, 1), b"to you", &random).unwrap();
     assert_eq!(
@@ -347,10 +513,10 @@ proptest! {
         context in proptest::collection::btree_map(".{0,12}", ".{0,20}", 0..4),
         key_id in any::<u128>(),
         version in any::<u32>(),
-        algorithm in 0..3usize,
+        algorithm in 0..SYMMETRIC,
         seed in any::<u64>(),
     ) {
-        let key = prepared(SEALING[algorithm], &[5; 32]);
+        let key = filled(SEALING[algorithm], 5);
         let key_id = Uuid::from_u128(key_id);
         let context = MessageContext { key_id, version, context: &context };
         let sealed = key.encrypt(&context, &message, &Seeded::new(seed)).unwrap();
@@ -361,8 +527,8 @@ proptest! {
     #[test]
     fn noise_never_opens(noise in proptest::collection::vec(any::<u8>(), 0..300)) {
         let none = BTreeMap::new();
-        for algorithm in &SEALING[..3] {
-            let key = prepared(*algorithm, &[5; 32]);
+        for algorithm in &SEALING[..SYMMETRIC] {
+            let key = filled(*algorithm, 5);
             prop_assert!(key.decrypt(&at(&none, 1), &noise).is_err());
             prop_assert!(key.unwrap_key(&at(&none, 1), &noise).is_err());
         }

@@ -2,7 +2,8 @@
 
 use keyward_crypto::digest::{sha256, sha384, sha512};
 use keyward_crypto::{
-    Algorithm, CryptoError, KeyMaterial, Message, PreparedKey, SignatureScheme, SystemRandom,
+    Algorithm, CryptoError, KeyMaterial, Message, PreparedKey, SignatureEncoding, SignatureScheme,
+    SystemRandom,
 };
 
 fn digest(scheme: SignatureScheme, message: &[u8]) -> Option<Vec<u8>> {
@@ -77,4 +78,53 @@ fn check_digests(
         key.sign(scheme, Message::Digest(&digest[1..])),
         Err(CryptoError::WrongDigestLength { expected })
     );
+}
+
+#[test]
+fn raw_signatures_are_as_long_as_the_field_twice_and_verify_as_such_only() {
+    for (algorithm, field) in [
+        (Algorithm::EcdsaP256, 32),
+        (Algorithm::EcdsaP384, 48),
+        (Algorithm::EcdsaP521, 66),
+        (Algorithm::EcdsaSecp256k1, 32),
+    ] {
+        let material = KeyMaterial::generate(algorithm, &SystemRandom).unwrap();
+        let key = PreparedKey::new(&material).unwrap();
+        let scheme = SignatureScheme::default_for(algorithm).unwrap();
+        // Often enough to meet integers with leading zeros, which are shorter in DER.
+        for round in 0..300_u32 {
+            let message = round.to_be_bytes();
+            let digest = digest(scheme, &message).unwrap();
+            let asked = if round % 2 == 0 {
+                Message::Raw(&message)
+            } else {
+                Message::Digest(&digest)
+            };
+            let raw = key
+                .sign_encoded(scheme, SignatureEncoding::Raw, asked)
+                .unwrap();
+            assert_eq!(raw.len(), 2 * field);
+            key.verify_encoded(scheme, SignatureEncoding::Raw, asked, &raw)
+                .unwrap();
+            if round < 3 {
+                assert!(key.verify(scheme, asked, &raw).is_err());
+                let der = key.sign(scheme, asked).unwrap();
+                key.verify_encoded(scheme, SignatureEncoding::Raw, asked, &der)
+                    .unwrap_err();
+            }
+        }
+    }
+}
+
+#[test]
+fn other_signatures_have_one_encoding() {
+    for algorithm in [Algorithm::Rsa2048, Algorithm::Ed25519, Algorithm::MlDsa44] {
+        let material = KeyMaterial::generate(algorithm, &SystemRandom).unwrap();
+        let key = PreparedKey::new(&material).unwrap();
+        let scheme = SignatureScheme::default_for(algorithm).unwrap();
+        let (raw, message) = (SignatureEncoding::Raw, Message::Raw(b"message"));
+        let refused = CryptoError::EncodingNotSupported { algorithm };
+        assert_eq!(key.sign_encoded(scheme, raw, message), Err(refused));
+        assert_eq!(key.verify_encoded(scheme, raw, message, &[]), Err(refused));
+    }
 }

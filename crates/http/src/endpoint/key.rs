@@ -35,7 +35,8 @@ const KEY_BYTES: usize = 3072;
 /// Its routes.
 pub fn routes() -> Vec<Route> {
     let mut routes = of_keys();
-    routes.extend(of_the_key_named_batch());
+    routes.extend(of_the_key_named(BATCH_PATH, "batch"));
+    routes.extend(of_the_key_named(super::import::PATH, "import"));
     routes
 }
 
@@ -91,24 +92,24 @@ fn of_keys() -> Vec<Route> {
     ]
 }
 
-/// A key may be named `batch`, and is then shown and changed like any other.
-fn of_the_key_named_batch() -> Vec<Route> {
+/// A key may be named `batch` or `import`, and is then shown and changed like any other.
+fn of_the_key_named(path: &'static str, name: &str) -> Vec<Route> {
     vec![
         Endpoint::new(
             Get,
-            BATCH_PATH,
-            "read_key_named_batch",
+            path,
+            &format!("read_key_named_{name}"),
             TAG,
-            "Shows the key named `batch`",
+            &format!("Shows the key named `{name}`"),
         )
         .answers_tagged::<Key>("The key.")
         .to(read),
         Endpoint::new(
             Patch,
-            BATCH_PATH,
-            "update_key_named_batch",
+            path,
+            &format!("update_key_named_{name}"),
             TAG,
-            "Changes the key named `batch`",
+            &format!("Changes the key named `{name}`"),
         )
         .takes::<KeyChange>()
         .if_match()
@@ -203,7 +204,7 @@ pub fn changed(call: &Call, done: caller::Changed<KeyWithVersions>) -> Answer {
     answer::tagged(&show(call, done)?, etag)
 }
 
-fn show(call: &Call, done: caller::Changed<KeyWithVersions>) -> Result<Changed<Key>, Failure> {
+pub fn show(call: &Call, done: caller::Changed<KeyWithVersions>) -> Result<Changed<Key>, Failure> {
     answer::try_changed(done, |found| view::key(call.deployment(), found))
 }
 
@@ -259,7 +260,7 @@ fn tag(given: String) -> Result<(String, Option<String>), Failure> {
     }
 }
 
-fn new_key(given: NewKey) -> Result<ops::key::NewKey, Failure> {
+pub fn new_key(given: NewKey) -> Result<ops::key::NewKey, Failure> {
     let mut new = ops::key::NewKey::named(parse("name", &given.name)?);
     new.description = given.description;
     new.purpose = given.purpose;

@@ -129,6 +129,12 @@ fn size_of(outcome: &ops::use_key::UseOutcome) -> usize {
             text.len() + raw.len()
         }
         UseResult::Valid(_) => 0,
+        UseResult::Agreed { key, raw } => {
+            key.len()
+                + raw
+                    .as_ref()
+                    .map_or(0, keyward_core::crypto_types::SecretBytes::len)
+        }
         UseResult::DataKey { wrapped, plaintext } => {
             wrapped.len()
                 + plaintext

@@ -3,9 +3,9 @@
 use keyward_api::binary::{Binary, Secret};
 use keyward_api::names;
 use keyward_api::use_key as wire;
-use keyward_core::crypto_types::SecretBytes;
+use keyward_core::crypto_types::{Kdf, SecretBytes, SignatureEncoding};
 use keyward_core::noun::action::Action;
-use keyward_core::ops::use_key::{UseItem, UseOutcome, UseResult};
+use keyward_core::ops::use_key::{DeriveHow, UseItem, UseOutcome, UseResult};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
@@ -85,6 +85,7 @@ verbs! {
         |given| UseItem::Encrypt {
             plaintext: hidden(given.plaintext),
             context: given.context,
+            oaep: given.oaep.map(|name| parse("oaep", name.as_str())).transpose()?,
             version: given.version,
         },
         |UseResult::Ciphertext(ciphertext), version| wire::Ciphertext { ciphertext, version };
@@ -105,6 +106,7 @@ verbs! {
             message: given.message.0,
             prehashed: given.prehashed,
             scheme: given.scheme.map(|name| parse("scheme", name.as_str())).transpose()?,
+            encoding: encoding(given.encoding)?,
             version: given.version,
         },
         |UseResult::Signature { text, raw, scheme }, version| wire::Signature {
@@ -119,6 +121,7 @@ verbs! {
             message: given.message.0,
             prehashed: given.prehashed,
             scheme: given.scheme.map(|name| parse("scheme", name.as_str())).transpose()?,
+            encoding: encoding(given.encoding)?,
             signature: given.signature,
             version: given.version,
         },
@@ -140,6 +143,7 @@ verbs! {
         |given| UseItem::Wrap {
             key: hidden(given.key),
             context: given.context,
+            oaep: given.oaep.map(|name| parse("oaep", name.as_str())).transpose()?,
             version: given.version,
         },
         |UseResult::Wrapped(wrapped), version| wire::Wrapped { wrapped, version };
@@ -162,12 +166,37 @@ verbs! {
     Derive(KeyDerive, "derive", "derive", "Derives a key from a label and a context"):
         Derive => PlainKey,
         |given| UseItem::Derive {
-            label: given.label.0,
-            context: given.context.0,
+            how: DeriveHow {
+                kdf: kdf(given.kdf)?,
+                label: given.label.0,
+                context: given.context.0,
+                salt: given.salt.0,
+                info: given.info.0,
+            },
             size_bytes: given.size_bytes,
             version: given.version,
         },
         |UseResult::Key(key), version| wire::PlainKey { key: shown(&key), version };
+    Agree(KeyAgree, "agree", "agree", "Agrees with a peer's public key and derives a key from the secret"):
+        Agree => AgreedKey,
+        |given| UseItem::Agree {
+            peer: given.peer.0,
+            how: DeriveHow {
+                kdf: kdf(given.kdf)?,
+                label: given.label.0,
+                context: given.context.0,
+                salt: given.salt.0,
+                info: given.info.0,
+            },
+            size_bytes: given.size_bytes,
+            with_raw: given.with_raw,
+            version: given.version,
+        },
+        |UseResult::Agreed { key, raw }, version| wire::AgreedKey {
+            key: shown(&key),
+            raw: raw.as_ref().map(shown),
+            version,
+        };
     Encapsulate(KeyEncapsulate, "encapsulate", "encapsulate", "Makes a shared secret and its encapsulation"):
         Encapsulate => Encapsulated,
         |given| UseItem::Encapsulate { version: given.version },
@@ -180,6 +209,22 @@ verbs! {
         Decapsulate => SharedSecret,
         |given| UseItem::Decapsulate { encapsulation: given.encapsulation },
         |UseResult::Key(secret), version| wire::SharedSecret { secret: shown(&secret), version };
+}
+
+/// DER unless another encoding is named.
+fn encoding(given: Option<names::SignatureEncoding>) -> Result<SignatureEncoding, Failure> {
+    match given {
+        Some(name) => parse("encoding", name.as_str()),
+        None => Ok(SignatureEncoding::Der),
+    }
+}
+
+/// The usual function unless another is named.
+fn kdf(given: Option<names::Kdf>) -> Result<Kdf, Failure> {
+    match given {
+        Some(name) => parse("kdf", name.as_str()),
+        None => Ok(Kdf::Keyward),
+    }
 }
 
 fn hidden(secret: Secret) -> SecretBytes {

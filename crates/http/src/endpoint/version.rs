@@ -1,12 +1,7 @@
-//! `…/keys/{key}/versions`, `…/history`, `…/usage`, `…/public-key`: what became of a key.
+//! `…/keys/{key}/versions`, `…/history`, `…/usage`: what became of a key.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use keyward_api::binary::Binary;
-use keyward_api::names::Algorithm;
 use keyward_api::page::{Page, Paging};
-use keyward_api::version::{KeyVersion, PublicKey, Transition, VersionUsage};
-use keyward_core::error::OpError;
+use keyward_api::version::{KeyVersion, Transition, VersionUsage};
 use keyward_core::ids::TransitionId;
 use keyward_core::ops;
 use serde::Deserialize;
@@ -58,16 +53,6 @@ pub fn routes() -> Vec<Route> {
         )
         .answers::<Page<VersionUsage>>("Every version that was used.")
         .to(usage),
-        Endpoint::new(
-            Get,
-            "/v1/tenants/{tenant}/keys/{key}/public-key",
-            "read_public_key",
-            TAG,
-            "Shows the public half of a version",
-        )
-        .asks::<PublicKeyQuery>()
-        .answers::<PublicKey>("The public key.")
-        .to(public_key),
     ]
 }
 
@@ -88,17 +73,6 @@ struct VersionQuery {
     #[serde(default)]
     #[param(minimum = 1, maximum = 1000)]
     limit: Option<usize>,
-}
-
-/// Which version's public half.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct PublicKeyQuery {
-    /// The version; the primary if not said.
-    #[serde(default)]
-    #[param(minimum = 1, maximum = 4_294_967_295_i64)]
-    version: Option<u32>,
 }
 
 async fn versions(call: Call) -> Answer {
@@ -163,66 +137,4 @@ async fn usage(call: Call) -> Answer {
         .map(|(version, usage)| view::usage(*version, usage))
         .collect();
     answer::page::<VersionUsage>(items, None)
-}
-
-async fn public_key(call: Call) -> Answer {
-    let tenant = call.tenant()?;
-    let key = call.key(&tenant)?;
-    let query: PublicKeyQuery = call.query()?;
-    let found = ops::key::read(call.node(), call.caller(), &tenant, &key).await?;
-    let wanted = query.version.map_or(found.key.primary_version, i64::from);
-    let version = found
-        .versions
-        .into_iter()
-        .find(|version| version.version == wanted)
-        .ok_or(OpError::NotFound {
-            what: "key version",
-        })?;
-    let text = version
-        .public_key
-        .ok_or(OpError::NotFound { what: "public key" })?;
-    let der = STANDARD
-        .decode(&text)
-        .map_err(|_| Failure::internal("a stored public key that is not base64"))?;
-    answer::ok(&PublicKey {
-        version: version.version,
-        algorithm: Algorithm::from(version.algorithm.name()),
-        pem: pem(&der),
-        der: Binary(der),
-    })
-}
-
-/// SubjectPublicKeyInfo as RFC 7468 writes it: 64 characters a line.
-fn pem(der: &[u8]) -> String {
-    let body = STANDARD.encode(der);
-    let mut pem = String::with_capacity(body.len() + body.len() / 64 + 56);
-    pem.push_str("-----BEGIN PUBLIC KEY-----\n");
-    let mut rest = body.as_str();
-    while !rest.is_empty() {
-        let (line, after) = rest.split_at(rest.len().min(64));
-        pem.push_str(line);
-        pem.push('\n');
-        rest = after;
-    }
-    pem.push_str("-----END PUBLIC KEY-----\n");
-    pem
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pem_lines_have_64_characters() {
-        let text = pem(&[7; 91]);
-        let lines: Vec<&str> = text.lines().collect();
-        assert_eq!(lines.first(), Some(&"-----BEGIN PUBLIC KEY-----"));
-        assert_eq!(lines.last(), Some(&"-----END PUBLIC KEY-----"));
-        assert!(
-            lines[1..lines.len() - 2]
-                .iter()
-                .all(|line| line.len() == 64),
-            "{text}"
-        );
-    }
 }

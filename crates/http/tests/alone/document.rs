@@ -39,6 +39,7 @@ fn it_is_openapi_3_1_with_every_noun_and_verb() {
         "derive",
         "encapsulate",
         "decapsulate",
+        "agree",
     ];
     for verb in verbs {
         for place in ["keys/{key}", "classes/{class}"] {

@@ -3,7 +3,9 @@
 use keyward_api::names;
 use keyward_core::audit::{Authentication, Outcome};
 use keyward_core::crypto_types::{Algorithm, SignatureScheme, Usage};
+use keyward_core::crypto_types::{KeyFormat, PublicKeyFormat, WrapMethod};
 use keyward_core::noun::action::Action;
+use keyward_core::noun::import_key::{ImportFormat, ImportMethod};
 use keyward_core::noun::job::{JobKind, JobState};
 use keyward_core::noun::key::{Origin, ProviderKind};
 use keyward_core::noun::principal::PrincipalKind;
@@ -25,6 +27,11 @@ fn the_wire_names_what_core_knows() {
         SignatureScheme = SignatureScheme,
         Provider = ProviderKind,
         KeyOrigin = Origin,
+        WrapMethod = WrapMethod,
+        KeyFormat = KeyFormat,
+        PublicKeyFormat = PublicKeyFormat,
+        ImportMethod = ImportMethod,
+        ImportFormat = ImportFormat,
         KeyState = State,
         TenantState = TenantState,
         PrincipalKind = PrincipalKind,

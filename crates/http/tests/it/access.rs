@@ -17,6 +17,7 @@ fn concrete(path: &str) -> String {
         .replace("{token}", id)
         .replace("{assignment}", id)
         .replace("{binding}", id)
+        .replace("{import_key}", id)
 }
 
 #[tokio::test]
@@ -106,6 +107,15 @@ fn body_for(path: &str) -> Option<serde_json::Value> {
         "wrap" => json!({ "key": "aGk=" }),
         "unwrap" => json!({ "wrapped": "kw1:x" }),
         "derive" => json!({ "label": "aGk=" }),
+        "agree" => json!({ "peer": "aGk=" }),
+        "import" if path.contains("{key}") => {
+            json!({ "public_key": { "format": "spki", "data": "aGk=" } })
+        }
+        "import" => json!({
+            "key": { "name": "mine" },
+            "public_key": { "format": "spki", "data": "aGk=" },
+        }),
+        "export" => json!({ "method": "hpke-x-wing", "recipient": "aGk=", "format": "raw" }),
         "decapsulate" => json!({ "encapsulation": "kw1:x" }),
         "data-key" | "encapsulate" | "roles" => json!({}),
         "random" => json!({ "size_bytes": 8 }),

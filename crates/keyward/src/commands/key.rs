@@ -2,6 +2,7 @@
 
 mod arguments;
 mod binding;
+mod exchange;
 mod lifecycle;
 mod manage;
 mod show;
@@ -24,6 +25,9 @@ pub enum KeyCommand {
     /// Their use.
     #[command(flatten)]
     Use(use_key::UseCommand),
+    /// Keys that come in and go out.
+    #[command(flatten)]
+    Exchange(exchange::ExchangeCommand),
     /// What they protect.
     #[command(flatten)]
     Binding(binding::BindingCommand),
@@ -32,12 +36,18 @@ pub enum KeyCommand {
 impl KeyCommand {
     /// Does it.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let command = match self {
+            // Needs no server.
+            Self::Exchange(exchange::ExchangeCommand::Offline(command)) => return command.run(),
+            other => other,
+        };
         let tenant = InTenant::of(context)?;
         let scope = tenant.scope();
-        match self {
+        match command {
             Self::Manage(command) => command.run(context, scope).await,
             Self::Lifecycle(command) => command.run(context, scope).await,
             Self::Use(command) => command.run(context, scope).await,
+            Self::Exchange(command) => command.run(context, scope).await,
             Self::Binding(command) => command.run(context, scope).await,
         }
     }

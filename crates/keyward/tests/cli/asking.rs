@@ -28,6 +28,7 @@ fn encrypt(plaintext: &str) -> Encrypt {
     Encrypt {
         plaintext,
         context: [("a".to_owned(), "b".to_owned())].into(),
+        oaep: None,
         version: None,
     }
 }

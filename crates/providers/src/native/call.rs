@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use keyward_core::ids::KeyId;
 use keyward_core::port::key_provider::{CryptoAnswer, CryptoCall, ProviderError};
 use keyward_crypto::{
-    Algorithm, CryptoError, Family, Message, MessageContext, PreparedKey, Random, SecretBytes,
-    SignatureScheme, random,
+    Algorithm, CryptoError, Derivation, Family, Message, MessageContext, PreparedKey, Random,
+    SecretBytes, SignatureEncoding, SignatureScheme, random,
 };
 
 use super::fault::crypto_fault;
@@ -30,8 +30,12 @@ pub(super) fn perform(
         context,
     };
     let answer = match call {
-        CryptoCall::Encrypt { plaintext, context } => key
-            .encrypt(&bind(context), plaintext, random)
+        CryptoCall::Encrypt {
+            plaintext,
+            context,
+            oaep,
+        } => key
+            .encrypt_with(oaep, &bind(context), plaintext, random)
             .map(CryptoAnswer::Bytes),
         CryptoCall::Decrypt {
             ciphertext,
@@ -42,8 +46,9 @@ pub(super) fn perform(
         CryptoCall::Wrap {
             key: wrapped,
             context,
+            oaep,
         } => key
-            .wrap_key(&bind(context), wrapped.expose(), random)
+            .wrap_key_with(oaep, &bind(context), wrapped.expose(), random)
             .map(CryptoAnswer::Bytes),
         CryptoCall::Unwrap { wrapped, context } => key
             .unwrap_key(&bind(context), wrapped)
@@ -52,36 +57,54 @@ pub(super) fn perform(
             size_bytes,
             context,
         } => data_key(key, &bind(context), size_bytes, random),
+        call => by_itself(key, call),
+    };
+    answer.map_err(crypto_fault)
+}
+
+/// Calls that are bound to nothing but the key.
+fn by_itself(key: &PreparedKey, call: CryptoCall<'_>) -> Result<CryptoAnswer, CryptoError> {
+    match call {
         CryptoCall::Sign {
             scheme,
+            encoding,
             message,
             prehashed,
         } => key
-            .sign(scheme, as_message(message, prehashed))
+            .sign_encoded(scheme, encoding, as_message(message, prehashed))
             .map(CryptoAnswer::Bytes),
         CryptoCall::Verify {
             scheme,
+            encoding,
             message,
             prehashed,
             signature,
-        } => verdict(key.verify(scheme, as_message(message, prehashed), signature)),
+        } => {
+            let message = as_message(message, prehashed);
+            verdict(key.verify_encoded(scheme, encoding, message, signature))
+        }
         CryptoCall::Mac { message } => key.mac(message).map(CryptoAnswer::Bytes),
         CryptoCall::VerifyMac { message, mac } => verdict(key.verify_mac(message, mac)),
         CryptoCall::Derive {
-            label,
-            context,
+            derivation,
             size_bytes,
         } => key
-            .derive(label, context, size_bytes)
+            .derive_with(derivation, size_bytes)
             .map(CryptoAnswer::Secret),
+        CryptoCall::Agree {
+            peer,
+            derivation,
+            size_bytes,
+        } => agree(key, peer, derivation, size_bytes),
         CryptoCall::Encapsulate => key
             .encapsulate()
             .map(|(sent, shared)| CryptoAnswer::Pair(sent, shared)),
         CryptoCall::Decapsulate { encapsulation } => {
             key.decapsulate(encapsulation).map(CryptoAnswer::Secret)
         }
-    };
-    answer.map_err(crypto_fault)
+        // The others are bound to key, version and context.
+        _ => Err(CryptoError::EngineFailed),
+    }
 }
 
 fn data_key(
@@ -97,6 +120,19 @@ fn data_key(
     let secret = random::secret(random, size_bytes)?;
     let wrapped = key.wrap_key(context, secret.expose(), random)?;
     Ok(CryptoAnswer::Pair(wrapped, secret))
+}
+
+fn agree(
+    key: &PreparedKey,
+    peer: &[u8],
+    derivation: Derivation<'_>,
+    size_bytes: usize,
+) -> Result<CryptoAnswer, CryptoError> {
+    let agreed = key.agree(peer)?;
+    Ok(CryptoAnswer::Agreed {
+        key: agreed.derive(derivation, size_bytes)?,
+        raw: agreed.into_raw(),
+    })
 }
 
 fn as_message(bytes: &[u8], prehashed: bool) -> Message<'_> {
@@ -130,6 +166,7 @@ pub(super) enum OwnedCall {
     },
     Sign {
         scheme: SignatureScheme,
+        encoding: SignatureEncoding,
         message: SecretBytes,
         prehashed: bool,
     },
@@ -155,10 +192,12 @@ impl OwnedCall {
             }),
             CryptoCall::Sign {
                 scheme,
+                encoding,
                 message,
                 prehashed,
             } => Some(Self::Sign {
                 scheme,
+                encoding,
                 message: SecretBytes::copy_from(message),
                 prehashed,
             }),
@@ -179,10 +218,12 @@ impl OwnedCall {
             Self::Unwrap { wrapped, context } => CryptoCall::Unwrap { wrapped, context },
             Self::Sign {
                 scheme,
+                encoding,
                 message,
                 prehashed,
             } => CryptoCall::Sign {
                 scheme: *scheme,
+                encoding: *encoding,
                 message: message.expose(),
                 prehashed: *prehashed,
             },

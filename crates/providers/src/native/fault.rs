@@ -36,6 +36,33 @@ pub(super) fn crypto_fault(error: CryptoError) -> ProviderError {
                 usage,
             };
         }
+        CryptoError::OaepNotSupported { algorithm } => {
+            let usage = "encrypt or wrap with an OAEP hash of choice: only RSA keys can";
+            return ProviderError::Unsupported {
+                algorithm: algorithm.name(),
+                usage,
+            };
+        }
+        CryptoError::EncodingNotSupported { algorithm } => {
+            let usage = "write raw signatures: only ECDSA keys can";
+            return ProviderError::Unsupported {
+                algorithm: algorithm.name(),
+                usage,
+            };
+        }
+        CryptoError::NotInFipsModule { algorithm } => {
+            let usage = "be used by this build, which computes by the FIPS module alone";
+            return ProviderError::Unsupported {
+                algorithm: algorithm.name(),
+                usage,
+            };
+        }
+        CryptoError::NotWholeBlocks => {
+            "AES-KW wraps 16 or more bytes in multiples of 8; AES-KWP wraps any"
+        }
+        CryptoError::InvalidPeer => {
+            "the peer's public key is malformed, of another algorithm, or of small order"
+        }
         CryptoError::UnknownSuite(_) => "the ciphertext is of another release or not one at all",
         CryptoError::WrongSuite { .. } => "the ciphertext was made by another algorithm or verb",
         CryptoError::Truncated => "the message is truncated",

@@ -15,7 +15,7 @@ impl Noun for Key {
     fn table() -> &'static Table {
         table!("keys", key 2, [
             "id", "tenant_id", "name", "description", "purpose", "owner", "data_class",
-            "algorithm", "usages", "provider", "origin", "exportable", "deterministic",
+            "algorithm", "usages", "provider", "origin", "public_only", "exportable", "deterministic",
             "process_after_expiry", "use_limit_uses", "use_limit_bytes", "authorized_services",
             "access_policy", "compliance_tags", "tags", "rotation_policy",
             "rollback_window_seconds", "overlap_seconds", "primary_version", "latest_version",
@@ -36,6 +36,7 @@ impl Noun for Key {
             json(&self.usages.names()),
             label("provider_kind", self.provider.name()),
             label("key_origin", self.origin.name()),
+            Value::Flag(self.public_only),
             Value::Flag(self.restrictions.exportable),
             Value::Flag(self.restrictions.deterministic),
             Value::Flag(self.restrictions.process_after_expiry),
@@ -75,6 +76,7 @@ impl Noun for Key {
             },
             provider: cells.parsed("provider")?,
             origin: cells.parsed("origin")?,
+            public_only: cells.flag("public_only")?,
             restrictions: Restrictions {
                 exportable: cells.flag("exportable")?,
                 deterministic: cells.flag("deterministic")?,

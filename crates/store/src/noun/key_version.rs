@@ -1,5 +1,7 @@
 //! Key versions as rows: where the material is and what became of it, never the material.
 
+use keyward_core::noun::import_key::{ImportFormat, ImportMethod, Provenance};
+use keyward_core::noun::key::UseLimit;
 use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::noun::state::State;
 use keyward_core::port::registry::RegistryError;
@@ -13,7 +15,8 @@ impl Noun for KeyVersion {
         table!("key_versions", key 2, [
             "id", "tenant_id", "key_id", "version", "parent_version", "state", "state_before",
             "algorithm", "size_bits", "strength_bits", "provider", "provider_key_id", "region",
-            "endpoint", "record_digest", "fingerprint", "public_key", "can_roll_back",
+            "endpoint", "record_digest", "fingerprint", "public_key", "import_method", "import_format", "import_key_id",
+            "prior_uses", "prior_bytes", "can_roll_back",
             "rollback_expires_at", "retire_at", "promotion_count", "created_by", "rotated_by",
             "correlation_id", "created_at", "updated_at", "activated_at", "expires_at",
             "rotated_at", "compromised_at", "destroy_at", "destroying", "destroyed_at", "etag",
@@ -21,6 +24,8 @@ impl Noun for KeyVersion {
     }
 
     fn values(&self) -> Vec<Value> {
+        let came = self.provenance.as_ref();
+        let prior = came.and_then(|it| it.prior_use);
         vec![
             id(self.id),
             id(self.tenant),
@@ -39,6 +44,11 @@ impl Noun for KeyVersion {
             Value::Bytes(self.record_digest.map(|digest| digest.0.to_vec())),
             Value::Bytes(Some(self.fingerprint.0.to_vec())),
             opt_text(self.public_key.as_deref()),
+            opt_label("import_method", came.map(|it| it.method.name())),
+            opt_label("import_format", came.map(|it| it.format.name())),
+            opt_id(came.and_then(|it| it.import_key)),
+            Value::Int(prior.map(|limit| limit.uses)),
+            Value::Int(prior.map(|limit| limit.bytes)),
             Value::Flag(self.can_roll_back),
             Value::Time(self.rollback_expires_at),
             Value::Time(self.retire_at),
@@ -79,6 +89,7 @@ impl Noun for KeyVersion {
             record_digest: cells.opt_digest("record_digest")?,
             fingerprint: cells.digest("fingerprint")?,
             public_key: cells.opt_text("public_key")?,
+            provenance: provenance(cells)?,
             can_roll_back: cells.flag("can_roll_back")?,
             rollback_expires_at: cells.opt_time("rollback_expires_at")?,
             retire_at: cells.opt_time("retire_at")?,
@@ -98,4 +109,21 @@ impl Noun for KeyVersion {
             etag: cells.int("etag")?,
         })
     }
+}
+
+/// Where the material came from; none for what was made here.
+fn provenance(cells: &mut Cells<'_>) -> Result<Option<Provenance>, RegistryError> {
+    let method: Option<ImportMethod> = cells.opt_parsed("import_method")?;
+    let format: Option<ImportFormat> = cells.opt_parsed("import_format")?;
+    let import_key = cells.opt_id("import_key_id")?;
+    let uses = cells.opt_int("prior_uses")?;
+    let bytes = cells.opt_int("prior_bytes")?;
+    Ok(method.zip(format).map(|(method, format)| Provenance {
+        method,
+        format,
+        import_key,
+        prior_use: uses
+            .zip(bytes)
+            .map(|(uses, bytes)| UseLimit { uses, bytes }),
+    }))
 }

@@ -2,6 +2,7 @@
 //! The columns' order here is the order in which they are bound and read.
 
 mod access;
+mod import_key;
 mod key;
 mod key_version;
 mod record;
@@ -178,11 +179,12 @@ pub(crate) fn image(row: &Row) -> (&'static Table, Vec<Value>) {
         Row::ClassPointer(noun) => of(noun),
         Row::DataBinding(noun) => of(noun),
         Row::Job(noun) => of(noun),
+        Row::ImportKey(noun) => of(noun),
     }
 }
 
 /// The tables in the order in which foreign keys let rows be inserted.
-pub(crate) const INSERT_ORDER: [&str; 13] = [
+pub(crate) const INSERT_ORDER: [&str; 14] = [
     "tenants",
     "tenant_keks",
     "principals",
@@ -196,6 +198,7 @@ pub(crate) const INSERT_ORDER: [&str; 13] = [
     "class_pointers",
     "data_bindings",
     "jobs",
+    "import_keys",
 ];
 
 /// JSON of a map or a set that the noun already holds as such.
@@ -258,6 +261,7 @@ ids!(
     VersionId,
     PolicyId,
     BindingId,
+    ImportKeyId,
     JobId,
     RecordId,
     TransitionId

@@ -76,6 +76,19 @@ fn read_statement(described: &mut Described, line: &str) -> Option<String> {
         let (name, values) = rest.split_once(" AS ENUM ")?;
         let values = values.trim_end_matches(';').trim_matches(['(', ')']);
         described.types.push((name.to_owned(), values.to_owned()));
+    } else if let Some(rest) = line.strip_prefix("ALTER TYPE ") {
+        let (name, value) = rest.split_once(" ADD VALUE ")?;
+        let values = described.types.iter_mut().find(|(it, _)| it == name)?;
+        values.1 = format!("{}, {}", values.1, value.trim_end_matches(';'));
+    } else if let Some(rest) = line.strip_prefix("UPDATE sqlite_schema SET sql = replace(sql, ") {
+        // A CHECK with another list, written over the old one.
+        let (old, rest) = literal(rest)?;
+        let (new, _) = literal(rest.strip_prefix(", ")?)?;
+        for table in described.tables.values_mut() {
+            for definition in table.columns.values_mut() {
+                *definition = definition.replace(&old, &new);
+            }
+        }
     } else if let Some(rest) = line.strip_prefix("CREATE VIRTUAL TABLE ") {
         let (name, rest) = rest.split_once(" USING ")?;
         let table = described.tables.entry(name.to_owned()).or_default();
@@ -98,14 +111,37 @@ fn read_statement(described: &mut Described, line: &str) -> Option<String> {
     } else if let Some(rest) = line.strip_prefix("ALTER TABLE ") {
         let (table, rest) = rest.split_once(" ADD ")?;
         let rule = rest.trim_end_matches(';').to_owned();
-        described
-            .tables
-            .entry(table.to_owned())
-            .or_default()
-            .rules
-            .push(rule);
+        let table = described.tables.entry(table.to_owned()).or_default();
+        match rule
+            .strip_prefix("COLUMN ")
+            .and_then(|it| it.split_once(' '))
+        {
+            Some((column, definition)) => {
+                table
+                    .columns
+                    .insert(column.to_owned(), definition.to_owned());
+            }
+            None => table.rules.push(rule),
+        }
     }
     None
+}
+
+/// Reads a text in single quotes, where two stand for one; and what follows it.
+fn literal(text: &str) -> Option<(String, &str)> {
+    let mut rest = text.strip_prefix('\'')?;
+    let mut value = String::new();
+    loop {
+        let (part, after) = rest.split_once('\'')?;
+        value.push_str(part);
+        match after.strip_prefix('\'') {
+            Some(more) => {
+                value.push('\'');
+                rest = more;
+            }
+            None => return Some((value, after)),
+        }
+    }
 }
 
 /// Reads a line inside a table's or view's definition.

@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::{
-    AssignmentId, BindingId, JobId, KeyId, PolicyId, PrincipalId, RecordId, RoleId, TenantId,
-    TokenId, TransitionId, VersionId,
+    AssignmentId, BindingId, ImportKeyId, JobId, KeyId, PolicyId, PrincipalId, RecordId, RoleId,
+    TenantId, TokenId, TransitionId, VersionId,
 };
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::{Action, ActionSet};
 use keyward_core::noun::binding::DataBinding;
 use keyward_core::noun::class_pointer::ClassPointer;
 use keyward_core::noun::history::Transition;
+use keyward_core::noun::import_key::{ImportKey, ImportMethod};
 use keyward_core::noun::job::{Job, JobKind, JobState};
 use keyward_core::noun::key::{Key, Origin, ProviderKind, Restrictions};
 use keyward_core::noun::key_version::KeyVersion;
@@ -262,6 +263,7 @@ impl Maker {
             usages: algorithm.info().usages,
             provider: ProviderKind::Native,
             origin: Origin::Generated,
+            public_only: false,
             restrictions: Restrictions {
                 exportable: false,
                 deterministic: false,
@@ -310,6 +312,7 @@ impl Maker {
             record_digest: Some(self.digest()),
             fingerprint: self.digest(),
             public_key: None,
+            provenance: None,
             can_roll_back: false,
             rollback_expires_at: None,
             retire_at: None,
@@ -374,6 +377,26 @@ impl Maker {
             owner: "radiology".to_owned(),
             created_at: START,
             released_at: None,
+            etag: 1,
+        }
+    }
+
+    pub fn import_key_row(&self) -> ImportKey {
+        ImportKey {
+            id: ImportKeyId::from_uuid(self.uuid()),
+            tenant: self.tenant,
+            principal: self.principal,
+            method: ImportMethod::HpkeXWing,
+            provider_key_id: self.uuid().to_string(),
+            record_digest: self.digest(),
+            public_key_digest: self.digest(),
+            created_by: Some(self.token),
+            created_at: START,
+            expires_at: START.plus_seconds(3600),
+            used_at: None,
+            used_for: None,
+            destroy_at: START.plus_seconds(3600),
+            destroyed_at: None,
             etag: 1,
         }
     }

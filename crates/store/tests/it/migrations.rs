@@ -1,11 +1,14 @@
 //! The schema's way up and down, and what an older or newer program says to it.
 
 use futures_util::future::join_all;
+use keyward_core::change::{Row, Write};
 use keyward_core::port::registry::Registry as _;
-use keyward_store::migrate::KNOWN;
+use keyward_crypto::Algorithm;
+use keyward_store::migrate::{KNOWN, MIGRATIONS};
 use keyward_store::{Config, OpenError, SchemaError, SqlRegistry};
 
-use crate::world::{DrivenClock, Place};
+use crate::make::NewKey;
+use crate::world::{DrivenClock, Place, World};
 
 /// Every object that the database has, but for the databases' own.
 async fn objects(place: &Place) -> Vec<String> {
@@ -130,10 +133,11 @@ async fn several_migrators_at_once_make_one_schema() {
             assert_eq!(registry.schema_version().await.unwrap(), KNOWN);
         }
         let recorded = place
-            .sql("SELECT name FROM schema_migrations")
+            .sql("SELECT name FROM schema_migrations ORDER BY version")
             .await
             .unwrap();
-        assert_eq!(recorded, ["0001_spine"]);
+        let known: Vec<&str> = MIGRATIONS.iter().map(|it| it.name).collect();
+        assert_eq!(recorded, known);
     }
 }
 
@@ -163,4 +167,52 @@ async fn a_server_that_is_not_there_is_said_to_be() {
         .unwrap();
     assert!(matches!(error, OpenError::Unavailable { .. }), "{error:?}");
     assert!(!format!("{error} {error:?}").contains("secret"));
+}
+
+/// Every algorithm can be stored; going back to the spine takes with it what the spine cannot name,
+/// and nothing else; coming again, all is possible once more.
+#[tokio::test]
+async fn newer_algorithms_come_and_go_with_their_migration() {
+    for place in Place::both() {
+        let world = World::at(place).await;
+        let mut spine = Vec::new();
+        for algorithm in Algorithm::ALL {
+            let made = key_of(&world, *algorithm);
+            let mut writes = made.writes();
+            let pointer = world.make.pointer_row("PHI_DATA", made.key.id);
+            if *algorithm == Algorithm::MlDsa87 {
+                writes.push(Write::insert(Row::ClassPointer(pointer)));
+                writes.push(Write::insert(Row::DataBinding(
+                    world.make.binding_row(&made.key),
+                )));
+            }
+            if algorithm.info().code <= Algorithm::Aes256Kwp.info().code {
+                spine.push(algorithm.name());
+            }
+            world.commit(Some(world.tenant()), writes).await.unwrap();
+        }
+        world.registry.close().await;
+
+        SqlRegistry::migrate_down(world.place.config(), 1)
+            .await
+            .unwrap();
+        let names = "SELECT name FROM keys ORDER BY name";
+        spine.sort_unstable();
+        assert_eq!(world.place.sql(names).await.unwrap(), spine);
+
+        let again = world.place.open().await.unwrap();
+        for algorithm in [Algorithm::X25519, Algorithm::MlKem1024] {
+            let change = World::change(Some(world.tenant()), key_of(&world, algorithm).writes());
+            again.commit(change).await.unwrap();
+        }
+        again.close().await;
+        assert_eq!(world.place.sql(names).await.unwrap().len(), spine.len() + 2);
+    }
+}
+
+fn key_of(world: &World, algorithm: Algorithm) -> NewKey {
+    let mut made = world.make.key(algorithm.name());
+    made.key.algorithm = algorithm;
+    made.version.algorithm = algorithm;
+    made
 }

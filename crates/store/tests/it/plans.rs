@@ -80,6 +80,8 @@ async fn fill(world: &World) -> Vec<NewKey> {
                 let mut job = world.make.job_row(Some(world.tenant()));
                 job.due_at = START.plus_seconds(number as i64);
                 job.created_at = START.plus_seconds(number as i64);
+                let mut import_key = world.make.import_key_row();
+                import_key.destroy_at = START.plus_seconds(number as i64);
                 let kek = world.make.kek_row(tenant.id, 1);
                 let token = world.make.token_row(Some(tenant.id), principal.id);
                 let mut policy = world.make.policy_row("some-policy");
@@ -93,6 +95,7 @@ async fn fill(world: &World) -> Vec<NewKey> {
                     Write::insert(Row::RoleAssignment(assignment)),
                     Write::insert(Row::Policy(policy)),
                     Write::insert(Row::Job(job)),
+                    Write::insert(Row::ImportKey(import_key)),
                 ]);
                 writes.extend(keys.iter().map(|made| {
                     Write::insert(Row::DataBinding(world.make.binding_row(&made.key)))
@@ -210,6 +213,9 @@ impl Caller<'_> {
         call!(self, policies(tenant, Some(&"a".parse().unwrap()), 10));
         call!(self, keys_with_policy(tenant, policy));
         call!(self, due_jobs(START.plus_seconds(10), 10));
+        let import_key = keyward_core::ids::ImportKeyId::from_uuid(key.uuid());
+        call!(self, import_key(tenant, import_key));
+        call!(self, due_import_keys(START.plus_seconds(10), 10));
         call!(self, forget_idempotency(START.plus_seconds(1)));
     }
 

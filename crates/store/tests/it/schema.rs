@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keyward_core::noun::import_key::{ImportFormat, ImportMethod};
 use keyward_core::noun::job::{JobKind, JobState};
 use keyward_core::noun::key::{Origin, ProviderKind};
 use keyward_core::noun::principal::PrincipalKind;
 use keyward_core::noun::state::{Event, State};
 use keyward_core::noun::tenant::TenantState;
 use keyward_crypto::Algorithm;
+use keyward_store::migrate::MIGRATIONS;
 use keyward_store::schema::{schema_markdown, tables};
 
 use crate::world::Place;
@@ -94,7 +96,12 @@ fn i01_only_digests_and_references_stand_where_bytes_could() {
     for line in page.lines().filter(|line| line.contains("`BYTEA")) {
         binary.insert(line.split('`').nth(1).unwrap());
     }
-    let digests = BTreeSet::from(["digest", "record_digest", "fingerprint"]);
+    let digests = BTreeSet::from([
+        "digest",
+        "record_digest",
+        "fingerprint",
+        "public_key_digest",
+    ]);
     assert_eq!(binary, digests);
     for table in tables() {
         for field in table.fields {
@@ -135,6 +142,24 @@ async fn every_value_of_cores_enumerations_is_in_the_schema() {
             "key_algorithm",
             names(
                 &Algorithm::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "import_method",
+            names(
+                &ImportMethod::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "import_format",
+            names(
+                &ImportFormat::ALL
                     .iter()
                     .map(|it| it.name())
                     .collect::<Vec<_>>(),
@@ -183,7 +208,7 @@ async fn every_value_of_cores_enumerations_is_in_the_schema() {
         .collect();
     assert_eq!(found, expected);
     // The CHECKs of SQLite list the same values.
-    let sqlite = keyward_store::migrate::MIGRATIONS[0].sqlite_up;
+    let sqlite: String = MIGRATIONS.iter().map(|it| it.sqlite_up).collect();
     for values in expected.values().flatten() {
         assert!(sqlite.contains(&format!("'{values}'")), "{values}");
     }

@@ -109,6 +109,7 @@ impl HeldKey {
             usages: algorithm.info().usages,
             provider: ProviderKind::Native,
             origin: Origin::Generated,
+            public_only: false,
             restrictions: Restrictions {
                 exportable: false,
                 deterministic: false,
@@ -208,6 +209,7 @@ fn version(key: &Key, number: i64, dice: &mut Dice) -> KeyVersion {
         can_roll_back: false,
         rollback_expires_at: None,
         retire_at: None,
+        provenance: None,
         promotion_count: 1,
         created_by: None,
         rotated_by: None,

@@ -5,7 +5,7 @@ use keyward_api::error::ErrorCode as E;
 use super::Operation;
 
 pub const CREATE: Operation = Operation {
-    conditions: "the tenant is active and the server unsealed; the name is free; the usages fit the algorithm; the provider is `native`; it is neither exportable nor deterministic (not yet supported); a policy, if named, is there; an expiry is in the future; a use limit allows at least one use and one byte, and at most 2^32 uses where the algorithm needs a limit.",
+    conditions: "the tenant is active and the server unsealed; the name is free; the usages fit the algorithm; the provider is `native`; it is deterministic only with `aes-256-gcm-siv-convergent`, which always is; a policy, if named, is there; an expiry is in the future; a use limit allows at least one use and one byte, and at most 2^32 uses where the algorithm needs a limit.",
     effects: "material in the vault, durable first; then the key and version 1, `pending`, or `active` if asked, in one transaction. In a batch (up to 1,000) each succeeds or fails on its own, and their material is made durable together.",
     errors: &[
         E::AlreadyExists,

@@ -117,7 +117,14 @@ pub const DATA_KEY: Operation = protects(
 
 pub const DERIVE: Operation = Operation {
     conditions: "the key's usages include it; 16 to 64 bytes are asked for; without a version named, as for `key.encrypt` with the primary; with one, as for `key.decrypt`, so that what was derived before a rotation can be derived again.",
-    effects: "a key derived from label and context.",
+    effects: "a key derived from label and context (`keyward`, the usual way, and `sp800-108-counter`) or from salt and info (`hkdf`); what belongs to another way must not be given.",
+    errors: PROTECT,
+    audit: USED,
+};
+
+pub const AGREE: Operation = Operation {
+    conditions: "the key's usages include it; 16 to 64 bytes are asked for; the way to derive is `keyward` or `hkdf`; the peer's public key is one of this algorithm, on its curve and not of small order; a version as for `key.derive`.",
+    effects: "a key derived from the agreed secret; the secret itself only if asked for.",
     errors: PROTECT,
     audit: USED,
 };

@@ -2,27 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use keyward_crypto::algorithm::{Algorithm, default_usages, validate_usages};
+use keyward_crypto::algorithm::Algorithm;
 use keyward_crypto::usage::UsageSet;
 
-use super::{check_texts, circumstance};
+use super::check_texts;
+use super::insert::{Baggage, insert};
+use super::restrictions::{restrictions, usages};
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};
-use crate::change::{Row, Write, WriteKind};
 use crate::error::OpError;
 use crate::hot::HotTenant;
 use crate::ids::{KeyId, VersionId};
-use crate::lifecycle::{Draft, Which};
-use crate::names::{CorrelationId, DataClass, KeyName, PolicyName};
+use crate::names::{DataClass, KeyName, PolicyName};
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::key::{Key, Origin, ProviderKind, Restrictions, UseLimit};
-use crate::noun::key_version::KeyVersion;
-use crate::noun::state::State;
+use crate::noun::key::{Key, Origin, ProviderKind, Restrictions};
 use crate::ops::commit::{Earlier, idempotency_key};
-use crate::ops::gate::{Attempt, Authorized, detail, ensure_active, resource};
-use crate::port::key_provider::{MaterialSpec, NewMaterial};
+use crate::ops::gate::{Attempt, ensure_active, resource};
+use crate::port::key_provider::MaterialSpec;
 use crate::port::registry::{KeyRef, KeyWithVersions};
 use crate::time::Timestamp;
 
@@ -98,13 +94,6 @@ impl NewKey {
     }
 }
 
-/// Without a stated limit, a limited algorithm gets this one: NIST SP 800-38D section 8.3 allows
-/// 2^32 messages under one key with random 96-bit nonces.
-const DEFAULT_LIMIT: UseLimit = UseLimit {
-    uses: 1 << 32,
-    bytes: 1 << 50,
-};
-
 /// At most so many keys in one request.
 const BATCH_MAX: usize = 1000;
 
@@ -134,14 +123,14 @@ pub async fn create(
             let value = current.ok_or(OpError::NotFound { what: "key" })?;
             return attempt.repeated(value).await;
         }
-        let plan = plan(node, caller, &found, new).await?;
+        let plan = plan(node, caller, &found, new, MADE_HERE).await?;
         let materials = node
             .provider(plan.spec_provider())?
             .generate(&[plan.spec()])
             .await?;
         let material = materials.into_iter().next().ok_or(OpError::Crypto)?;
         attempt.resource.id = Some(plan.key.id.uuid());
-        insert(&attempt, caller, proof, plan, material, request).await
+        insert(&attempt, proof, plan, material, Baggage::default(), request).await
     }
     .await;
     match made {
@@ -173,7 +162,7 @@ pub async fn create_many(
         }
         let mut plans = Vec::with_capacity(new.len());
         for item in new {
-            plans.push(plan(node, caller, &found, item).await);
+            plans.push(plan(node, caller, &found, item, MADE_HERE).await);
         }
         Ok((plans, proof))
     }
@@ -206,7 +195,7 @@ pub async fn create_many(
         async move {
             let made = match (plan, material) {
                 (Ok(plan), Some(material)) => {
-                    insert(&one, caller, proof, plan, material, None).await
+                    insert(&one, proof, plan, material, Baggage::default(), None).await
                 }
                 (Ok(_), None) => Err(OpError::Crypto),
                 (Err(error), _) => Err(error),
@@ -221,19 +210,19 @@ pub async fn create_many(
 }
 
 /// A key and its first version before they have material.
-struct Plan {
-    key: Key,
-    version_id: VersionId,
-    expires_at: Option<Timestamp>,
-    activate: bool,
+pub(super) struct Plan {
+    pub(super) key: Key,
+    pub(super) version_id: VersionId,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) activate: bool,
 }
 
 impl Plan {
-    const fn spec_provider(&self) -> ProviderKind {
+    pub(super) const fn spec_provider(&self) -> ProviderKind {
         self.key.provider
     }
 
-    const fn spec(&self) -> MaterialSpec {
+    pub(super) const fn spec(&self) -> MaterialSpec {
         spec_of(&self.key, 1)
     }
 }
@@ -249,33 +238,31 @@ pub(super) const fn spec_of(key: &Key, version: u32) -> MaterialSpec {
     }
 }
 
-async fn plan(
+/// How a key begins.
+#[derive(Clone, Copy)]
+pub(super) struct Arrival {
+    pub(super) origin: Origin,
+    pub(super) public_only: bool,
+}
+
+const MADE_HERE: Arrival = Arrival {
+    origin: Origin::Generated,
+    public_only: false,
+};
+
+pub(super) async fn plan(
     node: &Node,
     caller: &Caller,
     tenant: &HotTenant,
     new: NewKey,
+    arrival: Arrival,
 ) -> Result<Plan, OpError> {
     ensure_active(tenant)?;
     node.ensure_unsealed()?;
-    let usages = usages(new.algorithm, new.usages)?;
+    let usages = usages(new.algorithm, new.usages, arrival.public_only)?;
     let now = node.now();
-    if new.expires_at.is_some_and(|end| end <= now) {
-        return Err(OpError::invalid("expires_at", "must be in the future"));
-    }
-    if new.provider != ProviderKind::Native {
-        return Err(OpError::invalid(
-            "provider",
-            "this server has no such provider",
-        ));
-    }
-    if new.restrictions.exportable || new.restrictions.deterministic {
-        return Err(OpError::invalid(
-            "restrictions",
-            "exportable and deterministic keys are not supported by this version",
-        ));
-    }
-    let mut restrictions = new.restrictions;
-    restrictions.use_limit = limit(new.algorithm, restrictions.use_limit)?;
+    check_new(&new, arrival, now)?;
+    let restrictions = restrictions(new.algorithm, new.restrictions)?;
     let policy = match &new.rotation_policy {
         Some(name) => Some(crate::ops::policy::find(node, tenant.id, name).await?),
         None => None,
@@ -300,7 +287,8 @@ async fn plan(
         algorithm: new.algorithm,
         usages,
         provider: new.provider,
-        origin: Origin::Generated,
+        origin: arrival.origin,
+        public_only: arrival.public_only,
         restrictions,
         authorized_services: new.authorized_services,
         access_policy: new.access_policy,
@@ -332,155 +320,22 @@ async fn plan(
     })
 }
 
-/// The usages asked for, or the algorithm's usual ones; never none, and never a mix that one key
-/// must not have.
-fn usages(algorithm: Algorithm, asked: Option<UsageSet>) -> Result<UsageSet, OpError> {
-    let usages = asked.unwrap_or_else(|| default_usages(algorithm));
-    if usages.bits() == 0 {
-        return Err(OpError::invalid("usages", "must name at least one usage"));
+/// What can be refused of a new key without looking anywhere.
+fn check_new(new: &NewKey, arrival: Arrival, now: Timestamp) -> Result<(), OpError> {
+    if new.expires_at.is_some_and(|end| end <= now) {
+        return Err(OpError::invalid("expires_at", "must be in the future"));
     }
-    validate_usages(algorithm, usages).map_err(|error| OpError::Unsupported {
-        problem: error.to_string(),
-    })?;
-    Ok(usages)
-}
-
-fn limit(algorithm: Algorithm, stated: Option<UseLimit>) -> Result<Option<UseLimit>, OpError> {
-    match stated {
-        Some(limit) if limit.uses < 1 || limit.bytes < 1 => Err(OpError::invalid(
-            "use_limit",
-            "must allow at least one use and one byte",
-        )),
-        Some(limit) if algorithm.info().needs_use_limit && limit.uses > DEFAULT_LIMIT.uses => Err(
-            OpError::invalid("use_limit", "this algorithm allows at most 4294967296 uses"),
-        ),
-        Some(limit) => Ok(Some(limit)),
-        None if algorithm.info().needs_use_limit => Ok(Some(DEFAULT_LIMIT)),
-        None => Ok(None),
+    if new.provider != ProviderKind::Native {
+        return Err(OpError::invalid(
+            "provider",
+            "this server has no such provider",
+        ));
     }
-}
-
-/// The row of a version whose material exists.
-pub(super) fn version_row(
-    key: &Key,
-    id: VersionId,
-    version: i64,
-    material: NewMaterial,
-    caller: &Caller,
-    now: Timestamp,
-) -> KeyVersion {
-    let info = key.algorithm.info();
-    KeyVersion {
-        id,
-        tenant: key.tenant,
-        key: key.id,
-        version,
-        parent_version: None,
-        state: State::Pending,
-        state_before: None,
-        algorithm: key.algorithm,
-        size_bits: i32::try_from(info.size_bits).unwrap_or(i32::MAX),
-        strength_bits: i32::try_from(info.strength_bits).unwrap_or(i32::MAX),
-        provider: key.provider,
-        provider_key_id: material.provider_key_id,
-        region: material.region,
-        endpoint: material.endpoint,
-        record_digest: material.record_digest,
-        fingerprint: material.fingerprint,
-        public_key: material.public_key.map(|der| STANDARD.encode(der)),
-        can_roll_back: false,
-        rollback_expires_at: None,
-        retire_at: None,
-        promotion_count: 1,
-        created_by: caller.token,
-        rotated_by: None,
-        correlation_id: caller.origin.correlation_id.clone(),
-        created_at: now,
-        updated_at: now,
-        activated_at: None,
-        expires_at: None,
-        rotated_at: None,
-        compromised_at: None,
-        destroy_at: None,
-        destroying: false,
-        destroyed_at: None,
-        etag: 1,
+    if new.restrictions.exportable && arrival.public_only {
+        return Err(OpError::invalid(
+            "restrictions",
+            "a public key is not secret: it is shown, not exported",
+        ));
     }
-}
-
-async fn insert(
-    attempt: &Attempt<'_>,
-    caller: &Caller,
-    proof: Authorized,
-    plan: Plan,
-    material: NewMaterial,
-    request: Option<crate::change::IdempotencyKey>,
-) -> Result<Changed<KeyWithVersions>, OpError> {
-    let node = attempt.node;
-    let Plan {
-        key,
-        version_id,
-        expires_at,
-        activate,
-    } = plan;
-    let id = key.id.uuid();
-    let mut row = version_row(&key, version_id, 1, material, caller, key.created_at);
-    row.expires_at = expires_at;
-    let current = KeyWithVersions {
-        key,
-        versions: vec![row],
-    };
-    let mut draft = Draft::new(current, circumstance(node, caller, None), node.entropy());
-    draft.record_creation();
-    if activate {
-        draft.activate(Which::Version(1))?;
-    }
-    let (mut value, drafted) = draft.finish();
-    value.versions[0].etag = 1;
-    let mut writes = vec![
-        Write::insert(Row::Key(Box::new(value.key.clone()))),
-        Write::insert(Row::KeyVersion(Box::new(value.versions[0].clone()))),
-    ];
-    writes.extend(
-        drafted
-            .into_iter()
-            .filter(|write| write.kind == WriteKind::Insert),
-    );
-    let done = attempt
-        .commit_once(proof, writes, request.map(|key| (key, id)), |event| {
-            event.resource.version = Some(1);
-            detail(event, "algorithm", value.key.algorithm.name());
-            detail(event, "state", value.versions[0].state.name());
-        })
-        .await?;
-    Ok(done.map(|()| value))
-}
-
-impl Node {
-    /// What makes ids of history rows unguessable.
-    pub(crate) fn entropy(&self) -> Box<dyn FnMut() -> [u8; 8] + Send> {
-        let random = self.ports.random.clone();
-        Box::new(move || {
-            let mut bytes = [0; 8];
-            // Without randomness the ids still differ: by row version and place.
-            let _ = random.fill(&mut bytes);
-            bytes
-        })
-    }
-
-    /// An id in order of time (UUIDv7).
-    pub(crate) fn ordered_id(&self) -> Result<uuid::Uuid, OpError> {
-        let mut bytes = [0; 10];
-        self.ports
-            .random
-            .fill(&mut bytes)
-            .map_err(|_| OpError::Crypto)?;
-        let millis = u64::try_from(self.now().as_micros() / 1000).unwrap_or(0);
-        Ok(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
-    }
-
-    /// A correlation id for what the server does by itself.
-    pub(crate) fn own_correlation_id(&self) -> Result<CorrelationId, OpError> {
-        CorrelationId::new(&format!("kw-{}", self.ordered_id()?)).map_err(|_| OpError::Crypto)
-    }
+    Ok(())
 }

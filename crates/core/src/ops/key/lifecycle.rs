@@ -1,6 +1,7 @@
 //! The lifecycle verbs: each reads the key, asks the draft, and commits what it says.
 
-use super::create::{spec_of, version_row};
+use super::create::spec_of;
+use super::insert::version_row;
 use crate::caller::{Caller, Changed, TenantRef};
 use crate::error::OpError;
 use crate::hot::HotKey;
@@ -149,8 +150,20 @@ impl<'a> Verb<'a> {
         proof: Authorized,
         complete: impl FnOnce(&mut crate::audit::AuditEvent),
     ) -> Result<Changed<KeyWithVersions>, OpError> {
+        self.save_with(draft, proof, Vec::new(), complete).await
+    }
+
+    /// The same, with rows besides those of the key.
+    pub(super) async fn save_with(
+        &self,
+        draft: Draft,
+        proof: Authorized,
+        beside: Vec<crate::change::Write>,
+        complete: impl FnOnce(&mut crate::audit::AuditEvent),
+    ) -> Result<Changed<KeyWithVersions>, OpError> {
         let before = draft.key().primary_version;
-        let (value, writes) = draft.finish();
+        let (value, mut writes) = draft.finish();
+        writes.extend(beside);
         let done = self
             .attempt
             .commit(proof, writes, |event| {
@@ -424,6 +437,12 @@ pub async fn rotate(
         }
         let mut draft = verb.draft(current);
         draft.check_can_rotate(emergency)?;
+        if draft.key().public_only {
+            return Err(super::import::public_only(
+                draft.key(),
+                "be rotated; import its successor",
+            ));
+        }
         let number = draft.key().latest_version + 1;
         let version = u32::try_from(number).map_err(|_| OpError::Conflict)?;
         let spec = spec_of(draft.key(), version);

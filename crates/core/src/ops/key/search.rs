@@ -111,7 +111,7 @@ pub async fn search(
     .await
 }
 
-fn visible(node: &Node, caller: &Caller, row: &KeySummary) -> bool {
+pub(super) fn visible(node: &Node, caller: &Caller, row: &KeySummary) -> bool {
     let facts = facts_of(&KeyWithVersions {
         key: row.key.clone(),
         versions: Vec::new(),

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use keyward_crypto::prepared::SignatureScheme;
+use keyward_crypto::digest::Hash;
+use keyward_crypto::prepared::{Kdf, SignatureEncoding, SignatureScheme};
 use keyward_crypto::secret::SecretBytes;
 
 /// Bound to what is protected: names and values, given again to open it.
@@ -16,6 +17,8 @@ pub enum UseItem {
         plaintext: SecretBytes,
         /// Bound to it.
         context: Context,
+        /// For RSA: another OAEP hash than SHA-256.
+        oaep: Option<Hash>,
         /// Another version than the primary, while it may protect.
         version: Option<u32>,
     },
@@ -41,6 +44,8 @@ pub enum UseItem {
         prehashed: bool,
         /// How; the algorithm's usual scheme if not said.
         scheme: Option<SignatureScheme>,
+        /// How the signature is written.
+        encoding: SignatureEncoding,
         /// Another version than the primary.
         version: Option<u32>,
     },
@@ -52,6 +57,8 @@ pub enum UseItem {
         prehashed: bool,
         /// How.
         scheme: Option<SignatureScheme>,
+        /// How the signature is written.
+        encoding: SignatureEncoding,
         /// `kw1s:…`, or plain base64.
         signature: String,
         /// Which version made a plain signature; the primary if not said.
@@ -79,6 +86,8 @@ pub enum UseItem {
         key: SecretBytes,
         /// Bound to it.
         context: Context,
+        /// For RSA: another OAEP hash than SHA-256.
+        oaep: Option<Hash>,
         /// Another version than the primary.
         version: Option<u32>,
     },
@@ -100,13 +109,24 @@ pub enum UseItem {
     },
     /// For [`Action::KeyDerive`].
     Derive {
-        /// What the derived key is for.
-        label: Vec<u8>,
-        /// For whom.
-        context: Vec<u8>,
+        /// How, from what beside the key.
+        how: DeriveHow,
         /// 16 to 64 bytes.
         size_bytes: usize,
         /// A version by number keeps deriving the same after rotations.
+        version: Option<u32>,
+    },
+    /// For [`Action::KeyAgree`].
+    Agree {
+        /// The peer's public key, `SubjectPublicKeyInfo` DER or a point.
+        peer: Vec<u8>,
+        /// How to derive, from what beside the agreed secret.
+        how: DeriveHow,
+        /// 16 to 64 bytes.
+        size_bytes: usize,
+        /// Whether the agreed secret itself is wanted too.
+        with_raw: bool,
+        /// A version by number keeps agreeing after rotations.
         version: Option<u32>,
     },
     /// For [`Action::KeyEncapsulate`].
@@ -119,6 +139,21 @@ pub enum UseItem {
         /// `kw1:…`.
         encapsulation: String,
     },
+}
+
+/// How to derive. Each function takes two of the four inputs; the others must be empty.
+#[derive(Default)]
+pub struct DeriveHow {
+    /// Which function.
+    pub kdf: Kdf,
+    /// What the derived key is for (not for HKDF).
+    pub label: Vec<u8>,
+    /// For whom (not for HKDF).
+    pub context: Vec<u8>,
+    /// HKDF's salt.
+    pub salt: Vec<u8>,
+    /// HKDF's info.
+    pub info: Vec<u8>,
 }
 
 /// The result of one use, and the version that was used.
@@ -157,6 +192,13 @@ pub enum UseResult {
     Wrapped(String),
     /// An unwrapped or derived key, or a shared secret.
     Key(SecretBytes),
+    /// What was derived from an agreed secret.
+    Agreed {
+        /// The derived key.
+        key: SecretBytes,
+        /// The agreed secret itself, if asked for.
+        raw: Option<SecretBytes>,
+    },
     /// A data key.
     DataKey {
         /// `kw1:…`, to be unwrapped later.

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use keyward_crypto::envelope::{Ciphertext, Mac, Signature};
-use keyward_crypto::prepared::SignatureScheme;
+use keyward_crypto::prepared::{SignatureEncoding, SignatureScheme};
 use keyward_crypto::secret::SecretBytes;
 use keyward_crypto::usage::Usage;
 
@@ -17,144 +17,180 @@ use crate::port::key_provider::{CryptoAnswer, CryptoCall, ProviderError};
 /// Longest input text: ciphertexts of the largest message, in base64.
 const TEXT_MAX: usize = 8 << 20;
 
+/// An item of another verb.
+const NOT_THIS: OpError = OpError::Invalid {
+    field: "items",
+    problem: std::borrow::Cow::Borrowed("does not fit the action"),
+};
+
 impl Use<'_> {
     /// Does one item.
     pub(super) async fn item(&self, item: UseItem) -> Result<Done, OpError> {
+        use UseItem as I;
         match (self.action, item) {
-            (
-                Action::KeyEncrypt,
-                UseItem::Encrypt {
-                    plaintext,
-                    context,
-                    version,
-                },
-            ) => {
+            (Action::KeyEncrypt, item @ I::Encrypt { .. })
+            | (Action::KeyDecrypt, item @ I::Decrypt { .. })
+            | (Action::KeyRewrap, item @ I::Rewrap { .. })
+            | (Action::KeyWrap, item @ I::Wrap { .. })
+            | (Action::KeyUnwrap, item @ I::Unwrap { .. })
+            | (Action::KeyDataKey, item @ I::DataKey { .. }) => self.sealing(item).await,
+            (Action::KeySign, item @ I::Sign { .. })
+            | (Action::KeyVerify, item @ I::Verify { .. })
+            | (Action::KeyMac, item @ I::Mac { .. })
+            | (Action::KeyVerifyMac, item @ I::VerifyMac { .. }) => self.vouching(item).await,
+            (Action::KeyDerive, item @ I::Derive { .. })
+            | (Action::KeyAgree, item @ I::Agree { .. })
+            | (Action::KeyEncapsulate, item @ I::Encapsulate { .. })
+            | (Action::KeyDecapsulate, item @ I::Decapsulate { .. }) => self.sharing(item).await,
+            _ => Err(NOT_THIS),
+        }
+    }
+
+    /// Encrypts and wraps, and undoes it.
+    async fn sealing(&self, item: UseItem) -> Result<Done, OpError> {
+        match item {
+            UseItem::Encrypt {
+                plaintext,
+                context,
+                oaep,
+                version,
+            } => {
                 self.ensure_usage(Usage::Encrypt)?;
                 let (version, spent) = self.protecting(version, plaintext.len()).await?;
                 let call = CryptoCall::Encrypt {
                     plaintext: plaintext.expose(),
                     context: &context,
+                    oaep,
                 };
                 let sealed = self.bytes(version, call).await?;
                 Ok(self.ciphertext(version, sealed, vec![spent], UseResult::Ciphertext))
             }
-            (
-                Action::KeyDecrypt,
-                UseItem::Decrypt {
-                    ciphertext,
-                    context,
-                },
-            ) => {
-                self.ensure_usage(Usage::Decrypt)?;
-                let input = self.own_ciphertext(&ciphertext)?;
-                let (version, spent) = self.processing(input.version).await?;
-                let call = CryptoCall::Decrypt {
-                    ciphertext: &input.sealed,
-                    context: &context,
-                };
-                let plaintext = self.secret(version, call).await?;
-                Ok(done(version, vec![spent], UseResult::Plaintext(plaintext)))
-            }
-            (
-                Action::KeyRewrap,
-                UseItem::Rewrap {
-                    ciphertext,
-                    context,
-                },
-            ) => self.rewrap(&ciphertext, &context).await,
-            (
-                Action::KeyWrap,
-                UseItem::Wrap {
-                    key,
-                    context,
-                    version,
-                },
-            ) => {
+            UseItem::Decrypt {
+                ciphertext,
+                context,
+            } => self.decrypt(&ciphertext, &context).await,
+            UseItem::Rewrap {
+                ciphertext,
+                context,
+            } => self.rewrap(&ciphertext, &context).await,
+            UseItem::Wrap {
+                key,
+                context,
+                oaep,
+                version,
+            } => {
                 self.ensure_usage(Usage::Wrap)?;
                 let (version, spent) = self.protecting(version, key.len()).await?;
                 let call = CryptoCall::Wrap {
                     key: &key,
                     context: &context,
+                    oaep,
                 };
                 let wrapped = self.bytes(version, call).await?;
                 Ok(self.ciphertext(version, wrapped, vec![spent], UseResult::Wrapped))
             }
-            (Action::KeyUnwrap, UseItem::Unwrap { wrapped, context }) => {
-                self.ensure_usage(Usage::Unwrap)?;
-                let input = self.own_ciphertext(&wrapped)?;
-                let (version, spent) = self.processing(input.version).await?;
-                let call = CryptoCall::Unwrap {
-                    wrapped: &input.sealed,
-                    context: &context,
-                };
-                let key = self.secret(version, call).await?;
-                Ok(done(version, vec![spent], UseResult::Key(key)))
-            }
-            (
-                Action::KeyDataKey,
-                UseItem::DataKey {
-                    size_bytes,
-                    context,
-                    with_plaintext,
-                },
-            ) => self.data_key(size_bytes, &context, with_plaintext).await,
-            (
-                Action::KeySign,
-                UseItem::Sign {
-                    message,
-                    prehashed,
-                    scheme,
-                    version,
-                },
-            ) => self.sign(&message, prehashed, scheme, version).await,
-            (
-                Action::KeyVerify,
-                UseItem::Verify {
-                    message,
-                    prehashed,
-                    scheme,
-                    signature,
-                    version,
-                },
-            ) => {
-                self.verify(&message, prehashed, scheme, &signature, version)
+            UseItem::Unwrap { wrapped, context } => self.unwrap(&wrapped, &context).await,
+            UseItem::DataKey {
+                size_bytes,
+                context,
+                with_plaintext,
+            } => self.data_key(size_bytes, &context, with_plaintext).await,
+            _ => Err(NOT_THIS),
+        }
+    }
+
+    /// Signs and MACs, and verifies.
+    async fn vouching(&self, item: UseItem) -> Result<Done, OpError> {
+        match item {
+            UseItem::Sign {
+                message,
+                prehashed,
+                scheme,
+                encoding,
+                version,
+            } => {
+                self.sign((&message, prehashed), (scheme, encoding), version)
                     .await
             }
-            (Action::KeyMac, UseItem::Mac { message, version }) => {
-                self.mac(&message, version).await
+            UseItem::Verify {
+                message,
+                prehashed,
+                scheme,
+                encoding,
+                signature,
+                version,
+            } => {
+                let message = (&message[..], prehashed);
+                self.verify(message, (scheme, encoding), &signature, version)
+                    .await
             }
-            (
-                Action::KeyVerifyMac,
-                UseItem::VerifyMac {
-                    message,
-                    mac,
-                    version,
-                },
-            ) => self.verify_mac(&message, &mac, version).await,
-            (
-                Action::KeyDerive,
-                UseItem::Derive {
-                    label,
-                    context,
-                    size_bytes,
-                    version,
-                },
-            ) => self.derive(&label, &context, size_bytes, version).await,
-            (Action::KeyEncapsulate, UseItem::Encapsulate { version }) => {
-                self.encapsulate(version).await
-            }
-            (Action::KeyDecapsulate, UseItem::Decapsulate { encapsulation }) => {
-                self.ensure_usage(Usage::Decapsulate)?;
-                let input = self.own_ciphertext(&encapsulation)?;
-                let (version, spent) = self.processing(input.version).await?;
-                let call = CryptoCall::Decapsulate {
-                    encapsulation: &input.sealed,
-                };
-                let secret = self.secret(version, call).await?;
-                Ok(done(version, vec![spent], UseResult::Key(secret)))
-            }
-            _ => Err(OpError::invalid("items", "does not fit the action")),
+            UseItem::Mac { message, version } => self.mac(&message, version).await,
+            UseItem::VerifyMac {
+                message,
+                mac,
+                version,
+            } => self.verify_mac(&message, &mac, version).await,
+            _ => Err(NOT_THIS),
         }
+    }
+
+    /// Derives, agrees and encapsulates.
+    async fn sharing(&self, item: UseItem) -> Result<Done, OpError> {
+        match item {
+            UseItem::Derive {
+                how,
+                size_bytes,
+                version,
+            } => self.derive(&how, size_bytes, version).await,
+            UseItem::Agree {
+                peer,
+                how,
+                size_bytes,
+                with_raw,
+                version,
+            } => {
+                let done = self.agree(&peer, &how, size_bytes, version).await?;
+                Ok(done.with_raw(with_raw))
+            }
+            UseItem::Encapsulate { version } => self.encapsulate(version).await,
+            UseItem::Decapsulate { encapsulation } => self.decapsulate(&encapsulation).await,
+            _ => Err(NOT_THIS),
+        }
+    }
+
+    async fn decrypt(&self, text: &str, context: &Context) -> Result<Done, OpError> {
+        self.ensure_usage(Usage::Decrypt)?;
+        let input = self.own_ciphertext(text)?;
+        let (version, spent) = self.processing(input.version).await?;
+        let call = CryptoCall::Decrypt {
+            ciphertext: &input.sealed,
+            context,
+        };
+        let plaintext = self.secret(version, call).await?;
+        Ok(done(version, vec![spent], UseResult::Plaintext(plaintext)))
+    }
+
+    async fn unwrap(&self, text: &str, context: &Context) -> Result<Done, OpError> {
+        self.ensure_usage(Usage::Unwrap)?;
+        let input = self.own_ciphertext(text)?;
+        let (version, spent) = self.processing(input.version).await?;
+        let call = CryptoCall::Unwrap {
+            wrapped: &input.sealed,
+            context,
+        };
+        let key = self.secret(version, call).await?;
+        Ok(done(version, vec![spent], UseResult::Key(key)))
+    }
+
+    async fn decapsulate(&self, text: &str) -> Result<Done, OpError> {
+        self.ensure_usage(Usage::Decapsulate)?;
+        let input = self.own_ciphertext(text)?;
+        let (version, spent) = self.processing(input.version).await?;
+        let call = CryptoCall::Decapsulate {
+            encapsulation: &input.sealed,
+        };
+        let secret = self.secret(version, call).await?;
+        Ok(done(version, vec![spent], UseResult::Key(secret)))
     }
 
     /// Opens with the old version and protects with the primary; the plaintext stays here.
@@ -172,6 +208,7 @@ impl Use<'_> {
         let call = CryptoCall::Encrypt {
             plaintext: plaintext.expose(),
             context,
+            oaep: None,
         };
         let sealed = self.bytes(new, call).await?;
         Ok(self.ciphertext(
@@ -206,9 +243,8 @@ impl Use<'_> {
 
     async fn sign(
         &self,
-        message: &[u8],
-        prehashed: bool,
-        scheme: Option<SignatureScheme>,
+        (message, prehashed): (&[u8], bool),
+        (scheme, encoding): (Option<SignatureScheme>, SignatureEncoding),
         version: Option<u32>,
     ) -> Result<Done, OpError> {
         self.ensure_usage(Usage::Sign)?;
@@ -219,6 +255,7 @@ impl Use<'_> {
                 version,
                 CryptoCall::Sign {
                     scheme,
+                    encoding,
                     message,
                     prehashed,
                 },
@@ -239,9 +276,8 @@ impl Use<'_> {
 
     async fn verify(
         &self,
-        message: &[u8],
-        prehashed: bool,
-        scheme: Option<SignatureScheme>,
+        (message, prehashed): (&[u8], bool),
+        (scheme, encoding): (Option<SignatureScheme>, SignatureEncoding),
         signature: &str,
         version: Option<u32>,
     ) -> Result<Done, OpError> {
@@ -260,6 +296,7 @@ impl Use<'_> {
         let (version, spent) = self.processing(number).await?;
         let call = CryptoCall::Verify {
             scheme,
+            encoding,
             message,
             prehashed,
             signature: &signature,
@@ -300,30 +337,6 @@ impl Use<'_> {
             .valid(version, CryptoCall::VerifyMac { message, mac: &tag })
             .await?;
         Ok(done(version, vec![spent], UseResult::Valid(valid)))
-    }
-
-    async fn derive(
-        &self,
-        label: &[u8],
-        context: &[u8],
-        size_bytes: usize,
-        version: Option<u32>,
-    ) -> Result<Done, OpError> {
-        self.ensure_usage(Usage::Derive)?;
-        ensure_key_size(size_bytes)?;
-        // A derivation that names its version processes: what was derived before a rotation can
-        // be derived again after it.
-        let (version, spent) = match version {
-            Some(number) => self.processing(number).await?,
-            None => self.protecting(None, size_bytes).await?,
-        };
-        let call = CryptoCall::Derive {
-            label,
-            context,
-            size_bytes,
-        };
-        let key = self.secret(version, call).await?;
-        Ok(done(version, vec![spent], UseResult::Key(key)))
     }
 
     async fn encapsulate(&self, version: Option<u32>) -> Result<Done, OpError> {
@@ -381,7 +394,7 @@ impl Use<'_> {
         done(version, spent, result(text))
     }
 
-    async fn answer(
+    pub(super) async fn answer(
         &self,
         version: &HotVersion,
         call: CryptoCall<'_>,
@@ -405,7 +418,7 @@ impl Use<'_> {
         }
     }
 
-    async fn secret(
+    pub(super) async fn secret(
         &self,
         version: &HotVersion,
         call: CryptoCall<'_>,
@@ -435,7 +448,7 @@ impl Use<'_> {
     }
 }
 
-fn done(version: &HotVersion, spent: Vec<Spent>, result: UseResult) -> Done {
+pub(super) fn done(version: &HotVersion, spent: Vec<Spent>, result: UseResult) -> Done {
     Done {
         outcome: UseOutcome {
             version: version.version,
@@ -451,7 +464,7 @@ fn plain(field: &'static str, text: &str) -> Result<Vec<u8>, OpError> {
         .map_err(|_| OpError::invalid(field, "is neither kw1… nor base64"))
 }
 
-fn ensure_key_size(size_bytes: usize) -> Result<(), OpError> {
+pub(super) fn ensure_key_size(size_bytes: usize) -> Result<(), OpError> {
     if (16..=64).contains(&size_bytes) {
         Ok(())
     } else {

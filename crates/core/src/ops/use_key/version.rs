@@ -6,6 +6,7 @@ use super::{Spent, Use};
 use crate::error::OpError;
 use crate::hot::HotVersion;
 use crate::noun::action::Action;
+use crate::noun::key::UseLimit;
 use crate::noun::state::{State, UseKind, Verdict};
 
 const NO_VERSION: OpError = OpError::NotFound {
@@ -17,6 +18,12 @@ impl Use<'_> {
     pub(super) fn ensure_usage(&self, usage: Usage) -> Result<(), OpError> {
         if self.key.usages.contains(usage) {
             return Ok(());
+        }
+        if self.key.public_only {
+            return Err(OpError::PublicKeyOnly {
+                usage: usage.name(),
+                allowed: self.key.usages.names().join(", "),
+            });
         }
         Err(OpError::UsageNotAllowed {
             usage: usage.name(),
@@ -38,7 +45,7 @@ impl Use<'_> {
             let reserved = self.node.reservations.spend(
                 &*self.node.ports.registry,
                 version.id,
-                limit,
+                remaining(limit, version.prior_use.as_deref()),
                 spent.bytes,
             );
             if !reserved.await? {
@@ -97,6 +104,14 @@ impl Use<'_> {
             compromised,
         })
     }
+}
+
+/// What a limit leaves to a version that was used before it came here.
+fn remaining(limit: UseLimit, prior: Option<&UseLimit>) -> UseLimit {
+    prior.map_or(limit, |prior| UseLimit {
+        uses: limit.uses.saturating_sub(prior.uses).max(0),
+        bytes: limit.bytes.saturating_sub(prior.bytes).max(0),
+    })
 }
 
 /// The verb of a refused action.

@@ -1,12 +1,14 @@
 //! What the verbs of use share: which key, where bytes come from and go to, how answers are shown.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
-use keyward_api::binary::Secret;
-use keyward_api::names::SignatureScheme;
+use keyward_api::binary::{Binary, Secret};
+use keyward_api::names::{Kdf, OaepHash, SignatureEncoding, SignatureScheme};
 use keyward_api::use_key::Validity;
 use keyward_client::{ClientError, Scope, Verb};
 
@@ -59,9 +61,77 @@ pub struct Signing {
     /// How [default: the algorithm's usual scheme]
     #[arg(long, value_parser = PossibleValuesParser::new(SignatureScheme::ALL))]
     scheme: Option<String>,
+    /// For ECDSA: how the signature is written [default: der]
+    #[arg(long, value_parser = PossibleValuesParser::new(SignatureEncoding::ALL))]
+    encoding: Option<String>,
+}
+
+/// How RSA keys encrypt.
+#[derive(Args, Debug)]
+pub struct Oaep {
+    /// For RSA keys: the hash of OAEP [default: sha-256]
+    #[arg(long, value_parser = PossibleValuesParser::new(OaepHash::ALL))]
+    oaep: Option<String>,
+}
+
+impl Oaep {
+    pub fn hash(self) -> Option<OaepHash> {
+        self.oaep.map(OaepHash::from)
+    }
+}
+
+/// How a key is derived, and from what beside the secret.
+#[derive(Args, Debug)]
+pub struct Deriving {
+    /// How to derive [default: keyward]
+    #[arg(long, value_parser = PossibleValuesParser::new(Kdf::ALL))]
+    kdf: Option<String>,
+    /// What the derived key is for (not with hkdf)
+    #[arg(long, default_value = "")]
+    label: String,
+    /// For whom (not with hkdf)
+    #[arg(long, default_value = "")]
+    context: String,
+    /// The salt of hkdf
+    #[arg(long, default_value = "")]
+    salt: String,
+    /// The info of hkdf
+    #[arg(long, default_value = "")]
+    info: String,
+    /// How long the key is
+    #[arg(long = "size", value_name = "BYTES", default_value_t = 32)]
+    pub size: usize,
+    /// A version by number keeps giving the same after rotations [default: the primary]
+    #[arg(long)]
+    pub version: Option<u32>,
+}
+
+/// Label, context, salt and info, and the function they are for.
+pub struct DeriveInputs {
+    pub kdf: Option<Kdf>,
+    pub label: Binary,
+    pub context: Binary,
+    pub salt: Binary,
+    pub info: Binary,
+}
+
+impl Deriving {
+    pub fn inputs(self) -> DeriveInputs {
+        DeriveInputs {
+            kdf: self.kdf.map(Kdf::from),
+            label: Binary(self.label.into_bytes()),
+            context: Binary(self.context.into_bytes()),
+            salt: Binary(self.salt.into_bytes()),
+            info: Binary(self.info.into_bytes()),
+        }
+    }
 }
 
 impl Signing {
+    pub fn encoding(&self) -> Option<SignatureEncoding> {
+        self.encoding.clone().map(SignatureEncoding::from)
+    }
+
     pub fn scheme(&self) -> Option<SignatureScheme> {
         self.scheme.clone().map(SignatureScheme::from)
     }
@@ -87,6 +157,22 @@ impl Address {
 
 pub fn secret_from(source: &Source) -> Result<Secret, Failure> {
     Ok(Secret::new(std::mem::take(&mut *source.read()?)))
+}
+
+/// A public key from a file: PEM if it looks like it, else the bytes as they are.
+pub fn public_key_of(file: &Path) -> Result<Binary, Failure> {
+    let bytes = input::bytes_of_file(file)?;
+    let Some(text) = std::str::from_utf8(&bytes)
+        .ok()
+        .and_then(|text| text.trim().strip_prefix("-----BEGIN PUBLIC KEY-----"))
+    else {
+        return Ok(Binary(bytes.to_vec()));
+    };
+    let body = text.strip_suffix("-----END PUBLIC KEY-----");
+    let body: Option<String> = body.map(|body| body.split_whitespace().collect());
+    let der = body.and_then(|body| STANDARD.decode(body).ok());
+    der.map(Binary)
+        .ok_or_else(|| Failure::usage("the file begins like a PEM public key and is none"))
 }
 
 /// A signature or code from its flag or its file.

@@ -3,7 +3,7 @@
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand};
 use keyward_api::key::{KeyChange, KeyQuery, NewKey, Restrictions, Sort, UseLimit};
-use keyward_api::names::{Algorithm, KeyState, Provider, Usage};
+use keyward_api::names::{Algorithm, KeyState, Provider, PublicKeyText, Usage};
 use keyward_api::time::Time;
 use keyward_client::Scope;
 
@@ -42,13 +42,17 @@ pub enum ManageCommand {
     },
     /// Change what people write about a key, and its policy; what is not named stays
     Update(Box<UpdateArgs>),
-    /// Print the public half of a key as PEM
+    /// Print the public half of a key
+    #[command(visible_alias = "public")]
     PublicKey {
         /// Its name, id or ARN
         key: String,
         /// Which version [default: the primary]
         #[arg(long)]
         version: Option<u32>,
+        /// How [default: pem; as JSON with `--output json`, all of them]
+        #[arg(long, value_parser = PossibleValuesParser::new(PublicKeyText::ALL))]
+        format: Option<String>,
         #[command(flatten)]
         target: Target,
     },
@@ -110,6 +114,9 @@ pub struct CreateArgs {
     /// Refuse to process with an expired version
     #[arg(long)]
     no_process_after_expiry: bool,
+    /// Let its material leave later, wrapped to a receiver; cannot be changed afterwards
+    #[arg(long)]
+    exportable: bool,
     /// Leave the first version pending; `key activate` puts it into use
     #[arg(long)]
     pending: bool,
@@ -119,7 +126,12 @@ pub struct CreateArgs {
 }
 
 impl CreateArgs {
-    fn into_request(self) -> NewKey {
+    /// A mark by which the server recognises a repetition.
+    pub fn repeatable(&self) -> Option<String> {
+        self.idempotency_key.clone()
+    }
+
+    pub fn into_request(self) -> NewKey {
         let use_limit = self.use_limit.and_then(|limit| {
             Some(UseLimit {
                 uses: *limit.first()?,
@@ -129,6 +141,7 @@ impl CreateArgs {
         let restrictions = Restrictions {
             process_after_expiry: !self.no_process_after_expiry,
             use_limit,
+            exportable: self.exportable,
             ..Restrictions::default()
         };
         let usages: Vec<Usage> = self.usages.into_iter().map(Usage::from).collect();
@@ -333,13 +346,31 @@ impl ManageCommand {
             Self::PublicKey {
                 key,
                 version,
+                format,
                 target,
             } => {
                 let public = scope.key(&key).public_key(version).await?;
-                if !context.for_people() && !target.is_file() {
-                    return output::json(&public);
+                match format.as_deref() {
+                    None if !context.for_people() && !target.is_file() => output::json(&public),
+                    None | Some("pem") => target.line(public.pem.trim_end()),
+                    Some("der") => target.write(&public.der.0),
+                    Some("jwk") => match &public.jwk {
+                        Some(jwk) => target.line(&jwk.to_string()),
+                        None => Err(Failure::usage(format!(
+                            "JOSE knows no {} keys",
+                            public.algorithm
+                        ))
+                        .next("take --format pem")),
+                    },
+                    Some(_) => match &public.ssh {
+                        Some(line) => target.line(line.trim_end()),
+                        None => Err(Failure::usage(format!(
+                            "SSH knows no {} keys",
+                            public.algorithm
+                        ))
+                        .next("take --format pem or jwk")),
+                    },
                 }
-                target.line(public.pem.trim_end())
             }
         }
     }

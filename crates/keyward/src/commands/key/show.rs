@@ -30,6 +30,7 @@ pub fn key(key: &Key) -> Result<(), Failure> {
         ("purpose", summary.purpose.clone()),
         ("owner", summary.owner.clone()),
         ("provider", summary.provider.to_string()),
+        ("origin", origin(summary)),
         ("tags", pairs(&summary.tags)),
         ("compliance", words(summary.compliance_tags.iter())),
         ("services", words(summary.authorized_services.iter())),
@@ -45,6 +46,19 @@ pub fn key(key: &Key) -> Result<(), Failure> {
         ("fingerprint", primary.fingerprint.clone()),
         ("etag", summary.etag.to_string()),
     ])
+}
+
+/// Where it came from, if it was not made here.
+fn origin(summary: &KeySummary) -> String {
+    let half = if summary.public_only {
+        ", public half only"
+    } else {
+        ""
+    };
+    match summary.origin.as_str() {
+        "generated" => String::new(),
+        other => format!("{other}{half}"),
+    }
 }
 
 /// Keys as search finds them.

@@ -6,12 +6,14 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use keyward_api::binary::Binary;
 use keyward_api::use_key::{
-    Decapsulate, Decrypt, Derive, Encapsulate, Encrypt, Mac, NewDataKey, Rewrap, Sign, Unwrap,
-    Verify, VerifyMac, Wrap,
+    Agree, Decapsulate, Decrypt, Derive, Encapsulate, Encrypt, Mac, NewDataKey, Rewrap, Sign,
+    Unwrap, Verify, VerifyMac, Wrap,
 };
 use keyward_client::Scope;
 
-use super::arguments::{Address, Bound, Show, Signing, With, given, secret_from};
+use super::arguments::{
+    Address, Bound, Deriving, Oaep, Show, Signing, With, given, public_key_of, secret_from,
+};
 
 use crate::context::Context;
 use crate::exit::Failure;
@@ -26,6 +28,8 @@ pub enum UseCommand {
         with: With,
         #[command(flatten)]
         bound: Bound,
+        #[command(flatten)]
+        oaep: Oaep,
         /// Another version than the primary, while it may protect
         #[arg(long)]
         version: Option<u32>,
@@ -98,6 +102,8 @@ pub enum UseCommand {
         with: With,
         #[command(flatten)]
         bound: Bound,
+        #[command(flatten)]
+        oaep: Oaep,
         /// Another version than the primary, while it may protect
         #[arg(long)]
         version: Option<u32>,
@@ -128,18 +134,20 @@ pub enum UseCommand {
     Derive {
         #[command(flatten)]
         address: Address,
-        /// What the derived key is for
-        #[arg(long)]
-        label: String,
-        /// For whom
-        #[arg(long, default_value = "")]
-        context: String,
-        /// How long it is
-        #[arg(long, value_name = "BYTES", default_value_t = 32)]
-        size: usize,
-        /// A version by number keeps deriving the same after rotations [default: the primary]
-        #[arg(long)]
-        version: Option<u32>,
+        #[command(flatten)]
+        how: Deriving,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Agree with a peer's public key, and derive a key from the secret
+    Agree {
+        #[command(flatten)]
+        address: Address,
+        /// The peer's public key: DER, PEM or a raw point
+        #[arg(long, value_name = "FILE")]
+        peer: PathBuf,
+        #[command(flatten)]
+        how: Deriving,
         #[command(flatten)]
         target: Target,
     },
@@ -173,6 +181,7 @@ impl UseCommand {
             Self::Sign { .. } | Self::Verify { .. } | Self::Mac { .. } | Self::VerifyMac { .. } => {
                 self.run_authentication(&show, scope).await
             }
+            Self::Derive { .. } | Self::Agree { .. } => self.run_derivation(&show, scope).await,
             _ => self.run_keys(&show, scope).await,
         }
     }
@@ -182,12 +191,14 @@ impl UseCommand {
             Self::Encrypt {
                 with,
                 bound,
+                oaep,
                 version,
             } => {
                 let plaintext = secret_from(&with.source)?;
                 let request = Encrypt {
                     plaintext,
                     context: bound.map(),
+                    oaep: oaep.hash(),
                     version,
                 };
                 let answer = with.address.perform(scope, &request).await?;
@@ -224,6 +235,7 @@ impl UseCommand {
                     message,
                     prehashed: how.prehashed,
                     scheme,
+                    encoding: how.encoding(),
                     version,
                 };
                 let answer = with.address.perform(scope, &request).await?;
@@ -243,6 +255,7 @@ impl UseCommand {
                     message,
                     prehashed: how.prehashed,
                     scheme,
+                    encoding: how.encoding(),
                     signature,
                     version,
                 };
@@ -280,12 +293,14 @@ impl UseCommand {
             Self::Wrap {
                 with,
                 bound,
+                oaep,
                 version,
             } => {
                 let key = secret_from(&with.source)?;
                 let request = Wrap {
                     key,
                     context: bound.map(),
+                    oaep: oaep.hash(),
                     version,
                 };
                 let answer = with.address.perform(scope, &request).await?;
@@ -316,23 +331,6 @@ impl UseCommand {
                 let plaintext = answer.plaintext.as_ref();
                 show.with_secret(&target, &answer, ("wrapped", &answer.wrapped), plaintext)
             }
-            Self::Derive {
-                address,
-                label,
-                context,
-                size,
-                version,
-                target,
-            } => {
-                let request = Derive {
-                    label: Binary(label.into_bytes()),
-                    context: Binary(context.into_bytes()),
-                    size_bytes: size,
-                    version,
-                };
-                let answer = address.perform(scope, &request).await?;
-                show.bytes(&target, &answer, answer.key.expose())
-            }
             Self::Encapsulate {
                 address,
                 version,
@@ -354,6 +352,53 @@ impl UseCommand {
                     .perform(scope, &Decapsulate { encapsulation })
                     .await?;
                 show.bytes(&with.target, &answer, answer.secret.expose())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    async fn run_derivation(self, show: &Show, scope: Scope<'_>) -> Result<(), Failure> {
+        match self {
+            Self::Derive {
+                address,
+                how,
+                target,
+            } => {
+                let (size_bytes, version) = (how.size, how.version);
+                let inputs = how.inputs();
+                let request = Derive {
+                    kdf: inputs.kdf,
+                    label: inputs.label,
+                    context: inputs.context,
+                    salt: inputs.salt,
+                    info: inputs.info,
+                    size_bytes,
+                    version,
+                };
+                let answer = address.perform(scope, &request).await?;
+                show.bytes(&target, &answer, answer.key.expose())
+            }
+            Self::Agree {
+                address,
+                peer,
+                how,
+                target,
+            } => {
+                let (size_bytes, version) = (how.size, how.version);
+                let inputs = how.inputs();
+                let request = Agree {
+                    peer: public_key_of(&peer)?,
+                    kdf: inputs.kdf,
+                    label: inputs.label,
+                    context: inputs.context,
+                    salt: inputs.salt,
+                    info: inputs.info,
+                    size_bytes,
+                    with_raw: false,
+                    version,
+                };
+                let answer = address.perform(scope, &request).await?;
+                show.bytes(&target, &answer, answer.key.expose())
             }
             _ => Ok(()),
         }

@@ -23,6 +23,7 @@ pub(super) const KEYS: &[TableMeaning] = &[
             field("usages", "What it may be used for, a list of names."),
             field("provider", "Who holds its material."),
             field("origin", "How its material came to be."),
+            field("public_only", "Whether only its public half is here."),
             field("exportable", "Whether its material may leave, wrapped."),
             field(
                 "deterministic",
@@ -121,6 +122,20 @@ pub(super) const KEYS: &[TableMeaning] = &[
                 "public_key",
                 "The public half as SubjectPublicKeyInfo, base64 of DER, if there is one.",
             ),
+            field(
+                "import_method",
+                "How its material came in; none for what was made here.",
+            ),
+            field("import_format", "In which container it came in."),
+            field(
+                "import_key_id",
+                "Under which wrapping key it came in; none for a public key.",
+            ),
+            field(
+                "prior_uses",
+                "How often it had protected before it came in, as its owner declared.",
+            ),
+            field("prior_bytes", "How many bytes it had protected before."),
             field(
                 "can_roll_back",
                 "Whether the rotation that made it can be undone.",

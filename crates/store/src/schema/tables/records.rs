@@ -72,6 +72,39 @@ pub(super) const RECORDS: &[TableMeaning] = &[
         ],
     },
     TableMeaning {
+        name: "import_keys",
+        meaning: "A wrapping key made here, so that one key can come in under it. Its private half is in the vault.",
+        fields: &[
+            field("id", "Its id."),
+            field("tenant_id", "Whose it is."),
+            field("principal_id", "Who made it, and alone may use it."),
+            field("method", "How keys are wrapped to it."),
+            field(
+                "provider_key_id",
+                "The vault's record id of the private half.",
+            ),
+            field(
+                "record_digest",
+                "SHA-256 of the right record's core header.",
+            ),
+            field("public_key_digest", "SHA-256 of the public half."),
+            field("created_by", "The token that made it."),
+            field("created_at", "When it was made."),
+            field("expires_at", "From when on it is refused."),
+            field("used_at", "When a key came in under it."),
+            field("used_for", "Which key."),
+            field(
+                "destroy_at",
+                "When its private half is to be deleted: when it expires, or was used.",
+            ),
+            field("destroyed_at", "When its private half was gone."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+    TableMeaning {
         name: "jobs",
         meaning: "A background job: work that outlives a request.",
         fields: &[

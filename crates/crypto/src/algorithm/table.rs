@@ -1,0 +1,406 @@
+//! The rows of the table of algorithms, in the order of the variants. A code is never used again.
+
+use super::{Algorithm, AlgorithmInfo, Family, Usage, UsageSet};
+
+const AEAD: UsageSet = UsageSet::of(&[
+    Usage::Encrypt,
+    Usage::Decrypt,
+    Usage::Wrap,
+    Usage::Unwrap,
+    Usage::DataKey,
+]);
+const MAC: UsageSet = UsageSet::of(&[Usage::Mac, Usage::VerifyMac, Usage::Derive]);
+pub(super) const SIGN: UsageSet = UsageSet::of(&[Usage::Sign, Usage::Verify]);
+const RSA: UsageSet = UsageSet::of(&[
+    Usage::Encrypt,
+    Usage::Decrypt,
+    Usage::Wrap,
+    Usage::Unwrap,
+    Usage::Sign,
+    Usage::Verify,
+]);
+const KEM: UsageSet = UsageSet::of(&[Usage::Encapsulate, Usage::Decapsulate]);
+const CMAC: UsageSet = UsageSet::of(&[Usage::Mac, Usage::VerifyMac]);
+const AGREE: UsageSet = UsageSet::of(&[Usage::Agree]);
+const SEAL: UsageSet = UsageSet::of(&[Usage::Encrypt, Usage::Decrypt, Usage::Wrap, Usage::Unwrap]);
+const KEY_WRAP: UsageSet = UsageSet::of(&[Usage::Wrap, Usage::Unwrap, Usage::DataKey]);
+
+/// The columns that every row writes, in one line of code each.
+const fn row(
+    code: u16,
+    algorithm: Algorithm,
+    name: &'static str,
+    family: Family,
+    usages: UsageSet,
+    (size_bits, strength_bits): (u32, u32),
+    description: &'static str,
+) -> AlgorithmInfo {
+    AlgorithmInfo {
+        name,
+        algorithm,
+        family,
+        usages,
+        size_bits,
+        strength_bits,
+        needs_use_limit: false,
+        in_fips_module: true,
+        description,
+        code,
+    }
+}
+
+/// A row whose keys must count their uses: random 96-bit nonces collide too easily after 2^32
+/// messages (NIST SP 800-38D, section 8.3).
+const fn limited(info: AlgorithmInfo) -> AlgorithmInfo {
+    AlgorithmInfo {
+        needs_use_limit: true,
+        ..info
+    }
+}
+
+/// A row of an algorithm that the AWS-LC FIPS module does not compute, or not as a whole.
+const fn outside_fips(info: AlgorithmInfo) -> AlgorithmInfo {
+    AlgorithmInfo {
+        in_fips_module: false,
+        ..info
+    }
+}
+
+use Algorithm as A;
+
+/// The table, in the order of the variants.
+pub(super) const TABLE: &[AlgorithmInfo] = &[
+    row(
+        1,
+        A::Aes256GcmCommit,
+        "aes-256-gcm-commit",
+        Family::Aead,
+        AEAD,
+        (256, 256),
+        "AES-256-GCM with a derived key and a commitment for each message; no limit on uses",
+    ),
+    limited(row(
+        2,
+        A::Aes256Gcm,
+        "aes-256-gcm",
+        Family::Aead,
+        AEAD,
+        (256, 256),
+        "AES-256-GCM with random 96-bit nonces, for exchange with other systems",
+    )),
+    limited(outside_fips(row(
+        3,
+        A::ChaCha20Poly1305,
+        "chacha20-poly1305",
+        Family::Aead,
+        AEAD,
+        (256, 256),
+        "ChaCha20-Poly1305 with random 96-bit nonces, for exchange with other systems",
+    ))),
+    row(
+        4,
+        A::HmacSha256,
+        "hmac-sha-256",
+        Family::Mac,
+        MAC,
+        (256, 256),
+        "HMAC with SHA-256; or derivation of keys by HKDF",
+    ),
+    row(
+        5,
+        A::HmacSha512,
+        "hmac-sha-512",
+        Family::Mac,
+        MAC,
+        (512, 256),
+        "HMAC with SHA-512; or derivation of keys by HKDF",
+    ),
+    row(
+        6,
+        A::Rsa2048,
+        "rsa-2048",
+        Family::Rsa,
+        RSA,
+        (2048, 112),
+        "RSA 2048: PSS and PKCS#1 v1.5 signatures, or OAEP encryption",
+    ),
+    row(
+        7,
+        A::Rsa3072,
+        "rsa-3072",
+        Family::Rsa,
+        RSA,
+        (3072, 128),
+        "RSA 3072: PSS and PKCS#1 v1.5 signatures, or OAEP encryption",
+    ),
+    row(
+        8,
+        A::Rsa4096,
+        "rsa-4096",
+        Family::Rsa,
+        RSA,
+        (4096, 128),
+        "RSA 4096: PSS and PKCS#1 v1.5 signatures, or OAEP encryption",
+    ),
+    row(
+        9,
+        A::EcdsaP256,
+        "ecdsa-p256",
+        Family::EllipticCurve,
+        SIGN,
+        (256, 128),
+        "ECDSA on P-256 with SHA-256",
+    ),
+    row(
+        10,
+        A::EcdsaP384,
+        "ecdsa-p384",
+        Family::EllipticCurve,
+        SIGN,
+        (384, 192),
+        "ECDSA on P-384 with SHA-384",
+    ),
+    row(
+        11,
+        A::Ed25519,
+        "ed25519",
+        Family::EllipticCurve,
+        SIGN,
+        (256, 128),
+        "Ed25519 signatures",
+    ),
+    row(
+        12,
+        A::MlKem768,
+        "ml-kem-768",
+        Family::Kem,
+        KEM,
+        (768, 192),
+        "ML-KEM-768 key encapsulation, against quantum computers",
+    ),
+    row(
+        13,
+        A::MlDsa65,
+        "ml-dsa-65",
+        Family::LatticeSignature,
+        SIGN,
+        (15_616, 192),
+        "ML-DSA-65 signatures, against quantum computers",
+    ),
+    row(
+        14,
+        A::Aes256Kwp,
+        "aes-256-kwp",
+        Family::KeyWrap,
+        KEY_WRAP,
+        (256, 256),
+        "AES-256 key wrap with padding; deterministic, without context",
+    ),
+    limited(row(
+        15,
+        A::Aes128Gcm,
+        "aes-128-gcm",
+        Family::Aead,
+        AEAD,
+        (128, 128),
+        "AES-128-GCM with random 96-bit nonces, for exchange with other systems",
+    )),
+    limited(row(
+        16,
+        A::Aes192Gcm,
+        "aes-192-gcm",
+        Family::Aead,
+        AEAD,
+        (192, 192),
+        "AES-192-GCM with random 96-bit nonces, for exchange with other systems",
+    )),
+    row(
+        17,
+        A::Xaes256Gcm,
+        "xaes-256-gcm",
+        Family::Aead,
+        AEAD,
+        (256, 256),
+        "XAES-256-GCM (C2SP) with random 192-bit nonces; no limit on uses",
+    ),
+    outside_fips(row(
+        18,
+        A::Aes128GcmSiv,
+        "aes-128-gcm-siv",
+        Family::Aead,
+        AEAD,
+        (128, 128),
+        "AES-128-GCM-SIV with random nonces; a repeated nonce tells only whether messages are equal",
+    )),
+    outside_fips(row(
+        19,
+        A::Aes256GcmSiv,
+        "aes-256-gcm-siv",
+        Family::Aead,
+        AEAD,
+        (256, 256),
+        "AES-256-GCM-SIV with random nonces; a repeated nonce tells only whether messages are equal",
+    )),
+    outside_fips(row(
+        20,
+        A::Aes256GcmSivConvergent,
+        "aes-256-gcm-siv-convergent",
+        Family::Aead,
+        AEAD,
+        (256, 256),
+        "AES-256-GCM-SIV, deterministic: equal messages in one context give equal ciphertexts",
+    )),
+    row(
+        21,
+        A::Aes128Kw,
+        "aes-128-kw",
+        Family::KeyWrap,
+        KEY_WRAP,
+        (128, 128),
+        "AES-128 key wrap for keys of whole 8-byte blocks; deterministic, without context",
+    ),
+    row(
+        22,
+        A::Aes256Kw,
+        "aes-256-kw",
+        Family::KeyWrap,
+        KEY_WRAP,
+        (256, 256),
+        "AES-256 key wrap for keys of whole 8-byte blocks; deterministic, without context",
+    ),
+    row(
+        23,
+        A::Aes128Kwp,
+        "aes-128-kwp",
+        Family::KeyWrap,
+        KEY_WRAP,
+        (128, 128),
+        "AES-128 key wrap with padding; deterministic, without context",
+    ),
+    row(
+        24,
+        A::HmacSha384,
+        "hmac-sha-384",
+        Family::Mac,
+        MAC,
+        (384, 256),
+        "HMAC with SHA-384; or derivation of keys",
+    ),
+    row(
+        25,
+        A::Aes128Cmac,
+        "aes-128-cmac",
+        Family::Mac,
+        CMAC,
+        (128, 128),
+        "CMAC with AES-128",
+    ),
+    row(
+        26,
+        A::Aes256Cmac,
+        "aes-256-cmac",
+        Family::Mac,
+        CMAC,
+        (256, 256),
+        "CMAC with AES-256",
+    ),
+    row(
+        27,
+        A::EcdsaP521,
+        "ecdsa-p521",
+        Family::EllipticCurve,
+        SIGN,
+        (521, 256),
+        "ECDSA on P-521 with SHA-512",
+    ),
+    outside_fips(row(
+        28,
+        A::EcdsaSecp256k1,
+        "ecdsa-secp256k1",
+        Family::EllipticCurve,
+        SIGN,
+        (256, 128),
+        "ECDSA on secp256k1 with SHA-256, for ledgers that use it",
+    )),
+    outside_fips(row(
+        29,
+        A::X25519,
+        "x25519",
+        Family::Agreement,
+        AGREE,
+        (256, 128),
+        "X25519 key agreement",
+    )),
+    row(
+        30,
+        A::EcdhP256,
+        "ecdh-p256",
+        Family::Agreement,
+        AGREE,
+        (256, 128),
+        "ECDH key agreement on P-256",
+    ),
+    row(
+        31,
+        A::EcdhP384,
+        "ecdh-p384",
+        Family::Agreement,
+        AGREE,
+        (384, 192),
+        "ECDH key agreement on P-384",
+    ),
+    row(
+        32,
+        A::EcdhP521,
+        "ecdh-p521",
+        Family::Agreement,
+        AGREE,
+        (521, 256),
+        "ECDH key agreement on P-521",
+    ),
+    row(
+        33,
+        A::MlKem512,
+        "ml-kem-512",
+        Family::Kem,
+        KEM,
+        (512, 128),
+        "ML-KEM-512 key encapsulation, against quantum computers",
+    ),
+    row(
+        34,
+        A::MlKem1024,
+        "ml-kem-1024",
+        Family::Kem,
+        KEM,
+        (1024, 256),
+        "ML-KEM-1024 key encapsulation, against quantum computers",
+    ),
+    row(
+        35,
+        A::MlDsa44,
+        "ml-dsa-44",
+        Family::LatticeSignature,
+        SIGN,
+        (10_496, 128),
+        "ML-DSA-44 signatures, against quantum computers",
+    ),
+    row(
+        36,
+        A::MlDsa87,
+        "ml-dsa-87",
+        Family::LatticeSignature,
+        SIGN,
+        (20_736, 256),
+        "ML-DSA-87 signatures, against quantum computers",
+    ),
+    outside_fips(row(
+        37,
+        A::X25519MlKem768,
+        "x25519-ml-kem-768",
+        Family::Hybrid,
+        SEAL,
+        (768, 192),
+        "Encryption to X25519 and ML-KEM-768 together (HPKE with X-Wing)",
+    )),
+];

@@ -1,0 +1,24 @@
+-- More algorithms.
+ALTER TYPE key_algorithm ADD VALUE 'aes-128-gcm';
+ALTER TYPE key_algorithm ADD VALUE 'aes-192-gcm';
+ALTER TYPE key_algorithm ADD VALUE 'xaes-256-gcm';
+ALTER TYPE key_algorithm ADD VALUE 'aes-128-gcm-siv';
+ALTER TYPE key_algorithm ADD VALUE 'aes-256-gcm-siv';
+ALTER TYPE key_algorithm ADD VALUE 'aes-256-gcm-siv-convergent';
+ALTER TYPE key_algorithm ADD VALUE 'aes-128-kw';
+ALTER TYPE key_algorithm ADD VALUE 'aes-256-kw';
+ALTER TYPE key_algorithm ADD VALUE 'aes-128-kwp';
+ALTER TYPE key_algorithm ADD VALUE 'hmac-sha-384';
+ALTER TYPE key_algorithm ADD VALUE 'aes-128-cmac';
+ALTER TYPE key_algorithm ADD VALUE 'aes-256-cmac';
+ALTER TYPE key_algorithm ADD VALUE 'ecdsa-p521';
+ALTER TYPE key_algorithm ADD VALUE 'ecdsa-secp256k1';
+ALTER TYPE key_algorithm ADD VALUE 'x25519';
+ALTER TYPE key_algorithm ADD VALUE 'ecdh-p256';
+ALTER TYPE key_algorithm ADD VALUE 'ecdh-p384';
+ALTER TYPE key_algorithm ADD VALUE 'ecdh-p521';
+ALTER TYPE key_algorithm ADD VALUE 'ml-kem-512';
+ALTER TYPE key_algorithm ADD VALUE 'ml-kem-1024';
+ALTER TYPE key_algorithm ADD VALUE 'ml-dsa-44';
+ALTER TYPE key_algorithm ADD VALUE 'ml-dsa-87';
+ALTER TYPE key_algorithm ADD VALUE 'x25519-ml-kem-768';

@@ -1,0 +1,17 @@
+-- The algorithms of the spine alone.
+-- Keys that the earlier schema cannot name go, and with them all that refers to them.
+UPDATE class_pointers SET previous_key_id = NULL WHERE previous_key_id IN (SELECT id FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
+DELETE FROM class_pointers WHERE key_id IN (SELECT id FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
+DELETE FROM data_bindings WHERE key_id IN (SELECT id FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
+DELETE FROM transitions WHERE key_id IN (SELECT id FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
+DELETE FROM key_text WHERE rowid IN (SELECT seq FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
+DELETE FROM key_versions WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp');
+DELETE FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp');
+-- Only the text of a CHECK changes, nothing on disk. SQLite's way for that, where foreign keys stand
+-- in the way of making the tables anew: https://www.sqlite.org/lang_altertable.html#otheralter.
+PRAGMA writable_schema = ON;
+UPDATE sqlite_schema SET sql = replace(sql, '''aes-256-kwp'', ''aes-128-gcm'', ''aes-192-gcm'', ''xaes-256-gcm'', ''aes-128-gcm-siv'', ''aes-256-gcm-siv'', ''aes-256-gcm-siv-convergent'', ''aes-128-kw'', ''aes-256-kw'', ''aes-128-kwp'', ''hmac-sha-384'', ''aes-128-cmac'', ''aes-256-cmac'', ''ecdsa-p521'', ''ecdsa-secp256k1'', ''x25519'', ''ecdh-p256'', ''ecdh-p384'', ''ecdh-p521'', ''ml-kem-512'', ''ml-kem-1024'', ''ml-dsa-44'', ''ml-dsa-87'', ''x25519-ml-kem-768'')', '''aes-256-kwp'')') WHERE type = 'table' AND name IN ('keys', 'key_versions');
+PRAGMA writable_schema = RESET;
+-- Other connections look whether the schema's number has changed: this changes it.
+CREATE TABLE algorithms_changed (one INTEGER);
+DROP TABLE algorithms_changed;
