@@ -30,6 +30,7 @@ test: prepare ## Install what the tests need, then run every check there is
 	step target/tools/bin/cargo-deny $(LOCKED) --log-level error check --hide-inclusion-graph bans licenses sources
 	step cargo build $(LOCKED) --workspace --all-targets
 	step cargo test $(LOCKED) --workspace
+	step cargo xtask vectors
 	step cargo xtask tidy
 	step cargo xtask tour
 
