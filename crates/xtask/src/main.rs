@@ -8,6 +8,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command for people
 
+mod algorithms;
 mod arrows;
 mod banned_calls;
 mod command_line;

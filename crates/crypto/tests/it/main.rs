@@ -11,8 +11,10 @@ mod known_answers;
 mod materials;
 mod messages;
 mod records;
+mod self_tests;
 mod shares;
 mod signatures;
+mod status;
 mod streams;
 mod support;
 #[allow(dead_code)] // the binary of the proof uses the rest
