@@ -35,6 +35,7 @@ test: prepare ## Install what the tests need, then run every check there is
 	step cargo build $(LOCKED) --workspace --all-targets
 	step cargo test $(LOCKED) --workspace
 	step fuzz/run $(FUZZ_SECONDS)
+	step cargo xtask vectors
 	step cargo xtask tidy
 	step cargo xtask tour
 

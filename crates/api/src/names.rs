@@ -82,6 +82,13 @@ names! {
     ];
     SignatureEncoding "How an ECDSA signature is written." ["der", "raw"];
     OaepHash "The hash of RSA-OAEP, for label and mask." ["sha-256", "sha-384", "sha-512"];
+    AlgorithmRegime "Whose rules on algorithms." ["nist-sp-800-131a-r3", "cnsa-2.0"];
+    AlgorithmDirection "Protecting something new, or processing something old." [
+        "protect", "process",
+    ];
+    AlgorithmStanding "What a standard says of an algorithm." [
+        "acceptable", "deprecated", "disallowed", "legacy",
+    ];
     Kdf "How a key is derived." ["keyward", "hkdf", "sp800-108-counter"];
     Provider "Who holds a key's material." [
         "native", "aws-kms", "azure-kv", "gcp-kms", "hashicorp-vault", "pkcs11",

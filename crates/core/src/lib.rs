@@ -30,6 +30,7 @@ pub mod crypto_types {
     pub use keyward_crypto::exchange::{KeyFormat, PublicKeyFormat, WrapMethod};
     pub use keyward_crypto::prepared::{Kdf, SignatureEncoding, SignatureScheme};
     pub use keyward_crypto::secret::SecretBytes;
+    pub use keyward_crypto::status;
     pub use keyward_crypto::usage::{Usage, UsageSet};
 }
 

@@ -34,6 +34,11 @@ impl Timestamp {
         )
     }
 
+    /// The day in UTC, `YYYY-MM-DD`: what dated rules are compared with.
+    pub fn day(self) -> String {
+        self.to_string().chars().take(10).collect()
+    }
+
     /// Whole seconds from `earlier` to this instant; negative if `earlier` is later.
     pub const fn seconds_since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0) / MICROS_PER_SECOND
@@ -101,6 +106,7 @@ mod tests {
         let instant = Timestamp::from_micros(1_795_000_000_123_456);
         assert_eq!(instant.to_string(), "2026-11-18T11:06:40.123456Z");
         assert_eq!(instant.to_string().parse::<Timestamp>().unwrap(), instant);
+        assert_eq!(instant.day(), "2026-11-18");
         assert!("yesterday".parse::<Timestamp>().is_err());
     }
 }

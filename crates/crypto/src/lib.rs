@@ -9,10 +9,12 @@
 //! | name an algorithm, ask what it may do | [`algorithm`], [`usage`] |
 //! | make, import, store a key | [`material`] |
 //! | use a key | [`prepared`] |
+//! | ask what standards say of an algorithm | [`status`] |
 //! | seal to a public key | [`hybrid`] |
 //! | write a ciphertext as text | [`envelope`] |
 //! | protect a stored object | [`record`], [`keywrap`] |
 //! | take a key in, give one out | [`exchange`] |
+//! | know that this machine computes rightly | [`self_test`] |
 //! | split a secret among custodians | [`sharing`] |
 //!
 //! The formats are written down for other implementers in `docs/formats/`.
@@ -29,7 +31,9 @@ pub mod prepared;
 pub mod random;
 pub mod record;
 pub mod secret;
+pub mod self_test;
 pub mod sharing;
+pub mod status;
 pub mod suite;
 pub mod usage;
 

@@ -1,5 +1,6 @@
 //! Every endpoint: one file per noun, each a list of path, document and handler.
 
+mod algorithm;
 mod audit;
 mod batch;
 mod binding;
@@ -47,6 +48,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(class::routes());
     routes.extend(binding::routes());
     routes.extend(policy::routes());
+    routes.extend(algorithm::routes());
     routes.extend(audit::routes());
     routes.extend(system::routes());
     routes.extend(status::routes(metrics_open));

@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::algorithm::AlgorithmCommand;
 use crate::commands::audit::AuditCommand;
 use crate::commands::class::ClassCommand;
 use crate::commands::config::ConfigCommand;
@@ -63,6 +64,8 @@ enum Command {
     #[command(subcommand)]
     Job(JobCommand),
     #[command(subcommand)]
+    Algorithm(AlgorithmCommand),
+    #[command(subcommand)]
     Audit(AuditCommand),
     Random(RandomCommand),
     #[command(subcommand)]
@@ -106,6 +109,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Class(command) => command.run(context).await,
             Command::Policy(command) => command.run(context).await,
             Command::Job(command) => command.run(context).await,
+            Command::Algorithm(command) => command.run(context).await,
             Command::Audit(command) => command.run(context).await,
             Command::Random(command) => command.run(context).await,
             // The rest asks no server; `Cli::run` has taken it.

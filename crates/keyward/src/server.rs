@@ -13,5 +13,6 @@ pub mod init;
 pub mod logging;
 pub mod run;
 pub mod sample;
+pub mod self_test;
 pub mod start;
 pub mod tls;

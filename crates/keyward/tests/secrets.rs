@@ -11,6 +11,8 @@ use keyward_core::noun::tenant::TenantKek;
 use keyward_core::port::registry::Registry;
 use keyward_core::port::storage::{RecordLedger, SecureStorage, StorageBackend, StorageError};
 use keyward_core::time::{Clock, Timestamp};
+use keyward_crypto::SecretBytes;
+use keyward_crypto::exchange::{IMPORT_INFO, Recipient, WrapMethod, WrappingKey, import_binding};
 use keyward_crypto::material::KeyMaterial;
 use keyward_crypto::random::SystemRandom;
 use keyward_crypto::record::{RecordKind, RecordLabel};
@@ -173,6 +175,7 @@ async fn use_everything(api: &Api) -> Secrets {
             "{text}"
         );
     }
+    let imported = import_and_export(api).await;
     let second = api.member("demo", "leaver", "crypto-user").await;
     let _ = api.by(&second).get("/v1/tenants/demo/keys").await;
     let wrong = format!("{}zz", &second[..second.len() - 2]);
@@ -184,6 +187,7 @@ async fn use_everything(api: &Api) -> Secrets {
         ("the developer's token".to_owned(), secret_of(api.token())),
         ("another token".to_owned(), secret_of(&second)),
         ("a wrong token".to_owned(), secret_of(&wrong)),
+        ("an imported key".to_owned(), imported),
     ];
     let random = made["bytes"].as_str().or_else(|| made["random"].as_str());
     for (what, text) in [
@@ -194,6 +198,55 @@ async fn use_everything(api: &Api) -> Secrets {
         secrets.push((what.to_owned(), STANDARD.decode(text).unwrap()));
     }
     secrets
+}
+
+/// Takes a key in, tries once more with what is refused, and gives it out again.
+async fn import_and_export(api: &Api) -> Vec<u8> {
+    let tenant = "/v1/tenants/demo";
+    let bytes = SecretBytes::copy_from(b"0123-a key that came in-9876-asdf");
+    let bytes = SecretBytes::copy_from(&bytes.expose()[..32]);
+    for (name, algorithm) in [("refused", "ed25519"), ("brought", "aes-256-gcm-commit")] {
+        let under = api.post(&format!("{tenant}/import-keys"), json!({})).await;
+        let under = under.ok();
+        let der = STANDARD.decode(under["der"].as_str().unwrap()).unwrap();
+        let recipient = Recipient::read(WrapMethod::HpkeXWing, &der).unwrap();
+        let binding = import_binding(under["id"].as_str().unwrap().parse().unwrap());
+        let wrapped = recipient
+            .wrap(IMPORT_INFO, binding.as_bytes(), &bytes, &SystemRandom)
+            .unwrap();
+        let body = json!({
+            "key": {
+                "name": name, "algorithm": algorithm, "activate": true,
+                "restrictions": {"exportable": true},
+            },
+            "material": {
+                "import_key_id": under["id"],
+                "format": if name == "refused" { "jwk" } else { "raw" },
+                "wrapped": STANDARD.encode(wrapped),
+            },
+        });
+        let answer = api.post(&format!("{tenant}/keys/import"), body).await;
+        assert_eq!(
+            answer.status.is_success(),
+            name == "brought",
+            "{}",
+            answer.body
+        );
+    }
+    let path = format!("{tenant}/keys/brought/encrypt");
+    let used = api.post(&path, json!({"plaintext": "aGk="})).await;
+    used.ok();
+    let receiver = WrappingKey::generate(WrapMethod::HpkeXWing, &SystemRandom).unwrap();
+    let role = json!({"name": "exporter", "permissions": ["key.export"]});
+    api.post(&format!("{tenant}/roles"), role).await.ok();
+    let courier = api.by(&api.member("demo", "courier", "exporter").await);
+    let body = json!({
+        "method": "hpke-x-wing", "format": "raw",
+        "recipient": STANDARD.encode(receiver.public()),
+    });
+    let path = format!("{tenant}/keys/brought/export");
+    courier.post(&path, body).await.ok();
+    bytes.expose().to_vec()
 }
 
 /// The part of a token that is secret.

@@ -300,6 +300,7 @@ mod tests {
     fn package(name: &str, needs: &[(&str, Option<&str>)]) -> Metadata {
         Metadata {
             workspace_root: "/w".into(),
+            target_directory: "/w/target".into(),
             packages: vec![Package {
                 name: name.to_owned(),
                 manifest_path: "/w/crates/x/Cargo.toml".into(),

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::finding::Finding;
 use crate::source::Workspace;
-use crate::{command_line, invariants, operations};
+use crate::{algorithms, command_line, invariants, operations};
 
 /// A generated page.
 struct Page {
@@ -20,6 +20,10 @@ const PAGES: &[Page] = &[
     Page {
         path: "docs/operations.md",
         render: |_, _| Ok(marked(&operations::markdown())),
+    },
+    Page {
+        path: "docs/algorithms.md",
+        render: |_, _| Ok(marked(&algorithms::markdown())),
     },
     Page {
         path: "docs/roles.md",

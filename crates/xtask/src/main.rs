@@ -1,12 +1,14 @@
 //! House rules as a test: `cargo xtask tidy` checks them, `cargo xtask generate` rewrites the
 //! files that come from code, `cargo xtask ratchet` lowers the exceptions that shrank, `cargo xtask
-//! tour` runs the README's terminal session.
+//! vectors` prints the vectors that the tests met, `cargo xtask tour` runs the README's terminal
+//! session.
 //!
 //! Each rule is one file here and returns findings: where, what, and what to do instead. Nothing
 //! here is part of the product; it may depend on any room to print what that room knows of itself.
 
 #![allow(clippy::print_stdout, clippy::print_stderr)] // a command for people
 
+mod algorithms;
 mod arrows;
 mod banned_calls;
 mod command_line;
@@ -23,6 +25,7 @@ mod reachable;
 mod scan;
 mod source;
 mod tour;
+mod vectors;
 mod words;
 
 use std::process::ExitCode;
@@ -35,6 +38,7 @@ const USAGE: &str = "\
 cargo xtask tidy       check the house rules
 cargo xtask generate   rewrite the files that are generated from code
 cargo xtask ratchet    lower the exceptions to the length rules that shrank
+cargo xtask vectors    print which published vectors the last test run met
 cargo xtask tour       run the README's tour and compare; with --write, write what it printed";
 
 fn main() -> ExitCode {
@@ -43,6 +47,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy(),
         ["generate"] => read_workspace().and_then(|(_, here)| generated::write_all(&here)),
         ["ratchet"] => read_workspace().and_then(|(_, here)| lengths::lower(&here)),
+        ["vectors"] => Metadata::ask_cargo().and_then(|metadata| vectors::table(&metadata)),
         ["tour"] => read_workspace().and_then(|(_, here)| tour::check(&here)),
         ["tour", "--write"] => read_workspace().and_then(|(_, here)| tour::write(&here)),
         _ => Err(USAGE.to_owned()),

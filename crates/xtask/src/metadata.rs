@@ -12,6 +12,8 @@ pub struct Metadata {
     pub packages: Vec<Package>,
     /// Where the workspace is.
     pub workspace_root: PathBuf,
+    /// Where cargo builds.
+    pub target_directory: PathBuf,
 }
 
 /// One package.

@@ -21,7 +21,7 @@ use crate::secret::SecretBytes;
 pub(super) fn read(algorithm: Algorithm, bytes: &[u8]) -> Result<Parts, ExchangeError> {
     let der = private_der(bytes)?;
     let info = PrivateKeyInfoRef::from_der(der.expose())
-        .map_err(|_| malformed("this is no PKCS#8 PrivateKeyInfo"))?;
+        .map_err(|_| malformed("this is no PKCS#8 PrivateKeyInfo; openssl pkcs8 -topk8 -nocrypt -outform DER makes one of an older container"))?;
     let inner = info.private_key.as_bytes();
     let outer_public = match info.public_key {
         Some(bits) => Some(bits.as_bytes().ok_or(malformed("a broken public key"))?),

@@ -23,9 +23,9 @@ use crate::keywrap::{KEK_LENGTH, kwp_unwrap, kwp_wrap};
 use crate::random::{self, Random};
 use crate::secret::SecretBytes;
 
-/// What a key is wrapped for when it comes in: HPKE's `info`.
+/// What a key is wrapped for when it comes in: how HPKE's `info` begins.
 pub const IMPORT_INFO: &[u8] = b"keyward/import/1";
-/// What a key is wrapped for when it goes out: HPKE's `info`.
+/// What a key is wrapped for when it goes out: how HPKE's `info` begins.
 pub const EXPORT_INFO: &[u8] = b"keyward/export/1";
 
 /// What HPKE binds beside a key that comes in: the wrapping key's id, hyphenated.
@@ -247,7 +247,7 @@ impl WrappingKey {
             }
             WrapMethod::HpkeXWing => HybridSecret::from_seed(self.secret.expose())
                 .map_err(ExchangeError::Engine)?
-                .open(info, binding, wrapped)
+                .open(&bound(info, binding), &[], wrapped)
                 .map_err(|_| unopened),
         }
     }
@@ -316,10 +316,15 @@ impl Recipient {
                 Ok(out)
             }
             RecipientKey::Hybrid(recipient) => recipient
-                .seal(info, binding, key.expose(), random)
+                .seal(&bound(info, binding), &[], key.expose(), random)
                 .map_err(ExchangeError::Engine),
         }
     }
+}
+
+/// HPKE's `info`: `<what for>:<which key>`. Not in the AAD, which not every library lets be set.
+fn bound(info: &[u8], binding: &[u8]) -> Vec<u8> {
+    [info, b":", binding].concat()
 }
 
 fn rsa_recipient(der: &[u8]) -> Result<OaepPublicEncryptingKey, ExchangeError> {

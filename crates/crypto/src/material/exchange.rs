@@ -15,6 +15,22 @@ const X25519_PKCS8_PREFIX: [u8; 16] = [
     0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e, 0x04, 0x22, 0x04, 0x20,
 ];
 
+/// `AlgorithmIdentifier` of a key on P-256 (RFC 5480): id-ecPublicKey, and the curve's name.
+const EC_P256: [u8; 21] = [
+    0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48,
+    0xce, 0x3d, 0x03, 0x01, 0x07,
+];
+/// The same on P-384.
+const EC_P384: [u8; 18] = [
+    0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04,
+    0x00, 0x22,
+];
+/// The same on P-521.
+const EC_P521: [u8; 18] = [
+    0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04,
+    0x00, 0x23,
+];
+
 /// The curve of an algorithm.
 pub(crate) fn curve(algorithm: Algorithm) -> Result<&'static agreement::Algorithm, CryptoError> {
     match algorithm {
@@ -71,10 +87,35 @@ pub(crate) fn public_der(key: &PrivateKey) -> Result<Vec<u8>, CryptoError> {
 /// [`CryptoError::InvalidPeer`] for a key that is malformed, of another curve, not on the curve,
 /// or of small order.
 pub(crate) fn agree(key: &PrivateKey, peer: &[u8]) -> Result<SecretBytes, CryptoError> {
+    if !is_point_or_names_curve(key.algorithm(), peer) {
+        return Err(CryptoError::InvalidPeer);
+    }
     let peer = UnparsedPublicKey::new(key.algorithm(), peer);
     agreement::agree(key, peer, CryptoError::InvalidPeer, |shared| {
         Ok(SecretBytes::copy_from(shared))
     })
+}
+
+/// AWS-LC also takes keys that spell the curve's parameters out, if they are those of a curve it
+/// knows; RFC 5480 forbids them, and nobody should look at parameters that a peer chose.
+fn is_point_or_names_curve(curve: &agreement::Algorithm, peer: &[u8]) -> bool {
+    let (point_length, identifier): (Option<usize>, &[u8]) = if *curve == X25519 {
+        (Some(32), &[0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x6e])
+    } else if *curve == ECDH_P256 {
+        (None, &EC_P256)
+    } else if *curve == ECDH_P384 {
+        (None, &EC_P384)
+    } else {
+        (None, &EC_P521)
+    };
+    match peer {
+        _ if point_length == Some(peer.len()) => true,
+        [0x30, 0x81, _, rest @ ..] | [0x30, 0x82, _, _, rest @ ..] | [0x30, _, rest @ ..] => {
+            rest.starts_with(identifier)
+        }
+        // A point begins with 2, 3 or 4.
+        _ => point_length.is_none(),
+    }
 }
 
 /// Checks a public key by agreeing with it once.

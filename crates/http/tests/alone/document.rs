@@ -96,6 +96,7 @@ fn it_is_openapi_3_1_with_every_noun_and_verb() {
         "/v1/tenants/{tenant}/jobs",
         "/v1/tenants/{tenant}/random",
         "/v1/tenants/{tenant}/audit",
+        "/v1/algorithms",
         "/v1/audit",
         "/v1/system/seal-status",
         "/v1/system/unseal",

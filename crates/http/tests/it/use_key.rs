@@ -192,3 +192,145 @@ async fn random_bytes_are_as_many_as_asked_for() {
         assert_eq!(answer.problem(400), "invalid_request");
     }
 }
+
+#[tokio::test]
+async fn both_sides_of_an_agreement_derive_the_same_and_see_the_secret_only_if_they_ask() {
+    let desk = Desk::open().await;
+    desk.key("ours", "x25519").await;
+    desk.key("theirs", "x25519").await;
+    let public = |key: &'static str| {
+        let desk = &desk;
+        async move {
+            let path = format!("/v1/tenants/acme/keys/{key}/public-key");
+            let pem = desk.get(&path).await.ok()["pem"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            pem.lines()
+                .filter(|line| !line.starts_with('-'))
+                .collect::<String>()
+        }
+    };
+    let (ours, theirs) = (public("ours").await, public("theirs").await);
+    let one = json!({ "peer": theirs, "label": "aGk=", "with_raw": true });
+    let one = with(&desk, "ours", "agree", one).await.ok();
+    let other = json!({ "peer": ours, "label": "aGk=" });
+    let other = with(&desk, "theirs", "agree", other).await.ok();
+    assert_eq!(one["key"], other["key"]);
+    assert!(one["raw"].is_string() && one["raw"] != one["key"]);
+    assert!(other.get("raw").is_none());
+    let hkdf = json!({ "peer": theirs, "kdf": "hkdf", "info": "aGk=" });
+    let hkdf = with(&desk, "ours", "agree", hkdf).await.ok();
+    assert_ne!(hkdf["key"], one["key"]);
+    for bad in [
+        json!({ "peer": "", "label": "aGk=" }),
+        json!({ "peer": theirs, "kdf": "sp800-108-counter" }),
+        json!({ "peer": theirs, "kdf": "hkdf", "label": "aGk=" }),
+        json!({ "peer": theirs, "salt": "aGk=" }),
+        json!({ "peer": theirs, "size_bytes": 15 }),
+        json!({ "peer": theirs, "unknown": 1 }),
+    ] {
+        let answer = with(&desk, "ours", "agree", bad.clone()).await;
+        assert_eq!(answer.status, 400, "{bad}");
+    }
+    let small_order = json!({ "peer": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=" });
+    let answer = with(&desk, "ours", "agree", small_order).await;
+    assert_eq!(answer.status, 400);
+    let not_here = with(&desk, "ours", "encrypt", json!({ "plaintext": "aGk=" })).await;
+    assert!(matches!(not_here.status, 400 | 403));
+}
+
+#[tokio::test]
+async fn a_choice_of_derivation_padding_and_encoding() {
+    let desk = Desk::open().await;
+    let keys = "/v1/tenants/acme/keys";
+    let new =
+        json!({ "name": "d", "algorithm": "hmac-sha-384", "usages": ["derive"], "activate": true });
+    desk.post(keys, new).await.ok();
+    let mut seen = Vec::new();
+    for body in [
+        json!({ "label": "aGk=" }),
+        json!({ "kdf": "keyward", "label": "aGkh" }),
+        json!({ "kdf": "hkdf", "salt": "aGk=", "info": "aGk=" }),
+        json!({ "kdf": "sp800-108-counter", "label": "aGk=" }),
+    ] {
+        let made = with(&desk, "d", "derive", body).await.ok()["key"].clone();
+        assert!(!seen.contains(&made));
+        seen.push(made);
+    }
+    let usual = json!({ "kdf": "keyward", "label": "aGk=" });
+    assert_eq!(with(&desk, "d", "derive", usual).await.ok()["key"], seen[0]);
+
+    let new = json!({ "name": "r", "algorithm": "rsa-2048", "usages": ["encrypt", "decrypt"], "activate": true });
+    desk.post(keys, new).await.ok();
+    for oaep in ["sha-256", "sha-384", "sha-512"] {
+        let given = json!({ "plaintext": "aGk=", "oaep": oaep });
+        let hidden = with(&desk, "r", "encrypt", given).await.ok();
+        let open = json!({ "ciphertext": hidden["ciphertext"] });
+        assert_eq!(
+            with(&desk, "r", "decrypt", open).await.ok()["plaintext"],
+            "aGk="
+        );
+    }
+    desk.key("aes", "aes-256-gcm").await;
+    let refused = json!({ "plaintext": "aGk=", "oaep": "sha-256" });
+    assert_eq!(
+        with(&desk, "aes", "encrypt", refused).await.problem(400),
+        "unsupported_algorithm"
+    );
+
+    desk.key("signer", "ecdsa-p521").await;
+    let given = json!({ "message": "aGk=", "encoding": "raw" });
+    let signed = with(&desk, "signer", "sign", given).await.ok();
+    assert_eq!(signed["raw"].as_str().unwrap().len(), 176);
+    for (encoding, valid) in [("raw", true), ("der", false)] {
+        let body =
+            json!({ "message": "aGk=", "signature": signed["signature"], "encoding": encoding });
+        assert_eq!(
+            with(&desk, "signer", "verify", body).await.ok()["valid"],
+            valid
+        );
+    }
+
+    let deterministic = json!({ "name": "x", "restrictions": { "deterministic": true } });
+    assert_eq!(
+        desk.post(keys, deterministic).await.problem(400),
+        "invalid_request"
+    );
+    desk.key("convergent", "aes-256-gcm-siv-convergent").await;
+    let shown = desk.get(&format!("{keys}/convergent")).await.ok();
+    assert_eq!(shown["restrictions"]["deterministic"], true);
+    let twice = json!({ "plaintext": "aGk=" });
+    let one = with(&desk, "convergent", "encrypt", twice.clone())
+        .await
+        .ok();
+    assert_eq!(one, with(&desk, "convergent", "encrypt", twice).await.ok());
+}
+
+#[tokio::test]
+async fn algorithms_are_listed_with_what_standards_say_of_them() {
+    let desk = Desk::open().await;
+    let all = desk.get("/v1/algorithms").await.ok();
+    let list = all["algorithms"].as_array().unwrap();
+    assert_eq!(list.len(), 37);
+    let of = |name: &str| list.iter().find(|it| it["name"] == name).unwrap();
+    assert_eq!(of("aes-128-gcm")["needs_use_limit"], true);
+    assert_eq!(of("x25519")["in_fips_module"], false);
+    assert_eq!(of("x25519")["offered"], true);
+    assert_eq!(
+        of("ml-kem-1024")["usages"],
+        json!(["encapsulate", "decapsulate"])
+    );
+    let rsa = &of("rsa-2048")["status"][0];
+    assert_eq!(
+        (&rsa["regime"], &rsa["direction"]),
+        (&json!("nist-sp-800-131a-r3"), &json!("protect"))
+    );
+    assert_eq!(rsa["now"], "acceptable");
+    assert_eq!(rsa["periods"][1]["valid_from"], "2031-01-01");
+    assert!(of("chacha20-poly1305")["status"][0].get("now").is_none());
+    assert_eq!(
+        desk.ask("", "GET", "/v1/algorithms", None).await.status,
+        401
+    );
+}

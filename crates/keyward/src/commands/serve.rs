@@ -16,7 +16,7 @@ use crate::server::config::{self, Config};
 use crate::server::dev::Welcome;
 use crate::server::error::StartError;
 use crate::server::init::Initialized;
-use crate::server::{dev, hardening, init, logging, start};
+use crate::server::{dev, hardening, init, logging, self_test, start};
 
 /// Start a server to try things with: initialised, unsealed, with sample keys, on loopback
 #[derive(Args, Debug)]
@@ -143,6 +143,7 @@ fn run_server<T>(
         bytes = keyward_memory::report().capacity,
         "memory is locked for keys"
     );
+    self_test::before_anything(keyward_crypto::self_test::answers()).map_err(Failure::from)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -17,6 +17,9 @@ use crate::server::tls::TlsError;
 /// Why a server did not start, or a deployment was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
+    /// The cryptography computes wrongly.
+    #[error(transparent)]
+    SelfTest(#[from] keyward_crypto::self_test::SelfTestFailed),
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),

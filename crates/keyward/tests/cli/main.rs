@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod asking;
+mod exchanging;
 mod mistakes;
 mod offline;
 mod profiles;

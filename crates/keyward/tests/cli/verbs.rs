@@ -52,6 +52,55 @@ fn what_one_verb_does_its_partner_undoes() {
 }
 
 #[test]
+fn keys_agree_derive_and_are_listed() {
+    let (stage, _dev) = with_dev();
+    for key in ["ours", "theirs"] {
+        stage
+            .keyward(&format!("key create {key} --algorithm ecdh-p384"))
+            .done();
+        let pem = stage.keyward(&format!("key public-key {key}")).done();
+        stage.write(&format!("{key}.pem"), &pem);
+    }
+    stage
+        .keyward("key agree ours --peer theirs.pem --label session --out one")
+        .done();
+    stage
+        .keyward("key agree theirs --peer ours.pem --label session --out other")
+        .done();
+    let read = |name| std::fs::read(stage.path(name)).unwrap();
+    assert_eq!(read("one"), read("other"));
+    stage.write("none.pem", "-----BEGIN PUBLIC KEY-----\nx");
+    stage
+        .keyward("key agree ours --peer none.pem --out never")
+        .refused(2, &["PEM"]);
+
+    stage
+        .keyward("key create deriving --algorithm hmac-sha-256 --usage derive")
+        .done();
+    let ways = [
+        ("usual", "--label a"),
+        ("hkdf", "--kdf hkdf --info a"),
+        ("counter", "--kdf sp800-108-counter --label a"),
+    ];
+    for (file, how) in ways {
+        stage
+            .keyward(&format!("key derive deriving {how} --out {file}"))
+            .done();
+    }
+    assert_ne!(read("usual"), read("hkdf"));
+    assert_ne!(read("usual"), read("counter"));
+
+    let list = stage.keyward("algorithm list").done();
+    assert!(
+        list.contains("xaes-256-gcm") && list.contains("unlisted"),
+        "{list}"
+    );
+    let one = stage.keyward("algorithm show rsa-2048").done();
+    assert!(one.contains("deprecated until 2035-12-31"), "{one}");
+    stage.keyward("algorithm show rot13").refused(2, &["rot13"]);
+}
+
+#[test]
 fn signatures_and_codes_hold_for_their_message_only() {
     let (stage, _dev) = with_dev();
     stage.write("message", "release 1.0");
