@@ -23,6 +23,16 @@ fn one_wrong_digit_anywhere_is_refused_by_name() {
         if idle.iter().any(|name| line.starts_with(name)) {
             continue;
         }
+        let outside = [
+            "chacha20",
+            "aes-256-gcm-siv",
+            "ecdsa-secp256k1",
+            "x25519",
+            "x-wing",
+        ];
+        if cfg!(feature = "fips") && outside.iter().any(|name| line.starts_with(name)) {
+            continue;
+        }
         let failed = run_against(&broken).unwrap_err();
         assert!(failed.to_string().contains(failed.primitive()));
         assert!(failed.to_string().contains("Do not use it"), "{failed}");
