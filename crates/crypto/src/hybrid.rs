@@ -15,6 +15,7 @@ use hpke::rand_core::{TryCryptoRng, TryRng};
 use hpke::{Deserializable, OpModeR, OpModeS, Serializable};
 use zeroize::Zeroizing;
 
+use crate::algorithm::Algorithm;
 use crate::error::CryptoError;
 use crate::random::{self, Random};
 use crate::secret::SecretBytes;
@@ -57,17 +58,18 @@ impl HybridSecret {
     /// A fresh key.
     ///
     /// # Errors
-    /// [`CryptoError::RandomFailed`], [`CryptoError::EngineFailed`].
+    /// [`CryptoError::RandomFailed`], [`CryptoError::NotInFipsModule`].
     pub fn generate(random: &dyn Random) -> Result<Self, CryptoError> {
         let seed = random::secret_array(random)?;
-        Self::from_seed(seed.as_slice()).map_err(|_| CryptoError::EngineFailed)
+        Self::from_seed(seed.as_slice())
     }
 
     /// The key with this seed of 32 bytes; every seed is a key.
     ///
     /// # Errors
-    /// [`CryptoError::InvalidKey`] for another length.
+    /// [`CryptoError::InvalidKey`] for another length, [`CryptoError::NotInFipsModule`].
     pub fn from_seed(seed: &[u8]) -> Result<Self, CryptoError> {
+        Algorithm::X25519MlKem768.ensure_available()?;
         let key = Deserializable::from_bytes(seed).map_err(|_| CryptoError::InvalidKey)?;
         Ok(Self { key })
     }
@@ -128,6 +130,7 @@ impl HybridPublic {
     /// [`CryptoError::InvalidKey`] for another length or algorithm, or an ML-KEM key whose
     /// coefficients are not reduced (FIPS 203, section 7.2).
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CryptoError> {
+        Algorithm::X25519MlKem768.ensure_available()?;
         let raw = bytes.strip_prefix(&SPKI_PREFIX).unwrap_or(bytes);
         let key = Deserializable::from_bytes(raw).map_err(|_| CryptoError::InvalidKey)?;
         Ok(Self { key })

@@ -14,7 +14,10 @@ a running server shows the same at `GET /v1/algorithms`, with what holds on the 
 
 *Limited*: random nonces of 96 bits; each version protects at most 2^32 messages, and uses are set
 aside durably, in blocks of 2^20, before they are spent. *FIPS*: services of the AWS-LC FIPS module
-compute all of it; a build with the feature `fips` refuses the others. AES-192 is offered for GCM
+compute all of it; a build with the feature `fips` (`cargo build --release --package keyward
+--features fips`; it needs cmake and Go) uses that module alone, refuses the others by name, and says
+at start which module it runs. Whether a module has a certificate, and for which uses, is for its
+certificate to say. AES-192 is offered for GCM
 only: AWS-LC's key wrap has no AES-192.
 
 | name | what | usages | size | strength | limited | FIPS |

@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use keyward_crypto::algorithm::{default_usages, validate_usages};
 use keyward_crypto::suite::{Content, Suite};
-use keyward_crypto::{Algorithm, CryptoError, SignatureScheme, Usage, UsageSet};
+use keyward_crypto::{
+    Algorithm, CryptoError, KeyMaterial, PreparedKey, SecretBytes, SignatureScheme, SystemRandom,
+    Usage, UsageSet,
+};
 
 #[test]
 fn names_and_codes_are_unique_and_parse_back() {
@@ -85,4 +88,26 @@ fn suites_and_schemes_follow_the_usages() {
     for scheme in SignatureScheme::ALL {
         assert_eq!(scheme.name().parse(), Ok(*scheme));
     }
+}
+
+#[test]
+fn a_build_on_the_fips_module_refuses_the_rest_and_another_build_nothing() {
+    for algorithm in Algorithm::ALL.iter().copied() {
+        let refused = cfg!(feature = "fips") && !algorithm.info().in_fips_module;
+        let expected = if refused {
+            Some(CryptoError::NotInFipsModule { algorithm })
+        } else {
+            None
+        };
+        let made = KeyMaterial::generate(algorithm, &SystemRandom);
+        assert_eq!(made.err(), expected);
+        if refused {
+            let imported = KeyMaterial::import(algorithm, &SecretBytes::zeroed(32));
+            assert_eq!(imported.err(), expected);
+            let public = PreparedKey::from_public(algorithm, &[0; 32]);
+            assert_eq!(public.err(), expected);
+        }
+    }
+    let outside = Algorithm::ALL.iter().filter(|it| !it.info().in_fips_module);
+    assert_eq!(outside.count(), 7);
 }

@@ -4,9 +4,10 @@ use keyward_crypto::self_test::{answers, engine, run, run_against};
 
 #[test]
 fn every_answer_comes_out() {
-    assert_eq!(run(), Ok(26));
+    let expected = if cfg!(feature = "fips") { 20 } else { 26 };
+    assert_eq!(run(), Ok(expected));
     assert!(!engine().version.is_empty());
-    assert_eq!(engine().fips_module, None);
+    assert_eq!(engine().fips_module.is_some(), cfg!(feature = "fips"));
 }
 
 #[test]
@@ -20,6 +21,16 @@ fn one_wrong_digit_anywhere_is_refused_by_name() {
         // speeds RSA up, the part of ML-KEM's key for ciphertexts that do not open.
         let idle = ["x25519.secret", "rsa-2048.secret", "ml-kem-768.secret"];
         if idle.iter().any(|name| line.starts_with(name)) {
+            continue;
+        }
+        let outside = [
+            "chacha20",
+            "aes-256-gcm-siv",
+            "ecdsa-secp256k1",
+            "x25519",
+            "x-wing",
+        ];
+        if cfg!(feature = "fips") && outside.iter().any(|name| line.starts_with(name)) {
             continue;
         }
         let failed = run_against(&broken).unwrap_err();
