@@ -16,6 +16,8 @@ pub enum Verb {
     /// A hundred encryptions in one request.
     EncryptBatch,
     Create,
+    /// A hundred keys in one request.
+    CreateBatch,
 }
 
 impl Verb {
@@ -30,6 +32,7 @@ impl Verb {
             Self::DataKey => "data key",
             Self::EncryptBatch => "encrypt × 100",
             Self::Create => "create AES key",
+            Self::CreateBatch => "create AES key × 100",
         }
     }
 }
@@ -53,7 +56,7 @@ impl fmt::Display for Case {
     }
 }
 
-/// Messages in a batch.
+/// Messages or keys in a batch.
 pub const BATCH: usize = 100;
 
 /// The cases to run: the usual ones, `all` of them, or one verb's by its name.
@@ -78,6 +81,7 @@ pub fn chosen(which: &str) -> Vec<Case> {
     add(&mut cases, Verb::DataKey, 32, &[16, 64]);
     add(&mut cases, Verb::EncryptBatch, 64, &[16, 64]);
     add(&mut cases, Verb::Create, 32, &[64]);
+    add(&mut cases, Verb::CreateBatch, 32, &[16]);
     if !matches!(which, "" | "all") {
         cases.retain(|case| case.verb.name() == which);
         assert!(!cases.is_empty(), "KEYWARD_BENCH={which}: no such verb");
@@ -106,7 +110,7 @@ impl Case {
     /// The size at which the no-op handler reads and answers about as many bytes.
     pub const fn shape(&self) -> usize {
         match self.verb {
-            Verb::EncryptBatch => self.bytes * BATCH,
+            Verb::EncryptBatch | Verb::CreateBatch => self.bytes * BATCH,
             _ => self.bytes,
         }
     }

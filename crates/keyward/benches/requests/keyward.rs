@@ -51,10 +51,11 @@ impl Keyward {
     }
 
     /// The request of a case.
-    pub fn asked(&self, case: &Case) -> Asked {
+    pub fn asked(&self, case: &Case) -> Option<Asked> {
         let message = base64(case.bytes);
         let plaintext = json!({"plaintext": message});
         let signed = json!({"message": message});
+        let key = |name: String| json!({"name": name, "algorithm": "aes-256-gcm-commit", "activate": true});
         let (path, body) = match case.verb {
             Verb::Encrypt => ("keys/patient-records/encrypt", plaintext),
             Verb::Decrypt => {
@@ -71,15 +72,16 @@ impl Keyward {
                 "keys/patient-records/encrypt/batch",
                 json!({"items": vec![plaintext; BATCH]}),
             ),
-            Verb::Create => (
-                "keys",
-                json!({"name": "NAME", "algorithm": "aes-256-gcm-commit", "activate": true}),
-            ),
+            Verb::Create => ("keys", key("NAME".to_owned())),
+            Verb::CreateBatch => {
+                let keys: Vec<Value> = (0..BATCH).map(|i| key(format!("NAME-{i}"))).collect();
+                ("keys/batch", json!({"items": keys}))
+            }
         };
-        Asked {
+        Some(Asked {
             headers: vec![self.header.clone()],
-            named: case.verb == Verb::Create,
+            named: matches!(case.verb, Verb::Create | Verb::CreateBatch),
             ..Asked::post(self.url(path), body.to_string())
-        }
+        })
     }
 }

@@ -88,8 +88,8 @@ impl OpenBao {
         ask(&self.url(path), &self.header, body)
     }
 
-    /// The request of a case.
-    pub fn asked(&self, case: &Case) -> Asked {
+    /// The request of a case, if it has such a verb.
+    pub fn asked(&self, case: &Case) -> Option<Asked> {
         let message = base64(case.bytes);
         let plaintext = json!({"plaintext": message});
         let input = json!({"input": message});
@@ -110,11 +110,12 @@ impl OpenBao {
                 json!({"batch_input": vec![plaintext; BATCH]}),
             ),
             Verb::Create => ("transit/keys/NAME", json!({"type": "aes256-gcm96"})),
+            Verb::CreateBatch => return None,
         };
-        Asked {
+        Some(Asked {
             headers: vec![self.header.clone()],
             named: case.verb == Verb::Create,
             ..Asked::post(self.url(path), body.to_string())
-        }
+        })
     }
 }
