@@ -51,7 +51,7 @@ impl Keyward {
     }
 
     /// The request of a case.
-    pub fn asked(&self, case: &Case) -> Option<Asked> {
+    pub fn asked(&self, case: &Case) -> Asked {
         let message = base64(case.bytes);
         let plaintext = json!({"plaintext": message});
         let signed = json!({"message": message});
@@ -78,10 +78,10 @@ impl Keyward {
                 ("keys/batch", json!({"items": keys}))
             }
         };
-        Some(Asked {
+        Asked {
             headers: vec![self.header.clone()],
             named: matches!(case.verb, Verb::Create | Verb::CreateBatch),
             ..Asked::post(self.url(path), body.to_string())
-        })
+        }
     }
 }

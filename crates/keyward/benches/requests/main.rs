@@ -79,7 +79,7 @@ fn measure() {
             name,
             &cases,
             &under_test.server,
-            |case| under_test.asked(case),
+            |case| Some(under_test.asked(case)),
         );
     }
     let under_test = openbao::start(place.path());
