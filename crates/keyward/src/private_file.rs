@@ -68,6 +68,15 @@ pub fn read_text(path: &Path) -> Result<Zeroizing<String>, PrivateFileError> {
     ))
 }
 
+/// Refuses a name that is taken, before something is done whose result could not be written there.
+pub fn ensure_absent(path: &Path) -> Result<(), PrivateFileError> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(io_error(path)(error)),
+        Ok(_) => Err(io_error(path)(io::ErrorKind::AlreadyExists.into())),
+    }
+}
+
 /// Writes a secret file whole or not at all, mode 0600, where nothing is yet.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
     let draft = draft_of(path);
@@ -152,8 +161,11 @@ mod tests {
         let path = dir.path().join("key");
         write_new(&path, b"first").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        let refused = write_new(&path, b"second").unwrap_err();
-        assert!(refused.to_string().contains("exists"), "{refused}");
+        for refused in [write_new(&path, b"second"), ensure_absent(&path)] {
+            let refused = refused.unwrap_err();
+            assert!(refused.to_string().contains("exists"), "{refused}");
+        }
+        ensure_absent(&dir.path().join("other")).unwrap();
         assert_eq!(*read_text(&path).unwrap(), "first");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

@@ -103,6 +103,19 @@ pub enum SchemaError {
         /// Which.
         version: i64,
     },
+    /// The earlier schema has no place for something that is there.
+    #[error(
+        "the registry holds {count} {what}, for which schemas below {version} have no place: nothing was \
+         changed; keep schema {version}"
+    )]
+    WouldLose {
+        /// The schema that has a place for it.
+        version: i64,
+        /// What it is.
+        what: &'static str,
+        /// How many.
+        count: i64,
+    },
     /// There is no such version to go down to.
     #[error("there is no schema {version} below the present schema {found}")]
     NoSuchVersion {
@@ -234,8 +247,58 @@ pub(crate) async fn up(database: &Database, now: Timestamp) -> Result<(), Schema
     }
 }
 
-/// Takes the schema back to an earlier version, and with it what only later ones hold. 0 leaves
-/// nothing at all.
+/// What has a place only in schemas from a version on: while any is there, going below that version
+/// would lose keys, or what is known of them, and is refused.
+const HELD: &[(i64, &str, &str)] = &[
+    (1, "tenants", "SELECT count(*) AS count FROM tenants"),
+    (
+        2,
+        "keys of later algorithms",
+        "SELECT count(*) AS count FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', \
+         'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', \
+         'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp')",
+    ),
+    (
+        3,
+        "key versions that were imported",
+        "SELECT count(*) AS count FROM key_versions WHERE import_method IS NOT NULL",
+    ),
+    (
+        3,
+        "import keys whose private halves are stored",
+        "SELECT count(*) AS count FROM import_keys WHERE destroyed_at IS NULL",
+    ),
+];
+
+/// Refuses to go from a version to an earlier one while something is there for which the earlier
+/// one has no place. Looked at before the first step, so that a refusal leaves everything as it was.
+async fn ensure_nothing_is_lost(
+    transaction: &mut Transaction,
+    found: i64,
+    to: i64,
+) -> Result<(), SchemaError> {
+    for (version, what, query) in HELD {
+        if *version > found || *version <= to {
+            continue;
+        }
+        let counted = transaction
+            .rows(*query, vec![], |cells| cells.int("count"))
+            .await
+            .map_err(fault)?;
+        let count = counted.first().copied().unwrap_or(0);
+        if count > 0 {
+            return Err(SchemaError::WouldLose {
+                version: *version,
+                what,
+                count,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Takes the schema back to an earlier version, if that loses no key and no tenant. 0 leaves nothing
+/// at all.
 pub(crate) async fn down(database: &Database, to: i64) -> Result<(), SchemaError> {
     loop {
         let found = check(database).await?;
@@ -252,6 +315,7 @@ pub(crate) async fn down(database: &Database, to: i64) -> Result<(), SchemaError
             transaction.rollback().await;
             return Ok(());
         };
+        ensure_nothing_is_lost(&mut transaction, found, to).await?;
         run(&mut transaction, last.down(database.dialect())).await?;
         if last.version == 1 {
             run(&mut transaction, "DROP TABLE schema_migrations").await?;

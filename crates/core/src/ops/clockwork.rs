@@ -49,8 +49,10 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
         }
     }
     for job in node.ports.registry.due_jobs(node.now(), DUE_LIMIT).await? {
-        if job.kind == JobKind::ShredTenant {
-            shred_records(node, TenantId::from_uuid(job.subject)).await?;
+        if job.kind == JobKind::ShredTenant
+            && let Err(error) = shred_records(node, TenantId::from_uuid(job.subject)).await
+        {
+            first_failure.get_or_insert(error);
         }
     }
     if let Err(error) = super::import_key::sweep(node).await {

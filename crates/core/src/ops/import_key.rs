@@ -183,7 +183,7 @@ pub(crate) async fn usable(
 }
 
 /// Deletes the private halves that are due: first from the vault, then the registry is told. Each
-/// step can be repeated.
+/// step can be repeated, and one wrapping key's trouble does not keep the others.
 pub(crate) async fn sweep(node: &Node) -> Result<(), OpError> {
     let now = node.now();
     let due = node
@@ -191,25 +191,37 @@ pub(crate) async fn sweep(node: &Node) -> Result<(), OpError> {
         .registry
         .due_import_keys(now, SWEEP_LIMIT)
         .await?;
-    for mut row in due {
-        let provider = node.provider(ProviderKind::Native)?;
-        provider.destroy_import_key(&reference(&row)?).await?;
-        let action = Action::ImportKeyDestroy;
-        let caller = Caller::system(node.own_correlation_id()?);
-        let named = resource("import_key", Some(row.id.uuid()), None);
-        let attempt = Attempt::new(node, &caller, action, Some(row.tenant), named);
-        let proof = node.authorize_system(&caller, action)?;
-        let why = if row.used_at.is_some() {
-            "used"
-        } else {
-            "expired"
-        };
-        row.destroyed_at = Some(node.now());
-        row.etag += 1;
-        let writes = vec![Write::update(Row::ImportKey(row))];
-        attempt
-            .commit(proof, writes, |event| detail(event, "why", why))
-            .await?;
+    let mut first_failure = None;
+    for row in due {
+        match destroy(node, row).await {
+            // Another node was faster, or an import just used it: the next tick looks again.
+            Ok(()) | Err(OpError::Conflict) => {}
+            Err(error) => {
+                first_failure.get_or_insert(error);
+            }
+        }
     }
+    first_failure.map_or(Ok(()), Err)
+}
+
+async fn destroy(node: &Node, mut row: ImportKey) -> Result<(), OpError> {
+    let provider = node.provider(ProviderKind::Native)?;
+    provider.destroy_import_key(&reference(&row)?).await?;
+    let action = Action::ImportKeyDestroy;
+    let caller = Caller::system(node.own_correlation_id()?);
+    let named = resource("import_key", Some(row.id.uuid()), None);
+    let attempt = Attempt::new(node, &caller, action, Some(row.tenant), named);
+    let proof = node.authorize_system(&caller, action)?;
+    let why = if row.used_at.is_some() {
+        "used"
+    } else {
+        "expired"
+    };
+    row.destroyed_at = Some(node.now());
+    row.etag += 1;
+    let writes = vec![Write::update(Row::ImportKey(row))];
+    attempt
+        .commit(proof, writes, |event| detail(event, "why", why))
+        .await?;
     Ok(())
 }

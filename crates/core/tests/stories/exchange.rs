@@ -3,6 +3,7 @@
 
 use keyward_core::audit::{Journaled, Outcome};
 use keyward_core::caller::{Caller, Changed};
+use keyward_core::change::{Commit, Row, Write};
 use keyward_core::crypto_types::{
     Algorithm, KeyFormat, PublicKeyFormat, SecretBytes, SignatureEncoding, Usage, UsageSet,
     WrapMethod,
@@ -18,7 +19,7 @@ use keyward_core::ops::key::{
 };
 use keyward_core::ops::use_key::{UseItem, UseResult};
 use keyward_core::ops::{clockwork, import_key, key, role};
-use keyward_core::port::registry::{KeyFilter, KeyRef, KeySort, KeyWithVersions};
+use keyward_core::port::registry::{KeyFilter, KeyRef, KeySort, KeyWithVersions, Registry};
 use keyward_crypto::exchange::{
     EXPORT_INFO, IMPORT_INFO, Recipient, WrappingKey, export_binding, import_binding, read_private,
     write_private,
@@ -251,6 +252,38 @@ async fn a_wrapping_key_is_good_for_one_import_by_its_maker_before_it_expires() 
             let made = import_key::create(node, &tenancy.admin, place, method, Some(lifetime));
             assert_eq!(code(made.await), "invalid_request");
         }
+    }
+}
+
+/// A wrapping key whose record cannot be found by its reference stays due, is complained of, and
+/// does not keep the others from their end.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_wrapping_keys_trouble_does_not_keep_the_others() {
+    for world in World::on_each_registry().await {
+        let tenancy = world.tenant("clinic").await;
+        let method = WrapMethod::HpkeXWing;
+        let broken = wrapping(&world, &tenancy, method).await;
+        let mut row = broken.row.clone();
+        row.provider_key_id = "nowhere".to_owned();
+        row.etag += 1;
+        let commit = Commit {
+            tenant: Some(tenancy.id),
+            writes: vec![Write::update(Row::ImportKey(row))],
+            event: last(&world, Action::ImportKeyCreate).await.event,
+            idempotency: None,
+        };
+        let elsewhere = world.another_registry().await;
+        elsewhere.commit(commit).await.unwrap();
+        elsewhere.close().await;
+        world.clock.advance_seconds(60);
+        let whole = wrapping(&world, &tenancy, method).await;
+
+        world.clock.advance_seconds(24 * 3600);
+        assert!(clockwork::tick(&world.node).await.is_err());
+        let (node, place) = (&world.node, &tenancy.place);
+        let read = |id| import_key::read(node, &tenancy.auditor, place, id);
+        assert!(read(whole.row.id).await.unwrap().destroyed_at.is_some());
+        assert!(read(broken.row.id).await.unwrap().destroyed_at.is_none());
     }
 }
 

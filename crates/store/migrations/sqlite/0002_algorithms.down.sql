@@ -1,12 +1,5 @@
 -- The algorithms of the spine alone.
--- Keys that the earlier schema cannot name go, and with them all that refers to them.
-UPDATE class_pointers SET previous_key_id = NULL WHERE previous_key_id IN (SELECT id FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
-DELETE FROM class_pointers WHERE key_id IN (SELECT id FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
-DELETE FROM data_bindings WHERE key_id IN (SELECT id FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
-DELETE FROM transitions WHERE key_id IN (SELECT id FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
-DELETE FROM key_text WHERE rowid IN (SELECT seq FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp'));
-DELETE FROM key_versions WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp');
-DELETE FROM keys WHERE algorithm NOT IN ('aes-256-gcm-commit', 'aes-256-gcm', 'chacha20-poly1305', 'hmac-sha-256', 'hmac-sha-512', 'rsa-2048', 'rsa-3072', 'rsa-4096', 'ecdsa-p256', 'ecdsa-p384', 'ed25519', 'ml-kem-768', 'ml-dsa-65', 'aes-256-kwp');
+-- Only where no key has a later algorithm; the program looks before it runs this.
 -- Only the text of a CHECK changes, nothing on disk. SQLite's way for that, where foreign keys stand
 -- in the way of making the tables anew: https://www.sqlite.org/lang_altertable.html#otheralter.
 PRAGMA writable_schema = ON;

@@ -150,6 +150,9 @@ impl ImportKeyArgs {
             method: Some(WrapMethod::from(self.method)),
             lifetime_seconds: self.lifetime,
         };
+        if let Some(file) = &self.file {
+            private_file::ensure_absent(file).map_err(Failure::local)?;
+        }
         let made = scope.create_import_key(&new).await?;
         if let Some(file) = &self.file {
             private_file::write_new(file, made.value.pem.as_bytes()).map_err(Failure::local)?;
@@ -275,6 +278,8 @@ impl ExportArgs {
             format: KeyFormat::from(self.format),
             version: self.version,
         };
+        // Before a key leaves the server for nothing.
+        private_file::ensure_absent(&self.file).map_err(Failure::local)?;
         let exported = scope.key(&self.key).export(&export).await?;
         let text = serde_json::to_string_pretty(&exported).map_err(Failure::local)?;
         let text = format!("{text}\n");
