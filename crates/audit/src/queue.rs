@@ -7,8 +7,8 @@
 //! in its lane's order; room that comes free is given to the lanes in turn.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keyward_core::audit::AuditEvent;
@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 
 use crate::fault;
 use crate::frame;
+use crate::lull::Lull;
 
 /// Whose lane: a tenant's, or the system's own.
 type LaneId = Option<TenantId>;
@@ -41,14 +42,6 @@ impl Pending {
 pub(crate) struct Limits {
     pub(crate) entries: usize,
     pub(crate) bytes: usize,
-}
-
-/// What the writer is to do next.
-pub(crate) enum Work {
-    /// Write these, in this order.
-    Batch(Vec<Pending>),
-    /// Nothing more will come.
-    Finish,
 }
 
 /// What became of an entry that was offered.
@@ -96,21 +89,30 @@ struct State {
     /// An entry was refused because of the fault: time to look at the disk again.
     poked: bool,
     writer_sleeps: bool,
+    /// The writer's thread was asked for.
+    called: bool,
 }
 
 /// The queue.
 pub(crate) struct Queue {
     limits: Limits,
+    /// Whether those who queue an entry write it themselves, and call the thread only if they
+    /// cannot.
+    combining: bool,
     state: Mutex<State>,
     wake: Condvar,
     /// Whether there is neither a fault nor an end: what every request asks, without the lock.
     healthy: AtomicBool,
+    /// Whether the writer lets a batch gather just now.
+    gathering: AtomicBool,
+    lull: OnceLock<Arc<Lull>>,
 }
 
 impl Queue {
     /// A queue that holds so much.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, combining: bool) -> Self {
         Self {
+            combining,
             // One entry of the largest size must fit, or nobody could ever pass.
             limits: Limits {
                 entries: limits.entries.max(1),
@@ -119,6 +121,8 @@ impl Queue {
             state: Mutex::default(),
             wake: Condvar::new(),
             healthy: AtomicBool::new(true),
+            gathering: AtomicBool::new(false),
+            lull: OnceLock::new(),
         }
     }
 
@@ -180,30 +184,83 @@ impl Queue {
             state.turns.push_back(lane_id);
         }
         lane.queued.push_back(pending);
+        if !self.combining {
+            self.wake_writer(state);
+        }
+    }
+
+    fn wake_writer(&self, state: &mut State) {
         if state.writer_sleeps {
             state.writer_sleeps = false;
             self.wake.notify_all();
         }
     }
 
-    /// Lets entries gather for so long, or until the journal closes.
-    pub(crate) fn gather(&self, pause: Duration) {
+    /// Asks for the writer's thread, even if nothing is queued.
+    pub(crate) fn call(&self) {
         let mut state = self.state.lock();
-        let open = |state: &mut State| !state.closing;
-        self.wake.wait_while_for(&mut state, open, pause);
+        state.called = true;
+        self.wake_writer(&mut state);
     }
 
-    /// Waits for work and takes as much as `batch` allows, one entry from each lane in turn.
-    pub(crate) fn take(self: &Arc<Self>, batch: Limits) -> Work {
+    /// Whether those who queue an entry write it themselves.
+    pub(crate) fn is_combining(&self) -> bool {
+        self.combining
+    }
+
+    /// Whether nothing is queued.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state.lock().turns.is_empty()
+    }
+
+    /// Lets entries gather for so long, or until there is a lull or the journal closes.
+    pub(crate) fn gather(&self, pause: Duration) {
+        self.gathering.store(true, Ordering::SeqCst);
+        // Who parks after this sees that a batch gathers; who parked before is seen here.
+        if self.lull.get().is_none_or(|lull| !lull.is_now()) {
+            let mut state = self.state.lock();
+            let goes_on =
+                |state: &mut State| !state.closing && self.gathering.load(Ordering::SeqCst);
+            self.wake.wait_while_for(&mut state, goes_on, pause);
+        }
+        self.gathering.store(false, Ordering::SeqCst);
+    }
+
+    /// Nothing more is on its way.
+    pub(crate) fn end_gathering(&self) {
+        if self.gathering.swap(false, Ordering::SeqCst) {
+            // With the lock, so that it cannot fall between the writer's look and its sleep.
+            let _state = self.state.lock();
+            self.wake.notify_all();
+        }
+    }
+
+    /// Ends the gathering of batches whenever there is a lull. The first one counts.
+    pub(crate) fn heed(self: &Arc<Self>, lull: &Arc<Lull>) {
+        lull.ends_gathering_of(self);
+        let _ = self.lull.set(Arc::clone(lull));
+    }
+
+    /// The thread waits for work. False if nothing more will come.
+    pub(crate) fn wait(&self) -> bool {
         let mut state = self.state.lock();
-        while state.turns.is_empty() {
+        loop {
+            if state.called || (!state.turns.is_empty() && (!self.combining || state.closing)) {
+                state.called = false;
+                state.writer_sleeps = false;
+                return true;
+            }
             if state.closing {
-                return Work::Finish;
+                return false;
             }
             state.writer_sleeps = true;
             self.wake.wait(&mut state);
         }
-        state.writer_sleeps = false;
+    }
+
+    /// Takes as much as `batch` allows, one entry from each lane in turn.
+    pub(crate) fn take(self: &Arc<Self>, batch: Limits) -> Vec<Pending> {
+        let mut state = self.state.lock();
         let mut taken = Vec::new();
         let mut bytes = 0;
         while let Some(lane_id) = state.turns.pop_front() {
@@ -231,7 +288,7 @@ impl Queue {
         let permits = self.grant(&mut state);
         drop(state);
         give(permits);
-        Work::Batch(taken)
+        taken
     }
 
     /// Gives free room to those who wait, one of each lane in turn.
