@@ -49,6 +49,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_spine"),
     migration!(2, "0002_algorithms"),
     migration!(3, "0003_exchange"),
+    migration!(4, "0004_rewrap"),
 ];
 
 /// The newest schema this program knows.

@@ -181,6 +181,12 @@ fn limits(config: &Config, found: &mut Findings) {
     );
     within("limits.request_burst", limits.request_burst, 1, 1_000_000);
     within(
+        "limits.rewrap_per_second",
+        limits.rewrap_per_second,
+        1,
+        1_000_000,
+    );
+    within(
         "limits.header_timeout_seconds",
         limits.header_timeout_seconds,
         1,
