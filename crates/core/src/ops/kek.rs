@@ -4,6 +4,8 @@
 //! version; the job goes through the vault in slices and wraps what is under an older one. A pass
 //! that found something is followed by another: the last one is the proof that nothing is left.
 
+use keyward_api::error::ErrorCode;
+
 use crate::caller::{Caller, Changed, TenantRef};
 use crate::change::{Row, Write};
 use crate::error::OpError;
@@ -75,10 +77,19 @@ pub async fn rotate(
                     event.reason = reason;
                     detail(event, "kek_version", kek.version);
                 })
-                .await?;
+                .await
+                .map_err(lost_to_another)?;
             Ok(done.map(|()| kek))
         })
         .await
+}
+
+/// The version exists by now: somebody else rotated at the same time.
+fn lost_to_another(error: OpError) -> OpError {
+    match error.code() {
+        ErrorCode::AlreadyExists => OpError::Conflict,
+        _ => error,
+    }
 }
 
 /// The job under way, from its beginning; otherwise a new one.

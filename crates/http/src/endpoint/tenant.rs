@@ -1,7 +1,7 @@
-//! `/v1/tenants`: made, listed, shown, suspended, resumed, shredded; their key-encryption keys.
+//! `/v1/tenants`: made, listed, shown, suspended, resumed, shredded.
 
 use keyward_api::page::{Changed, Page, Paging};
-use keyward_api::tenant::{Kek, Keks, NewTenant, Reason, Shred, Tenant};
+use keyward_api::tenant::{NewTenant, Reason, Shred, Tenant};
 use keyward_core::names::TenantName;
 use keyward_core::ops;
 use utoipa::openapi::HttpMethod::{Get, Post};
@@ -77,26 +77,6 @@ pub fn routes() -> Vec<Route> {
         .changes()
         .answers_tagged::<Changed<Tenant>>("The tenant, shredded.")
         .to(shred),
-        Endpoint::new(
-            Get,
-            "/v1/tenants/{tenant}/keks",
-            "list_keks",
-            TAG,
-            "Shows the versions of a tenant's key-encryption key",
-        )
-        .answers::<Keks>("The versions that are not destroyed, newest first.")
-        .to(keks),
-        Endpoint::new(
-            Post,
-            "/v1/tenants/{tenant}/rotate-kek",
-            "rotate_kek",
-            TAG,
-            "Makes a tenant's next key-encryption key, and has its records wrapped under it",
-        )
-        .may_take::<Reason>()
-        .changes()
-        .answers::<Changed<Kek>>("The new version. The tenant's jobs show how far its records are.")
-        .to(rotate_kek),
     ]
 }
 
@@ -140,18 +120,6 @@ async fn resume(call: Call, OptionalInput(why): OptionalInput<Reason>) -> Answer
 async fn shred(call: Call, input: Input<Shred>) -> Answer {
     let tenant = call.tenant()?;
     shown(ops::tenant::shred(call.node(), call.caller(), &tenant, input.value.reason).await?)
-}
-
-async fn keks(call: Call) -> Answer {
-    let keks = ops::kek::list(call.node(), call.caller(), &call.tenant()?).await?;
-    let items = keks.into_iter().map(view::kek).collect();
-    answer::ok(&Keks { items })
-}
-
-async fn rotate_kek(call: Call, OptionalInput(why): OptionalInput<Reason>) -> Answer {
-    let tenant = call.tenant()?;
-    let done = ops::kek::rotate(call.node(), call.caller(), &tenant, why.reason).await?;
-    answer::ok(&answer::changed(done, view::kek))
 }
 
 fn shown(done: keyward_core::caller::Changed<keyward_core::noun::tenant::Tenant>) -> Answer {

@@ -4,6 +4,7 @@
 
 mod asking;
 mod exchanging;
+mod keks;
 mod mistakes;
 mod offline;
 mod profiles;
