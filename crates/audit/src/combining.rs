@@ -2,7 +2,7 @@
 //!
 //! A sync takes so long that a thread of its own pays: while it waits for the disk, the next batch
 //! gathers. Without a sync a write is a copy into the system's memory, and two changes of thread
-//! cost more than it does. Then whoever has queued an entry tries to become the writer, and writes
+//! cost more than it does, unless entries come so fast that one write for many is cheaper. Then whoever has queued an entry tries to become the writer, and writes
 //! what is queued by then, others' entries with its own (flat combining: Hendler, Incze, Shavit and
 //! Tzafrir, 2010). What may have to wait for the disk, a new segment or a fault, is left to the
 //! thread.
@@ -17,6 +17,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
+use crate::journal::SyncMode;
 use crate::pace::Pace;
 use crate::queue::Pending;
 use crate::writer::{BATCH, Shared, Writer};
@@ -32,6 +33,7 @@ pub(crate) struct Desk {
 
 struct Turn {
     writer: Writer,
+    pace: Pace,
     /// What a caller could not write; the thread mends it before anything else is written.
     failed: Option<(Vec<Pending>, io::Error)>,
 }
@@ -52,6 +54,7 @@ impl Desk {
         Self {
             turn: Mutex::new(Turn {
                 writer,
+                pace: Pace::new(Instant::now()),
                 failed: None,
             }),
             shared,
@@ -62,13 +65,13 @@ impl Desk {
     pub(crate) fn run(&self) {
         let _ending = Ending(Arc::clone(&self.shared));
         let queue = &self.shared.queue;
-        let mut pace = Pace::new(Instant::now());
         while queue.wait() {
             loop {
-                if let Some(pause) = pace.pause(Instant::now()) {
+                let pause = self.turn.lock().pace.pause(Instant::now());
+                if let Some(pause) = pause {
                     queue.gather(pause);
                 }
-                if !self.turn.lock().work(&mut pace) {
+                if !self.turn.lock().work() {
                     return;
                 }
                 if queue.is_empty() {
@@ -111,7 +114,7 @@ impl Desk {
 
 impl Turn {
     /// Writes a batch, whatever it takes. False if the journal was closed while it was broken.
-    fn work(&mut self, pace: &mut Pace) -> bool {
+    fn work(&mut self) -> bool {
         if let Some((unwritten, error)) = self.failed.take() {
             return self.writer.recover(unwritten, &error);
         }
@@ -119,7 +122,7 @@ impl Turn {
         if batch.is_empty() {
             return true;
         }
-        pace.note(batch.len(), Instant::now());
+        self.note(batch.len());
         match self.writer.write(batch) {
             Ok(()) => true,
             Err((unwritten, error)) => self.writer.recover(unwritten, &error),
@@ -139,7 +142,17 @@ impl Turn {
         if batch.is_empty() {
             return true;
         }
+        self.note(batch.len());
         self.failed = self.writer.write(batch).err();
         self.failed.is_none()
+    }
+
+    /// Keeps the pace, and says who is to write what comes next.
+    fn note(&mut self, entries: usize) {
+        self.pace.note(entries, Instant::now());
+        if self.writer.config.sync == SyncMode::Written {
+            let combining = !self.pace.is_fast();
+            self.writer.shared.queue.set_combining(combining);
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::fault;
 use crate::frame::PAYLOAD_MAX;
 use crate::io::JournalIo;
 use crate::lull::Lull;
-use crate::queue::{Offer, Pending};
+use crate::queue::{By, Offer, Pending};
 use crate::reader::Reader;
 use crate::recovery::{OpenError, Recovered, doing, recover};
 use crate::revisions::Revisions;
@@ -281,15 +281,15 @@ impl AuditLog for Journal {
             payload,
             done,
         };
-        match queue.offer(pending) {
-            Offer::Taken => {}
+        let by = match queue.offer(pending) {
+            Offer::Taken(by) => by,
             Offer::Refused(error) => return Err(error),
             Offer::Wait(pending, permit) => {
                 let permit = permit.await.map_err(|_| refused())?;
-                queue.offer_with(permit, *pending)?;
+                queue.offer_with(permit, *pending)?
             }
-        }
-        if queue.is_combining() {
+        };
+        if by == By::Caller {
             self.desk.combine();
         }
         answer.await.unwrap_or_else(|_| Err(refused()))

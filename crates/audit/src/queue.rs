@@ -44,10 +44,19 @@ pub(crate) struct Limits {
     pub(crate) bytes: usize,
 }
 
+/// Who is to write an entry that is in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The thread, which was called.
+    Thread,
+    /// Who put it there.
+    Caller,
+}
+
 /// What became of an entry that was offered.
 pub(crate) enum Offer {
     /// It is in the queue.
-    Taken,
+    Taken(By),
     /// There is no room; a permit will come.
     Wait(Box<Pending>, oneshot::Receiver<Permit>),
     /// The journal cannot take it.
@@ -98,7 +107,7 @@ pub(crate) struct Queue {
     limits: Limits,
     /// Whether those who queue an entry write it themselves, and call the thread only if they
     /// cannot.
-    combining: bool,
+    combining: AtomicBool,
     state: Mutex<State>,
     wake: Condvar,
     /// Whether there is neither a fault nor an end: what every request asks, without the lock.
@@ -112,7 +121,7 @@ impl Queue {
     /// A queue that holds so much.
     pub(crate) fn new(limits: Limits, combining: bool) -> Self {
         Self {
-            combining,
+            combining: AtomicBool::new(combining),
             // One entry of the largest size must fit, or nobody could ever pass.
             limits: Limits {
                 entries: limits.entries.max(1),
@@ -139,8 +148,7 @@ impl Queue {
         if lane.waiting.is_empty() && lane.may_take(size, free) {
             lane.held.add(size);
             state.held.add(size);
-            self.enqueue(state, lane_id, pending);
-            return Offer::Taken;
+            return Offer::Taken(self.enqueue(state, lane_id, pending));
         }
         let (give, permit) = oneshot::channel();
         if lane.waiting.is_empty() {
@@ -155,15 +163,14 @@ impl Queue {
         &self,
         mut permit: Permit,
         pending: Pending,
-    ) -> Result<(), AuditError> {
+    ) -> Result<By, AuditError> {
         let mut state = self.state.lock();
         if let Some(error) = self.refusal(&mut state) {
             drop(state);
             return Err(error);
         }
         permit.used = true;
-        self.enqueue(&mut state, permit.lane, pending);
-        Ok(())
+        Ok(self.enqueue(&mut state, permit.lane, pending))
     }
 
     fn refusal(&self, state: &mut State) -> Option<AuditError> {
@@ -178,18 +185,22 @@ impl Queue {
         Some(error)
     }
 
-    fn enqueue(&self, state: &mut State, lane_id: LaneId, pending: Pending) {
+    /// Who is to write it is decided here, under the lock, so that it cannot be nobody.
+    fn enqueue(&self, state: &mut State, lane_id: LaneId, pending: Pending) -> By {
         let lane = state.lanes.entry(lane_id).or_default();
         if lane.queued.is_empty() {
             state.turns.push_back(lane_id);
         }
         lane.queued.push_back(pending);
-        if !self.combining {
-            self.wake_writer(state);
+        if self.combining.load(Ordering::Relaxed) {
+            return By::Caller;
         }
+        self.call_with(state);
+        By::Thread
     }
 
-    fn wake_writer(&self, state: &mut State) {
+    fn call_with(&self, state: &mut State) {
+        state.called = true;
         if state.writer_sleeps {
             state.writer_sleeps = false;
             self.wake.notify_all();
@@ -198,14 +209,14 @@ impl Queue {
 
     /// Asks for the writer's thread, even if nothing is queued.
     pub(crate) fn call(&self) {
-        let mut state = self.state.lock();
-        state.called = true;
-        self.wake_writer(&mut state);
+        self.call_with(&mut self.state.lock());
     }
 
-    /// Whether those who queue an entry write it themselves.
-    pub(crate) fn is_combining(&self) -> bool {
-        self.combining
+    /// From now on those who queue an entry write it themselves, or the thread does.
+    pub(crate) fn set_combining(&self, combining: bool) {
+        if self.combining.load(Ordering::Relaxed) != combining {
+            self.combining.store(combining, Ordering::Relaxed);
+        }
     }
 
     /// Whether nothing is queued.
@@ -245,7 +256,7 @@ impl Queue {
     pub(crate) fn wait(&self) -> bool {
         let mut state = self.state.lock();
         loop {
-            if state.called || (!state.turns.is_empty() && (!self.combining || state.closing)) {
+            if state.called || (state.closing && !state.turns.is_empty()) {
                 state.called = false;
                 state.writer_sleeps = false;
                 return true;
@@ -261,6 +272,8 @@ impl Queue {
     /// Takes as much as `batch` allows, one entry from each lane in turn.
     pub(crate) fn take(self: &Arc<Self>, batch: Limits) -> Vec<Pending> {
         let mut state = self.state.lock();
+        // Whoever takes looks afterwards whether there is more.
+        state.called = false;
         let mut taken = Vec::new();
         let mut bytes = 0;
         while let Some(lane_id) = state.turns.pop_front() {

@@ -6,15 +6,16 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use futures_util::future::join_all;
 use keyward_core::noun::action::Action;
-use keyward_core::ops::key;
 use keyward_core::ops::use_key::{self, UseItem};
+use keyward_core::ops::{kek, key};
 use keyward_core::port::decide::{Grant, Target};
 use keyward_core::port::registry::KeyRef;
+use keyward_core::port::storage::{NewRecord, SecureStorage};
 use keyward_crypto::envelope::Ciphertext;
 use keyward_crypto::keywrap::Kek;
 use keyward_crypto::record::{self, KekRef, RecordKind, RecordLabel};
@@ -170,9 +171,59 @@ fn node(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Records of a key's size in vault.db, wrapped under one new key-encryption key after another:
+/// what a slice of a thousand takes, every one of them changed.
+fn rewraps(criterion: &mut Criterion) {
+    const RECORDS: u64 = 10_000;
+    let runtime = Runtime::new().unwrap();
+    let (world, tenant) = runtime.block_on(async {
+        let world = World::new().await;
+        let tenancy = world.tenant("clinic").await;
+        for _ in 0..RECORDS / 1000 {
+            let records = (0..1000).map(|_| NewRecord {
+                label: RecordLabel {
+                    kind: RecordKind::KeyMaterial,
+                    record_id: Uuid::now_v7(),
+                    tenant: tenancy.id.uuid(),
+                    key_id: Uuid::from_u128(7),
+                    version: 1,
+                    algorithm: "aes-256-gcm-commit".to_owned(),
+                    usage: 3,
+                },
+                metadata: Vec::new(),
+                payload: SecretBytes::new(vec![7; 43]),
+            });
+            world.vault.store(records.collect()).await.unwrap();
+        }
+        (world, tenancy)
+    });
+    let mut group = criterion.benchmark_group("records wrapped under a new KEK");
+    group
+        .sample_size(10)
+        .throughput(Throughput::Elements(RECORDS));
+    group.bench_function("vault.db", |bencher| {
+        bencher.iter_custom(|times| {
+            runtime.block_on(async {
+                let mut spent = Duration::ZERO;
+                for _ in 0..times {
+                    let root = world.root();
+                    kek::rotate(&world.node, root, &tenant.place, None)
+                        .await
+                        .unwrap();
+                    let began = Instant::now();
+                    while kek::rewrap_slice(&world.node).await.unwrap().is_some() {}
+                    spent += began.elapsed();
+                }
+                spent
+            })
+        });
+    });
+    group.finish();
+}
+
 criterion_group! {
     name = library;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
-    targets = ciphers, envelopes, records, node
+    targets = ciphers, envelopes, records, node, rewraps
 }
 criterion_main!(library);
