@@ -27,6 +27,7 @@ mod queue;
 mod reader;
 mod recovery;
 mod revisions;
+mod room;
 mod segment;
 mod std_io;
 mod tail;

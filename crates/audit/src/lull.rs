@@ -57,7 +57,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::queue::Limits;
+    use crate::room::Limits;
 
     const EVER: Duration = Duration::from_hours(1);
 

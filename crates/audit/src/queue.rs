@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 use crate::fault;
 use crate::frame;
 use crate::lull::Lull;
+use crate::room::{Held, Limits};
 
 /// Whose lane: a tenant's, or the system's own.
 type LaneId = Option<TenantId>;
@@ -35,13 +36,6 @@ impl Pending {
     fn size(&self) -> usize {
         frame::HEAD + self.payload.len()
     }
-}
-
-/// How much fits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) entries: usize,
-    pub(crate) bytes: usize,
 }
 
 /// Who is to write an entry that is in the queue.
@@ -77,12 +71,6 @@ struct Lane {
     waiting: VecDeque<(usize, oneshot::Sender<Permit>)>,
     /// Room in use: entries queued and permits given.
     held: Held,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Held {
-    entries: usize,
-    bytes: usize,
 }
 
 #[derive(Default)]
@@ -470,18 +458,6 @@ impl Lane {
 
     fn is_idle(&self) -> bool {
         self.queued.is_empty() && self.waiting.is_empty() && self.held.entries == 0
-    }
-}
-
-impl Held {
-    fn add(&mut self, size: usize) {
-        self.entries += 1;
-        self.bytes += size;
-    }
-
-    fn remove(&mut self, size: usize) {
-        self.entries = self.entries.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(size);
     }
 }
 

@@ -15,8 +15,9 @@ use crate::fault;
 use crate::frame;
 use crate::io::{Access, JournalIo, SegmentFile};
 use crate::journal::{JournalConfig, SyncMode};
-use crate::queue::{Limits, Pending, Queue};
+use crate::queue::{Pending, Queue};
 use crate::revisions::Revisions;
+use crate::room::Limits;
 use crate::segment::{self, Header};
 use crate::tail::{self, TailFault};
 
