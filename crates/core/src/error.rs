@@ -252,6 +252,7 @@ impl OpError {
 const fn exchange_code(error: &ExchangeError) -> ErrorCode {
     match error {
         ExchangeError::Weak { .. } => ErrorCode::WeakKeyMaterial,
+        ExchangeError::Factorable { .. } => ErrorCode::BrokenKeyMaterial,
         ExchangeError::NotOpened => ErrorCode::NotAuthentic,
         ExchangeError::FormatUnsupported { .. } => ErrorCode::UnsupportedAlgorithm,
         ExchangeError::Engine(_) | ExchangeError::UnknownWrappingKey(_) => ErrorCode::Internal,

@@ -53,6 +53,21 @@ pub enum ExchangeError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// It is a valid RSA key whose private half anybody can compute from its public one.
+    #[error(
+        "anybody can compute the private half of this RSA key: {why}; treat what it protected as \
+         open, and make another key elsewhere"
+    )]
+    Factorable {
+        /// How.
+        why: &'static str,
+    },
+    /// It is an RSA key of more than two primes.
+    #[error(
+        "RSA keys of more than two primes are not taken (FIPS 186-5 knows two); make another key, \
+         of two"
+    )]
+    MultiPrime,
     /// The private half is needed and only the public one is there.
     #[error("only the public half of this key is here")]
     PublicOnly,

@@ -31,6 +31,7 @@ pub const IMPORT: Operation = Operation {
     errors: &[
         E::InvalidKeyMaterial,
         E::WeakKeyMaterial,
+        E::BrokenKeyMaterial,
         E::NotAuthentic,
         E::ImportKeyUnusable,
         E::NotFound,
@@ -51,6 +52,7 @@ pub const IMPORT_VERSION: Operation = Operation {
     errors: &[
         E::InvalidKeyMaterial,
         E::WeakKeyMaterial,
+        E::BrokenKeyMaterial,
         E::NotAuthentic,
         E::ImportKeyUnusable,
         E::NotFound,
@@ -73,6 +75,7 @@ pub const EXPORT: Operation = Operation {
         E::WrongState,
         E::InvalidKeyMaterial,
         E::WeakKeyMaterial,
+        E::BrokenKeyMaterial,
         E::UnsupportedAlgorithm,
         E::TenantSuspended,
         E::Sealed,
