@@ -1,5 +1,6 @@
 //! Why a key was not taken in or given out. Never a byte of it.
 
+use super::wrapping::WrapMethod;
 use crate::algorithm::Algorithm;
 use crate::error::CryptoError;
 
@@ -74,6 +75,14 @@ pub enum ExchangeError {
     /// The wrapped bytes do not open: altered, truncated, or wrapped to another key.
     #[error("the wrapped key does not open: altered, truncated, or wrapped for another key")]
     NotOpened,
+    /// This build uses the FIPS module only, and the module does not compute this way of wrapping.
+    #[error("{method} is not in the FIPS module, and this build uses nothing else; take {instead}")]
+    MethodNotInFipsModule {
+        /// The way of wrapping.
+        method: WrapMethod,
+        /// Which to take.
+        instead: WrapMethod,
+    },
     /// The public key to wrap to is refused.
     #[error("the recipient's public key is refused: {why}")]
     Recipient {
