@@ -116,19 +116,35 @@ impl Database {
 
     /// Begins a transaction that will write. On SQLite there is one at a time.
     pub(crate) async fn begin(&self) -> Result<Transaction, Fault> {
-        let (connection, begin) = match &self.pools {
-            Pools::Lite { writer, .. } => {
-                (Connection::Lite(writer.acquire().await?), "BEGIN IMMEDIATE")
-            }
-            Pools::Pg(pool) => (Connection::Pg(pool.acquire().await?), "BEGIN"),
+        let connection = match &self.pools {
+            Pools::Lite { writer, .. } => Connection::Lite(writer.acquire().await?),
+            Pools::Pg(pool) => Connection::Pg(pool.acquire().await?),
         };
         let mut transaction = Transaction {
+            dialect: self.dialect(),
             connection: Some(connection),
             observer: self.observer.clone(),
         };
-        transaction.command(begin).await?;
+        transaction.command(begin(self.dialect())).await?;
         Ok(transaction)
     }
+}
+
+const fn begin(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "BEGIN IMMEDIATE",
+        Dialect::Postgres => "BEGIN",
+    }
+}
+
+/// A statement that takes each parameter once and in order, and what it binds.
+pub(crate) type Bound = (&'static str, Vec<Value>);
+
+/// Whether the same statements come together again, so that they are worth keeping prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Together {
+    Often,
+    Seldom,
 }
 
 enum Connection {
@@ -139,11 +155,17 @@ enum Connection {
 /// A transaction. Dropped before [`Transaction::commit`] or [`Transaction::rollback`], it takes its
 /// connection with it: a connection in an unknown state never goes back to the pool.
 pub(crate) struct Transaction {
+    dialect: Dialect,
     connection: Option<Connection>,
     observer: Option<Arc<dyn StatementObserver>>,
 }
 
 impl Transaction {
+    /// Which SQL it speaks.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Runs text without parameters; several statements at once are allowed.
     pub(crate) async fn command(
         &mut self,
@@ -218,11 +240,64 @@ impl Transaction {
         }
     }
 
+    /// Runs statements one after the other; what all of them return. SQLite gets them as one text:
+    /// each visit to its thread and back is two changes of thread, which cost as much as inserting
+    /// a row. PostgreSQL takes one statement at a time. On SQLite the parameters must be plain `?`.
+    pub(crate) async fn all<T>(
+        &mut self,
+        statements: Vec<Bound>,
+        together: Together,
+        read: impl Fn(&mut Cells<'_>) -> Result<T, RegistryError>,
+    ) -> Result<Vec<T>, Fault> {
+        if self.dialect == Dialect::Postgres {
+            let mut rows = Vec::new();
+            for (text, values) in statements {
+                rows.extend(self.rows(text, values, &read).await?);
+            }
+            return Ok(rows);
+        }
+        let Some(Connection::Lite(connection)) = &mut self.connection else {
+            return Err(sqlx::Error::PoolClosed.into());
+        };
+        let mut text = String::with_capacity(statements.iter().map(|(it, _)| it.len() + 1).sum());
+        let mut bound = Vec::with_capacity(statements.iter().map(|(_, it)| it.len()).sum());
+        for (statement, values) in statements {
+            debug_assert!(!statement.contains('$'), "{statement}");
+            observe(self.observer.as_ref(), statement, &values);
+            text.push_str(statement);
+            text.push(';');
+            bound.extend(values);
+        }
+        let arguments = lite(bound).map_err(|_| Fault::Constraint)?;
+        let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+            .persistent(together == Together::Often)
+            .fetch_all(&mut **connection)
+            .await?;
+        rows.iter()
+            .map(|row| read(&mut Cells::lite(row)).map_err(Fault::from))
+            .collect()
+    }
+
+    /// Runs statements that return nothing, as [`Self::all`] does.
+    pub(crate) async fn execute_all(
+        &mut self,
+        statements: Vec<Bound>,
+        together: Together,
+    ) -> Result<(), Fault> {
+        self.all(statements, together, |_| Ok(())).await.map(drop)
+    }
+
     /// Makes it durable.
     pub(crate) async fn commit(mut self) -> Result<(), Fault> {
         self.command("COMMIT").await?;
         self.connection.take();
         Ok(())
+    }
+
+    /// Undoes it and begins anew.
+    pub(crate) async fn restart(&mut self) -> Result<(), Fault> {
+        self.command("ROLLBACK").await?;
+        self.command(begin(self.dialect)).await
     }
 
     /// Undoes it and returns the connection, if the connection still answers.

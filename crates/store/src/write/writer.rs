@@ -156,18 +156,8 @@ impl Writer {
         now: Timestamp,
     ) -> Result<(Vec<Outcome>, HashSet<Uuid>), Trouble> {
         let mut batch = Batch::new(self, commits, now);
-        transaction
-            .command("SAVEPOINT member")
-            .await
-            .map_err(Trouble::with("feed"))?;
         batch.insert_together(transaction).await?;
-        for index in 0..commits.len() {
-            batch.write_member(transaction, index).await?;
-        }
-        transaction
-            .command("RELEASE SAVEPOINT member")
-            .await
-            .map_err(Trouble::with("feed"))?;
+        batch.write_others(transaction).await?;
         batch.publish(transaction).await
     }
 }
@@ -213,13 +203,14 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Tries all commits that only insert at once.
+    /// Tries all commits that only insert at once, first of all: if one of them is refused, there is
+    /// nothing else to undo.
     async fn insert_together(&mut self, transaction: &mut Transaction) -> Result<(), Trouble> {
         let all = 0..self.commits.len();
         let inserts: Vec<usize> = all
             .filter(|index| bulk::only_inserts(&self.commits[*index]))
             .collect();
-        if inserts.len() < 2 {
+        if inserts.is_empty() {
             return Ok(());
         }
         let commits: Vec<&Commit> = inserts.iter().map(|index| &self.commits[*index]).collect();
@@ -241,12 +232,27 @@ impl<'a> Batch<'a> {
                     self.note_scope(self.commits[index].tenant);
                 }
                 self.text.absorb(effects.text, &effects.deleted);
-                keep(transaction).await
+                Ok(())
             }
             // One of them is at fault: find out which, one by one.
-            Err(Ok(_)) => undo(transaction).await,
+            Err(Ok(_)) => transaction.restart().await.map_err(Trouble::with("feed")),
             Err(Err(trouble)) => Err(trouble),
         }
+    }
+
+    /// Writes what is left one by one, each inside a savepoint of its own.
+    async fn write_others(&mut self, transaction: &mut Transaction) -> Result<(), Trouble> {
+        let together: HashSet<usize> = self.written.iter().copied().collect();
+        if together.len() == self.commits.len() {
+            return Ok(());
+        }
+        savepoint(transaction, "SAVEPOINT member").await?;
+        for index in 0..self.commits.len() {
+            if !together.contains(&index) {
+                self.write_member(transaction, index).await?;
+            }
+        }
+        savepoint(transaction, "RELEASE SAVEPOINT member").await
     }
 
     async fn write_member(
@@ -254,13 +260,9 @@ impl<'a> Batch<'a> {
         transaction: &mut Transaction,
         index: usize,
     ) -> Result<(), Trouble> {
-        if self.written.contains(&index) {
-            return Ok(());
-        }
         let commit = &self.commits[index];
-        let dialect = self.writer.database.dialect();
         let outcome = async {
-            let effects = member::apply(transaction, dialect, commit, self.now).await?;
+            let effects = member::apply(transaction, commit, self.now).await?;
             if !self.has_scope(commit.tenant) {
                 feed::open_scope(transaction, commit.tenant).await?;
             }
@@ -272,11 +274,11 @@ impl<'a> Batch<'a> {
                 self.written.push(index);
                 self.note_scope(commit.tenant);
                 self.text.absorb(effects.text, &effects.deleted);
-                keep(transaction).await
+                savepoint(transaction, KEEP).await
             }
             Err(Ok(error)) => {
                 self.refused[index] = Some(error);
-                undo(transaction).await
+                savepoint(transaction, UNDO).await
             }
             Err(Err(trouble)) => Err(trouble),
         }
@@ -295,17 +297,12 @@ impl<'a> Batch<'a> {
         if self.written.is_empty() {
             return Ok((outcomes, self.scopes));
         }
-        let dialect = self.writer.database.dialect();
-        self.text
-            .write(transaction, dialect)
-            .await
-            .map_err(Trouble::with("key_text"))?;
         let commits: Vec<&Commit> = self
             .written
             .iter()
             .map(|index| &self.commits[*index])
             .collect();
-        let stamps = feed::publish(transaction, &commits, self.now)
+        let stamps = feed::publish(transaction, &commits, self.text, self.now)
             .await
             .map_err(Trouble::with("changes"))?;
         for (index, stamp) in self.written.into_iter().zip(stamps) {
@@ -316,19 +313,13 @@ impl<'a> Batch<'a> {
 }
 
 /// Keeps what the savepoint holds and opens the next one.
-async fn keep(transaction: &mut Transaction) -> Result<(), Trouble> {
-    transaction
-        .command("RELEASE SAVEPOINT member; SAVEPOINT member")
-        .await
-        .map_err(Trouble::with("feed"))
-}
-
+const KEEP: &str = "RELEASE SAVEPOINT member; SAVEPOINT member";
 /// Undoes what the savepoint holds; it stays open for the next member.
-async fn undo(transaction: &mut Transaction) -> Result<(), Trouble> {
-    transaction
-        .command("ROLLBACK TO SAVEPOINT member")
-        .await
-        .map_err(Trouble::with("feed"))
+const UNDO: &str = "ROLLBACK TO SAVEPOINT member";
+
+async fn savepoint(transaction: &mut Transaction, command: &'static str) -> Result<(), Trouble> {
+    let done = transaction.command(command).await;
+    done.map_err(Trouble::with("feed"))
 }
 
 fn change(commit: Commit, stamp: Stamp) -> Change {
