@@ -20,6 +20,13 @@ use crate::value::{Value, lite, pg};
 /// Statements kept prepared on each connection; more than the code has.
 const STATEMENTS_KEPT: usize = 512;
 
+/// The writer's cache of pages, in KiB and therefore negative: 16 MiB, not SQLite's 2. Every row has
+/// its place in some twenty indexes.
+const WRITER_CACHE: &str = "-16384";
+/// The log is moved into the file when it has so many pages (32 MiB), not SQLite's thousand: a
+/// hundred keys fill those, and the pages that the next hundred change are much the same.
+const CHECKPOINT_PAGES: &str = "8192";
+
 #[derive(Clone)]
 enum Pools {
     Lite {
@@ -349,7 +356,12 @@ async fn open_sqlite(config: &Config) -> Result<Pools, OpenError> {
         // What a burst of writes left of the log file is given back at the next checkpoint.
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging();
-    let writer = open_writer(config, options.clone().create_if_missing(true)).await?;
+    let writing = options
+        .clone()
+        .create_if_missing(true)
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+    let writer = open_writer(config, writing).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(config.connections)
         .acquire_timeout(config.patience)

@@ -1,18 +1,20 @@
-//! The one writer: takes what waits, puts it into one transaction with a savepoint for each
-//! commit, numbers what survived, makes it durable, answers everybody.
+//! The one writer: takes what waits, puts it into one transaction (what only inserts all together,
+//! the rest with a savepoint for each commit), numbers what survived, makes it durable, and has
+//! everybody told.
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use keyward_core::change::{Change, Commit};
+use keyward_core::change::Commit;
 use keyward_core::ids::TenantId;
 use keyward_core::port::registry::{ChangeObserver, RegistryError};
 use keyward_core::time::{Clock, Timestamp};
 use uuid::Uuid;
 
-use super::feed::{self, Stamp};
+use super::feed;
 use super::member::{self, Effects, Trouble};
 use super::queue::{FairQueue, Waiting};
+use super::settle::{Outcome, Settled, Settler};
 use super::{bulk, side};
 use crate::db::{Database, Transaction};
 use crate::fault::Fault;
@@ -22,9 +24,6 @@ use crate::fault::Fault;
 const ATTEMPTS_TOGETHER: usize = 3;
 /// How often a single commit is done again.
 const ATTEMPTS_ALONE: usize = 20;
-
-/// What became of one commit of a transaction that is durable.
-type Outcome = Result<Stamp, RegistryError>;
 
 /// The task behind the queue.
 pub(crate) struct Writer {
@@ -57,35 +56,39 @@ impl Writer {
         }
     }
 
-    /// Writes until the queue is closed and empty.
+    /// Writes until the queue is closed and empty, and everybody has been told.
     pub(crate) async fn run(mut self) {
+        let (settled, settler) = Settler::new(Arc::clone(&self.observer));
+        let settler = tokio::spawn(settler.run());
         while let Some(batch) = self.queue.next(self.batch_max).await {
-            self.settle(batch).await;
+            let transaction = self.write_batch(batch).await;
+            if settled.send(transaction).await.is_err() {
+                tracing::error!("nobody tells the outcome of commits: the registry stops writing");
+                break;
+            }
         }
+        self.queue.close();
+        // Whoever waits still, if it ended early, learns it from the loss of the answer.
+        while self.queue.next(self.batch_max).await.is_some() {}
+        drop(settled);
+        // A settler that panicked has dropped its callers; there is nothing more to wait for.
+        settler.await.ok();
     }
 
-    async fn settle(&mut self, batch: Vec<Waiting>) {
+    async fn write_batch(&mut self, batch: Vec<Waiting>) -> Vec<Settled> {
         let (commits, answers): (Vec<Commit>, Vec<_>) = batch
             .into_iter()
             .map(|waiting| (waiting.commit, waiting.answer))
             .unzip();
         let outcomes = self.write_all(&commits).await;
-        let mut durable = Vec::with_capacity(commits.len());
-        for ((commit, answer), outcome) in commits.into_iter().zip(answers).zip(outcomes) {
-            match outcome {
-                Ok(stamp) => durable.push((answer, change(commit, stamp))),
-                // Whoever asked may have gone away.
-                Err(error) => drop(answer.send(Err(error))),
-            }
-        }
-        durable.sort_by_key(|(_, change)| change.revision);
-        let (answers, changes): (Vec<_>, Vec<Change>) = durable.into_iter().unzip();
-        if let (Some(observer), false) = (self.observer.get(), changes.is_empty()) {
-            observer.committed(&changes);
-        }
-        for (answer, change) in answers.into_iter().zip(changes) {
-            drop(answer.send(Ok(change)));
-        }
+        let settled = commits.into_iter().zip(answers).zip(outcomes);
+        settled
+            .map(|((commit, answer), outcome)| Settled {
+                commit,
+                outcome,
+                answer,
+            })
+            .collect()
     }
 
     /// Every commit's outcome, whatever happens to the transaction.
@@ -320,15 +323,4 @@ const UNDO: &str = "ROLLBACK TO SAVEPOINT member";
 async fn savepoint(transaction: &mut Transaction, command: &'static str) -> Result<(), Trouble> {
     let done = transaction.command(command).await;
     done.map_err(Trouble::with("feed"))
-}
-
-fn change(commit: Commit, stamp: Stamp) -> Change {
-    Change {
-        revision: stamp.revision,
-        tenant: commit.tenant,
-        change: stamp.change,
-        committed_at: stamp.committed_at,
-        writes: commit.writes,
-        event: stamp.event,
-    }
 }
