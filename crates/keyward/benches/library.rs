@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -227,9 +228,74 @@ fn rewraps(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Names that no key has yet.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+fn new_key() -> key::NewKey {
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = keyward_core::names::KeyName::new(&format!("made-{number}")).unwrap();
+    key::NewKey {
+        activate: true,
+        ..key::NewKey::named(name)
+    }
+}
+
+/// Makes so many keys, or batches of them, by callers of which each waits for its answer before it
+/// asks again.
+async fn make_keys(place: Arc<Place>, callers: u64, requests: u64, in_batch: usize) {
+    let left = Arc::new(AtomicU64::new(requests));
+    let one = || {
+        let (place, left) = (Arc::clone(&place), Arc::clone(&left));
+        tokio::spawn(async move {
+            let (node, root) = (&place.world.node, place.world.root());
+            let tenant = &place.tenancy.place;
+            let take = |left: u64| left.checked_sub(1);
+            while left
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+                .is_ok()
+            {
+                if in_batch == 1 {
+                    key::create(node, root, tenant, new_key(), None)
+                        .await
+                        .unwrap();
+                } else {
+                    let new = (0..in_batch).map(|_| new_key()).collect();
+                    let made = key::create_many(node, root, tenant, new).await.unwrap();
+                    assert!(made.iter().all(Result::is_ok));
+                }
+            }
+        })
+    };
+    for caller in join_all((0..callers).map(|_| one())).await {
+        caller.unwrap();
+    }
+}
+
+fn making(criterion: &mut Criterion) {
+    let runtime = Runtime::new().unwrap();
+    let mut group = criterion.benchmark_group("make an AES key through the node");
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(8));
+    for (callers, in_batch) in [(1_u64, 1_usize), (64, 1), (16, 100)] {
+        let place = Arc::new(runtime.block_on(Place::new()));
+        group.throughput(Throughput::Elements(in_batch as u64));
+        let id = BenchmarkId::new(format!("callers {callers}, at once"), in_batch);
+        group.bench_function(id, |bencher| {
+            bencher.iter_custom(|requests| {
+                let begun = Instant::now();
+                let place = Arc::clone(&place);
+                runtime.block_on(make_keys(place, callers, requests, in_batch));
+                begun.elapsed()
+            });
+        });
+    }
+    group.finish();
+}
+
 criterion_group! {
     name = library;
     config = Criterion::default().warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
-    targets = ciphers, envelopes, records, node, rewraps
+    targets = ciphers, envelopes, records, node, rewraps, making
 }
 criterion_main!(library);
