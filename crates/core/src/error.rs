@@ -241,10 +241,22 @@ impl OpError {
             Self::NotReady { .. } => ErrorCode::NotReady,
             Self::Audit(_) => ErrorCode::AuditUnavailable,
             Self::Record(_) => ErrorCode::RecordRefused,
-            Self::Storage(_) => ErrorCode::StorageUnavailable,
+            Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
         }
+    }
+}
+
+/// What keeps the storage from doing its part, told apart for those who must mend it.
+const fn storage_code(error: &StorageError) -> ErrorCode {
+    match error {
+        StorageError::Denied { .. } => ErrorCode::StorageDenied,
+        StorageError::Throttled { .. } => ErrorCode::StorageThrottled,
+        StorageError::NotWritable { .. } => ErrorCode::StorageNotWritable,
+        StorageError::Conflict => ErrorCode::Conflict,
+        StorageError::TooLarge { .. } => ErrorCode::TooLarge,
+        _ => ErrorCode::StorageUnavailable,
     }
 }
 
