@@ -9,5 +9,6 @@ mod offline;
 mod profiles;
 mod sealing;
 mod stage;
+mod storing;
 mod tour;
 mod verbs;

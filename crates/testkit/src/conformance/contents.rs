@@ -115,8 +115,12 @@ const PART: usize = 8 << 20;
 
 /// Sizes around the limits that backends have inside: pages, blocks, parts.
 async fn values_of_any_size_come_back_whole(backend: &dyn StorageBackend) {
-    let value = |size: usize, seed: usize| -> Vec<u8> {
-        (0..size).map(|n| ((n + seed) % 251) as u8).collect()
+    // A length that no limit is a multiple of, so that a shift shows.
+    let value = |size: usize, seed: u8| -> Vec<u8> {
+        let block: Vec<u8> = (0..251).map(|n: u8| n.wrapping_add(seed)).collect();
+        let mut value = block.repeat(size / block.len() + 1);
+        value.truncate(size);
+        value
     };
     let object = name("size/a");
     for size in [0, 1, 4095, 4097, 65_536, PART, PART + 1, 2 * PART + 17] {

@@ -145,7 +145,8 @@ async fn a_store_that_ignores_conditions_is_refused_at_the_start() {
 async fn a_large_value_crosses_a_bad_line_whole() {
     let line = BadLine::to(s3().address());
     let vault = backend(&s3().service_by(&line.address), &fresh_prefix());
-    let large: Vec<u8> = (0..(17_u32 << 20)).map(|n| (n % 251) as u8).collect();
+    let block: Vec<u8> = (0..251).collect();
+    let large = block.repeat((17 << 20) / block.len());
     line.next(Method::PUT, &BROKEN[..4]);
     vault
         .write_if_absent(&name("a"), large.clone())

@@ -137,6 +137,19 @@ mod tests {
         }
     }
 
+    /// The examples of `docs/formats/object.md`.
+    #[test]
+    fn frames_are_as_they_are_written_down() {
+        let id: WriteId = std::array::from_fn(|n| n as u8);
+        let hex = |frame: Bytes| data_encoding::HEXLOWER.encode(&frame);
+        let begin = |kind| format!("4b574f31{kind}000102030405060708090a0b0c0d0e0f");
+        assert_eq!(hex(whole(&id, b"hello")), begin("00") + "68656c6c6f");
+        let size = (8 << 20) + 1;
+        let parts = begin("01") + "000000000080000100000002";
+        assert_eq!(hex(in_parts(&id, size, 2)), parts);
+        assert_eq!(hex(part(&id, 1, &[0xff])), begin("02") + "00000001ff");
+    }
+
     #[test]
     fn a_part_stands_for_no_other() {
         let frame = part(&[7; 16], 2, b"bytes");
