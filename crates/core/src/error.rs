@@ -334,3 +334,38 @@ impl From<ProviderError> for OpError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_storage_from_working_has_a_code_of_its_own() {
+        let cause = || "status 503".to_owned();
+        let codes = [
+            (StorageError::Denied { cause: cause() }, "storage_denied"),
+            (
+                StorageError::Throttled { cause: cause() },
+                "storage_throttled",
+            ),
+            (
+                StorageError::NotWritable { cause: cause() },
+                "storage_not_writable",
+            ),
+            (
+                StorageError::Unavailable { cause: cause() },
+                "storage_unavailable",
+            ),
+            (
+                StorageError::Misconfigured { cause: cause() },
+                "storage_unavailable",
+            ),
+            (StorageError::Conflict, "conflict"),
+            (StorageError::Missing, "record_refused"),
+            (StorageError::Sealed, "sealed"),
+        ];
+        for (error, code) in codes {
+            assert_eq!(OpError::from(error).code().as_str(), code);
+        }
+    }
+}

@@ -52,11 +52,11 @@ impl From<io::Error> for DaemonError {
 
 /// What runs below this process: the server, and a watch that ends it when standard input closes.
 /// A background command's own standard input is `/dev/null`, so the pipe is passed on as
-/// descriptor 3.
+/// descriptor 3. `LEFTOVERS` are files outside of the directory that the server leaves.
 const WATCH: &str = "exec 3<&0; directory=$1; shift; cd \"$directory\"; \
      \"$@\" 2>&1 3<&- & server=$!; \
      ( read -r _ <&3; kill -KILL $server ) >/dev/null 2>&1 & watch=$!; \
-     wait $server; kill $watch; rm -rf \"$directory\"";
+     wait $server; kill $watch; rm -rf \"$directory\" $LEFTOVERS";
 
 /// A running server: it ends when this is dropped.
 #[derive(Debug)]
@@ -65,12 +65,13 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a program in a directory, which is removed when it ends, and waits until a line of
-    /// its output holds `ready`.
+    /// Starts a program in a directory, which is removed when it ends together with `leftovers`,
+    /// and waits until a line of its output holds `ready`.
     pub fn start(
         program: &Path,
         arguments: &[String],
         directory: &Path,
+        leftovers: &[String],
         ready: &str,
     ) -> Result<Self, DaemonError> {
         if !program.exists() {
@@ -83,6 +84,7 @@ impl Daemon {
             .arg(directory)
             .arg(program)
             .args(arguments)
+            .env("LEFTOVERS", leftovers.join(" "))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

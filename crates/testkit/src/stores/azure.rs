@@ -54,7 +54,7 @@ impl AzureServer {
             .map(Path::new)
             .find(|path| path.exists())
             .unwrap_or(Path::new("/usr/bin/node"));
-        let daemon = Daemon::start(node, &arguments, &directory, "successfully listens")?;
+        let daemon = Daemon::start(node, &arguments, &directory, &[], "successfully listens")?;
         let address = format!("http://127.0.0.1:{port}");
         let made = block_on(make_container(address.clone()));
         assert_eq!(made, 201, "the container is made");

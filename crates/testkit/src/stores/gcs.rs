@@ -47,7 +47,7 @@ impl GcsServer {
         ];
         let arguments: Vec<String> = arguments.map(str::to_owned).into();
         let program = daemon::tool("bin/fake-gcs-server");
-        let daemon = Daemon::start(&program, &arguments, &directory, "server started")?;
+        let daemon = Daemon::start(&program, &arguments, &directory, &[], "server started")?;
         let buckets = format!("{upstream}/storage/v1/b?project=test");
         let made = block_on(async move {
             let bucket = json!({"name": BUCKET});

@@ -52,6 +52,8 @@ impl S3Server {
             "-dir=.",
             "-s3",
             "-s3.config=s3.json",
+            "-s3.localSocket=s3.sock",
+            "-filer.localSocket=filer.sock",
             "-s3.port.iceberg=0",
             "-s3.port.lance=0",
             "-volume.max=8",
@@ -72,8 +74,22 @@ impl S3Server {
         ] {
             arguments.push(format!("-{name}={port}"));
         }
+        // Sockets that it makes in a place of its own choice.
+        let sockets = [
+            ("s3", s3_grpc),
+            ("master", master_grpc),
+            ("volume", volume_grpc),
+            ("filer", filer_grpc),
+        ];
+        let sockets = sockets.map(|(name, port)| format!("/tmp/seaweedfs-{name}-grpc-{port}.sock"));
         let ready = "Start Seaweed S3 API Server";
-        let daemon = Daemon::start(&daemon::tool("bin/weed"), &arguments, &directory, ready)?;
+        let daemon = Daemon::start(
+            &daemon::tool("bin/weed"),
+            &arguments,
+            &directory,
+            &sockets,
+            ready,
+        )?;
         // A bucket is a folder of its file server.
         let bucket = format!("http://127.0.0.1:{filer}/buckets/{BUCKET}/");
         let made = block_on(async move { door::client().post(bucket).send().await });
