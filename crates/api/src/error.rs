@@ -66,6 +66,9 @@ codes! {
     NotReady "not_ready" 503 "The server is not ready";
     AuditUnavailable "audit_unavailable" 503 "The audit log cannot be written";
     StorageUnavailable "storage_unavailable" 503 "The storage cannot be written or read";
+    StorageDenied "storage_denied" 503 "The storage denies access to the server";
+    StorageThrottled "storage_throttled" 503 "The storage asks for fewer requests";
+    StorageNotWritable "storage_not_writable" 503 "The storage is full or read-only";
     RegistryUnavailable "registry_unavailable" 503 "The registry cannot be written or read";
     Overloaded "overloaded" 503 "The server has too much to do";
 }

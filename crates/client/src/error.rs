@@ -97,7 +97,11 @@ fn step_after(problem: &Problem) -> Option<String> {
         "not_ready" | "audit_unavailable" | "storage_unavailable" | "registry_unavailable" => {
             "see the server's own log, and `keyward status`"
         }
-        "rate_limited" | "overloaded" | "timeout" => "wait a moment and try again",
+        "storage_denied" => "check the credentials and rights of the server's storage backend",
+        "storage_not_writable" => "give the server's storage backend space, or the right to write",
+        "rate_limited" | "overloaded" | "timeout" | "storage_throttled" => {
+            "wait a moment and try again"
+        }
         "internal" | "record_refused" => {
             let request = problem
                 .correlation_id

@@ -242,10 +242,22 @@ impl OpError {
             Self::NotReady { .. } => ErrorCode::NotReady,
             Self::Audit(_) => ErrorCode::AuditUnavailable,
             Self::Record(_) => ErrorCode::RecordRefused,
-            Self::Storage(_) => ErrorCode::StorageUnavailable,
+            Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
         }
+    }
+}
+
+/// What keeps the storage from doing its part, told apart for those who must mend it.
+const fn storage_code(error: &StorageError) -> ErrorCode {
+    match error {
+        StorageError::Denied { .. } => ErrorCode::StorageDenied,
+        StorageError::Throttled { .. } => ErrorCode::StorageThrottled,
+        StorageError::NotWritable { .. } => ErrorCode::StorageNotWritable,
+        StorageError::Conflict => ErrorCode::Conflict,
+        StorageError::TooLarge { .. } => ErrorCode::TooLarge,
+        _ => ErrorCode::StorageUnavailable,
     }
 }
 
@@ -325,6 +337,41 @@ impl From<ProviderError> for OpError {
             ProviderError::Exchange(source) => Self::Exchange(source),
             ProviderError::Sealed => Self::Sealed,
             ProviderError::Internal => Self::Crypto,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_keeps_storage_from_working_has_a_code_of_its_own() {
+        let cause = || "status 503".to_owned();
+        let codes = [
+            (StorageError::Denied { cause: cause() }, "storage_denied"),
+            (
+                StorageError::Throttled { cause: cause() },
+                "storage_throttled",
+            ),
+            (
+                StorageError::NotWritable { cause: cause() },
+                "storage_not_writable",
+            ),
+            (
+                StorageError::Unavailable { cause: cause() },
+                "storage_unavailable",
+            ),
+            (
+                StorageError::Misconfigured { cause: cause() },
+                "storage_unavailable",
+            ),
+            (StorageError::Conflict, "conflict"),
+            (StorageError::Missing, "record_refused"),
+            (StorageError::Sealed, "sealed"),
+        ];
+        for (error, code) in codes {
+            assert_eq!(OpError::from(error).code().as_str(), code);
         }
     }
 }

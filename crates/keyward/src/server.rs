@@ -16,3 +16,4 @@ pub mod sample;
 pub mod self_test;
 pub mod start;
 pub mod tls;
+pub mod vault_backend;

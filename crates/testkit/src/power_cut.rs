@@ -17,7 +17,7 @@
 //!
 //! Knows nothing of what the files mean.
 
-mod dice;
+pub mod dice;
 mod disk;
 mod fate;
 mod history;

@@ -3,7 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -26,10 +26,13 @@ use keyward_core::time::{Clock, Timestamp};
 use keyward_crypto::random::{Random, SystemRandom};
 use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_store::{Config, SqlRegistry};
-use keyward_vault::{EmbeddedBackend, FileBackend, SealSetup, Vault};
+use keyward_vault::{
+    EmbeddedBackend, FileBackend, PostgresBackend, PostgresSettings, SealSetup, Vault,
+};
 use tempfile::TempDir;
 
 use crate::postgres::TestDatabase;
+use crate::stores::{self, Store};
 
 /// A clock that stands still until a test moves it.
 pub struct DrivenClock(AtomicI64);
@@ -75,6 +78,26 @@ pub enum VaultKind {
     Embedded,
     /// A file per record.
     Files,
+    /// A schema of its own in a database of its own.
+    Postgres,
+    /// A part of a bucket of SeaweedFS.
+    S3,
+    /// A part of a container of Azurite.
+    Azure,
+    /// A part of a bucket of fake-gcs-server.
+    Gcs,
+}
+
+impl VaultKind {
+    /// Every backend.
+    pub const ALL: [Self; 6] = [
+        Self::Embedded,
+        Self::Files,
+        Self::Postgres,
+        Self::S3,
+        Self::Azure,
+        Self::Gcs,
+    ];
 }
 
 /// A node and what it stands on.
@@ -100,6 +123,9 @@ struct Setup {
     directory: TempDir,
     url: String,
     backend: VaultKind,
+    /// What keeps this world's objects apart from others' on a shared server.
+    prefix: String,
+    vault_database: Option<TestDatabase>,
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
 }
@@ -119,15 +145,17 @@ impl World {
                 (format!("sqlite://{}", path.display()), None)
             }
             RegistryKind::Postgres => {
-                let server = crate::postgres::server().unwrap_or_else(|error| panic!("{error}"));
-                let database = server.database().expect("a database of one's own");
+                let database = own_database();
                 (database.url.clone(), Some(database))
             }
         };
+        let vault_database = matches!(backend, VaultKind::Postgres).then(own_database);
         let setup = Setup {
             directory,
             url,
             backend,
+            prefix: stores::fresh_prefix(),
+            vault_database,
             database,
             bootstrap: None,
         };
@@ -159,7 +187,8 @@ impl World {
             .expect("the registry opens");
         let registry = Arc::new(registry);
         let deployment = registry.deployment().await.expect("a deployment has an id");
-        let backend = storage(&data, setup.backend);
+        let backend = storage(&setup);
+        backend.init().await.expect("the backend does what it must");
         let key_file = data.join("seal.key");
         if first {
             let seal = SealSetup::KeyFile(key_file.clone());
@@ -438,14 +467,41 @@ impl World {
     }
 }
 
-fn storage(data: &Path, kind: VaultKind) -> Arc<dyn StorageBackend> {
-    match kind {
+fn own_database() -> TestDatabase {
+    let server = crate::postgres::server().unwrap_or_else(|error| panic!("{error}"));
+    server.database().expect("a database of one's own")
+}
+
+fn storage(setup: &Setup) -> Arc<dyn StorageBackend> {
+    let data = setup.directory.path();
+    let in_bucket = |store: &dyn Store| -> Arc<dyn StorageBackend> {
+        stores::backend(&store.service(), &setup.prefix)
+    };
+    match setup.backend {
         VaultKind::Embedded => {
             Arc::new(EmbeddedBackend::open(&data.join("vault.db")).expect("the vault's file"))
         }
         VaultKind::Files => {
             Arc::new(FileBackend::open(&data.join("vault")).expect("the vault's directory"))
         }
+        VaultKind::Postgres => {
+            let database = setup
+                .vault_database
+                .as_ref()
+                .expect("a database of its own");
+            let settings = PostgresSettings {
+                url: database.url.clone().into(),
+                schema: "keyward_vault".to_owned(),
+                prefix: setup.prefix.clone(),
+                connections_max: 8,
+                patience: stores::PATIENCE,
+            };
+            let backend = PostgresBackend::new(settings, Arc::new(SystemRandom));
+            Arc::new(backend.expect("the settings fit"))
+        }
+        VaultKind::S3 => in_bucket(stores::s3()),
+        VaultKind::Azure => in_bucket(stores::azure()),
+        VaultKind::Gcs => in_bucket(stores::gcs()),
     }
 }
 

@@ -16,7 +16,10 @@ mod object_names;
 pub mod seal;
 pub mod vault;
 
+pub use backend::Patience;
 pub use backend::embedded::EmbeddedBackend;
 pub use backend::file::FileBackend;
+pub use backend::object::ObjectBackend;
+pub use backend::postgres::{PostgresBackend, PostgresSettings};
 pub use seal::SealError;
 pub use vault::{InitOutcome, SealSetup, Vault};

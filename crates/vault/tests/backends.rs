@@ -1,36 +1,23 @@
-//! Both backends: the shared promises, and what is particular to each.
+//! What is particular to the two backends on local disks. What all backends promise is in
+//! `keyward_testkit::conformance`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
-
-mod conformance;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 
-use conformance::name;
-use keyward_core::port::storage::{StorageBackend, StorageError};
+use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use keyward_vault::{EmbeddedBackend, FileBackend};
+
+fn name(text: &str) -> ObjectName {
+    ObjectName::new(text).unwrap()
+}
 
 fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-fn is_unavailable(result: Result<(), StorageError>) -> bool {
-    matches!(result, Err(StorageError::Unavailable { .. }))
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_embedded_backend_conforms() {
-    let folder = tempfile::tempdir().unwrap();
-    let backend = EmbeddedBackend::open(&folder.path().join("vault.db")).unwrap();
-    conformance::check(Arc::new(backend)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_file_backend_conforms() {
-    let folder = tempfile::tempdir().unwrap();
-    let backend = FileBackend::open(&folder.path().join("vault")).unwrap();
-    conformance::check(Arc::new(backend)).await;
+fn is_not_writable(result: Result<(), StorageError>) -> bool {
+    matches!(result, Err(StorageError::NotWritable { .. }))
 }
 
 #[tokio::test]
@@ -98,9 +85,9 @@ async fn a_full_database_refuses_writes_and_recovers() {
         }
     };
     let cause = "the disk or the size limit is full".to_owned();
-    assert_eq!(refused, StorageError::Unavailable { cause });
+    assert_eq!(refused, StorageError::NotWritable { cause });
     assert!(!written.is_empty());
-    assert!(is_unavailable(
+    assert!(is_not_writable(
         backend
             .put_many(vec![(name("more"), vec![7; 100_000])])
             .await
@@ -141,7 +128,7 @@ async fn a_file_of_something_else_or_of_a_newer_release_is_refused() {
     drop(connection);
     let refused = EmbeddedBackend::open(&newer).err().unwrap();
     let cause = "the file is of another release".to_owned();
-    assert_eq!(refused, StorageError::Unavailable { cause });
+    assert_eq!(refused, StorageError::Misconfigured { cause });
     assert!(EmbeddedBackend::open(&folder.path().join("no/such/folder/vault.db")).is_err());
     assert!(FileBackend::open(&folder.path().join("no/such/folder")).is_err());
 }

@@ -152,7 +152,7 @@ async fn a_full_or_read_only_disk_refuses_changes_reads_on_and_recovers() {
             let refused = make(change, &backend).await;
             assert_eq!(
                 refused,
-                Err(StorageError::Unavailable {
+                Err(StorageError::NotWritable {
                     cause: kind.to_string()
                 })
             );

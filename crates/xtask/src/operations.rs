@@ -141,6 +141,9 @@ roles have which permission: [roles.md](roles.md).
   answer `not_found`, which is the same for what is not there and for what the caller may not see.
   What changes something can also answer `conflict` when another request changed it at the same
   time. They are not repeated below; codes, statuses and meanings are in the last section.
+- **Errors of the storage**: what can answer `storage_unavailable` can answer `storage_denied`,
+  `storage_throttled` and `storage_not_writable` as well, which say what keeps its backend from
+  doing its part.
 - **Nothing changed**: an operation that answers an error has changed nothing. (Material made for a
   creation or rotation that was then refused stays behind unreferenced; no version names it.)
 ";

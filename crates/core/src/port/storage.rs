@@ -29,10 +29,45 @@ pub enum StorageError {
     /// The tenant has no key-encryption key: it was shredded.
     #[error("the tenant's key-encryption key is gone")]
     NoTenantKek,
-    /// The backend cannot be read or written: disk full, read-only, broken.
+    /// The backend is down, broken or out of reach. A change that ended so may have been made or
+    /// not: reading says which.
     #[error("the storage backend is unavailable: {cause}")]
     Unavailable {
         /// The kind of fault, without paths.
+        cause: String,
+    },
+    /// The backend knows us not, or not enough. Nothing was changed.
+    #[error("the storage backend denies access: {cause}; check its credentials and permissions")]
+    Denied {
+        /// The kind of fault, without paths or credentials.
+        cause: String,
+    },
+    /// The backend asks for fewer requests, and went on asking. A change that ended so may have
+    /// been made or not.
+    #[error("the storage backend is asked too often: {cause}; try again later")]
+    Throttled {
+        /// What it said.
+        cause: String,
+    },
+    /// The backend takes no writes: it is full or read-only. Reading goes on.
+    #[error("the storage backend takes no writes: {cause}; give it space or the right to write")]
+    NotWritable {
+        /// Which of the two.
+        cause: String,
+    },
+    /// The object is larger than any backend takes. Nothing was changed.
+    #[error("the object has {size_bytes} bytes; storage takes at most {size_bytes_max}")]
+    TooLarge {
+        /// Its size.
+        size_bytes: usize,
+        /// The largest.
+        size_bytes_max: usize,
+    },
+    /// The backend is not what its settings say: no such bucket, another region, a store that
+    /// ignores conditions, a schema of another release.
+    #[error("the storage backend is not set up as it must be: {cause}")]
+    Misconfigured {
+        /// What is wrong.
         cause: String,
     },
 }
@@ -62,8 +97,17 @@ impl ObjectName {
 }
 
 /// Where bytes are kept. Returns from a write only when what was written survives power loss.
+///
+/// Each name is a register of its own: whatever is done to it at once by many, on one node or on
+/// several, has an order in which every answer makes sense (linearizable per name). A change that
+/// ends in [`StorageError::Unavailable`] or [`StorageError::Throttled`] may have been made; any
+/// other error means that it was not.
 #[async_trait]
 pub trait StorageBackend: Send + Sync {
+    /// Prepares what the backend needs (folders, a schema) and proves that it does what this port
+    /// promises. Done at every start before anything else; doing it again changes nothing.
+    async fn init(&self) -> Result<(), StorageError>;
+
     /// The bytes under a name.
     async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StorageError>;
 

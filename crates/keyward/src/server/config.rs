@@ -3,6 +3,7 @@
 //! never values. This file says what can be configured; it starts nothing.
 
 mod check;
+mod check_storage;
 mod load;
 pub mod reference;
 pub(crate) mod settings;
@@ -33,6 +34,27 @@ choice! {
         Embedded => "embedded",
         /// One file for each record.
         File => "file",
+        /// A schema of its own on PostgreSQL.
+        Postgres => "postgres",
+        /// A bucket of Amazon S3 or a store that speaks its protocol.
+        S3 => "s3",
+        /// A container of Azure Blob Storage.
+        Azure => "azure",
+        /// A bucket of Google Cloud Storage.
+        Gcs => "gcs",
+    }
+}
+
+impl StorageKind {
+    /// The section that only this backend reads.
+    pub const fn section(self) -> Option<&'static str> {
+        match self {
+            Self::Embedded | Self::File => None,
+            Self::Postgres => Some("storage_postgres"),
+            Self::S3 => Some("storage_s3"),
+            Self::Azure => Some("storage_azure"),
+            Self::Gcs => Some("storage_gcs"),
+        }
     }
 }
 
@@ -93,10 +115,87 @@ settings! {
 
     /// The vault: everything secret, encrypted.
     [storage] Storage {
-        /// One SQLite file, or one file for each record.
+        /// What keeps it: one SQLite file, one file for each record, or a service, which has a
+        /// section of its own below. [storage.md](storage.md) says what each guarantees.
         backend: StorageKind = StorageKind::Embedded, "`embedded`";
-        /// Where.
+        /// Where, for `embedded` and `file`.
         path: Option<PathBuf> = None, "`vault.db` or `vault/` in the data directory";
+        /// What comes before every name in a service that is shared with others: segments of
+        /// `a-z`, `0-9`, `.`, `_` and `-`, joined by `/`.
+        prefix: Option<String> = None, "not set";
+        /// How long a service is tried before an operation fails.
+        timeout_seconds: u64 = 30, "`30`";
+        /// How often it is tried within that time, with growing pauses.
+        attempts: u64 = 8, "`8`";
+    }
+
+    /// The vault on PostgreSQL, for `backend = "postgres"`.
+    [storage_postgres] StoragePostgres {
+        /// `postgres://user@host:port/database`, without a password in it. A database of its own,
+        /// or at least a user of its own: who can read the registry should not have both.
+        url: Option<String> = None, "must be set";
+        /// The file that holds the password of the database's user, readable by nobody else.
+        password_file: Option<PathBuf> = None, "not set";
+        /// The schema that holds the vault's table. It is made if it is not there and the user may.
+        schema: String = "keyward_vault".to_owned(), "`keyward_vault`";
+        /// The most connections.
+        connections: u64 = 8, "`8`";
+    }
+
+    /// The vault in a bucket of S3, for `backend = "s3"`.
+    [storage_s3] StorageS3 {
+        /// The bucket.
+        bucket: Option<String> = None, "must be set";
+        /// Its region.
+        region: Option<String> = None, "`AWS_REGION`, or `us-east-1`";
+        /// The address of a store other than Amazon's: `https://host:port`.
+        endpoint: Option<String> = None, "Amazon's";
+        /// Whether the bucket's name is part of the host's.
+        virtual_hosted: bool = false, "`false`";
+        /// The id of the access key. Not set: the standard chain (`AWS_…` variables, web identity,
+        /// the container's or machine's role).
+        access_key_id: Option<String> = None, "not set";
+        /// The file that holds the secret of the access key, readable by nobody else.
+        secret_access_key_file: Option<PathBuf> = None, "not set";
+        /// Certificates to trust besides the system's, PEM.
+        ca_file: Option<PathBuf> = None, "not set";
+        /// Plain HTTP, for tests; refused on any address but loopback.
+        allow_http: bool = false, "`false`";
+    }
+
+    /// The vault in a container of Azure Blob Storage, for `backend = "azure"`.
+    [storage_azure] StorageAzure {
+        /// The storage account.
+        account: Option<String> = None, "must be set";
+        /// The container.
+        container: Option<String> = None, "must be set";
+        /// The address of another service than Azure's, with the account in its path.
+        endpoint: Option<String> = None, "Azure's";
+        /// The file that holds the account's access key, readable by nobody else. Not set: the
+        /// standard chain (`AZURE_…` variables, workload identity, the machine's identity).
+        access_key_file: Option<PathBuf> = None, "not set";
+        /// Certificates to trust besides the system's, PEM.
+        ca_file: Option<PathBuf> = None, "not set";
+        /// Plain HTTP, for tests; refused on any address but loopback.
+        allow_http: bool = false, "`false`";
+    }
+
+    /// The vault in a bucket of Google Cloud Storage, for `backend = "gcs"`.
+    [storage_gcs] StorageGcs {
+        /// The bucket.
+        bucket: Option<String> = None, "must be set";
+        /// The address of another service than Google's.
+        endpoint: Option<String> = None, "Google's";
+        /// The service account's key file (JSON), readable by nobody else. Not set: the standard
+        /// chain (`GOOGLE_…` variables, `gcloud`'s file, the machine's identity).
+        service_account_file: Option<PathBuf> = None, "not set";
+        /// Asks without credentials: for emulators, which know none; refused on any address but
+        /// loopback.
+        anonymous: bool = false, "`false`";
+        /// Certificates to trust besides the system's, PEM.
+        ca_file: Option<PathBuf> = None, "not set";
+        /// Plain HTTP, for tests; refused on any address but loopback.
+        allow_http: bool = false, "`false`";
     }
 
     /// How the root key comes into memory.
@@ -171,14 +270,17 @@ impl Config {
         self.node.data_dir.join("registry.db")
     }
 
-    /// Where the vault is.
-    pub fn vault_path(&self) -> PathBuf {
-        self.storage.path.clone().unwrap_or_else(|| {
-            self.node.data_dir.join(match self.storage.backend {
-                StorageKind::Embedded => "vault.db",
-                StorageKind::File => "vault",
-            })
-        })
+    /// Where the vault is, if it is on this machine's disks.
+    pub fn vault_path(&self) -> Option<PathBuf> {
+        let usual = match self.storage.backend {
+            StorageKind::Embedded => "vault.db",
+            StorageKind::File => "vault",
+            StorageKind::Postgres | StorageKind::S3 | StorageKind::Azure | StorageKind::Gcs => {
+                return None;
+            }
+        };
+        let usual = || self.node.data_dir.join(usual);
+        Some(self.storage.path.clone().unwrap_or_else(usual))
     }
 
     /// Where the journal is.

@@ -8,14 +8,14 @@ use keyward_core::port::registry::Registry;
 use keyward_core::port::storage::StorageBackend;
 use keyward_core::time::Clock;
 use keyward_store::SqlRegistry;
-use keyward_vault::{EmbeddedBackend, FileBackend};
 use uuid::Uuid;
 
 use crate::private_file;
 use crate::server::clock::SystemClock;
-use crate::server::config::{Config, StorageKind};
+use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::error::StartError;
+use crate::server::vault_backend;
 
 /// An open deployment. The data directory is held until this is dropped.
 pub struct Deployment {
@@ -42,7 +42,7 @@ impl Deployment {
         let registry = open_registry(&config, clock.clone()).await?;
         // The clock of a machine may have been set back since the last start.
         clock.raise(registry.advance_clock(clock.now()).await?);
-        let backend = open_backend(&config)?;
+        let backend = vault_backend::open(&config).await?;
         let id = registry.deployment().await?;
         Ok(Self {
             config,
@@ -72,13 +72,18 @@ fn registry_url(config: &Config) -> Result<String, StartError> {
             escaped(&file.to_string_lossy(), "/")
         ));
     };
-    let Some(file) = &config.registry.password_file else {
-        return Ok(url.clone());
+    with_password(url, config.registry.password_file.as_deref())
+}
+
+/// A database's URL with the password of a file in it.
+pub(crate) fn with_password(url: &str, file: Option<&Path>) -> Result<String, StartError> {
+    let Some(file) = file else {
+        return Ok(url.to_owned());
     };
     let password = private_file::read_text(file)?;
     Ok(match url.split_once('@') {
         Some((user, rest)) => format!("{user}:{}@{rest}", escaped(&password, "")),
-        None => url.clone(),
+        None => url.to_owned(),
     })
 }
 
@@ -98,22 +103,6 @@ fn escaped(text: &str, also_plain: &str) -> String {
             }
         })
         .collect()
-}
-
-fn open_backend(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
-    let path = config.vault_path();
-    let directory = match config.storage.backend {
-        StorageKind::Embedded => path.parent().unwrap_or_else(|| Path::new(".")),
-        StorageKind::File => &path,
-    };
-    std::fs::create_dir_all(directory).map_err(|source| StartError::Directory {
-        path: directory.to_owned(),
-        source,
-    })?;
-    Ok(match config.storage.backend {
-        StorageKind::Embedded => Arc::new(EmbeddedBackend::open(&path)?),
-        StorageKind::File => Arc::new(FileBackend::open(&path)?),
-    })
 }
 
 #[cfg(test)]

@@ -10,5 +10,6 @@ mod offline;
 mod profiles;
 mod sealing;
 mod stage;
+mod storing;
 mod tour;
 mod verbs;

@@ -3,7 +3,7 @@
 use crate::stage::{Stage, mode_of};
 
 /// The words after a label, as `keyward init` shows shares and token.
-fn shown_once(said: &str) -> (Vec<String>, String) {
+pub fn shown_once(said: &str) -> (Vec<String>, String) {
     let shares = said
         .lines()
         .filter_map(|line| {
@@ -23,7 +23,7 @@ fn shown_once(said: &str) -> (Vec<String>, String) {
 
 const LOCAL: &str = "--data data --listen 127.0.0.1:0 --set log.format=json";
 
-fn hold_token(stage: &mut Stage, token: &str, url: &str) {
+pub fn hold_token(stage: &mut Stage, token: &str, url: &str) {
     let file = stage.write("token", token);
     stage.shell(&format!("chmod 600 {file}")).done();
     stage.set("KEYWARD_TOKEN_FILE", &file);

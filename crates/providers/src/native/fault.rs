@@ -11,9 +11,14 @@ pub(super) fn storage_fault(error: StorageError) -> ProviderError {
         StorageError::Refused(_) | StorageError::Missing | StorageError::NoTenantKek => {
             ProviderError::Record(error)
         }
-        StorageError::AlreadyExists | StorageError::Conflict | StorageError::Unavailable { .. } => {
-            ProviderError::Unavailable(error)
-        }
+        StorageError::AlreadyExists
+        | StorageError::Conflict
+        | StorageError::Unavailable { .. }
+        | StorageError::Denied { .. }
+        | StorageError::Throttled { .. }
+        | StorageError::NotWritable { .. }
+        | StorageError::TooLarge { .. }
+        | StorageError::Misconfigured { .. } => ProviderError::Unavailable(error),
     }
 }
 

@@ -22,7 +22,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use self::readers::Readers;
 use self::writer::{Existing, Op, Writer};
-use super::{check_size, io_fault, unavailable};
+use super::{PROBE_PREFIX, check_size, io_fault, misconfigured, unavailable};
 
 /// `"KWVT"`: what SQLite keeps in the file's header to say whose it is.
 const APPLICATION_ID: i64 = 0x4b57_5654;
@@ -37,8 +37,6 @@ const SCHEMA: &str = "CREATE TABLE IF NOT EXISTS objects (
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 /// SQLite's number for `synchronous = FULL`.
 const SYNCHRONOUS_FULL: i64 = 2;
-/// What health checks write begins with this.
-const PROBE_PREFIX: &str = "probe/";
 
 /// What the writer's connection says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +94,11 @@ impl EmbeddedBackend {
 
 #[async_trait]
 impl StorageBackend for EmbeddedBackend {
+    /// The file was made or checked when it was opened; that the log is synced is asked again.
+    async fn init(&self) -> Result<(), StorageError> {
+        ensure_durable(&self.durability().await?)
+    }
+
     async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StorageError> {
         let name = name.clone();
         self.readers
@@ -260,16 +263,20 @@ fn open_writer(path: &Path) -> Result<Connection, StorageError> {
                 .map_err(|error| sqlite_fault(&error))?;
         }
         (APPLICATION_ID, SCHEMA_VERSION, _) => {}
-        (APPLICATION_ID, _, _) => return Err(unavailable("the file is of another release")),
-        _ => return Err(unavailable("the file is not a Keyward vault")),
+        (APPLICATION_ID, _, _) => return Err(misconfigured("the file is of another release")),
+        _ => return Err(misconfigured("the file is not a Keyward vault")),
     }
-    let in_force = read_durability(&connection).map_err(|error| sqlite_fault(&error))?;
+    ensure_durable(&read_durability(&connection).map_err(|error| sqlite_fault(&error))?)?;
+    Ok(connection)
+}
+
+fn ensure_durable(in_force: &Durability) -> Result<(), StorageError> {
     if in_force.journal_mode != "wal" || in_force.synchronous != SYNCHRONOUS_FULL {
-        return Err(unavailable(
+        return Err(misconfigured(
             "the file system does not allow a write-ahead log",
         ));
     }
-    Ok(connection)
+    Ok(())
 }
 
 fn read_durability(connection: &Connection) -> rusqlite::Result<Durability> {
@@ -283,13 +290,24 @@ fn read_durability(connection: &Connection) -> rusqlite::Result<Durability> {
 /// A fault of SQLite by its kind. The message itself may hold a path or a statement.
 fn sqlite_fault(error: &rusqlite::Error) -> StorageError {
     let cause = match error.sqlite_error_code() {
-        Some(ErrorCode::DiskFull) => "the disk or the size limit is full",
-        Some(ErrorCode::ReadOnly) => "the file system is read-only",
+        Some(ErrorCode::DiskFull) => {
+            let cause = "the disk or the size limit is full".to_owned();
+            return StorageError::NotWritable { cause };
+        }
+        Some(ErrorCode::ReadOnly) => {
+            let cause = "the file system is read-only".to_owned();
+            return StorageError::NotWritable { cause };
+        }
+        Some(ErrorCode::PermissionDenied) => {
+            let cause = "permission denied".to_owned();
+            return StorageError::Denied { cause };
+        }
+        Some(ErrorCode::NotADatabase) => {
+            return misconfigured("the file is not a Keyward vault");
+        }
         Some(ErrorCode::SystemIoFailure) => "the file system reports an input or output error",
         Some(ErrorCode::DatabaseCorrupt) => "the file is damaged",
-        Some(ErrorCode::NotADatabase) => "the file is not a Keyward vault",
         Some(ErrorCode::CannotOpen) => "the file cannot be opened",
-        Some(ErrorCode::PermissionDenied) => "permission denied",
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             "another process holds the file"
         }

@@ -65,6 +65,13 @@ impl FileBackend {
 
 #[async_trait]
 impl StorageBackend for FileBackend {
+    /// The folders were made when the backend was opened. They are looked at again; a disk that is
+    /// full or read-only for now is no reason not to start, since what is there can be read.
+    async fn init(&self) -> Result<(), StorageError> {
+        let listed = self.run(|tree| tree.list("", None, 1)).await?;
+        listed.map(drop).map_err(|error| io_fault(&error))
+    }
+
     async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StorageError> {
         let name = name.clone();
         let found = self.run(move |tree| tree.read(&name)).await?;

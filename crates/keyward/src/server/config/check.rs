@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Config, ConfigError, Problem, StorageKind, TlsMode};
+use super::{Config, ConfigError, Problem, TlsMode, check_storage};
 use crate::private_file;
 use crate::server::filesystem;
 
@@ -13,7 +13,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     node(config, &mut found);
     listen(config, &mut found);
     registry(config, &mut found);
-    storage(config, &mut found);
+    check_storage::check(config, &mut found);
     limits(config, &mut found);
     if let Some(file) = &config.seal.key_file {
         found.private("seal.key_file", file);
@@ -31,18 +31,37 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     }
 }
 
+/// What is wrong so far.
 #[derive(Default)]
-struct Findings(Vec<Problem>);
+pub(super) struct Findings(Vec<Problem>);
 
 impl Findings {
-    fn add(&mut self, at: &str, what: impl Into<String>) {
+    pub(super) fn add(&mut self, at: &str, what: impl Into<String>) {
         self.0.push(Problem {
             at: at.to_owned(),
             what: what.into(),
         });
     }
 
-    fn private(&mut self, at: &str, file: &Path) {
+    /// A database's URL, which names everything but the password.
+    pub(super) fn database(&mut self, section: &str, url: &str) {
+        let at = format!("{section}.url");
+        let rest = url
+            .strip_prefix("postgres://")
+            .or_else(|| url.strip_prefix("postgresql://"));
+        let Some(rest) = rest else {
+            return self.add(&at, "must begin with postgres://");
+        };
+        let user = rest.split('/').next().unwrap_or("").rsplit_once('@');
+        if user.is_some_and(|(user, _)| user.contains(':')) {
+            self.add(
+                &at,
+                "holds a password; put it into a file and name it in password_file",
+            );
+        }
+    }
+
+    pub(super) fn private(&mut self, at: &str, file: &Path) {
         if let Err(error) = private_file::ensure_private(file) {
             self.add(at, error.to_string());
         }
@@ -58,11 +77,12 @@ fn node(config: &Config, found: &mut Findings) {
             "must be 1 to 64 of letters, digits, '.', '_' and '-'",
         );
     }
-    for (at, path) in [
+    let places = [
         ("node.data_dir", config.node.data_dir.clone()),
         ("audit.dir", config.audit_dir()),
-        ("storage.path", config.vault_path()),
-    ] {
+    ];
+    let vault = config.vault_path().map(|path| ("storage.path", path));
+    for (at, path) in places.into_iter().chain(vault) {
         if let Err(error) = filesystem::ensure_local(&path) {
             found.add(at, error.to_string());
         }
@@ -111,21 +131,7 @@ fn listen(config: &Config, found: &mut Findings) {
 fn registry(config: &Config, found: &mut Findings) {
     let registry = &config.registry;
     if let Some(url) = &registry.url {
-        let rest = url
-            .strip_prefix("postgres://")
-            .or_else(|| url.strip_prefix("postgresql://"));
-        match rest {
-            None => found.add("registry.url", "must begin with postgres://"),
-            Some(rest) => {
-                let user = rest.split('/').next().unwrap_or("").rsplit_once('@');
-                if user.is_some_and(|(user, _)| user.contains(':')) {
-                    found.add(
-                        "registry.url",
-                        "holds a password; put it into a file and name it in password_file",
-                    );
-                }
-            }
-        }
+        found.database("registry", url);
     }
     if let Some(file) = &registry.password_file {
         found.private("registry.password_file", file);
@@ -135,27 +141,6 @@ fn registry(config: &Config, found: &mut Findings) {
                 "is set, but no url that would need it",
             );
         }
-    }
-}
-
-fn storage(config: &Config, found: &mut Findings) {
-    let path = config.vault_path();
-    match config.storage.backend {
-        StorageKind::Embedded if path.is_dir() => found.add(
-            "storage.path",
-            format!(
-                "{} is a directory; backend = \"embedded\" keeps one file",
-                path.display()
-            ),
-        ),
-        StorageKind::File if path.is_file() => found.add(
-            "storage.path",
-            format!(
-                "{} is a file; backend = \"file\" keeps a directory",
-                path.display()
-            ),
-        ),
-        _ => {}
     }
 }
 

@@ -166,13 +166,18 @@ fn overlay_variable(table: &mut Table, variable: &str, text: &str, problems: &mu
         overlay(table, row, text, variable.to_owned(), problems);
         return;
     }
-    // A variable of a known section is meant for us: misspelt, it must not pass in silence.
-    let section = SECTIONS.iter().find_map(|(section, _)| {
+    // A variable of a known section is meant for us: misspelt, it must not pass in silence. Of
+    // `storage` and `storage_s3` the longer one is meant.
+    let of_section = |section: &'static str| {
         let prefix = format!("KEYWARD_{}_", section.to_uppercase());
         variable
             .strip_prefix(&prefix)
-            .map(|key| (*section, key.to_lowercase()))
-    });
+            .map(|key| (section, key.to_lowercase()))
+    };
+    let section = SECTIONS
+        .iter()
+        .filter_map(|(section, _)| of_section(section))
+        .max_by_key(|(section, _)| section.len());
     if let Some((section, key)) = section {
         let known = ROWS
             .iter()

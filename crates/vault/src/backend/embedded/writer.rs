@@ -405,7 +405,7 @@ mod tests {
         failing.commit(&connection);
         for mut answer in waiting {
             let answer = answer.try_recv().unwrap();
-            assert!(matches!(answer, Err(StorageError::Unavailable { .. })));
+            assert!(matches!(answer, Err(StorageError::NotWritable { .. })));
         }
         assert_eq!(count(&connection), 0);
         limit_pages(&connection, None).unwrap();

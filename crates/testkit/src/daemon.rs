@@ -1,0 +1,144 @@
+//! Other people's servers for tests, started on free ports in a temporary directory and gone when
+//! the test process is, in whatever way it ends.
+
+use std::fmt;
+use std::io::{self, BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A server that could not be started.
+#[derive(Debug)]
+pub enum DaemonError {
+    /// Its program is not there.
+    NotInstalled {
+        /// What was looked for.
+        program: PathBuf,
+    },
+    /// It ended, or never said that it was ready.
+    Failed {
+        /// Which.
+        program: PathBuf,
+        /// What it said.
+        output: String,
+    },
+    /// The file system failed.
+    Io(io::Error),
+}
+
+impl fmt::Display for DaemonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInstalled { program } => write!(
+                f,
+                "these tests need {}; run: .ci/prepare",
+                program.display()
+            ),
+            Self::Failed { program, output } => {
+                write!(f, "{} failed: {output}", program.display())
+            }
+            Self::Io(error) => write!(f, "the server's files cannot be made: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for DaemonError {}
+
+impl From<io::Error> for DaemonError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// What runs below this process: the server, and a watch that ends it when standard input closes.
+/// A background command's own standard input is `/dev/null`, so the pipe is passed on as
+/// descriptor 3. `LEFTOVERS` are files outside of the directory that the server leaves.
+const WATCH: &str = "exec 3<&0; directory=$1; shift; cd \"$directory\"; \
+     \"$@\" 2>&1 3<&- & server=$!; \
+     ( read -r _ <&3; kill -KILL $server ) >/dev/null 2>&1 & watch=$!; \
+     wait $server; kill $watch; rm -rf \"$directory\" $LEFTOVERS";
+
+/// A running server: it ends when this is dropped.
+#[derive(Debug)]
+pub struct Daemon {
+    shell: Child,
+}
+
+impl Daemon {
+    /// Starts a program in a directory, which is removed when it ends together with `leftovers`,
+    /// and waits until a line of its output holds `ready`.
+    pub fn start(
+        program: &Path,
+        arguments: &[String],
+        directory: &Path,
+        leftovers: &[String],
+        ready: &str,
+    ) -> Result<Self, DaemonError> {
+        if !program.exists() {
+            return Err(DaemonError::NotInstalled {
+                program: program.to_owned(),
+            });
+        }
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", WATCH, "sh"])
+            .arg(directory)
+            .arg(program)
+            .args(arguments)
+            .env("LEFTOVERS", leftovers.join(" "))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()?;
+        let mut said = String::new();
+        if let Some(output) = shell.stdout.take() {
+            let mut output = BufReader::new(output);
+            loop {
+                let before = said.len();
+                if output.read_line(&mut said)? == 0 {
+                    break;
+                }
+                if said[before..].contains(ready) {
+                    // What it says later is read and dropped, lest the pipe fills.
+                    std::thread::spawn(move || io::copy(&mut output, &mut io::sink()));
+                    return Ok(Self { shell });
+                }
+            }
+        }
+        Err(DaemonError::Failed {
+            program: program.to_owned(),
+            output: said,
+        })
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        self.shell.stdin.take();
+        // The watch kills the server; the shell ends with it.
+        let _ = self.shell.wait();
+    }
+}
+
+/// Where `.ci/prepare` puts what the tests need.
+pub fn tool(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/tools")
+        .join(name)
+}
+
+/// Ports that were free a moment ago, all different.
+pub fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
+    let mut held = Vec::new();
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        *port = listener.local_addr()?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
+/// A directory that the watch removes: statics are never dropped.
+pub fn directory(prefix: &str) -> io::Result<PathBuf> {
+    Ok(tempfile::Builder::new().prefix(prefix).tempdir()?.keep())
+}

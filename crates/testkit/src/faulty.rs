@@ -1,0 +1,149 @@
+//! A backend whose changes fail when a test says so, in each form: it did not happen; it happened
+//! and was reported as failed; of many objects the first half happened. Reading is never disturbed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+
+/// How a change fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Nothing happened.
+    Before,
+    /// It happened.
+    After,
+    /// Of a change of many objects the first half happened; of one object, nothing.
+    Half,
+}
+
+/// Every form.
+pub const FORMS: [Form; 3] = [Form::Before, Form::After, Form::Half];
+
+/// A backend that fails as planned.
+pub struct FaultyBackend {
+    inner: Arc<dyn StorageBackend>,
+    plan: Mutex<Option<(usize, Form)>>,
+}
+
+impl FaultyBackend {
+    /// Sound until a failure is planned.
+    pub fn new(inner: Arc<dyn StorageBackend>) -> Self {
+        Self {
+            inner,
+            plan: Mutex::new(None),
+        }
+    }
+
+    /// The change after `sound` more fails.
+    pub fn fail_after(&self, sound: usize, form: Form) {
+        *self.lock() = Some((sound, form));
+    }
+
+    /// Nothing fails any more. Whether the planned failure happened.
+    pub fn mend(&self) -> bool {
+        self.lock().take().is_none()
+    }
+
+    fn fails(&self) -> Option<Form> {
+        let mut plan = self.lock();
+        match &mut *plan {
+            Some((0, form)) => {
+                let form = *form;
+                *plan = None;
+                Some(form)
+            }
+            Some((sound, _)) => {
+                *sound -= 1;
+                None
+            }
+            None => None,
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(usize, Form)>> {
+        self.plan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn change(
+        &self,
+        change: impl Future<Output = Result<(), StorageError>> + Send,
+    ) -> Result<(), StorageError> {
+        match self.fails() {
+            None => change.await,
+            Some(Form::After) => {
+                change.await?;
+                Err(injected())
+            }
+            Some(Form::Before | Form::Half) => Err(injected()),
+        }
+    }
+}
+
+fn injected() -> StorageError {
+    StorageError::Unavailable {
+        cause: "injected".to_owned(),
+    }
+}
+
+#[async_trait]
+impl StorageBackend for FaultyBackend {
+    async fn init(&self) -> Result<(), StorageError> {
+        self.inner.init().await
+    }
+
+    async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StorageError> {
+        self.inner.read(name).await
+    }
+
+    async fn write(&self, name: &ObjectName, bytes: Vec<u8>) -> Result<(), StorageError> {
+        self.change(self.inner.write(name, bytes)).await
+    }
+
+    async fn write_if_absent(&self, name: &ObjectName, bytes: Vec<u8>) -> Result<(), StorageError> {
+        self.change(self.inner.write_if_absent(name, bytes)).await
+    }
+
+    async fn put_many(&self, mut objects: Vec<(ObjectName, Vec<u8>)>) -> Result<(), StorageError> {
+        match self.fails() {
+            None => self.inner.put_many(objects).await,
+            Some(Form::Before) => Err(injected()),
+            Some(Form::After) => {
+                self.inner.put_many(objects).await?;
+                Err(injected())
+            }
+            Some(Form::Half) => {
+                objects.truncate(objects.len() / 2);
+                self.inner.put_many(objects).await?;
+                Err(injected())
+            }
+        }
+    }
+
+    async fn compare_and_swap(
+        &self,
+        name: &ObjectName,
+        expected: &[u8],
+        new: Vec<u8>,
+    ) -> Result<(), StorageError> {
+        self.change(self.inner.compare_and_swap(name, expected, new))
+            .await
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<(), StorageError> {
+        self.change(self.inner.delete(name)).await
+    }
+
+    async fn list(
+        &self,
+        prefix: &str,
+        after: Option<&ObjectName>,
+        limit: usize,
+    ) -> Result<Vec<ObjectName>, StorageError> {
+        self.inner.list(prefix, after, limit).await
+    }
+
+    async fn health(&self) -> Result<(), StorageError> {
+        self.inner.health().await
+    }
+}
