@@ -6,6 +6,7 @@
 //! | `control` | sealing and unsealing |
 //! | `hierarchy` | the root key and tenants' key-encryption keys, in memory only while unsealed |
 //! | `records` | storing, opening and destroying records |
+//! | `secrets` | the values of secrets, as records of their own kind |
 //! | `layout` | a record as one object or two |
 //!
 //! The backend is not trusted: what it returns is verified against its own authentication, against
@@ -17,6 +18,7 @@ mod hierarchy;
 mod initialize;
 mod layout;
 mod records;
+mod secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -11,4 +11,6 @@ mod integration_steps;
 mod limits;
 mod restart;
 mod script;
+mod secret_model;
+mod secrets;
 mod tenants;

@@ -6,6 +6,7 @@ mod import_key;
 mod key;
 mod key_version;
 mod record;
+mod secret;
 mod tenant;
 
 use std::sync::LazyLock;
@@ -180,11 +181,13 @@ pub(crate) fn image(row: &Row) -> (&'static Table, Vec<Value>) {
         Row::DataBinding(noun) => of(noun),
         Row::Job(noun) => of(noun),
         Row::ImportKey(noun) => of(noun),
+        Row::Secret(noun) => of(noun),
+        Row::SecretVersion(noun) => of(noun),
     }
 }
 
 /// The tables in the order in which foreign keys let rows be inserted.
-pub(crate) const INSERT_ORDER: [&str; 14] = [
+pub(crate) const INSERT_ORDER: [&str; 16] = [
     "tenants",
     "tenant_keks",
     "principals",
@@ -199,6 +202,8 @@ pub(crate) const INSERT_ORDER: [&str; 14] = [
     "data_bindings",
     "jobs",
     "import_keys",
+    "secrets",
+    "secret_versions",
 ];
 
 /// JSON of a map or a set that the noun already holds as such.
@@ -262,6 +267,8 @@ ids!(
     PolicyId,
     BindingId,
     ImportKeyId,
+    SecretId,
+    SecretVersionId,
     JobId,
     RecordId,
     TransitionId
