@@ -17,6 +17,7 @@ use crate::noun::secret::{Secret, SecretState, SecretVersion};
 use crate::noun::tenant::Digest;
 use crate::ops::commit::{Earlier, idempotency_key};
 use crate::ops::gate::{Attempt, Authorized, bounded, detail};
+use crate::ops::key::check_map;
 use crate::ops::role::ensure_match;
 use crate::port::registry::RegistryError;
 
@@ -26,8 +27,6 @@ pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 pub const KEEP: std::ops::RangeInclusive<i32> = 1..=100;
 /// How many are kept when nothing is said.
 const KEEP_DEFAULT: i32 = 10;
-/// Most labels.
-const LABELS_MAX: usize = 64;
 
 /// A value to be put.
 pub struct NewValue {
@@ -103,16 +102,8 @@ fn check(new: &NewValue) -> Result<(), OpError> {
         new.description.as_deref().unwrap_or(""),
         1024,
     )?;
-    let labels = new.labels.iter().flatten();
-    if new.labels.as_ref().is_some_and(|it| it.len() > LABELS_MAX) {
-        return Err(OpError::invalid("labels", "has more than 64"));
-    }
-    for (name, value) in labels {
-        if name.is_empty() {
-            return Err(OpError::invalid("labels", "has an empty name"));
-        }
-        bounded("labels", name, 64)?;
-        bounded("labels", value, 256)?;
+    if let Some(labels) = &new.labels {
+        check_map("labels", labels)?;
     }
     Ok(())
 }
