@@ -28,6 +28,12 @@ const SECRET: &str = "/v1/tenants/{tenant}/secrets/{secret}";
 
 /// Its routes.
 pub fn routes() -> Vec<Route> {
+    let mut routes = reading();
+    routes.extend(changing());
+    routes
+}
+
+fn reading() -> Vec<Route> {
     vec![
         Endpoint::new(
             Get,
@@ -39,18 +45,6 @@ pub fn routes() -> Vec<Route> {
         .asks::<SecretQuery>()
         .answers::<Page<SecretSummary>>("A page of secrets.")
         .to(list),
-        Endpoint::new(
-            Put,
-            SECRET,
-            "put_secret",
-            TAG,
-            "Puts a value: makes a secret, or a new version of it",
-        )
-        .takes::<NewSecretValue>()
-        .if_match()
-        .idempotent()
-        .creates::<Changed<PutSecret>>("The secret and the number of the version.")
-        .to(put),
         Endpoint::new(
             Get,
             SECRET,
@@ -80,6 +74,23 @@ pub fn routes() -> Vec<Route> {
         .changes()
         .answers::<SecretValue>("The value, in base64.")
         .to(value),
+    ]
+}
+
+fn changing() -> Vec<Route> {
+    vec![
+        Endpoint::new(
+            Put,
+            SECRET,
+            "put_secret",
+            TAG,
+            "Puts a value: makes a secret, or a new version of it",
+        )
+        .takes::<NewSecretValue>()
+        .if_match()
+        .idempotent()
+        .creates::<Changed<PutSecret>>("The secret and the number of the version.")
+        .to(put),
         Endpoint::new(
             Delete,
             SECRET,

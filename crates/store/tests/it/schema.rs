@@ -114,6 +114,19 @@ fn i01_only_digests_and_references_stand_where_bytes_could() {
     }
 }
 
+/// Whoever adds a table says in docs/data-at-rest.md why it may be readable.
+#[test]
+fn every_table_is_accounted_for_at_rest() {
+    let page = include_str!("../../../../docs/data-at-rest.md");
+    for table in tables() {
+        assert!(
+            page.contains(&format!("| `{}` |", table.name)),
+            "{}",
+            table.name
+        );
+    }
+}
+
 #[tokio::test]
 async fn every_value_of_cores_enumerations_is_in_the_schema() {
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
