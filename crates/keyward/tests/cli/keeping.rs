@@ -1,7 +1,7 @@
 //! Secrets at the command line: in from a pipe or a file, out to a pipe or a private file; and the
 //! server's own, which its configuration names.
 
-use crate::stage::{Stage, mode_of, with_dev};
+use crate::stage::{KEYWARD, Stage, mode_of, with_dev};
 
 #[test]
 fn a_secret_goes_in_by_a_pipe_and_comes_out_byte_for_byte() {
@@ -63,6 +63,30 @@ fn a_secret_goes_in_by_a_pipe_and_comes_out_byte_for_byte() {
     stage
         .keyward("secret show db/password")
         .refused(3, &["no such secret"]);
+}
+
+/// Bytes that are not text could make a terminal do anything.
+#[test]
+fn a_terminal_is_shown_text_only() {
+    let (stage, _dev) = with_dev();
+    let at_a_terminal = |words: &str| {
+        let line = format!("script --quiet --return --command '{KEYWARD} {words}' /dev/null");
+        stage.shell(&line)
+    };
+    let put = |name: &str, value: &[u8]| {
+        let words = format!("secret put {name}");
+        stage.keyward_with(&words, value).done();
+    };
+    put("text", "grüße".as_bytes());
+    put("colours", b"\x1b[31mred");
+    put("bytes", &[0xff, 0xfe]);
+    assert_eq!(at_a_terminal("secret get text").done(), "grüße\r\n");
+    for name in ["colours", "bytes"] {
+        let shown = at_a_terminal(&format!("secret get {name}"));
+        assert_eq!(shown.code, 2, "{shown:?}");
+        assert!(shown.out.contains("--out FILE"), "{shown:?}");
+        assert!(!shown.out.contains("[31m"), "{shown:?}");
+    }
 }
 
 #[test]
