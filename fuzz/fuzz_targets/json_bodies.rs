@@ -3,7 +3,8 @@
 #![no_main]
 
 use keyward_api::{
-    binding, class, key, lifecycle, page, policy, principal, role, system, tenant, token, use_key,
+    binding, class, key, lifecycle, page, policy, principal, role, secret, system, tenant, token,
+    use_key,
 };
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
@@ -60,6 +61,7 @@ const BODIES: &[Check] = &[
     check::<binding::NewBinding>,
     check::<class::ClassAssignment>,
     check::<system::Unseal>,
+    check::<secret::NewSecretValue>,
 ];
 
 fuzz_target!(|data: &[u8]| {

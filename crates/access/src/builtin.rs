@@ -147,10 +147,22 @@ const AUDIT: ActionSet = ActionSet::of(&[
     AuditRead,
 ]);
 
+/// What may be known of secrets without their values.
+const SECRET_NAMES: ActionSet = ActionSet::of(&[SecretList, SecretRead]);
+
+/// Keeping secrets: putting and deleting values is not reading them.
+const SECRET_KEEPING: ActionSet = SECRET_NAMES.union(ActionSet::of(&[SecretPut, SecretDelete]));
+
+/// Reading the values of secrets.
+const SECRET_READING: ActionSet = SECRET_NAMES.union(ActionSet::of(&[SecretGet]));
+
 /// Holding shares of escrowed keys.
 const CUSTODY: ActionSet = ActionSet::of(&[KeySearch, KeyRead, KeyHistory]);
 
-const TENANT_ADMINISTRATION: ActionSet = MEMBERS.union(OPERATION).union(KEY_ADMINISTRATION);
+const TENANT_ADMINISTRATION: ActionSet = MEMBERS
+    .union(OPERATION)
+    .union(KEY_ADMINISTRATION)
+    .union(SECRET_KEEPING);
 
 /// All built-in roles.
 pub fn roles() -> Vec<BuiltinRole> {
@@ -158,14 +170,14 @@ pub fn roles() -> Vec<BuiltinRole> {
         BuiltinRole {
             id: id(1),
             name: "system-admin",
-            description: "Administers the deployment, its tenants and their keys; uses no key and reads no log",
+            description: "Administers the deployment, its tenants, their keys and secrets; uses no key, reads no secret and no log",
             permissions: DEPLOYMENT.union(TENANT_ADMINISTRATION),
             delegable: grantable(|_| true),
         },
         BuiltinRole {
             id: id(2),
             name: "tenant-admin",
-            description: "Administers one tenant and its keys; uses no key and reads no log",
+            description: "Administers one tenant, its keys and secrets; uses no key, reads no secret and no log",
             permissions: TENANT_ADMINISTRATION,
             delegable: grantable(|action| action.scope() != Scope::System),
         },
@@ -173,7 +185,7 @@ pub fn roles() -> Vec<BuiltinRole> {
             id: id(3),
             name: "operator",
             description: "Runs the everyday life of keys and stops leaks; neither makes, destroys nor uses keys",
-            permissions: OPERATION,
+            permissions: OPERATION.union(SECRET_NAMES),
             delegable: ActionSet::EMPTY,
         },
         BuiltinRole {
@@ -186,8 +198,8 @@ pub fn roles() -> Vec<BuiltinRole> {
         BuiltinRole {
             id: id(5),
             name: "auditor",
-            description: "Sees everything, the audit log included; changes and uses nothing",
-            permissions: AUDIT,
+            description: "Sees everything but the values of secrets, the audit log included; changes and uses nothing",
+            permissions: AUDIT.union(SECRET_NAMES),
             delegable: ActionSet::EMPTY,
         },
         BuiltinRole {
@@ -195,6 +207,20 @@ pub fn roles() -> Vec<BuiltinRole> {
             name: "custodian",
             description: "Holds shares of escrowed keys",
             permissions: CUSTODY,
+            delegable: ActionSet::EMPTY,
+        },
+        BuiltinRole {
+            id: id(7),
+            name: "secret-keeper",
+            description: "Puts and deletes secrets; cannot read their values",
+            permissions: SECRET_KEEPING,
+            delegable: ActionSet::EMPTY,
+        },
+        BuiltinRole {
+            id: id(8),
+            name: "secret-reader",
+            description: "Reads the values of secrets; changes none",
+            permissions: SECRET_READING,
             delegable: ActionSet::EMPTY,
         },
     ]

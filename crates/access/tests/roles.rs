@@ -44,6 +44,20 @@ fn administrators_of_keys_cannot_use_them_nor_read_the_log() {
     }
 }
 
+/// Reading values is its own duty: who administers, operates, audits, uses keys or keeps secrets
+/// cannot, and who reads them changes nothing.
+#[test]
+fn only_a_secret_reader_reads_the_values_of_secrets() {
+    for role in roles() {
+        let reads = role.permissions.contains(Action::SecretGet);
+        assert_eq!(reads, role.name == "secret-reader", "{}", role.name);
+    }
+    let reader = role("secret-reader").permissions;
+    assert!(!has_effect(reader, &[Effect::Change]));
+    let keeper = role("secret-keeper").permissions;
+    assert!(keeper.contains(Action::SecretPut) && keeper.contains(Action::SecretDelete));
+}
+
 #[test]
 fn a_crypto_user_performs_every_use_and_changes_no_key() {
     let user = role("crypto-user").permissions;
@@ -116,8 +130,8 @@ fn every_action_but_the_two_that_are_only_given_by_name_is_in_some_role() {
         .iter()
         .fold(ActionSet::EMPTY, |held, role| held.union(role.permissions));
     for action in Action::ALL.iter().copied() {
-        let granted = !matches!(action.effect(), Effect::Record | Effect::Release)
-            && action != Action::KeyUseCompromised;
+        let only_by_name = matches!(action, Action::KeyExport | Action::KeyUseCompromised);
+        let granted = action.effect() != Effect::Record && !only_by_name;
         assert_eq!(held.contains(action), granted, "{action}");
     }
 }
@@ -136,7 +150,9 @@ fn ids_and_names_are_valid_distinct_and_never_change() {
             "operator",
             "crypto-user",
             "auditor",
-            "custodian"
+            "custodian",
+            "secret-keeper",
+            "secret-reader"
         ]
     );
     assert!(names.iter().all(|name| RoleName::new(name).is_ok()));
@@ -159,9 +175,7 @@ fn the_table_has_a_row_for_every_action_that_can_be_granted() {
             .find(|line| line.starts_with(&format!("| `{action}` |")));
         assert_eq!(row.is_some(), action.effect() != Effect::Record, "{action}");
     }
-    assert!(
-        table.contains(
-            "| `key.encrypt` | ○ | ○ |  | ● |  |  | Encrypts with the primary version. |"
-        )
-    );
+    assert!(table.contains(
+        "| `key.encrypt` | ○ | ○ |  | ● |  |  |  |  | Encrypts with the primary version. |"
+    ));
 }

@@ -21,6 +21,7 @@ pub mod page;
 pub mod policy;
 pub mod principal;
 pub mod role;
+pub mod secret;
 pub mod system;
 pub mod tenant;
 pub mod time;

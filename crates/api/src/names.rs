@@ -116,7 +116,7 @@ names! {
     AuditAuthentication "How the actor was known." ["token", "system", "none"];
     AuditPending "The change is durable; its journal entry follows." ["pending"];
     Permission "An action that a role can allow, as the audit log names it." [
-        "system.init", "system.unseal", "system.seal", "system.start", "system.stop",
+        "system.init", "system.unseal", "system.seal", "system.key_create", "system.start", "system.stop",
         "authentication.refused", "tenant.create", "tenant.list", "tenant.read", "tenant.suspend",
         "tenant.resume", "tenant.shred", "principal.create", "principal.list", "principal.disable",
         "token.create", "token.list", "token.revoke", "role.create", "role.list", "role.update",
@@ -131,7 +131,8 @@ names! {
         "key.use_compromised",
         "random.bytes", "class.read", "class.assign", "class.revert", "binding.create",
         "binding.list", "binding.release", "policy.create", "policy.list", "policy.update",
-        "policy.delete", "job.list", "audit.read",
+        "policy.delete", "secret.put", "secret.get", "secret.read", "secret.list", "secret.delete",
+        "secret.destroy", "job.list", "audit.read",
     ];
 }
 

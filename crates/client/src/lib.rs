@@ -40,6 +40,7 @@ mod random;
 mod request;
 mod role;
 mod scope;
+mod secret;
 mod system;
 mod tenant;
 mod token;

@@ -15,6 +15,7 @@ use crate::noun::key_version::KeyVersion;
 use crate::noun::policy::Policy;
 use crate::noun::principal::Principal;
 use crate::noun::role::{Role, RoleAssignment};
+use crate::noun::secret::{Secret, SecretVersion};
 use crate::noun::tenant::{Digest, Tenant, TenantKek};
 use crate::noun::token::Token;
 use crate::time::Timestamp;
@@ -51,6 +52,10 @@ pub enum Row {
     Job(Job),
     /// Of `import_keys`.
     ImportKey(ImportKey),
+    /// Of `secrets`.
+    Secret(Secret),
+    /// Of `secret_versions`.
+    SecretVersion(SecretVersion),
 }
 
 /// What happens to a row.

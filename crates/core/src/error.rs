@@ -163,6 +163,12 @@ pub enum OpError {
     /// Another request came first.
     #[error("another request changed it at the same time; read it again and retry")]
     Conflict,
+    /// The secret is not at the version that was expected.
+    #[error("the secret is at version {now}, not at the one expected; read it again and retry")]
+    VersionMoved {
+        /// Its present version; 0 if there is none.
+        now: i64,
+    },
     /// `If-Match` named another row version.
     #[error("it changed since you read it (now etag {now})")]
     PreconditionFailed {
@@ -182,7 +188,7 @@ pub enum OpError {
     #[error(transparent)]
     Audit(#[from] AuditError),
     /// A record was refused.
-    #[error("the stored key material was refused: {0}")]
+    #[error("the stored record was refused: {0}")]
     Record(#[source] StorageError),
     /// The storage is down.
     #[error("{0}")]
@@ -237,7 +243,9 @@ impl OpError {
             Self::KeyInUse { .. } => ErrorCode::KeyInUse,
             Self::LimitReached { .. } => ErrorCode::LimitReached,
             Self::Conflict => ErrorCode::Conflict,
-            Self::PreconditionFailed { .. } => ErrorCode::PreconditionFailed,
+            Self::PreconditionFailed { .. } | Self::VersionMoved { .. } => {
+                ErrorCode::PreconditionFailed
+            }
             Self::Sealed => ErrorCode::Sealed,
             Self::NotReady { .. } => ErrorCode::NotReady,
             Self::Audit(_) => ErrorCode::AuditUnavailable,
@@ -308,6 +316,8 @@ fn singular(table: &'static str) -> &'static str {
         "class_pointers" => "class",
         "data_bindings" => "data binding",
         "import_keys" => "import key",
+        "secrets" => "secret",
+        "secret_versions" => "secret version",
         "idempotency" => "request",
         _ => "row",
     }

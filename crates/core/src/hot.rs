@@ -286,7 +286,9 @@ impl Hot {
                 | Row::Policy(_)
                 | Row::DataBinding(_)
                 | Row::Job(_)
-                | Row::ImportKey(_) => {}
+                | Row::ImportKey(_)
+                | Row::Secret(_)
+                | Row::SecretVersion(_) => {}
             }
         }
         applied

@@ -89,10 +89,20 @@ ids! {
     BindingId,
     /// A wrapping key for imports.
     ImportKeyId,
+    /// A secret: a named value that people keep here.
+    SecretId,
+    /// One version of a secret.
+    SecretVersionId,
     /// A background job.
     JobId,
     /// A record in the vault. Made afresh for each write, never overwritten.
     RecordId,
     /// One row of a key's history.
     TransitionId,
+}
+
+impl TenantId {
+    /// Stands for the system where a tenant's id is asked for: in records and for the
+    /// key-encryption key of what belongs to no tenant. No tenant has it.
+    pub const SYSTEM: Self = Self(Uuid::nil());
 }

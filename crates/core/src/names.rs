@@ -76,6 +76,11 @@ fn is_label(text: &str, max: usize) -> bool {
         && uuid::Uuid::try_parse(text).is_err()
 }
 
+/// Labels joined by slashes: no part is empty, `.` or `..`.
+fn is_path(text: &str) -> bool {
+    text.len() <= 128 && text.split('/').all(|part| is_label(part, 128))
+}
+
 fn is_data_class(text: &str) -> bool {
     (1..=64).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_uppercase())
@@ -96,6 +101,8 @@ names! {
     KeyName, "a key's name", "be 1 to 128 of a-z, 0-9, '.', '_' and '-', and not a UUID", |t| is_label(t, 128);
     /// A tenant's name, unique in the deployment.
     TenantName, "a tenant's name", "be 1 to 64 of a-z, 0-9, '.', '_' and '-', and not a UUID", |t| is_label(t, 64);
+    /// A secret's name, unique in its tenant: labels joined by slashes.
+    SecretName, "a secret's name", "be 1 to 128 of a-z, 0-9, '.', '_' and '-', in parts joined by '/', and not a UUID", is_path;
     /// A principal's name, unique in its tenant.
     PrincipalName, "a principal's name", "be 1 to 128 of a-z, 0-9, '.', '_' and '-', and not a UUID", |t| is_label(t, 128);
     /// A role's name, unique in its tenant and different from every built-in role's.

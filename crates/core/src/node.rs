@@ -18,6 +18,7 @@ use crate::port::decide::Decide;
 use crate::port::key_provider::KeyProvider;
 use crate::port::registry::{ChangeObserver, Registry};
 use crate::port::seal::SealControl;
+use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
 use crate::session::Sessions;
 use crate::time::{Clock, Timestamp};
@@ -34,6 +35,8 @@ pub struct Ports {
     pub usage: Arc<UsageBook>,
     /// The tenants' key-encryption keys.
     pub hierarchy: Arc<dyn KeyHierarchy>,
+    /// The values of secrets.
+    pub secrets: Arc<dyn SecretStore>,
     /// The seal.
     pub seal: Arc<dyn SealControl>,
     /// Key services by kind.

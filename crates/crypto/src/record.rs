@@ -42,6 +42,8 @@ pub enum RecordKind {
     TenantKek = 2,
     /// Anything else that is secret.
     Other = 3,
+    /// A value that people keep here: one version of a secret.
+    Secret = 4,
 }
 
 impl RecordKind {
@@ -50,6 +52,7 @@ impl RecordKind {
             1 => Ok(Self::KeyMaterial),
             2 => Ok(Self::TenantKek),
             3 => Ok(Self::Other),
+            4 => Ok(Self::Secret),
             _ => Err(RecordError::UnknownKind(byte)),
         }
     }

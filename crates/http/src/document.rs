@@ -379,6 +379,11 @@ fn path_parameter(name: &str) -> Parameter {
         ),
         "class" => ("The class of data.", "^[A-Z][A-Z0-9_]{0,63}$"),
         "principal" => ("The principal's name or id.", "^[a-z0-9._-]{1,128}$"),
+        "secret" => (
+            "The secret's name, each slash in it as `%2F`.",
+            "^[a-z0-9._-]+(?:/[a-z0-9._-]+)*$",
+        ),
+        "version" => ("The version's number.", "^[1-9][0-9]{0,8}$"),
         "policy" => ("The policy's name.", "^[a-z0-9._-]{1,128}$"),
         "role" => ("The role's name.", "^[a-z0-9._-]{1,64}$"),
         _ => ("Its id.", UUID),

@@ -16,6 +16,7 @@ mod policy;
 mod principal;
 mod public_key;
 mod role;
+mod secret;
 mod status;
 mod system;
 mod tenant;
@@ -50,6 +51,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(class::routes());
     routes.extend(binding::routes());
     routes.extend(policy::routes());
+    routes.extend(secret::routes());
     routes.extend(algorithm::routes());
     routes.extend(audit::routes());
     routes.extend(system::routes());

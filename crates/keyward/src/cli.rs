@@ -13,6 +13,7 @@ use crate::commands::policy::PolicyCommand;
 use crate::commands::principal::PrincipalCommand;
 use crate::commands::random::RandomCommand;
 use crate::commands::role::RoleCommand;
+use crate::commands::secret::SecretCommand;
 use crate::commands::serve::{DevCommand, InitCommand, ServeCommand};
 use crate::commands::shell::{CompletionsCommand, ManCommand};
 use crate::commands::system::{SealCommand, StatusCommand, UnsealCommand};
@@ -62,6 +63,8 @@ enum Command {
     #[command(subcommand)]
     Policy(PolicyCommand),
     #[command(subcommand)]
+    Secret(SecretCommand),
+    #[command(subcommand)]
     Job(JobCommand),
     #[command(subcommand)]
     Algorithm(AlgorithmCommand),
@@ -108,6 +111,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Key(command) => command.run(context).await,
             Command::Class(command) => command.run(context).await,
             Command::Policy(command) => command.run(context).await,
+            Command::Secret(command) => command.run(context).await,
             Command::Job(command) => command.run(context).await,
             Command::Algorithm(command) => command.run(context).await,
             Command::Audit(command) => command.run(context).await,

@@ -31,6 +31,7 @@ async fn i01_nothing_secret_is_left_behind() {
         .with("KEYWARD_LOG_LEVEL", "trace");
     let server = launch.start().await;
     let mut secrets = use_everything(&server.api).await;
+    secrets.extend(keep_and_delete(&server.api).await);
     let metrics = text_of(&server.api, "/metrics").await;
     let locked = metrics
         .lines()
@@ -198,6 +199,56 @@ async fn use_everything(api: &Api) -> Secrets {
         secrets.push((what.to_owned(), STANDARD.decode(text).unwrap()));
     }
     secrets
+}
+
+/// Puts secrets, reads them, fails in every way with them, and deletes some of them: no value is
+/// found, neither of what is kept nor of what is gone.
+async fn keep_and_delete(api: &Api) -> Secrets {
+    let at = "/v1/tenants/demo/secrets";
+    let kept = "a-password-that-is-kept-4711-0815";
+    let gone = "a-password-that-is-gone-4711-0815";
+    let replaced = "a-password-that-was-replaced-4711";
+    let refused = "a-password-that-was-refused-4711";
+    let put = async |name: &str, text: &str, more: serde_json::Value| {
+        let mut body = json!({"value": STANDARD.encode(text), "keep": 1});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        let path = format!("{at}/{name}");
+        let asked = api
+            .ask(reqwest::Method::PUT, &path, None, Some(&body))
+            .await;
+        asked.expect("an answer")
+    };
+    put("kept", replaced, json!({})).await.ok();
+    put("kept", kept, json!({})).await.ok();
+    put("gone", gone, json!({})).await.ok();
+    let value = api.get(&format!("{at}/gone/value")).await.ok();
+    assert_eq!(value["value"], STANDARD.encode(gone).as_str());
+    for more in [
+        json!({"expected_version": 0}),
+        json!({"expected_version": 9}),
+        json!({"keep": 0}),
+        json!({"colour": refused}),
+        json!({"value": refused}),
+    ] {
+        let answer = put("kept", refused, more).await;
+        assert!(answer.status.is_client_error(), "{}", answer.body);
+        assert!(!answer.body.to_string().contains(refused));
+    }
+    let path = format!("{at}/gone");
+    let deleted = api.ask(reqwest::Method::DELETE, &path, None, None).await;
+    deleted.expect("an answer").ok();
+    let kept_now = api.get(&format!("{at}/kept/value")).await.ok();
+    assert_eq!(kept_now["version"], 2);
+    [kept, gone, replaced, refused]
+        .map(|text| {
+            (
+                format!("the secret `{}`", &text[..23]),
+                text.as_bytes().to_vec(),
+            )
+        })
+        .to_vec()
 }
 
 /// Takes a key in, tries once more with what is refused, and gives it out again.

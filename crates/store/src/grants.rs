@@ -27,6 +27,8 @@ pub const RUNTIME_PRIVILEGES: &[(&str, &str)] = &[
     ("data_bindings", "SELECT, INSERT, UPDATE, DELETE"),
     ("jobs", "SELECT, INSERT, UPDATE, DELETE"),
     ("import_keys", "SELECT, INSERT, UPDATE"),
+    ("secrets", "SELECT, INSERT, UPDATE"),
+    ("secret_versions", "SELECT, INSERT, UPDATE, DELETE"),
     ("idempotency", "SELECT, INSERT, DELETE"),
     ("feed", "SELECT, UPDATE"),
     ("tenant_feed", "SELECT, INSERT, UPDATE"),

@@ -49,7 +49,8 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_spine"),
     migration!(2, "0002_algorithms"),
     migration!(3, "0003_exchange"),
-    migration!(4, "0004_rewrap"),
+    migration!(4, "0004_secrets"),
+    migration!(5, "0005_rewrap"),
 ];
 
 /// The newest schema this program knows.
@@ -249,7 +250,7 @@ pub(crate) async fn up(database: &Database, now: Timestamp) -> Result<(), Schema
 }
 
 /// What has a place only in schemas from a version on: while any is there, going below that version
-/// would lose keys, or what is known of them, and is refused.
+/// would lose keys or secrets, or what is known of them, and is refused.
 const HELD: &[(i64, &str, &str)] = &[
     (1, "tenants", "SELECT count(*) AS count FROM tenants"),
     (
@@ -268,6 +269,16 @@ const HELD: &[(i64, &str, &str)] = &[
         3,
         "import keys whose private halves are stored",
         "SELECT count(*) AS count FROM import_keys WHERE destroyed_at IS NULL",
+    ),
+    (
+        4,
+        "secrets",
+        "SELECT count(*) AS count FROM secrets WHERE state = 'stored'",
+    ),
+    (
+        4,
+        "values of deleted secrets that are still to be destroyed",
+        "SELECT count(*) AS count FROM secret_versions",
     ),
 ];
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, OnceLock};
 use async_trait::async_trait;
 use keyward_core::change::{Change, Commit, IdempotencyKey, IdempotencyRecord};
 use keyward_core::ids::{
-    BindingId, ImportKeyId, KeyId, PolicyId, PrincipalId, RoleId, TenantId, TokenId, TransitionId,
-    VersionId,
+    BindingId, ImportKeyId, KeyId, PolicyId, PrincipalId, RoleId, SecretId, SecretVersionId,
+    TenantId, TokenId, TransitionId, VersionId,
 };
-use keyward_core::names::{DataClass, PolicyName, PrincipalName, RoleName, TenantName};
+use keyward_core::names::{DataClass, PolicyName, PrincipalName, RoleName, SecretName, TenantName};
 use keyward_core::noun::binding::DataBinding;
 use keyward_core::noun::class_pointer::ClassPointer;
 use keyward_core::noun::history::Transition;
@@ -21,6 +21,7 @@ use keyward_core::noun::key_version::UsageTotals;
 use keyward_core::noun::policy::Policy;
 use keyward_core::noun::principal::Principal;
 use keyward_core::noun::role::{Role, RoleAssignment};
+use keyward_core::noun::secret::{Secret, SecretVersion};
 use keyward_core::noun::tenant::{Tenant, TenantKek};
 use keyward_core::noun::token::Token;
 use keyward_core::port::registry::{
@@ -34,7 +35,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, OpenError};
 use crate::db::Database;
 use crate::migrate::{self, KNOWN, SchemaError};
-use crate::read::{access, feed, import_keys, keys, records, search, tenants, usage};
+use crate::read::{access, feed, import_keys, keys, records, search, secrets, tenants, usage};
 use crate::write::{FairQueue, Writer};
 
 /// The registry on SQLite or PostgreSQL.
@@ -406,6 +407,43 @@ impl Registry for SqlRegistry {
         limit: usize,
     ) -> Result<Vec<ImportKey>, RegistryError> {
         import_keys::due_import_keys(&self.database, now, limit).await
+    }
+
+    async fn secret(
+        &self,
+        tenant: Option<TenantId>,
+        name: &SecretName,
+    ) -> Result<Option<Secret>, RegistryError> {
+        secrets::secret(&self.database, tenant, name).await
+    }
+
+    async fn secrets(
+        &self,
+        tenant: Option<TenantId>,
+        prefix: &str,
+        after: Option<&SecretName>,
+        limit: usize,
+    ) -> Result<Page<Secret>, RegistryError> {
+        secrets::secrets(&self.database, tenant, prefix, after, limit).await
+    }
+
+    async fn secret_versions(&self, secret: SecretId) -> Result<Vec<SecretVersion>, RegistryError> {
+        secrets::versions(&self.database, secret).await
+    }
+
+    async fn secret_version(
+        &self,
+        id: SecretVersionId,
+    ) -> Result<Option<SecretVersion>, RegistryError> {
+        secrets::version(&self.database, id).await
+    }
+
+    async fn due_secret_versions(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<SecretVersion>, RegistryError> {
+        secrets::due_versions(&self.database, now, limit).await
     }
 
     async fn idempotency(

@@ -236,6 +236,7 @@ impl World {
             audit: journal.clone(),
             usage,
             hierarchy: vault.clone(),
+            secrets: vault.clone(),
             seal: vault.clone(),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
             decide: Arc::new(RoleDecider),

@@ -7,6 +7,7 @@
 //! | `hierarchy` | the root key and tenants' key-encryption keys, in memory only while unsealed |
 //! | `records` | storing, opening and destroying records |
 //! | `rewrap` | wrapping records under a newer key-encryption key |
+//! | `secrets` | the values of secrets, as records of their own kind |
 //! | `layout` | a record as one object or two |
 //!
 //! The backend is not trusted: what it returns is verified against its own authentication, against
@@ -19,6 +20,7 @@ mod initialize;
 mod layout;
 mod records;
 mod rewrap;
+mod secrets;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

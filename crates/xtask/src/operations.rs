@@ -8,6 +8,7 @@ mod exchange;
 mod keys;
 mod lifecycle;
 mod members;
+mod secrets;
 mod use_key;
 
 use std::fmt::Write;
@@ -40,6 +41,7 @@ documented! {
     SystemInit => deployment::INIT,
     SystemUnseal => deployment::UNSEAL,
     SystemSeal => deployment::SEAL,
+    SystemKeyCreate => secrets::KEY_CREATE,
     SystemStart => deployment::START,
     SystemStop => deployment::STOP,
     AuthenticationRefused => deployment::AUTHENTICATION_REFUSED,
@@ -116,6 +118,12 @@ documented! {
     PolicyList => keys::POLICY_LIST,
     PolicyUpdate => keys::POLICY_UPDATE,
     PolicyDelete => keys::POLICY_DELETE,
+    SecretPut => secrets::PUT,
+    SecretGet => secrets::GET,
+    SecretRead => secrets::READ,
+    SecretList => secrets::LIST,
+    SecretDelete => secrets::DELETE,
+    SecretDestroy => secrets::DESTROY,
     JobList => keys::JOB_LIST,
     AuditRead => deployment::AUDIT_READ,
 }
@@ -211,7 +219,7 @@ const fn effect(effect: Effect) -> &'static str {
         Effect::Read => "a read",
         Effect::Protect => "protects",
         Effect::Process => "processes",
-        Effect::Release => "lets key material leave",
+        Effect::Release => "lets something secret leave",
         Effect::Widen => "widens another operation, never performed on its own",
         Effect::Record => "recorded by the server, never granted",
     }

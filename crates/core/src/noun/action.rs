@@ -59,7 +59,7 @@ pub enum Effect {
     Protect,
     /// Uses a key to process.
     Process,
-    /// Lets key material leave, wrapped.
+    /// Lets what is secret leave: key material, wrapped, or the value of a secret.
     Release,
     /// Widens another action; never performed on its own.
     Widen,
@@ -71,6 +71,7 @@ actions! {
     SystemInit "system.init" System Record "Initialises a deployment: root key, seals, first token.";
     SystemUnseal "system.unseal" System Record "Brings the root key into memory.";
     SystemSeal "system.seal" System Change "Drops the root key from memory.";
+    SystemKeyCreate "system.key_create" System Record "Made the key-encryption key of the secrets that belong to no tenant.";
     SystemStart "system.start" System Record "A node became ready.";
     SystemStop "system.stop" System Record "A node shut down in order.";
     AuthenticationRefused "authentication.refused" System Record "A request came without a valid token.";
@@ -147,6 +148,12 @@ actions! {
     PolicyList "policy.list" Tenant Read "Lists policies.";
     PolicyUpdate "policy.update" Tenant Change "Changes a policy.";
     PolicyDelete "policy.delete" Tenant Change "Deletes a policy; keys that had it have none.";
+    SecretPut "secret.put" Tenant Change "Makes a secret, or a new version of it.";
+    SecretGet "secret.get" Tenant Release "Gives out the value of a secret.";
+    SecretRead "secret.read" Tenant Read "Shows a secret and its versions, without their values.";
+    SecretList "secret.list" Tenant Read "Lists secrets, without their values.";
+    SecretDelete "secret.delete" Tenant Change "Deletes a secret, or one version of it.";
+    SecretDestroy "secret.destroy" Tenant Record "Destroyed the value of a version that was deleted or is older than those kept.";
     JobList "job.list" Tenant Read "Lists background jobs.";
     AuditRead "audit.read" Tenant Read "Reads the audit log.";
 }

@@ -13,6 +13,7 @@ pub mod key_version;
 pub mod policy;
 pub mod principal;
 pub mod role;
+pub mod secret;
 pub mod state;
 pub mod tenant;
 pub mod token;

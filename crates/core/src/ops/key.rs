@@ -197,7 +197,11 @@ fn check_set(field: &'static str, set: &BTreeSet<String>) -> Result<(), OpError>
     set.iter().try_for_each(|text| nonempty(field, text, 128))
 }
 
-fn check_map(field: &'static str, map: &BTreeMap<String, String>) -> Result<(), OpError> {
+/// Names and values that people choose, within their limits.
+pub(crate) fn check_map(
+    field: &'static str,
+    map: &BTreeMap<String, String>,
+) -> Result<(), OpError> {
     if map.len() > 64 {
         return Err(OpError::invalid(field, "has more than 64 entries"));
     }

@@ -20,6 +20,7 @@ pub mod principal;
 pub(crate) mod reserve;
 pub mod role;
 pub mod seal;
+pub mod secret;
 pub mod start;
 pub mod tenant;
 pub mod token;

@@ -5,4 +5,5 @@ pub mod decide;
 pub mod key_provider;
 pub mod registry;
 pub mod seal;
+pub mod secret_store;
 pub mod storage;

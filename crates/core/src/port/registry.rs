@@ -8,9 +8,12 @@ use keyward_crypto::algorithm::Algorithm;
 
 use crate::change::{Change, Commit, IdempotencyKey, IdempotencyRecord};
 use crate::ids::{
-    BindingId, ImportKeyId, KeyId, PolicyId, PrincipalId, RoleId, TenantId, TokenId, VersionId,
+    BindingId, ImportKeyId, KeyId, PolicyId, PrincipalId, RoleId, SecretId, SecretVersionId,
+    TenantId, TokenId, VersionId,
 };
-use crate::names::{DataClass, KeyName, PolicyName, PrincipalName, RoleName, TenantName};
+use crate::names::{
+    DataClass, KeyName, PolicyName, PrincipalName, RoleName, SecretName, TenantName,
+};
 use crate::noun::binding::DataBinding;
 use crate::noun::class_pointer::ClassPointer;
 use crate::noun::history::Transition;
@@ -21,6 +24,7 @@ use crate::noun::key_version::{KeyVersion, UsageTotals};
 use crate::noun::policy::Policy;
 use crate::noun::principal::Principal;
 use crate::noun::role::{Role, RoleAssignment};
+use crate::noun::secret::{Secret, SecretVersion};
 use crate::noun::state::State;
 use crate::noun::tenant::{Tenant, TenantKek};
 use crate::noun::token::Token;
@@ -409,6 +413,35 @@ pub trait Registry: Send + Sync {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<ImportKey>, RegistryError>;
+
+    // Secrets. `tenant` none means the system's own.
+    /// By name, deleted or not.
+    async fn secret(
+        &self,
+        tenant: Option<TenantId>,
+        name: &SecretName,
+    ) -> Result<Option<Secret>, RegistryError>;
+    /// Those that are not deleted and whose names begin with `prefix`, in order of name.
+    async fn secrets(
+        &self,
+        tenant: Option<TenantId>,
+        prefix: &str,
+        after: Option<&SecretName>,
+        limit: usize,
+    ) -> Result<Page<Secret>, RegistryError>;
+    /// The versions of a secret that are stored or being destroyed, oldest first.
+    async fn secret_versions(&self, secret: SecretId) -> Result<Vec<SecretVersion>, RegistryError>;
+    /// By id.
+    async fn secret_version(
+        &self,
+        id: SecretVersionId,
+    ) -> Result<Option<SecretVersion>, RegistryError>;
+    /// Versions whose values were to be destroyed at or before `now`.
+    async fn due_secret_versions(
+        &self,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<SecretVersion>, RegistryError>;
 
     // Requests seen before.
     /// What the first request with this key made.

@@ -12,4 +12,6 @@ mod keks;
 mod limits;
 mod restart;
 mod script;
+mod secret_model;
+mod secrets;
 mod tenants;

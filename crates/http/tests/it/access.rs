@@ -18,6 +18,8 @@ fn concrete(path: &str) -> String {
         .replace("{assignment}", id)
         .replace("{binding}", id)
         .replace("{import_key}", id)
+        .replace("{secret}", "db%2Fpassword")
+        .replace("{version}", "1")
 }
 
 #[tokio::test]
@@ -59,6 +61,8 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         let nowhere = there.replacen("/acme", "/nobody", 1);
         let body = if method == "patch" {
             Some(json!({}))
+        } else if method == "put" && path.ends_with("{secret}") {
+            Some(json!({ "value": "aGk=" }))
         } else {
             body_for(&path)
         };

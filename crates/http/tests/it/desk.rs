@@ -99,7 +99,13 @@ impl Desk {
         self.ask(&root, "POST", &format!("{at}/principals"), Some(principal))
             .await
             .ok();
-        for role in ["tenant-admin", "operator", "crypto-user", "auditor"] {
+        for role in [
+            "tenant-admin",
+            "operator",
+            "crypto-user",
+            "auditor",
+            "secret-reader",
+        ] {
             let assignment = json!({ "principal": name, "role": role });
             self.ask(
                 &root,

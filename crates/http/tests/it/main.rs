@@ -9,4 +9,5 @@ mod lifecycle;
 mod listing;
 mod log;
 mod seal;
+mod secrets;
 mod use_key;

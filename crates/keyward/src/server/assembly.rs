@@ -56,6 +56,7 @@ impl Assembly {
             audit: journal.clone(),
             usage,
             hierarchy: vault.clone(),
+            secrets: vault.clone(),
             seal: vault.clone(),
             providers: BTreeMap::from([(ProviderKind::Native, native.clone() as _)]),
             decide: Arc::new(RoleDecider),

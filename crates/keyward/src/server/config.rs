@@ -1,11 +1,12 @@
 //! The configuration of a server: one TOML file, every value overridable by a variable
-//! `KEYWARD_<SECTION>_<KEY>` and by `--set section.key=value`. Secrets are references to files,
-//! never values. This file says what can be configured; it starts nothing.
+//! `KEYWARD_<SECTION>_<KEY>` and by `--set section.key=value`. Secrets are references to files
+//! or to the vault, never values. This file says what can be configured; it starts nothing.
 
 mod check;
 mod check_storage;
 mod load;
 pub mod reference;
+pub mod secret_source;
 pub(crate) mod settings;
 
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 pub use check::check;
 pub use load::{ConfigError, Problem, Sources, load};
+use secret_source::SecretSource;
 use settings::{choice, settings};
 
 choice! {
@@ -100,8 +102,10 @@ settings! {
         tls: TlsMode = TlsMode::Off, "`off`";
         /// The certificate and its chain, PEM. For `tls = "files"`.
         tls_cert_file: Option<PathBuf> = None, "not set";
-        /// Its private key, PEM, readable by nobody else. For `tls = "files"`.
-        tls_key_file: Option<PathBuf> = None, "not set";
+        /// Its private key, PEM, readable by nobody else. For `tls = "files"`. `vault:NAME` names a
+        /// secret of the system instead of a file (`keyward secret put NAME --tenant system`): it is
+        /// read when the server starts, after `seal.key_file` has unsealed it.
+        tls_key_file: Option<SecretSource> = None, "not set";
     }
 
     /// The database of everything that is not secret.

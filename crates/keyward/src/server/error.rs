@@ -75,6 +75,14 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// A secret of the configuration that is in the vault.
+    #[error("`vault:{name}` of the configuration cannot be read: {source}")]
+    ConfigSecret {
+        /// Under which name.
+        name: keyward_core::names::SecretName,
+        /// Why.
+        source: OpError,
+    },
     /// An operation of start or stop.
     #[error(transparent)]
     Operation(#[from] OpError),
@@ -119,6 +127,9 @@ impl From<StartError> for Failure {
             StartError::Listen { .. } => {
                 failure.next("name another address, or stop what listens there")
             }
+            StartError::ConfigSecret { .. } => failure.next(
+                "start with a file instead, and put it with `keyward secret put NAME --tenant system`",
+            ),
             _ => failure,
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward_core::error::OpError;
 use keyward_core::node::Node;
-use keyward_core::ops::{clockwork, kek};
+use keyward_core::ops::{clockwork, kek, secret};
 use keyward_crypto::random::{Random, SystemRandom};
 use keyward_http::HttpConfig;
 use keyward_http::config::Rate;
@@ -21,7 +21,7 @@ use crate::private_file;
 use crate::server::assembly::Assembly;
 use crate::server::config::{Config, Limits};
 use crate::server::error::StartError;
-use crate::server::tls::server_tls;
+use crate::server::tls::{key_in_vault, server_tls};
 
 /// How often the clock's work is done.
 const TICK: Duration = Duration::from_secs(1);
@@ -67,7 +67,16 @@ struct Door {
 impl Door {
     async fn open(assembly: &Assembly) -> Result<Self, StartError> {
         let config = &assembly.deployment.config;
-        let tls = server_tls(config, assembly.deployment.data_dir.path())?;
+        let from_vault = match key_in_vault(config) {
+            Some(name) => {
+                let read = secret::get_for_server(&assembly.node, name).await;
+                let name = name.clone();
+                Some(read.map_err(|source| StartError::ConfigSecret { name, source })?)
+            }
+            None => None,
+        };
+        let dir = assembly.deployment.data_dir.path();
+        let tls = server_tls(config, dir, from_vault.as_ref())?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let address = config.listen.address;
         let listener = TcpListener::bind(address)

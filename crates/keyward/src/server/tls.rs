@@ -6,11 +6,14 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use keyward_core::crypto_types::SecretBytes;
+use keyward_core::names::SecretName;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::private_file::{self, PrivateFileError};
+use crate::server::config::secret_source::SecretSource;
 use crate::server::config::{Config, TlsMode};
 
 /// Connections cannot be protected as configured.
@@ -38,6 +41,14 @@ pub enum TlsError {
     /// Certificate and key do not belong together, or are of a kind that is not known.
     #[error("the certificate and its key cannot be used together: {0}")]
     Pair(#[from] rustls::Error),
+    /// The key in the vault is none.
+    #[error("the certificate's key `vault:{name}` cannot be used: {cause}")]
+    VaultKey {
+        /// Under which name.
+        name: SecretName,
+        /// Why, without its content.
+        cause: String,
+    },
     /// No certificate could be made.
     #[error("no certificate could be made: {0}")]
     SelfMade(#[from] rcgen::Error),
@@ -46,20 +57,41 @@ pub enum TlsError {
     Unnamed,
 }
 
+/// The secret of the vault that the listener needs, if it needs one.
+pub fn key_in_vault(config: &Config) -> Option<&SecretName> {
+    match (config.listen.tls, &config.listen.tls_key_file) {
+        (TlsMode::Files, Some(SecretSource::Vault(name))) => Some(name),
+        _ => None,
+    }
+}
+
 /// Builds what the listener needs; nothing when TLS is off. `dir` keeps a self-made certificate, so
-/// that clients who trust it need not be told again after a restart.
-pub fn server_tls(config: &Config, dir: &Path) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+/// that clients who trust it need not be told again after a restart. `from_vault` is what
+/// [`key_in_vault`] names.
+pub fn server_tls(
+    config: &Config,
+    dir: &Path,
+    from_vault: Option<&SecretBytes>,
+) -> Result<Option<Arc<ServerConfig>>, TlsError> {
     let listen = &config.listen;
     let (certificate, key) = match listen.tls {
         TlsMode::Off => return Ok(None),
         TlsMode::Files => match (&listen.tls_cert_file, &listen.tls_key_file) {
-            (Some(certificate), Some(key)) => (certificate.clone(), key.clone()),
+            (Some(certificate), Some(SecretSource::File(key))) => {
+                (certificate.clone(), read_key(key)?)
+            }
+            (Some(certificate), Some(SecretSource::Vault(name))) => {
+                let pem = from_vault.ok_or(TlsError::Unnamed)?;
+                (certificate.clone(), key_of_vault(name, pem)?)
+            }
             _ => return Err(TlsError::Unnamed),
         },
-        TlsMode::SelfMade => self_made(dir, listen.address.ip())?,
+        TlsMode::SelfMade => {
+            let (certificate, key) = self_made(dir, listen.address.ip())?;
+            (certificate, read_key(&key)?)
+        }
     };
     let chain = read_chain(&certificate)?;
-    let key = read_key(&key)?;
     Ok(Some(keyward_http::tls::server_config(chain, key)?))
 }
 
@@ -82,6 +114,13 @@ fn read_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     let text = private_file::read_text(path)?;
     PrivateKeyDer::from_pem_slice(text.as_bytes()).map_err(|error| TlsError::Key {
         path: path.to_owned(),
+        cause: error.to_string(),
+    })
+}
+
+fn key_of_vault(name: &SecretName, pem: &SecretBytes) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem.expose()).map_err(|error| TlsError::VaultKey {
+        name: name.clone(),
         cause: error.to_string(),
     })
 }
@@ -128,11 +167,11 @@ mod tests {
     fn a_self_made_certificate_is_made_once_and_kept() {
         install_tls_provider();
         let dir = tempfile::tempdir().unwrap();
-        server_tls(&self_made_config(), dir.path())
+        server_tls(&self_made_config(), dir.path(), None)
             .unwrap()
             .unwrap();
         let first = fs::read(dir.path().join("tls-self-made.pem")).unwrap();
-        server_tls(&self_made_config(), dir.path())
+        server_tls(&self_made_config(), dir.path(), None)
             .unwrap()
             .unwrap();
         assert_eq!(
@@ -145,14 +184,16 @@ mod tests {
     fn a_key_of_another_certificate_is_refused() {
         install_tls_provider();
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        server_tls(&self_made_config(), one.path()).unwrap();
-        server_tls(&self_made_config(), other.path()).unwrap();
+        server_tls(&self_made_config(), one.path(), None).unwrap();
+        server_tls(&self_made_config(), other.path(), None).unwrap();
         let mut config = Config::default();
         config.listen.tls = TlsMode::Files;
         config.listen.tls_cert_file = Some(one.path().join("tls-self-made.pem"));
-        config.listen.tls_key_file = Some(other.path().join("tls-self-made-key.pem"));
+        config.listen.tls_key_file = Some(SecretSource::File(
+            other.path().join("tls-self-made-key.pem"),
+        ));
         assert!(matches!(
-            server_tls(&config, one.path()),
+            server_tls(&config, one.path(), None),
             Err(TlsError::Pair(_))
         ));
     }

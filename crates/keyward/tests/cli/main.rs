@@ -4,6 +4,7 @@
 
 mod asking;
 mod exchanging;
+mod keeping;
 mod keks;
 mod mistakes;
 mod offline;

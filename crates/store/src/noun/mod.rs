@@ -6,6 +6,7 @@ mod import_key;
 mod key;
 mod key_version;
 mod record;
+mod secret;
 mod tenant;
 
 use std::sync::LazyLock;
@@ -173,6 +174,8 @@ macro_rules! noun_of {
             Row::DataBinding($noun) => $done,
             Row::Job($noun) => $done,
             Row::ImportKey($noun) => $done,
+            Row::Secret($noun) => $done,
+            Row::SecretVersion($noun) => $done,
         }
     };
 }
@@ -188,7 +191,7 @@ pub(crate) fn table_of(row: &Row) -> &'static Table {
 }
 
 /// The tables in the order in which foreign keys let rows be inserted.
-pub(crate) const INSERT_ORDER: [&str; 14] = [
+pub(crate) const INSERT_ORDER: [&str; 16] = [
     "tenants",
     "tenant_keks",
     "principals",
@@ -203,6 +206,8 @@ pub(crate) const INSERT_ORDER: [&str; 14] = [
     "data_bindings",
     "jobs",
     "import_keys",
+    "secrets",
+    "secret_versions",
 ];
 
 /// JSON of a map or a set that the noun already holds as such.
@@ -266,6 +271,8 @@ ids!(
     PolicyId,
     BindingId,
     ImportKeyId,
+    SecretId,
+    SecretVersionId,
     JobId,
     RecordId,
     TransitionId

@@ -9,6 +9,7 @@ pub(crate) mod records;
 pub(crate) mod search;
 mod search_condition;
 mod search_lite;
+pub(crate) mod secrets;
 pub(crate) mod tenants;
 pub(crate) mod usage;
 

@@ -108,23 +108,49 @@ fn read_statement(described: &mut Described, line: &str) -> Option<String> {
             .or_default()
             .indexes
             .push(text.to_owned());
+    } else if let Some(rest) = line.strip_prefix("DROP TABLE ") {
+        described.tables.remove(rest.trim_end_matches(';'));
     } else if let Some(rest) = line.strip_prefix("ALTER TABLE ") {
-        let (table, rest) = rest.split_once(" ADD ")?;
-        let rule = rest.trim_end_matches(';').to_owned();
+        read_alteration(described, rest.trim_end_matches(';'))?;
+    }
+    None
+}
+
+/// Reads what is altered of a table.
+fn read_alteration(described: &mut Described, rest: &str) -> Option<()> {
+    if let Some((table, name)) = rest.split_once(" RENAME TO ") {
+        let definition = described.tables.remove(table)?;
+        described.tables.insert(name.to_owned(), definition);
+    } else if let Some((table, constraint)) = rest.split_once(" DROP CONSTRAINT ") {
+        drop_reference(described.tables.get_mut(table)?, table, constraint);
+    } else {
+        let (table, rule) = rest.split_once(" ADD ")?;
         let table = described.tables.entry(table.to_owned()).or_default();
         match rule
             .strip_prefix("COLUMN ")
             .and_then(|it| it.split_once(' '))
         {
             Some((column, definition)) => {
-                table
-                    .columns
-                    .insert(column.to_owned(), definition.to_owned());
+                let (column, definition) = (column.to_owned(), definition.to_owned());
+                table.columns.insert(column, definition);
             }
-            None => table.rules.push(rule),
+            None => table.rules.push(rule.to_owned()),
         }
     }
-    None
+    Some(())
+}
+
+/// Takes a column's reference away, which PostgreSQL calls after its table and column.
+fn drop_reference(definition: &mut Definition, table: &str, constraint: &str) {
+    let column = constraint
+        .strip_prefix(table)
+        .and_then(|rest| rest.strip_prefix('_')?.strip_suffix("_fkey"));
+    let definition = column.and_then(|column| definition.columns.get_mut(column));
+    if let Some(definition) = definition
+        && let Some(at) = definition.find(" REFERENCES ")
+    {
+        definition.truncate(at);
+    }
 }
 
 /// Reads a text in single quotes, where two stand for one; and what follows it.

@@ -3,6 +3,7 @@
 mod access;
 mod keys;
 mod records;
+mod secrets;
 
 use super::{Field, TableMeaning};
 
@@ -12,7 +13,12 @@ const fn field(name: &'static str, meaning: &'static str) -> Field {
 
 /// Every table and view of the registry.
 pub fn tables() -> impl Iterator<Item = &'static TableMeaning> {
-    [access::ACCESS, keys::KEYS, records::RECORDS]
-        .into_iter()
-        .flatten()
+    [
+        access::ACCESS,
+        keys::KEYS,
+        secrets::SECRETS,
+        records::RECORDS,
+    ]
+    .into_iter()
+    .flatten()
 }

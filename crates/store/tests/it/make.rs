@@ -7,7 +7,7 @@ use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::{
     AssignmentId, BindingId, ImportKeyId, JobId, KeyId, PolicyId, PrincipalId, RecordId, RoleId,
-    TenantId, TokenId, TransitionId, VersionId,
+    SecretId, SecretVersionId, TenantId, TokenId, TransitionId, VersionId,
 };
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::{Action, ActionSet};
@@ -21,6 +21,7 @@ use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::noun::policy::Policy;
 use keyward_core::noun::principal::{Principal, PrincipalKind};
 use keyward_core::noun::role::{Role, RoleAssignment};
+use keyward_core::noun::secret::{Secret, SecretState, SecretVersion};
 use keyward_core::noun::state::State;
 use keyward_core::noun::tenant::{Digest, Tenant, TenantKek, TenantState};
 use keyward_core::noun::token::Token;
@@ -397,6 +398,39 @@ impl Maker {
             used_for: None,
             destroy_at: START.plus_seconds(3600),
             destroyed_at: None,
+            etag: 1,
+        }
+    }
+
+    pub fn secret_row(&self, tenant: Option<TenantId>, name: &str) -> Secret {
+        Secret {
+            id: SecretId::from_uuid(self.uuid()),
+            tenant,
+            name: name.parse().unwrap(),
+            state: SecretState::Stored,
+            description: String::new(),
+            labels: BTreeMap::new(),
+            keep: 10,
+            latest_version: 1,
+            created_by: Some(self.token),
+            created_at: START,
+            updated_at: START,
+            etag: 1,
+        }
+    }
+
+    pub fn secret_version_row(&self, secret: &Secret) -> SecretVersion {
+        SecretVersion {
+            id: SecretVersionId::from_uuid(self.uuid()),
+            tenant: secret.tenant,
+            secret: secret.id,
+            version: secret.latest_version,
+            record: RecordId::from_uuid(self.ordered()),
+            record_digest: self.digest(),
+            destroying_at: None,
+            created_by: Some(self.token),
+            correlation_id: correlation("request-1"),
+            created_at: START,
             etag: 1,
         }
     }

@@ -1,6 +1,9 @@
 //! The schema's way up and down, and what an older or newer program says to it.
 
 use futures_util::future::join_all;
+use keyward_core::change::{Row, Write};
+use keyward_core::ids::TenantId;
+use keyward_core::noun::secret::SecretState;
 use keyward_core::port::registry::Registry as _;
 use keyward_crypto::Algorithm;
 use keyward_store::migrate::{KNOWN, MIGRATIONS};
@@ -208,6 +211,50 @@ async fn going_back_never_loses_a_key() {
             refused(3, "key versions that were imported", all)
         );
         assert_eq!(count(&world.place, "key_versions").await, all);
+    }
+}
+
+/// Nor is a secret lost, nor a value forgotten before it is destroyed; the key of what belongs to no
+/// tenant goes with the schema that has a place for it.
+#[tokio::test]
+async fn going_back_never_loses_a_secret() {
+    for place in Place::both() {
+        let world = World::at(place).await;
+        let mut secret = world.make.secret_row(None, "smtp/password");
+        let version = world.make.secret_version_row(&secret);
+        let kek = world.make.kek_row(TenantId::SYSTEM, 1);
+        let writes = vec![
+            Write::insert(Row::TenantKek(kek)),
+            Write::insert(Row::Secret(secret.clone())),
+            Write::insert(Row::SecretVersion(version.clone())),
+        ];
+        world.commit(None, writes).await.unwrap();
+        let refused = |what| {
+            Err(OpenError::Schema(SchemaError::WouldLose {
+                version: 4,
+                what,
+                count: 1,
+            }))
+        };
+        let down = || SqlRegistry::migrate_down(world.place.config(), 3);
+        assert_eq!(down().await, refused("secrets"));
+
+        secret.state = SecretState::Deleted;
+        secret.etag = 2;
+        let writes = vec![Write::update(Row::Secret(secret))];
+        world.commit(None, writes).await.unwrap();
+        let left = "values of deleted secrets that are still to be destroyed";
+        assert_eq!(down().await, refused(left));
+
+        let writes = vec![Write::delete(Row::SecretVersion(version))];
+        world.commit(None, writes).await.unwrap();
+        let keks = count(&world.place, "tenant_keks").await;
+        world.registry.close().await;
+        down().await.unwrap();
+        assert_eq!(count(&world.place, "tenant_keks").await, keks - 1);
+        let again = world.place.open().await.unwrap();
+        assert_eq!(again.schema_version().await.unwrap(), KNOWN);
+        again.close().await;
     }
 }
 

@@ -82,6 +82,14 @@ async fn fill(world: &World) -> Vec<NewKey> {
                 job.created_at = START.plus_seconds(number as i64);
                 let mut import_key = world.make.import_key_row();
                 import_key.destroy_at = START.plus_seconds(number as i64);
+                let secret = world
+                    .make
+                    .secret_row(Some(world.tenant()), &format!("db/password-{number}"));
+                let of_system = world
+                    .make
+                    .secret_row(None, &format!("db/password-{number}"));
+                let mut value = world.make.secret_version_row(&secret);
+                value.destroying_at = Some(START.plus_seconds(number as i64));
                 let kek = world.make.kek_row(tenant.id, 1);
                 let token = world.make.token_row(Some(tenant.id), principal.id);
                 let mut policy = world.make.policy_row("some-policy");
@@ -96,6 +104,9 @@ async fn fill(world: &World) -> Vec<NewKey> {
                     Write::insert(Row::Policy(policy)),
                     Write::insert(Row::Job(job)),
                     Write::insert(Row::ImportKey(import_key)),
+                    Write::insert(Row::Secret(secret)),
+                    Write::insert(Row::Secret(of_system)),
+                    Write::insert(Row::SecretVersion(value)),
                 ]);
                 writes.extend(keys.iter().map(|made| {
                     Write::insert(Row::DataBinding(world.make.binding_row(&made.key)))
@@ -180,6 +191,9 @@ impl Caller<'_> {
             call!(self, roles(scope));
             call!(self, assignments(scope));
             call!(self, jobs(scope, 10));
+            let name = "db/password-7".parse().unwrap();
+            call!(self, secret(scope, &name));
+            call!(self, secrets(scope, "db/", Some(&name), 10));
             let request = IdempotencyKey {
                 tenant: scope,
                 principal: make.principal,
@@ -216,6 +230,11 @@ impl Caller<'_> {
         let import_key = keyward_core::ids::ImportKeyId::from_uuid(key.uuid());
         call!(self, import_key(tenant, import_key));
         call!(self, due_import_keys(START.plus_seconds(10), 10));
+        let secret = keyward_core::ids::SecretId::from_uuid(key.uuid());
+        call!(self, secret_versions(secret));
+        let version = keyward_core::ids::SecretVersionId::from_uuid(key.uuid());
+        call!(self, secret_version(version));
+        call!(self, due_secret_versions(START.plus_seconds(10), 10));
         call!(self, forget_idempotency(START.plus_seconds(1)));
     }
 

@@ -7,6 +7,7 @@ use keyward_core::noun::job::{JobKind, JobState};
 use keyward_core::noun::key::{Origin, ProviderKind, Restrictions, UseLimit};
 use keyward_core::noun::principal::PrincipalKind;
 use keyward_core::noun::role::Restriction;
+use keyward_core::noun::secret::SecretState;
 use keyward_core::noun::state::State;
 use keyward_core::noun::tenant::{Digest, TenantState};
 use keyward_core::port::registry::{KeyRef, Registry as _};
@@ -447,6 +448,72 @@ both! {
         });
         due.sort_by_key(|job| (job.due_at, job.id));
         assert_eq!(registry.due_jobs(now, 100).await.unwrap(), due);
+    }
+}
+
+both! {
+    async fn secrets_and_their_versions(world: World) {
+        let mut dice = Dice::new();
+        let registry = &world.registry;
+        let mut secrets = Vec::new();
+        let mut due = Vec::new();
+        for number in 0..ROUNDS {
+            let tenant = (number % 3 > 0).then_some(world.tenant());
+            let name = format!("part-{}/{}", number % 2, dice.name(number));
+            let mut secret = world.make.secret_row(tenant, &name);
+            secret.state = dice.throw(select(SecretState::ALL));
+            secret.description = dice.text();
+            secret.labels = dice.throw(btree_map("[\\PC]{1,9}", "[\\PC]{0,9}", 0..4));
+            secret.keep = dice.throw(1..=100);
+            secret.latest_version = dice.throw(1..i64::MAX);
+            secret.created_at = dice.time();
+            secret.updated_at = dice.time();
+            insert(&world, Row::Secret(secret.clone())).await;
+            assert_eq!(registry.secret(tenant, &secret.name).await.unwrap().as_ref(), Some(&secret));
+            let elsewhere = tenant.is_none().then_some(world.tenant());
+            assert_eq!(registry.secret(elsewhere, &secret.name).await.unwrap(), None);
+
+            let mut versions = Vec::new();
+            for number in 1..4 {
+                let mut version = world.make.secret_version_row(&secret);
+                version.version = number;
+                version.record_digest = dice.digest();
+                version.destroying_at = dice.opt_time();
+                version.created_at = dice.time();
+                insert(&world, Row::SecretVersion(version.clone())).await;
+                let found = registry.secret_version(version.id).await.unwrap();
+                assert_eq!(found.as_ref(), Some(&version));
+                due.extend(version.destroying_at.map(|_| version.clone()));
+                versions.push(version);
+            }
+            assert_eq!(registry.secret_versions(secret.id).await.unwrap(), versions);
+            secrets.push(secret);
+        }
+        let now = crate::make::START;
+        due.retain(|version| version.destroying_at <= Some(now));
+        due.sort_by_key(|version| (version.destroying_at, version.id));
+        assert_eq!(registry.due_secret_versions(now, 100).await.unwrap(), due);
+        due.truncate(2);
+        assert_eq!(registry.due_secret_versions(now, 2).await.unwrap(), due);
+
+        secrets.retain(|secret| secret.state == SecretState::Stored);
+        secrets.sort_by(|a, b| a.name.cmp(&b.name));
+        for tenant in [Some(world.tenant()), None] {
+            for prefix in ["", "part-1/", "part-", "x", "part-0"] {
+                let mut expected = secrets.clone();
+                expected.retain(|it| it.tenant == tenant && it.name.as_str().starts_with(prefix));
+                let mut found = Vec::new();
+                loop {
+                    let after = found.last().map(|it: &keyward_core::noun::secret::Secret| it.name.clone());
+                    let page = registry.secrets(tenant, prefix, after.as_ref(), 3).await.unwrap();
+                    found.extend(page.rows);
+                    if !page.more {
+                        break;
+                    }
+                }
+                assert_eq!(found, expected, "{prefix}");
+            }
+        }
     }
 }
 

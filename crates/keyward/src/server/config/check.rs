@@ -3,6 +3,7 @@
 
 use std::path::Path;
 
+use super::secret_source::{SecretSource, is_reference};
 use super::{Config, ConfigError, Problem, TlsMode, check_storage};
 use crate::private_file;
 use crate::server::filesystem;
@@ -62,6 +63,13 @@ impl Findings {
     }
 
     pub(super) fn private(&mut self, at: &str, file: &Path) {
+        if is_reference(file) {
+            self.add(
+                at,
+                "is needed before the vault is open and cannot be kept in it; name a file",
+            );
+            return;
+        }
         if let Err(error) = private_file::ensure_private(file) {
             self.add(at, error.to_string());
         }
@@ -113,7 +121,13 @@ fn listen(config: &Config, found: &mut Findings) {
             }
             match &listen.tls_key_file {
                 None => found.add("listen.tls_key_file", "is needed for tls = \"files\""),
-                Some(file) => found.private("listen.tls_key_file", file),
+                Some(SecretSource::File(file)) => found.private("listen.tls_key_file", file),
+                Some(SecretSource::Vault(_)) if config.seal.key_file.is_none() => found.add(
+                    "listen.tls_key_file",
+                    "is in the vault, which is opened through this very listener; set \
+                     seal.key_file, or keep the key in a file",
+                ),
+                Some(SecretSource::Vault(_)) => {}
             }
         }
         TlsMode::Off | TlsMode::SelfMade => {}

@@ -52,6 +52,31 @@ fn files_with_secrets_must_be_there_and_private() {
 }
 
 #[test]
+fn what_is_needed_before_the_vault_is_open_cannot_be_in_it() {
+    let mut config = Config::default();
+    config.seal.key_file = Some("vault:seal".into());
+    config.registry.url = Some("postgres://keyward@db/keyward".to_owned());
+    config.registry.password_file = Some("vault:db/password".into());
+    let problems = check(&config).unwrap_err().problems;
+    let at: Vec<_> = problems.iter().map(|problem| problem.at.as_str()).collect();
+    assert_eq!(at, ["registry.password_file", "seal.key_file"]);
+    assert!(problems[0].what.contains("before the vault is open"));
+
+    let dir = tempfile::tempdir().unwrap();
+    let (certificate, key) = (dir.path().join("tls.pem"), dir.path().join("seal.key"));
+    std::fs::write(&certificate, "").unwrap();
+    private_file::write(&key, &[7; 32]).unwrap();
+    let mut config = Config::default();
+    config.listen.tls = TlsMode::Files;
+    config.listen.tls_cert_file = Some(certificate);
+    let name = keyward_core::names::SecretName::new("tls/key").unwrap();
+    config.listen.tls_key_file = Some(SecretSource::Vault(name));
+    assert!(said(&config).contains("opened through this very listener"));
+    config.seal.key_file = Some(key);
+    check(&config).unwrap();
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let mut config = Config::default();
     config.node.name = "a name".to_owned();

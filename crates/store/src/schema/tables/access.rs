@@ -34,7 +34,10 @@ pub(super) const ACCESS: &[TableMeaning] = &[
         name: "tenant_keks",
         meaning: "One version of a tenant's key-encryption key: where the vault keeps it and which record is the right one. The key itself is in the vault.",
         fields: &[
-            field("tenant_id", "Whose."),
+            field(
+                "tenant_id",
+                "Whose; the nil UUID for what belongs to no tenant.",
+            ),
             field("version", "1 for the first."),
             field("record_id", "The vault's record."),
             field("record_digest", "SHA-256 of the record's core header."),

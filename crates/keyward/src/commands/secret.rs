@@ -1,0 +1,273 @@
+//! `keyward secret`: named values that people keep. A value comes from a file or standard input and
+//! goes to a file or standard output, never through a flag.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use keyward_api::binary::Secret;
+use keyward_api::secret::{NewSecretValue, PutSecret, SecretSummary, SecretVersion};
+use keyward_api::tenant::Reason;
+use zeroize::Zeroizing;
+
+use crate::context::{Context, InTenant};
+use crate::exit::Failure;
+use crate::input::{self, pair};
+use crate::output::{self, cell};
+use crate::private_file;
+
+/// The longest value.
+const VALUE_BYTES_MAX: usize = 64 * 1024;
+
+/// Secrets: named values such as passwords and certificates' keys, in versions
+#[derive(Subcommand, Debug)]
+pub enum SecretCommand {
+    /// Put a value: make a secret, or a new version of it
+    Put(PutArguments),
+    /// Get the value of the current version, or of another one
+    Get {
+        /// Its name
+        name: String,
+        /// Another version than the current one
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u32>,
+        /// Write to this file (new, mode 0600) instead of standard output
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// List secrets, without their values
+    List {
+        /// Only names that begin with this
+        prefix: Option<String>,
+    },
+    /// Show a secret, without its value
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// List the versions of a secret, without their values
+    Versions {
+        /// Its name
+        name: String,
+    },
+    /// Delete a secret with all its versions, or one version; the values are destroyed at once
+    Delete {
+        /// Its name
+        name: String,
+        /// This version only
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u32>,
+        /// Yes: what is deleted cannot be brought back
+        #[arg(long)]
+        yes: bool,
+        /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: Option<String>,
+        /// Only if nobody changed it since it had this etag
+        #[arg(long, value_name = "ETAG")]
+        if_match: Option<i64>,
+    },
+}
+
+/// What is put, and under which condition
+#[derive(Args, Debug)]
+pub struct PutArguments {
+    /// Its name: parts of a-z, 0-9, '.', '_' and '-', joined by '/'
+    name: String,
+    /// Read the value from this file, byte for byte, instead of standard input
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+    /// Only if there is no such secret
+    #[arg(long, conflicts_with = "expect_version")]
+    if_absent: bool,
+    /// Only if this is the latest version
+    #[arg(long, value_name = "NUMBER")]
+    expect_version: Option<i64>,
+    /// How many versions are kept, 1 to 100; older ones are destroyed [default: as it was, 10 at first]
+    #[arg(long, value_name = "VERSIONS")]
+    keep: Option<i32>,
+    /// Free text; not secret
+    #[arg(long)]
+    description: Option<String>,
+    /// A label; not secret; again for more. Those that are there are replaced
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair)]
+    labels: Vec<(String, String)>,
+}
+
+impl SecretCommand {
+    /// Does it.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let tenant = InTenant::of(context)?;
+        let scope = tenant.scope();
+        match self {
+            Self::Put(arguments) => put(arguments, context, &tenant).await,
+            Self::Get { name, version, out } => {
+                if let Some(file) = &out {
+                    private_file::ensure_absent(file).map_err(Failure::local)?;
+                }
+                let got = scope.secret_value(&name, version).await?;
+                if !context.for_people() && out.is_none() {
+                    return output::json(&got);
+                }
+                hand_over(got.value.expose(), out)
+            }
+            Self::List { prefix } => {
+                let all = scope.secrets(prefix.as_deref()).all().await?;
+                context.show(&all, |all| list(all))
+            }
+            Self::Show { name } => context.show(&scope.secret(&name).await?, show),
+            Self::Versions { name } => {
+                let all = scope.secret_versions(&name).await?;
+                context.show(&all, |all| versions(all))
+            }
+            Self::Delete {
+                name,
+                version,
+                yes,
+                reason,
+                if_match,
+            } => {
+                if !yes {
+                    return Err(Failure::usage("what is deleted cannot be brought back")
+                        .next("say so with --yes"));
+                }
+                let reason = Reason { reason };
+                let deleting = scope.delete_secret(&name, version, &reason, if_match);
+                let done = deleting.await?;
+                context.show(&done, |done| {
+                    let numbers: Vec<String> = done
+                        .value
+                        .versions
+                        .iter()
+                        .map(ToString::to_string)
+                        .collect();
+                    output::fields(&[
+                        ("deleted", done.value.name.clone()),
+                        ("versions", numbers.join(", ")),
+                        ("destroyed", done.value.destroyed.to_string()),
+                    ])
+                })
+            }
+        }
+    }
+}
+
+async fn put(arguments: PutArguments, context: &Context, tenant: &InTenant) -> Result<(), Failure> {
+    let value = match &arguments.from_file {
+        Some(file) => input::bytes_of_file(file)?,
+        None => value_from_standard_input()?,
+    };
+    if value.is_empty() || value.len() > VALUE_BYTES_MAX {
+        return Err(Failure::usage(format!(
+            "a secret has 1 to {VALUE_BYTES_MAX} bytes, and this has {}",
+            value.len()
+        )));
+    }
+    let labels = arguments.labels;
+    let new = NewSecretValue {
+        value: Secret::new(value.to_vec()),
+        description: arguments.description,
+        labels: (!labels.is_empty()).then(|| labels.into_iter().collect()),
+        keep: arguments.keep,
+        expected_version: if arguments.if_absent {
+            Some(0)
+        } else {
+            arguments.expect_version
+        },
+    };
+    let scope = tenant.scope();
+    let done = scope.put_secret(&arguments.name, &new, None, None).await?;
+    context.show(&done, |done| shown_after_put(&done.value))
+}
+
+/// Asks a person without showing what is typed; takes everything from a pipe, byte for byte.
+fn value_from_standard_input() -> Result<Zeroizing<Vec<u8>>, Failure> {
+    if io::stdin().is_terminal() {
+        let text = input::secret("Value")?;
+        return Ok(Zeroizing::new(text.as_bytes().to_vec()));
+    }
+    input::bytes_of_standard_input()
+}
+
+/// Gives a value out. A terminal shows text only: other bytes could make it do anything.
+fn hand_over(value: &[u8], out: Option<PathBuf>) -> Result<(), Failure> {
+    if let Some(file) = out {
+        return private_file::write_new(&file, value).map_err(Failure::local);
+    }
+    if !io::stdout().is_terminal() {
+        return output::write(value);
+    }
+    let is_text = std::str::from_utf8(value).is_ok_and(|text| {
+        !text
+            .chars()
+            .any(|c| c.is_control() && c != '\n' && c != '\t')
+    });
+    if !is_text {
+        return Err(
+            Failure::usage("the value is not text and is not shown at a terminal")
+                .next("write it to a file with --out FILE"),
+        );
+    }
+    output::write(value)?;
+    if value.ends_with(b"\n") {
+        Ok(())
+    } else {
+        output::write(b"\n")
+    }
+}
+
+fn shown_after_put(put: &PutSecret) -> Result<(), Failure> {
+    output::fields(&[
+        ("name", put.secret.name.clone()),
+        ("version", put.version.to_string()),
+        ("etag", put.secret.etag.to_string()),
+    ])
+}
+
+fn list(secrets: &[SecretSummary]) -> Result<(), Failure> {
+    output::rows(
+        &["name", "version", "updated", "description"],
+        secrets.iter().map(|secret| {
+            [
+                secret.name.clone(),
+                secret.latest_version.to_string(),
+                secret.updated_at.to_string(),
+                secret.description.clone(),
+            ]
+        }),
+    )
+}
+
+fn show(secret: &SecretSummary) -> Result<(), Failure> {
+    let labels: Vec<String> = secret
+        .labels
+        .iter()
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    output::fields(&[
+        ("name", secret.name.clone()),
+        ("id", secret.id.to_string()),
+        ("version", secret.latest_version.to_string()),
+        ("keeps", format!("{} versions", secret.keep)),
+        ("description", secret.description.clone()),
+        ("labels", labels.join(", ")),
+        ("created", secret.created_at.to_string()),
+        ("updated", secret.updated_at.to_string()),
+        ("etag", secret.etag.to_string()),
+    ])
+}
+
+fn versions(versions: &[SecretVersion]) -> Result<(), Failure> {
+    output::rows(
+        &["version", "current", "created", "by token", "request"],
+        versions.iter().map(|version| {
+            [
+                version.version.to_string(),
+                if version.current { "yes" } else { "" }.to_owned(),
+                version.created_at.to_string(),
+                cell(version.created_by),
+                version.correlation_id.clone(),
+            ]
+        }),
+    )
+}

@@ -1,0 +1,67 @@
+//! Secrets: named values that people keep.
+
+use keyward_api::error::ErrorCode as E;
+
+use super::Operation;
+
+pub const KEY_CREATE: Operation = Operation {
+    conditions: "the first secret that belongs to no tenant is being put.",
+    effects: "a key-encryption key for what belongs to no tenant, in the vault under the root key, durable first; then its row.",
+    errors: &[],
+    audit: "the deployment's id.",
+};
+
+pub const PUT: Operation = Operation {
+    conditions: "the tenant (if it is not the system) is active and the server unsealed; a value of 1 byte to 64 KiB; 1 to 100 versions to keep (10 if nothing was ever said). If a version was expected, it is the latest one (0: there is no such secret); if an etag was given, it is the present one.",
+    effects: "the value is in the vault under a fresh record id, durable first; then a row for the version and one more of everything in the secret's. Versions beyond those kept are marked in the same transaction and destroyed after it. A deleted name is used again: the numbers of versions go on. If the registry refuses, the value does not stay behind.",
+    errors: &[
+        E::AlreadyExists,
+        E::PreconditionFailed,
+        E::IdempotencyMismatch,
+        E::AlreadyCreated,
+        E::TenantSuspended,
+        E::Sealed,
+        E::StorageUnavailable,
+    ],
+    audit: "the secret's id and name, the version, `keep`, and the numbers of the versions that are `destroying`; never the value, nor anything made from it.",
+};
+
+pub const GET: Operation = Operation {
+    conditions: "the tenant (if it is not the system) is active and the server unsealed; the version is stored. Only the role `secret-reader` holds this permission.",
+    effects: "none. The value leaves; from then on what is done with it is out of our sight. Where nobody says which version, it is the latest one: an older one never takes its place, even if the latest was deleted.",
+    errors: &[
+        E::TenantSuspended,
+        E::Sealed,
+        E::RecordRefused,
+        E::StorageUnavailable,
+    ],
+    audit: "the secret's id and name, and the version that left.",
+};
+
+pub const READ: Operation = Operation {
+    conditions: "none.",
+    effects: "none. No value is read.",
+    errors: &[],
+    audit: "the secret's name.",
+};
+
+pub const LIST: Operation = Operation {
+    conditions: "at most 1,000 at a time; a prefix of names narrows them.",
+    effects: "none. No value is read.",
+    errors: &[],
+    audit: "nothing more.",
+};
+
+pub const DELETE: Operation = Operation {
+    conditions: "the server is unsealed; the secret, and the version if one is named, is there; if an etag was given, it is the present one.",
+    effects: "what is deleted is marked, and from that moment not given out; then its values are destroyed in the vault (`secret.destroy`). Without a version the whole secret goes, its description and labels with it. Its name can be used again; its version numbers cannot.",
+    errors: &[E::PreconditionFailed, E::Sealed],
+    audit: "the secret's id and name, the reason, and the numbers of the `versions` that go.",
+};
+
+pub const DESTROY: Operation = Operation {
+    conditions: "the version was deleted, or is older than those kept; right after that, or by the clockwork.",
+    effects: "the value is deleted from the vault and seen to be gone; then the version's row goes. A record that says it is something else is not touched.",
+    errors: &[],
+    audit: "the secret's id and the version.",
+};
