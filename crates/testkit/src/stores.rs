@@ -27,7 +27,12 @@ pub use s3::{S3Server, s3};
 /// A running store.
 pub trait Store: Sync {
     /// How to reach its bucket.
-    fn service(&self) -> Service;
+    fn service(&self) -> Service {
+        self.service_by(self.address())
+    }
+
+    /// How to reach it by another way: `http://host:port`.
+    fn service_by(&self, address: &str) -> Service;
 
     /// `http://host:port`.
     fn address(&self) -> &str;

@@ -31,6 +31,7 @@ use keyward_vault::{
 };
 use tempfile::TempDir;
 
+use crate::faulty::FaultyBackend;
 use crate::postgres::TestDatabase;
 use crate::stores::{self, Store};
 
@@ -114,6 +115,8 @@ pub struct World {
     pub vault: Arc<Vault>,
     /// What the vault stands on.
     pub backend: Arc<dyn StorageBackend>,
+    /// Makes changes of the vault's storage fail; sound until told otherwise.
+    pub storage_faults: Arc<FaultyBackend>,
     root: Option<Caller>,
     setup: Setup,
     pump: tokio::task::JoinHandle<()>,
@@ -187,7 +190,8 @@ impl World {
             .expect("the registry opens");
         let registry = Arc::new(registry);
         let deployment = registry.deployment().await.expect("a deployment has an id");
-        let backend = storage(&setup);
+        let storage_faults = Arc::new(FaultyBackend::new(storage(&setup)));
+        let backend: Arc<dyn StorageBackend> = storage_faults.clone();
         backend.init().await.expect("the backend does what it must");
         let key_file = data.join("seal.key");
         if first {
@@ -269,6 +273,7 @@ impl World {
             journal,
             vault,
             backend,
+            storage_faults,
             root: None,
             setup,
             pump,
@@ -285,6 +290,7 @@ impl World {
             journal,
             vault,
             backend,
+            storage_faults,
             setup,
             pump,
             ..
@@ -294,7 +300,7 @@ impl World {
         drop(node);
         journal.close().await;
         registry.close().await;
-        drop((journal, vault, backend, registry));
+        drop((journal, vault, backend, storage_faults, registry));
         let token = setup.bootstrap.clone().unwrap_or_default();
         let mut world = Self::open(setup, clock, false).await;
         world.root = Some(world.authenticated(&token).await);

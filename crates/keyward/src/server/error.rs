@@ -118,7 +118,11 @@ impl From<StartError> for Failure {
             StartError::Config(_) | StartError::DevBeyondLoopback { .. } => Exit::Usage,
             StartError::DataDir(DataDirError::InUse { .. })
             | StartError::Seal(keyward_vault::SealError::AlreadyInitialized) => Exit::Conflict,
-            StartError::OpenRegistry(_) | StartError::Registry(_) => Exit::Unavailable,
+            StartError::OpenRegistry(_)
+            | StartError::Registry(_)
+            | StartError::Storage(
+                StorageError::Unavailable { .. } | StorageError::Throttled { .. },
+            ) => Exit::Unavailable,
             _ => Exit::Failure,
         };
         let failure = Self::new(exit, &error);

@@ -89,12 +89,12 @@ async fn make_container(address: String) -> u16 {
 }
 
 impl Store for AzureServer {
-    fn service(&self) -> Service {
+    fn service_by(&self, address: &str) -> Service {
         Service::Azure(AzureSettings {
             account: ACCOUNT.to_owned(),
             container: CONTAINER.to_owned(),
             reach: Reach {
-                endpoint: Some(format!("{}/{ACCOUNT}", self.address)),
+                endpoint: Some(format!("{address}/{ACCOUNT}")),
                 allow_http: true,
                 ca_pem: None,
             },

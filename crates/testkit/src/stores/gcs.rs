@@ -64,11 +64,11 @@ impl GcsServer {
 }
 
 impl Store for GcsServer {
-    fn service(&self) -> Service {
+    fn service_by(&self, address: &str) -> Service {
         Service::Gcs(GcsSettings {
             bucket: BUCKET.to_owned(),
             reach: Reach {
-                endpoint: Some(self.address.clone()),
+                endpoint: Some(address.to_owned()),
                 allow_http: true,
                 ca_pem: None,
             },

@@ -105,11 +105,6 @@ impl S3Server {
         Self::service_at(&self.address, access_key_id, secret)
     }
 
-    /// By another way.
-    pub fn service_by(&self, address: &str) -> Service {
-        Self::service_at(address, "writer", "writer-secret")
-    }
-
     /// Another bucket, which is not there.
     pub fn service_of_bucket(&self, bucket: &str) -> Service {
         // SeaweedFS makes a bucket for a writer who names one that is not there.
@@ -141,8 +136,8 @@ impl S3Server {
 }
 
 impl Store for S3Server {
-    fn service(&self) -> Service {
-        self.service_by(&self.address)
+    fn service_by(&self, address: &str) -> Service {
+        Self::service_at(address, "writer", "writer-secret")
     }
 
     fn address(&self) -> &str {

@@ -4,7 +4,7 @@
 use keyward_core::port::storage::{StorageBackend, StorageError};
 use keyward_testkit::bad_line::{BadLine, Fate};
 use keyward_testkit::conformance::name;
-use keyward_testkit::stores::{Store, backend, fresh_prefix, s3};
+use keyward_testkit::stores::{Store, azure, backend, fresh_prefix, gcs, s3};
 use reqwest::Method;
 
 const BROKEN: [Fate; 6] = [
@@ -18,9 +18,14 @@ const BROKEN: [Fate; 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_whose_first_answer_was_bad_is_made_once_and_confirmed() {
-    let line = BadLine::to(s3().address());
-    let prefix = fresh_prefix();
-    let vault = backend(&s3().service_by(&line.address), &prefix);
+    for store in [s3() as &dyn Store, azure(), gcs()] {
+        change_over_a_bad_line(store).await;
+    }
+}
+
+async fn change_over_a_bad_line(store: &dyn Store) {
+    let line = BadLine::to(store.address());
+    let vault = backend(&store.service_by(&line.address), &fresh_prefix());
     for (number, fate) in BROKEN.into_iter().enumerate() {
         let object = name(&format!("a/{number}"));
         for fates in [&[fate][..], &[fate, Fate::AnswerLost, fate]] {

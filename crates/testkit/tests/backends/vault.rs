@@ -5,14 +5,16 @@ use std::collections::BTreeMap;
 
 use keyward_core::crypto_types::{Algorithm, SecretBytes};
 use keyward_core::ids::RecordId;
-use keyward_core::names::KeyName;
+use keyward_core::names::{KeyName, TenantName};
 use keyward_core::noun::action::Action;
 use keyward_core::ops::key::{NewKey, RotateRequest};
+use keyward_core::ops::tenant::NewTenant;
 use keyward_core::ops::use_key::{UseItem, UseResult};
-use keyward_core::ops::{key, use_key};
+use keyward_core::ops::{key, tenant, use_key};
 use keyward_core::port::registry::KeyRef;
 use keyward_core::port::storage::{NewRecord, SecureStorage, StorageError};
 use keyward_crypto::record::{RecordKind, RecordLabel};
+use keyward_testkit::faulty::FORMS;
 use keyward_testkit::world::{RegistryKind, Tenancy, VaultKind, World};
 use uuid::Uuid;
 
@@ -168,4 +170,43 @@ async fn i04_a_deployment_lives_on_azure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn i04_a_deployment_lives_on_gcs() {
     a_life_on(VaultKind::Gcs).await;
+}
+
+/// Every change of the storage failing once, in every form, beneath what makes a tenant and a key:
+/// whoever is told that it failed tries again and has it, and what was there before stays usable.
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_a_failed_write_of_the_storage_costs_nothing_but_another_try() {
+    let world = World::on(RegistryKind::Sqlite, VaultKind::Embedded).await;
+    let tenancy = world.tenant("clinic").await;
+    let create = async |name: &str| {
+        let mut new = NewKey::named(KeyName::new(name).unwrap());
+        new.activate = true;
+        key::create(&world.node, &tenancy.admin, &tenancy.place, new, None).await
+    };
+    create("records").await.unwrap();
+    let before = encrypt(&world, &tenancy, "before").await;
+    for (number, form) in FORMS.into_iter().enumerate() {
+        let name = format!("key-{number}");
+        world.storage_faults.fail_after(0, form);
+        let told = create(&name).await.err().unwrap();
+        assert_eq!(told.code().as_str(), "storage_unavailable", "{form:?}");
+        assert!(world.storage_faults.mend());
+        create(&name).await.unwrap();
+
+        let new = NewTenant {
+            name: TenantName::new(&format!("tenant-{number}")).unwrap(),
+            description: String::new(),
+        };
+        world.storage_faults.fail_after(0, form);
+        let told = tenant::create(&world.node, world.root(), new.clone(), None).await;
+        let told = told.err().unwrap();
+        assert_eq!(told.code().as_str(), "storage_unavailable", "{form:?}");
+        assert!(world.storage_faults.mend());
+        tenant::create(&world.node, world.root(), new, None)
+            .await
+            .unwrap();
+    }
+    let world = world.restart().await;
+    assert_eq!(decrypt(&world, &tenancy, &before).await, b"before");
+    encrypt(&world, &tenancy, "after").await;
 }

@@ -94,6 +94,14 @@ fn everything_that_is_wrong_is_said_at_once() {
 }
 
 #[test]
+fn a_misspelt_variable_of_a_longer_section_is_named_in_it() {
+    let said = problems(with("", &[("KEYWARD_STORAGE_S3_BUCKTE", "b")], &[]));
+    assert!(said.contains("did you mean `bucket`?"), "{said}");
+    let config = with("", &[("KEYWARD_STORAGE_S3_BUCKET", "b")], &[]).unwrap();
+    assert_eq!(config.storage_s3.bucket.as_deref(), Some("b"));
+}
+
+#[test]
 fn variables_of_others_are_none_of_our_business() {
     with(
         "",

@@ -220,9 +220,11 @@ impl ObjectBackend {
             };
             let path = self.object_path(&name)?;
             let head = self.fetch(&path, Some(frame::HEAD_LENGTH_MAX)).await?;
+            // A head that cannot be read is no reason to throw away what it may have named.
             let is_used = head.is_some_and(|head| {
-                frame::parse(&head.bytes)
-                    .is_ok_and(|head| data_encoding::HEXLOWER.encode(&head.write_id) == write_id)
+                frame::parse(&head.bytes).map_or(true, |head| {
+                    data_encoding::HEXLOWER.encode(&head.write_id) == write_id
+                })
             });
             if !is_used {
                 for part in parts {
