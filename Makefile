@@ -31,6 +31,7 @@ test: prepare ## Install what the tests need, then run every check there is
 	step cargo fmt --all --check
 	step cargo fmt --manifest-path fuzz/Cargo.toml --check
 	step cargo clippy $(LOCKED) --workspace --all-targets -- --deny warnings
+	step cargo clippy $(LOCKED) --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-deps -- --deny warnings
 	step target/tools/bin/cargo-deny $(LOCKED) --log-level error check --hide-inclusion-graph bans licenses sources
 	step cargo build $(LOCKED) --workspace --all-targets
 	step cargo test $(LOCKED) --workspace

@@ -36,6 +36,7 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     TenantSuspend,
     TenantResume,
     TenantShred,
+    TenantRotateKek,
 ]);
 
 /// Members of a tenant and what they may do.

@@ -35,6 +35,7 @@ codes! {
     InvalidCiphertext "invalid_ciphertext" 400 "The ciphertext is not well formed";
     InvalidKeyMaterial "invalid_key_material" 400 "The key material cannot be taken";
     WeakKeyMaterial "weak_key_material" 400 "The key material is too weak";
+    BrokenKeyMaterial "broken_key_material" 400 "Anybody can compute the private key";
     NotAuthentic "not_authentic" 400 "The input does not authenticate";
     UnsupportedAlgorithm "unsupported_algorithm" 400 "The algorithm cannot do this";
     UsageNotAllowed "usage_not_allowed" 403 "The key is not meant for this use";

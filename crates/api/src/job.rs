@@ -29,8 +29,32 @@ pub struct Job {
     /// A stable code of what last went wrong.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
+    /// How far it has come, if it goes through many things.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<JobProgress>,
     /// When it was made.
     pub created_at: Time,
     /// When it last changed.
     pub updated_at: Time,
+}
+
+/// How far a job has come that goes through many things, in passes. A pass that found something is
+/// followed by another; the job is done after one that found nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct JobProgress {
+    /// Which pass this is.
+    #[schema(minimum = 1)]
+    pub pass: i32,
+    /// Looked at in this pass.
+    #[schema(minimum = 0)]
+    pub examined: i64,
+    /// Of these: what was still to be changed.
+    #[schema(minimum = 0)]
+    pub found: i64,
+    /// Of these: what could not be.
+    #[schema(minimum = 0)]
+    pub failed: i64,
+    /// Changed in all passes.
+    #[schema(minimum = 0)]
+    pub changed: i64,
 }

@@ -67,3 +67,20 @@ pub struct Shred {
     )]
     pub reason: String,
 }
+
+/// A version of a tenant's key-encryption key. The key itself is in the vault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Kek {
+    /// 1 for the first.
+    #[schema(minimum = 1)]
+    pub version: i64,
+    /// When it was made.
+    pub created_at: Time,
+}
+
+/// The versions of a tenant's key-encryption key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Keks {
+    /// Those that are not destroyed, newest first. New records go under the first.
+    pub items: Vec<Kek>,
+}

@@ -13,10 +13,12 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use crate::canonical;
+use crate::combining::Desk;
 use crate::fault;
 use crate::frame::PAYLOAD_MAX;
 use crate::io::JournalIo;
-use crate::queue::{Offer, Pending};
+use crate::lull::Lull;
+use crate::queue::{By, Offer, Pending};
 use crate::reader::Reader;
 use crate::recovery::{OpenError, Recovered, doing, recover};
 use crate::revisions::Revisions;
@@ -79,6 +81,7 @@ pub struct Unlogged {
 /// An append-only log on disk, written in batches by one thread.
 pub struct Journal {
     shared: Arc<Shared>,
+    desk: Arc<Desk>,
     reader: Reader,
     unlogged: Unlogged,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -150,12 +153,15 @@ impl Journal {
             buffer: Vec::new(),
             room: 0,
         };
+        let desk = Arc::new(Desk::new(writer));
+        let at_desk = Arc::clone(&desk);
         let thread = std::thread::Builder::new()
             .name("audit-journal".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || at_desk.run())
             .map_err(doing("starting the writer"))?;
         Ok(Self {
             shared,
+            desk,
             reader,
             unlogged,
             thread: Mutex::new(Some(thread)),
@@ -176,6 +182,12 @@ impl Journal {
     /// The last entry that is durable; 0 if there is none.
     pub fn last(&self) -> u64 {
         *self.shared.durable.borrow()
+    }
+
+    /// Ends the gathering of a batch whenever the runtime's workers have nothing to do. The first
+    /// runtime counts.
+    pub fn heed(&self, lull: &Arc<Lull>) {
+        self.shared.queue.heed(lull);
     }
 
     /// Waits until no fault keeps entries from being appended, or the journal is closed.
@@ -269,13 +281,16 @@ impl AuditLog for Journal {
             payload,
             done,
         };
-        match queue.offer(pending) {
-            Offer::Taken => {}
+        let by = match queue.offer(pending) {
+            Offer::Taken(by) => by,
             Offer::Refused(error) => return Err(error),
             Offer::Wait(pending, permit) => {
                 let permit = permit.await.map_err(|_| refused())?;
-                queue.offer_with(permit, *pending)?;
+                queue.offer_with(permit, *pending)?
             }
+        };
+        if by == By::Caller {
+            self.desk.combine();
         }
         answer.await.unwrap_or_else(|_| Err(refused()))
     }

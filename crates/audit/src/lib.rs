@@ -15,16 +15,19 @@
 
 mod canonical;
 mod catalog;
+mod combining;
 mod fault;
 mod frame;
 mod frames;
 mod io;
 mod journal;
+mod lull;
 mod pace;
 mod queue;
 mod reader;
 mod recovery;
 mod revisions;
+mod room;
 mod segment;
 mod std_io;
 mod tail;
@@ -32,5 +35,6 @@ mod writer;
 
 pub use io::{Access, JournalIo, SegmentFile};
 pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
+pub use lull::Lull;
 pub use recovery::OpenError;
 pub use std_io::StdIo;

@@ -13,6 +13,10 @@ const CYCLE: Duration = Duration::from_micros(500);
 /// So many entries must be expected within a cycle; fewer are not worth a wait.
 const WORTH: f64 = 8.0;
 
+/// From so many entries within a cycle on, a system call for each costs more than handing them to
+/// a thread that writes them together.
+const FAST: f64 = 16.0;
+
 /// The pace of the entries, as the batches show it.
 #[derive(Debug)]
 pub(crate) struct Pace {
@@ -37,6 +41,11 @@ impl Pace {
         CYCLE
             .checked_sub(now.duration_since(self.taken))
             .filter(|left| !left.is_zero())
+    }
+
+    /// Whether entries come so fast that batches are cheaper than writing each where it is made.
+    pub(crate) fn is_fast(&self) -> bool {
+        self.per_cycle >= FAST
     }
 
     /// A batch was taken.
@@ -80,6 +89,16 @@ mod tests {
             Some(Duration::from_micros(380))
         );
         assert_eq!(pace.pause(now + CYCLE), None);
+    }
+
+    #[test]
+    fn what_comes_fast_is_written_together_and_what_comes_slowly_where_it_is_made() {
+        assert!(!after(1, 40, 1_000).0.is_fast());
+        assert!(after(1, 25, 1_000).0.is_fast());
+        assert!(after(20, 500, 100).0.is_fast());
+        let (mut pace, now) = after(20, 500, 100);
+        pace.note(1, now + Duration::from_millis(1));
+        assert!(!pace.is_fast());
     }
 
     #[test]

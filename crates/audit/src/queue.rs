@@ -7,8 +7,8 @@
 //! in its lane's order; room that comes free is given to the lanes in turn.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use keyward_core::audit::AuditEvent;
@@ -19,6 +19,8 @@ use tokio::sync::oneshot;
 
 use crate::fault;
 use crate::frame;
+use crate::lull::Lull;
+use crate::room::{Held, Limits};
 
 /// Whose lane: a tenant's, or the system's own.
 type LaneId = Option<TenantId>;
@@ -36,25 +38,19 @@ impl Pending {
     }
 }
 
-/// How much fits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) entries: usize,
-    pub(crate) bytes: usize,
-}
-
-/// What the writer is to do next.
-pub(crate) enum Work {
-    /// Write these, in this order.
-    Batch(Vec<Pending>),
-    /// Nothing more will come.
-    Finish,
+/// Who is to write an entry that is in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The thread, which was called.
+    Thread,
+    /// Who put it there.
+    Caller,
 }
 
 /// What became of an entry that was offered.
 pub(crate) enum Offer {
     /// It is in the queue.
-    Taken,
+    Taken(By),
     /// There is no room; a permit will come.
     Wait(Box<Pending>, oneshot::Receiver<Permit>),
     /// The journal cannot take it.
@@ -77,12 +73,6 @@ struct Lane {
     held: Held,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Held {
-    entries: usize,
-    bytes: usize,
-}
-
 #[derive(Default)]
 struct State {
     lanes: HashMap<LaneId, Lane>,
@@ -96,21 +86,30 @@ struct State {
     /// An entry was refused because of the fault: time to look at the disk again.
     poked: bool,
     writer_sleeps: bool,
+    /// The writer's thread was asked for.
+    called: bool,
 }
 
 /// The queue.
 pub(crate) struct Queue {
     limits: Limits,
+    /// Whether those who queue an entry write it themselves, and call the thread only if they
+    /// cannot.
+    combining: AtomicBool,
     state: Mutex<State>,
     wake: Condvar,
     /// Whether there is neither a fault nor an end: what every request asks, without the lock.
     healthy: AtomicBool,
+    /// Whether the writer lets a batch gather just now.
+    gathering: AtomicBool,
+    lull: OnceLock<Arc<Lull>>,
 }
 
 impl Queue {
     /// A queue that holds so much.
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(limits: Limits, combining: bool) -> Self {
         Self {
+            combining: AtomicBool::new(combining),
             // One entry of the largest size must fit, or nobody could ever pass.
             limits: Limits {
                 entries: limits.entries.max(1),
@@ -119,6 +118,8 @@ impl Queue {
             state: Mutex::default(),
             wake: Condvar::new(),
             healthy: AtomicBool::new(true),
+            gathering: AtomicBool::new(false),
+            lull: OnceLock::new(),
         }
     }
 
@@ -135,8 +136,7 @@ impl Queue {
         if lane.waiting.is_empty() && lane.may_take(size, free) {
             lane.held.add(size);
             state.held.add(size);
-            self.enqueue(state, lane_id, pending);
-            return Offer::Taken;
+            return Offer::Taken(self.enqueue(state, lane_id, pending));
         }
         let (give, permit) = oneshot::channel();
         if lane.waiting.is_empty() {
@@ -151,15 +151,14 @@ impl Queue {
         &self,
         mut permit: Permit,
         pending: Pending,
-    ) -> Result<(), AuditError> {
+    ) -> Result<By, AuditError> {
         let mut state = self.state.lock();
         if let Some(error) = self.refusal(&mut state) {
             drop(state);
             return Err(error);
         }
         permit.used = true;
-        self.enqueue(&mut state, permit.lane, pending);
-        Ok(())
+        Ok(self.enqueue(&mut state, permit.lane, pending))
     }
 
     fn refusal(&self, state: &mut State) -> Option<AuditError> {
@@ -174,36 +173,95 @@ impl Queue {
         Some(error)
     }
 
-    fn enqueue(&self, state: &mut State, lane_id: LaneId, pending: Pending) {
+    /// Who is to write it is decided here, under the lock, so that it cannot be nobody.
+    fn enqueue(&self, state: &mut State, lane_id: LaneId, pending: Pending) -> By {
         let lane = state.lanes.entry(lane_id).or_default();
         if lane.queued.is_empty() {
             state.turns.push_back(lane_id);
         }
         lane.queued.push_back(pending);
+        if self.combining.load(Ordering::Relaxed) {
+            return By::Caller;
+        }
+        self.call_with(state);
+        By::Thread
+    }
+
+    fn call_with(&self, state: &mut State) {
+        state.called = true;
         if state.writer_sleeps {
             state.writer_sleeps = false;
             self.wake.notify_all();
         }
     }
 
-    /// Lets entries gather for so long, or until the journal closes.
-    pub(crate) fn gather(&self, pause: Duration) {
-        let mut state = self.state.lock();
-        let open = |state: &mut State| !state.closing;
-        self.wake.wait_while_for(&mut state, open, pause);
+    /// Asks for the writer's thread, even if nothing is queued.
+    pub(crate) fn call(&self) {
+        self.call_with(&mut self.state.lock());
     }
 
-    /// Waits for work and takes as much as `batch` allows, one entry from each lane in turn.
-    pub(crate) fn take(self: &Arc<Self>, batch: Limits) -> Work {
+    /// From now on those who queue an entry write it themselves, or the thread does.
+    pub(crate) fn set_combining(&self, combining: bool) {
+        if self.combining.load(Ordering::Relaxed) != combining {
+            self.combining.store(combining, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nothing is queued.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.state.lock().turns.is_empty()
+    }
+
+    /// Lets entries gather for so long, or until there is a lull or the journal closes.
+    pub(crate) fn gather(&self, pause: Duration) {
+        self.gathering.store(true, Ordering::SeqCst);
+        // Who parks after this sees that a batch gathers; who parked before is seen here.
+        if self.lull.get().is_none_or(|lull| !lull.is_now()) {
+            let mut state = self.state.lock();
+            let goes_on =
+                |state: &mut State| !state.closing && self.gathering.load(Ordering::SeqCst);
+            self.wake.wait_while_for(&mut state, goes_on, pause);
+        }
+        self.gathering.store(false, Ordering::SeqCst);
+    }
+
+    /// Nothing more is on its way.
+    pub(crate) fn end_gathering(&self) {
+        if self.gathering.swap(false, Ordering::SeqCst) {
+            // With the lock, so that it cannot fall between the writer's look and its sleep.
+            let _state = self.state.lock();
+            self.wake.notify_all();
+        }
+    }
+
+    /// Ends the gathering of batches whenever there is a lull. The first one counts.
+    pub(crate) fn heed(self: &Arc<Self>, lull: &Arc<Lull>) {
+        lull.ends_gathering_of(self);
+        let _ = self.lull.set(Arc::clone(lull));
+    }
+
+    /// The thread waits for work. False if nothing more will come.
+    pub(crate) fn wait(&self) -> bool {
         let mut state = self.state.lock();
-        while state.turns.is_empty() {
+        loop {
+            if state.called || (state.closing && !state.turns.is_empty()) {
+                state.called = false;
+                state.writer_sleeps = false;
+                return true;
+            }
             if state.closing {
-                return Work::Finish;
+                return false;
             }
             state.writer_sleeps = true;
             self.wake.wait(&mut state);
         }
-        state.writer_sleeps = false;
+    }
+
+    /// Takes as much as `batch` allows, one entry from each lane in turn.
+    pub(crate) fn take(self: &Arc<Self>, batch: Limits) -> Vec<Pending> {
+        let mut state = self.state.lock();
+        // Whoever takes looks afterwards whether there is more.
+        state.called = false;
         let mut taken = Vec::new();
         let mut bytes = 0;
         while let Some(lane_id) = state.turns.pop_front() {
@@ -231,7 +289,7 @@ impl Queue {
         let permits = self.grant(&mut state);
         drop(state);
         give(permits);
-        Work::Batch(taken)
+        taken
     }
 
     /// Gives free room to those who wait, one of each lane in turn.
@@ -400,18 +458,6 @@ impl Lane {
 
     fn is_idle(&self) -> bool {
         self.queued.is_empty() && self.waiting.is_empty() && self.held.entries == 0
-    }
-}
-
-impl Held {
-    fn add(&mut self, size: usize) {
-        self.entries += 1;
-        self.bytes += size;
-    }
-
-    fn remove(&mut self, size: usize) {
-        self.entries = self.entries.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(size);
     }
 }
 

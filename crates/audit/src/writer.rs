@@ -1,5 +1,5 @@
-//! The one thread that writes: takes what waits, writes it, syncs it, tells the observer, answers.
-//! While one batch syncs, the next one gathers in the queue.
+//! Writing a batch: puts it behind all others, syncs it, tells the observer, answers; and mends what
+//! a fault of the disk left.
 
 use std::io;
 use std::sync::Arc;
@@ -8,7 +8,6 @@ use keyward_core::audit::Journaled;
 use keyward_core::port::audit_log::{AuditError, JournalObserver};
 use keyward_core::time::Clock;
 use tokio::sync::{oneshot, watch};
-use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::catalog::{Catalog, Segment};
@@ -16,14 +15,14 @@ use crate::fault;
 use crate::frame;
 use crate::io::{Access, JournalIo, SegmentFile};
 use crate::journal::{JournalConfig, SyncMode};
-use crate::pace::Pace;
-use crate::queue::{Limits, Pending, Queue, Work};
+use crate::queue::{Pending, Queue};
 use crate::revisions::Revisions;
+use crate::room::Limits;
 use crate::segment::{self, Header};
 use crate::tail::{self, TailFault};
 
 /// The most that one sync covers.
-const BATCH: Limits = Limits {
+pub(crate) const BATCH: Limits = Limits {
     entries: 4096,
     bytes: 4 * 1024 * 1024,
 };
@@ -51,10 +50,13 @@ impl Shared {
     /// For a journal whose last entry is `last`.
     pub(crate) fn new(config: &JournalConfig, catalog: Arc<Catalog>, last: u64) -> Self {
         Self {
-            queue: Arc::new(Queue::new(Limits {
-                entries: config.queue_entries,
-                bytes: config.queue_bytes,
-            })),
+            queue: Arc::new(Queue::new(
+                Limits {
+                    entries: config.queue_entries,
+                    bytes: config.queue_bytes,
+                },
+                config.sync == SyncMode::Written,
+            )),
             catalog,
             durable: watch::Sender::new(last),
             broken: watch::Sender::new(false),
@@ -102,42 +104,24 @@ pub(crate) struct Writer {
     pub(crate) room: usize,
 }
 
-/// Ends the service in order if the thread ends, even if an observer panics.
-struct Ending(Arc<Shared>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        self.0.queue.end();
-        self.0.finished.send_replace(true);
-    }
-}
-
 impl Writer {
-    /// Works until the queue is closed and empty.
-    pub(crate) fn run(mut self) {
-        let _ending = Ending(Arc::clone(&self.shared));
-        let mut pace = Pace::new(Instant::now());
-        loop {
-            if let Some(pause) = pace.pause(Instant::now()) {
-                self.shared.queue.gather(pause);
-            }
-            let Work::Batch(batch) = self.shared.queue.take(BATCH) else {
-                break;
-            };
-            pace.note(batch.len(), Instant::now());
-            if let Err((unwritten, error)) = self.write(batch)
-                && !self.recover(unwritten, &error)
-            {
-                return;
-            }
-        }
-        if let Err(error) = self.finish() {
-            tracing::warn!(%error, "the audit journal could not be closed in order");
+    /// How much can be written without waiting for the disk: nothing if every write is synced, or
+    /// if a new segment may be due.
+    pub(crate) fn room_at_once(&self) -> Limits {
+        let active = self.active.as_ref();
+        let room = active
+            .filter(|_| self.config.sync == SyncMode::Written)
+            .and_then(|active| self.config.segment_bytes.checked_sub(active.end))
+            .filter(|room| *room >= (frame::HEAD + frame::PAYLOAD_MAX) as u64)
+            .unwrap_or(0);
+        Limits {
+            entries: BATCH.entries,
+            bytes: BATCH.bytes.min(room as usize),
         }
     }
 
     /// Writes a batch and answers those who wait for it, or gives it back.
-    fn write(&mut self, batch: Vec<Pending>) -> Result<(), (Vec<Pending>, io::Error)> {
+    pub(crate) fn write(&mut self, batch: Vec<Pending>) -> Result<(), (Vec<Pending>, io::Error)> {
         if let Err(error) = self.put(&batch) {
             return Err((batch, error));
         }
@@ -207,7 +191,7 @@ impl Writer {
     }
 
     /// Refuses everything until the disk can be written again. False if the journal was closed.
-    fn recover(&mut self, unwritten: Vec<Pending>, error: &io::Error) -> bool {
+    pub(crate) fn recover(&mut self, unwritten: Vec<Pending>, error: &io::Error) -> bool {
         let told = fault::unavailable(error);
         tracing::error!(cause = %told, last = self.last, "the audit journal cannot be written");
         // The torn write is removed before anybody is told, if the disk still lets it be, so that
@@ -295,7 +279,7 @@ impl Writer {
 
     /// Says that everything is durable, so that the next start can tell damage from a torn write
     /// up to the last entry.
-    fn finish(&mut self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
         let Some(active) = &mut self.active else {
             return Ok(());
         };

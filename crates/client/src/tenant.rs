@@ -1,7 +1,7 @@
 //! Tenants.
 
 use keyward_api::page::Changed;
-use keyward_api::tenant::{NewTenant, Reason, Shred, Tenant};
+use keyward_api::tenant::{Kek, Keks, NewTenant, Reason, Shred, Tenant};
 
 use crate::connection::Client;
 use crate::error::ClientError;
@@ -64,6 +64,24 @@ impl<'a> Tenants<'a> {
     ) -> Result<Changed<Tenant>, ClientError> {
         self.0
             .post(&["v1", "tenants", tenant, "resume"])
+            .json(reason)
+            .send()
+            .await
+    }
+
+    /// Shows the versions of its key-encryption key.
+    pub async fn keks(self, tenant: &str) -> Result<Keks, ClientError> {
+        self.0.get(&["v1", "tenants", tenant, "keks"]).send().await
+    }
+
+    /// Makes its next key-encryption key, and has its records wrapped under it.
+    pub async fn rotate_kek(
+        self,
+        tenant: &str,
+        reason: &Reason,
+    ) -> Result<Changed<Kek>, ClientError> {
+        self.0
+            .post(&["v1", "tenants", tenant, "rotate-kek"])
             .json(reason)
             .send()
             .await

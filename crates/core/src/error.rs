@@ -4,6 +4,7 @@
 //! or ours (storage, registry, log). Only the last kind is worth waking somebody for.
 
 use keyward_api::error::ErrorCode;
+use keyward_crypto::CryptoError;
 use keyward_crypto::exchange::ExchangeError;
 
 use crate::noun::state::{IllegalTransition, State};
@@ -260,8 +261,13 @@ impl OpError {
 const fn exchange_code(error: &ExchangeError) -> ErrorCode {
     match error {
         ExchangeError::Weak { .. } => ErrorCode::WeakKeyMaterial,
+        ExchangeError::Factorable { .. } => ErrorCode::BrokenKeyMaterial,
         ExchangeError::NotOpened => ErrorCode::NotAuthentic,
-        ExchangeError::FormatUnsupported { .. } => ErrorCode::UnsupportedAlgorithm,
+        ExchangeError::FormatUnsupported { .. }
+        | ExchangeError::MethodNotInFipsModule { .. }
+        | ExchangeError::Engine(CryptoError::NotInFipsModule { .. }) => {
+            ErrorCode::UnsupportedAlgorithm
+        }
         ExchangeError::Engine(_) | ExchangeError::UnknownWrappingKey(_) => ErrorCode::Internal,
         _ => ErrorCode::InvalidKeyMaterial,
     }

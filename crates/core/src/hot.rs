@@ -279,8 +279,9 @@ impl Hot {
                 Row::Principal(_) | Row::Token(_) | Row::Role(_) | Row::RoleAssignment(_) => {
                     applied.access = true;
                 }
-                Row::TenantKek(_)
-                | Row::KeyVersion(_)
+                // Another version may be the newest now.
+                Row::TenantKek(row) => applied.keks.push(row.tenant),
+                Row::KeyVersion(_)
                 | Row::Transition(_)
                 | Row::Policy(_)
                 | Row::DataBinding(_)
@@ -328,4 +329,6 @@ pub struct Applied {
     pub retired: Vec<KeyId>,
     /// Whether a principal, token, role or assignment changed.
     pub access: bool,
+    /// Tenants whose key-encryption keys changed.
+    pub keks: Vec<TenantId>,
 }

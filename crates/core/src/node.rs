@@ -84,6 +84,8 @@ pub struct Node {
     pub(crate) memory: Arc<Memory>,
     pub(crate) reservations: Reservations,
     pub(crate) ticking: Mutex<()>,
+    /// One slice at a time.
+    pub(crate) rewrapping: Mutex<()>,
     pub(crate) flushing: Mutex<()>,
     requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
@@ -97,6 +99,7 @@ pub(crate) struct Memory {
     pub(crate) sessions: Sessions,
     pub(crate) pump: Arc<ChangePump>,
     providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
+    hierarchy: Arc<dyn KeyHierarchy>,
 }
 
 /// Which changes are in memory.
@@ -145,6 +148,9 @@ impl Memory {
         if applied.access {
             self.sessions.new_epoch();
         }
+        for tenant in applied.keks {
+            self.hierarchy.forget_tenant(tenant);
+        }
         for key in applied.retired {
             for provider in self.providers.values() {
                 provider.forget(key);
@@ -190,6 +196,7 @@ impl Node {
             sessions: Sessions::default(),
             pump: Arc::new(ChangePump::default()),
             providers: ports.providers.clone(),
+            hierarchy: ports.hierarchy.clone(),
         });
         ports.registry.observe(memory.clone());
         Self {
@@ -198,6 +205,7 @@ impl Node {
             memory,
             reservations: Reservations::default(),
             ticking: Mutex::new(()),
+            rewrapping: Mutex::new(()),
             flushing: Mutex::new(()),
             requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),

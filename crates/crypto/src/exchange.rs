@@ -7,6 +7,7 @@
 //! | `pkcs8`, `jwk` | containers |
 //! | `public` | public keys, as SPKI, PEM, JWK and SSH |
 //! | `strength` | what is refused though it parses |
+//! | `factors` | RSA moduli that anybody can take apart |
 //! | `wrapping` | RSA-OAEP with AES-KWP, and HPKE |
 //!
 //! Knows neither tenants nor who may do what.
@@ -20,6 +21,7 @@ use crate::secret::SecretBytes;
 use crate::usage::UsageSet;
 
 mod error;
+mod factors;
 mod jwk;
 mod kind;
 mod parts;

@@ -8,6 +8,7 @@ mod class;
 mod export;
 mod import;
 mod import_key;
+mod kek;
 mod key;
 mod lifecycle;
 mod listing;
@@ -35,6 +36,7 @@ pub type Route = UtoipaMethodRouter<App>;
 pub fn all(metrics_open: bool) -> Vec<Route> {
     let mut routes = Vec::new();
     routes.extend(tenant::routes());
+    routes.extend(kek::routes());
     routes.extend(principal::routes());
     routes.extend(token::routes());
     routes.extend(role::routes());

@@ -45,8 +45,15 @@ async fn i02_two_hundred_kills_under_load_lose_nothing_that_was_acknowledged() {
     let mut random = Lcg(0x2545_f491_4f6c_dd1d);
     let mut sequence = 0;
     let mut slowest = Duration::ZERO;
+    let mut keks = BTreeSet::from([1]);
     for round in 0..KILLS {
         let mut clients = tokio::task::JoinSet::new();
+        if round % 20 == 0 {
+            // From here on a job is under way in many a kill: each start begins with a slice of it.
+            let rotate = "/v1/tenants/demo/rotate-kek";
+            let rotated = server.api.post(rotate, json!({})).await.ok();
+            keks.insert(rotated["version"].as_i64().unwrap());
+        }
         for client in 0..CLIENTS {
             let (api, tokens, told) = (server.api.clone(), tokens.clone(), told.clone());
             clients.spawn(async move { load(round, client, &api, &tokens, &told).await });
@@ -83,6 +90,7 @@ async fn i02_two_hundred_kills_under_load_lose_nothing_that_was_acknowledged() {
     for (key, text) in &told.ciphertexts {
         check_ciphertext(&server.api.by(&tokens.user), key, text).await;
     }
+    check_keks(&server.api, &keks).await;
     assert!(
         slowest < Duration::from_secs(3),
         "ready again after {slowest:?}"
@@ -197,6 +205,18 @@ async fn check_key(api: &Api, name: &str, version: i64) {
         .map(|row| &row["version"])
         .collect();
     assert_eq!(active, [primary], "{name}: {key}");
+}
+
+/// Every acknowledged key-encryption key is there, and no record was refused on the way to it.
+async fn check_keks(api: &Api, expected: &BTreeSet<i64>) {
+    let keks = api.get("/v1/tenants/demo/keks").await.ok();
+    let versions = keks["items"].as_array().unwrap().iter();
+    let versions: BTreeSet<i64> = versions.filter_map(|kek| kek["version"].as_i64()).collect();
+    assert!(versions.is_superset(expected), "{versions:?}");
+    let jobs = api.get("/v1/tenants/demo/jobs").await.ok();
+    for job in jobs["items"].as_array().unwrap() {
+        assert_ne!(job["state"], "failed", "{job}");
+    }
 }
 
 async fn check_ciphertext(api: &Api, key: &str, text: &str) {

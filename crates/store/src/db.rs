@@ -20,6 +20,13 @@ use crate::value::{Value, lite, pg};
 /// Statements kept prepared on each connection; more than the code has.
 const STATEMENTS_KEPT: usize = 512;
 
+/// The writer's cache of pages, in KiB and therefore negative: 16 MiB, not SQLite's 2. Every row has
+/// its place in some twenty indexes.
+const WRITER_CACHE: &str = "-16384";
+/// The log is moved into the file when it has so many pages (32 MiB), not SQLite's thousand: a
+/// hundred keys fill those, and the pages that the next hundred change are much the same.
+const CHECKPOINT_PAGES: &str = "8192";
+
 #[derive(Clone)]
 enum Pools {
     Lite {
@@ -116,19 +123,35 @@ impl Database {
 
     /// Begins a transaction that will write. On SQLite there is one at a time.
     pub(crate) async fn begin(&self) -> Result<Transaction, Fault> {
-        let (connection, begin) = match &self.pools {
-            Pools::Lite { writer, .. } => {
-                (Connection::Lite(writer.acquire().await?), "BEGIN IMMEDIATE")
-            }
-            Pools::Pg(pool) => (Connection::Pg(pool.acquire().await?), "BEGIN"),
+        let connection = match &self.pools {
+            Pools::Lite { writer, .. } => Connection::Lite(writer.acquire().await?),
+            Pools::Pg(pool) => Connection::Pg(pool.acquire().await?),
         };
         let mut transaction = Transaction {
+            dialect: self.dialect(),
             connection: Some(connection),
             observer: self.observer.clone(),
         };
-        transaction.command(begin).await?;
+        transaction.command(begin(self.dialect())).await?;
         Ok(transaction)
     }
+}
+
+const fn begin(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::Sqlite => "BEGIN IMMEDIATE",
+        Dialect::Postgres => "BEGIN",
+    }
+}
+
+/// A statement that takes each parameter once and in order, and what it binds.
+pub(crate) type Bound = (&'static str, Vec<Value>);
+
+/// Whether the same statements come together again, so that they are worth keeping prepared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Together {
+    Often,
+    Seldom,
 }
 
 enum Connection {
@@ -139,11 +162,17 @@ enum Connection {
 /// A transaction. Dropped before [`Transaction::commit`] or [`Transaction::rollback`], it takes its
 /// connection with it: a connection in an unknown state never goes back to the pool.
 pub(crate) struct Transaction {
+    dialect: Dialect,
     connection: Option<Connection>,
     observer: Option<Arc<dyn StatementObserver>>,
 }
 
 impl Transaction {
+    /// Which SQL it speaks.
+    pub(crate) const fn dialect(&self) -> Dialect {
+        self.dialect
+    }
+
     /// Runs text without parameters; several statements at once are allowed.
     pub(crate) async fn command(
         &mut self,
@@ -218,11 +247,64 @@ impl Transaction {
         }
     }
 
+    /// Runs statements one after the other; what all of them return. SQLite gets them as one text:
+    /// each visit to its thread and back is two changes of thread, which cost as much as inserting
+    /// a row. PostgreSQL takes one statement at a time. On SQLite the parameters must be plain `?`.
+    pub(crate) async fn all<T>(
+        &mut self,
+        statements: Vec<Bound>,
+        together: Together,
+        read: impl Fn(&mut Cells<'_>) -> Result<T, RegistryError>,
+    ) -> Result<Vec<T>, Fault> {
+        if self.dialect == Dialect::Postgres {
+            let mut rows = Vec::new();
+            for (text, values) in statements {
+                rows.extend(self.rows(text, values, &read).await?);
+            }
+            return Ok(rows);
+        }
+        let Some(Connection::Lite(connection)) = &mut self.connection else {
+            return Err(sqlx::Error::PoolClosed.into());
+        };
+        let mut text = String::with_capacity(statements.iter().map(|(it, _)| it.len() + 1).sum());
+        let mut bound = Vec::with_capacity(statements.iter().map(|(_, it)| it.len()).sum());
+        for (statement, values) in statements {
+            debug_assert!(!statement.contains('$'), "{statement}");
+            observe(self.observer.as_ref(), statement, &values);
+            text.push_str(statement);
+            text.push(';');
+            bound.extend(values);
+        }
+        let arguments = lite(bound).map_err(|_| Fault::Constraint)?;
+        let rows = sqlx::query_with(AssertSqlSafe(text), arguments)
+            .persistent(together == Together::Often)
+            .fetch_all(&mut **connection)
+            .await?;
+        rows.iter()
+            .map(|row| read(&mut Cells::lite(row)).map_err(Fault::from))
+            .collect()
+    }
+
+    /// Runs statements that return nothing, as [`Self::all`] does.
+    pub(crate) async fn execute_all(
+        &mut self,
+        statements: Vec<Bound>,
+        together: Together,
+    ) -> Result<(), Fault> {
+        self.all(statements, together, |_| Ok(())).await.map(drop)
+    }
+
     /// Makes it durable.
     pub(crate) async fn commit(mut self) -> Result<(), Fault> {
         self.command("COMMIT").await?;
         self.connection.take();
         Ok(())
+    }
+
+    /// Undoes it and begins anew.
+    pub(crate) async fn restart(&mut self) -> Result<(), Fault> {
+        self.command("ROLLBACK").await?;
+        self.command(begin(self.dialect)).await
     }
 
     /// Undoes it and returns the connection, if the connection still answers.
@@ -274,7 +356,12 @@ async fn open_sqlite(config: &Config) -> Result<Pools, OpenError> {
         // What a burst of writes left of the log file is given back at the next checkpoint.
         .pragma("journal_size_limit", "67108864")
         .disable_statement_logging();
-    let writer = open_writer(config, options.clone().create_if_missing(true)).await?;
+    let writing = options
+        .clone()
+        .create_if_missing(true)
+        .pragma("cache_size", WRITER_CACHE)
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+    let writer = open_writer(config, writing).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(config.connections)
         .acquire_timeout(config.patience)

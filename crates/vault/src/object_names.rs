@@ -20,6 +20,15 @@ use uuid::Uuid;
 /// Where the manifest of the root key is.
 pub(crate) const ROOT_MANIFEST: &str = "root/current";
 
+/// What the names of all records begin with.
+pub(crate) const RECORDS: &str = "rec/";
+const OUTER: &str = ".outer";
+
+/// The name of the core whose outer header has this name, if it is one.
+pub(crate) fn core_of(name: &ObjectName) -> Result<Option<ObjectName>, StorageError> {
+    name.as_str().strip_suffix(OUTER).map(named).transpose()
+}
+
 /// A record, or its core.
 pub(crate) fn record(id: RecordId) -> Result<ObjectName, StorageError> {
     named(&record_text(id))
@@ -27,7 +36,7 @@ pub(crate) fn record(id: RecordId) -> Result<ObjectName, StorageError> {
 
 /// The outer header of a large record.
 pub(crate) fn outer(id: RecordId) -> Result<ObjectName, StorageError> {
-    named(&format!("{}.outer", record_text(id)))
+    named(&format!("{}{OUTER}", record_text(id)))
 }
 
 /// A tenant's key-encryption key. The record id is in the name so that a version which was begun

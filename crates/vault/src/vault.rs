@@ -7,6 +7,7 @@
 //! | `hierarchy` | the root key and tenants' key-encryption keys, in memory only while unsealed |
 //! | `records` | storing, opening and destroying records |
 //! | `secrets` | the values of secrets, as records of their own kind |
+//! | `rewrap` | wrapping records under a newer key-encryption key |
 //! | `layout` | a record as one object or two |
 //!
 //! The backend is not trusted: what it returns is verified against its own authentication, against
@@ -18,6 +19,7 @@ mod hierarchy;
 mod initialize;
 mod layout;
 mod records;
+mod rewrap;
 mod secrets;
 
 use std::sync::Arc;

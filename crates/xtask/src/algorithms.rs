@@ -17,8 +17,9 @@ aside durably, in blocks of 2^20, before they are spent. *FIPS*: services of the
 compute all of it; a build with the feature `fips` (`cargo build --release --package keyward
 --features fips`; it needs cmake and Go) uses that module alone, refuses the others by name, and says
 at start which module it runs. Whether a module has a certificate, and for which uses, is for its
-certificate to say. AES-192 is offered for GCM
-only: AWS-LC's key wrap has no AES-192.
+certificate to say ([fips.md](fips.md)). AES-192 is offered for GCM only: AWS-LC's key wrap has no
+AES-192, and a second implementation of AES beside it, outside the FIPS module, is not worth a size
+that CNSA 2.0 disallows and that nobody needs who has the one above it.
 
 | name | what | usages | size | strength | limited | FIPS |
 |---|---|---|---:|---:|---|---|

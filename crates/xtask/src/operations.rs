@@ -51,6 +51,8 @@ documented! {
     TenantSuspend => deployment::TENANT_SUSPEND,
     TenantResume => deployment::TENANT_RESUME,
     TenantShred => deployment::TENANT_SHRED,
+    TenantRotateKek => deployment::TENANT_ROTATE_KEK,
+    TenantRewrap => deployment::TENANT_REWRAP,
     PrincipalCreate => members::PRINCIPAL_CREATE,
     PrincipalList => members::PRINCIPAL_LIST,
     PrincipalDisable => members::PRINCIPAL_DISABLE,

@@ -38,12 +38,19 @@ async fn persist(journal: &Journal) -> (Vec<(u64, String)>, usize) {
 /// Every operation of a story fails once: not done, done but reported failed, half done.
 #[tokio::test]
 async fn i03_any_operation_may_fail_in_any_way_and_the_log_holds_exactly_what_was_acknowledged() {
-    let small = keyward_audit::JournalConfig {
-        segment_bytes: 1_000,
-        ..config()
-    };
     let mut refusals = 0;
-    for failure in [Failure::Before, Failure::After, Failure::Half] {
+    let failures = [Failure::Before, Failure::After, Failure::Half];
+    let ways = failures.map(|failure| {
+        [SyncMode::Always, SyncMode::Written].map(|sync| {
+            let small = keyward_audit::JournalConfig {
+                sync,
+                segment_bytes: 1_000,
+                ..config()
+            };
+            (failure, small)
+        })
+    });
+    for (failure, small) in ways.into_iter().flatten() {
         for at in 0.. {
             let disk = Disk::default();
             disk.fail_after(at, failure);
@@ -53,7 +60,7 @@ async fn i03_any_operation_may_fail_in_any_way_and_the_log_holds_exactly_what_wa
             };
             let (acknowledged, refused) = persist(&journal).await;
             refusals += refused;
-            let context = format!("operation {at}, {failure:?}");
+            let context = format!("operation {at}, {failure:?}, {:?}", small.sync);
             assert!(refused <= 1, "{context}");
             journal.close().await;
             let whole_story = disk.operations() <= at;
@@ -69,7 +76,7 @@ async fn i03_any_operation_may_fail_in_any_way_and_the_log_holds_exactly_what_wa
             }
         }
     }
-    assert!(refusals > 50);
+    assert!(refusals > 100);
 }
 
 /// Appends until the disk is full; answers what was acknowledged.
@@ -221,27 +228,23 @@ async fn an_observer_that_panics_ends_the_service_and_hangs_nobody() {
             panic!("an observer's mistake");
         }
     }
-    let dir = tempfile::tempdir().unwrap();
-    let clock = Arc::new(crate::fixture::Noon);
-    let deployment = crate::fixture::DEPLOYMENT;
-    let journal = Journal::open(
-        dir.path(),
-        config(),
-        "n".into(),
-        deployment,
-        clock,
-        Arc::new(Panics),
-    )
-    .unwrap();
-    assert!(journal.append(event("e", None)).await.is_err());
-    journal.close().await;
-    assert!(journal.append(event("e", None)).await.is_err());
-    drop(journal);
-    // What was written before is there: the caller was not told, and nothing is lost.
-    assert_eq!(
-        entries(&crate::fixture::open_dir(dir.path(), SyncMode::Always))
-            .await
-            .len(),
-        1
-    );
+    for sync in [SyncMode::Always, SyncMode::Written] {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = Journal::open(
+            dir.path(),
+            keyward_audit::JournalConfig { sync, ..config() },
+            "n".into(),
+            crate::fixture::DEPLOYMENT,
+            Arc::new(crate::fixture::Noon),
+            Arc::new(Panics),
+        )
+        .unwrap();
+        assert!(journal.append(event("e", None)).await.is_err());
+        journal.close().await;
+        assert!(journal.append(event("e", None)).await.is_err());
+        drop(journal);
+        // What was written before is there: the caller was not told, and nothing is lost.
+        let again = crate::fixture::open_dir(dir.path(), SyncMode::Always);
+        assert_eq!(entries(&again).await.len(), 1);
+    }
 }

@@ -2,6 +2,7 @@
 //! nobody waits for another's flood, and what is damaged is named.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod combining;
 mod damage;
 mod disk;
 mod fairness;

@@ -81,6 +81,8 @@ actions! {
     TenantSuspend "tenant.suspend" System Change "Stops every use of a tenant's keys.";
     TenantResume "tenant.resume" System Change "Allows the use of a suspended tenant's keys again.";
     TenantShred "tenant.shred" System Change "Destroys a suspended tenant's key-encryption keys, and with them all it held.";
+    TenantRotateKek "tenant.rotate_kek" System Change "Makes a tenant's next key-encryption key, and has its records wrapped under it.";
+    TenantRewrap "tenant.rewrap" System Record "Wrapped records of a tenant under its newest key-encryption key.";
     PrincipalCreate "principal.create" Tenant Change "Makes a principal.";
     PrincipalList "principal.list" Tenant Read "Lists principals.";
     PrincipalDisable "principal.disable" Tenant Change "Disables a principal: its tokens are refused.";

@@ -13,6 +13,8 @@ text_enum! {
         DestroyMaterial => "destroy_material",
         /// Deletes a shredded tenant's records.
         ShredTenant => "shred_tenant",
+        /// Wraps a tenant's records under its newest key-encryption key.
+        RewrapRecords => "rewrap_records",
     }
 }
 
@@ -28,6 +30,24 @@ text_enum! {
         /// Given up; the last error says why.
         Failed => "failed",
     }
+}
+
+/// How far a job has come that goes through many things, in passes: one that changed something is
+/// followed by another, until one finds nothing left to change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobProgress {
+    /// Which pass this is; the first is 1, and 0 says that none has begun.
+    pub pass: i32,
+    /// Looked at in this pass.
+    pub examined: i64,
+    /// Of these: what was still to be changed.
+    pub found: i64,
+    /// Of these: what could not be.
+    pub failed: i64,
+    /// Changed in all passes.
+    pub changed: i64,
+    /// Where this pass goes on.
+    pub resume_after: Option<String>,
 }
 
 /// A job as the registry holds it.
@@ -49,6 +69,9 @@ pub struct Job {
     pub attempts: i32,
     /// A stable code of what last went wrong.
     pub last_error: Option<String>,
+    /// How far it has come.
+    #[serde(default)]
+    pub progress: JobProgress,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.

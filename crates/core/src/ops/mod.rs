@@ -12,6 +12,7 @@ mod gate;
 pub mod import_key;
 pub mod initialize;
 pub mod job;
+pub mod kek;
 pub mod key;
 pub mod log;
 pub mod policy;

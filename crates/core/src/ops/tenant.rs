@@ -7,7 +7,7 @@ use crate::ids::{JobId, TenantId};
 use crate::names::TenantName;
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::job::{Job, JobKind, JobState};
+use crate::noun::job::{Job, JobKind, JobProgress, JobState};
 use crate::noun::tenant::{Tenant, TenantState};
 use crate::ops::commit::{Earlier, idempotency_key};
 use crate::ops::gate::{Attempt, bounded, page_size, resource, tenant_resource};
@@ -226,6 +226,7 @@ fn shred_job(node: &Node, tenant: TenantId) -> Result<Job, OpError> {
         due_at: now,
         attempts: 0,
         last_error: None,
+        progress: JobProgress::default(),
         created_at: now,
         updated_at: now,
         etag: 1,

@@ -128,6 +128,21 @@ pub trait SecureStorage: Send + Sync {
     async fn destroy(&self, record: RecordId) -> Result<(), StorageError>;
 }
 
+/// What became of one slice of stored objects.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RewrapSlice {
+    /// Where the next slice begins; none after the last.
+    pub next: Option<ObjectName>,
+    /// Objects looked at.
+    pub examined: u64,
+    /// Of these: records of the tenant under an older key.
+    pub found: u64,
+    /// Of these: records now under the newest.
+    pub changed: u64,
+    /// Of these: records that were refused or could not be written. The log names them.
+    pub failed: u64,
+}
+
 /// The tenants' key-encryption keys, under the root key.
 #[async_trait]
 pub trait KeyHierarchy: Send + Sync {
@@ -138,6 +153,24 @@ pub trait KeyHierarchy: Send + Sync {
         tenant: TenantId,
         now: crate::time::Timestamp,
     ) -> Result<TenantKek, StorageError>;
+
+    /// Makes the version after `current`; durable on return. The registry's transaction makes it
+    /// count; whoever commits it has the tenant forgotten afterwards.
+    async fn next_tenant_kek(
+        &self,
+        current: &TenantKek,
+        now: crate::time::Timestamp,
+    ) -> Result<TenantKek, StorageError>;
+
+    /// Looks at the next `limit` objects behind `after`, and wraps those of a tenant's records
+    /// under its newest key-encryption key that are under an older one. Only their outer headers
+    /// change.
+    async fn rewrap_slice(
+        &self,
+        tenant: TenantId,
+        after: Option<&ObjectName>,
+        limit: usize,
+    ) -> Result<RewrapSlice, StorageError>;
 
     /// Deletes a key-encryption key and looks whether it is gone.
     async fn destroy_tenant_kek(&self, kek: &TenantKek) -> Result<(), StorageError>;

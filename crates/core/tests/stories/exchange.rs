@@ -1,6 +1,8 @@
 //! Keys that come in and go out: under which permission, once, checked before anything is kept,
 //! and each with its entry in the log.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use keyward_core::audit::{Journaled, Outcome};
 use keyward_core::caller::{Caller, Changed};
 use keyward_core::change::{Commit, Row, Write};
@@ -320,6 +322,15 @@ async fn i07_of_two_imports_under_one_wrapping_key_one_wins() {
     }
 }
 
+/// A published RSA key that must not come in, as PKCS#8.
+fn published(name: &str) -> Vec<u8> {
+    const KEYS: &str = include_str!("../../../crypto/tests/vectors/published/weak-rsa.json");
+    let file: serde_json::Value = serde_json::from_str(KEYS).unwrap();
+    let mut cases = file["cases"].as_array().unwrap().iter();
+    let found = cases.find(|case| case["name"] == name).unwrap();
+    STANDARD.decode(found["pkcs8"].as_str().unwrap()).unwrap()
+}
+
 /// Everything that is refused, and with which code.
 fn refused_material() -> Vec<(&'static str, Algorithm, KeyFormat, Vec<u8>, &'static str)> {
     let rsa = KeyMaterial::generate(Algorithm::Rsa2048, &SystemRandom).unwrap();
@@ -413,6 +424,27 @@ fn refused_material() -> Vec<(&'static str, Algorithm, KeyFormat, Vec<u8>, &'sta
             KeyFormat::Pkcs8,
             vec![0x30; 60],
             "invalid_key_material",
+        ),
+        (
+            "RSA of three primes",
+            Algorithm::Rsa2048,
+            KeyFormat::Pkcs8,
+            published("openssl genrsa -primes 3 2048"),
+            "invalid_key_material",
+        ),
+        (
+            "RSA that Coppersmith's attack opens",
+            Algorithm::Rsa2048,
+            KeyFormat::Pkcs8,
+            published("made by the published construction"),
+            "broken_key_material",
+        ),
+        (
+            "RSA that Fermat's method opens",
+            Algorithm::Rsa2048,
+            KeyFormat::Pkcs8,
+            published("made of two primes 2^515 apart"),
+            "broken_key_material",
         ),
     ]
 }

@@ -8,6 +8,7 @@ mod concurrency;
 mod exchange;
 mod families;
 mod integration_steps;
+mod keks;
 mod limits;
 mod restart;
 mod script;

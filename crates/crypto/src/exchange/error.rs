@@ -1,5 +1,6 @@
 //! Why a key was not taken in or given out. Never a byte of it.
 
+use super::wrapping::WrapMethod;
 use crate::algorithm::Algorithm;
 use crate::error::CryptoError;
 
@@ -53,12 +54,35 @@ pub enum ExchangeError {
         /// What is wrong with it.
         why: &'static str,
     },
+    /// It is a valid RSA key whose private half anybody can compute from its public one.
+    #[error(
+        "anybody can compute the private half of this RSA key: {why}; treat what it protected as \
+         open, and make another key elsewhere"
+    )]
+    Factorable {
+        /// How.
+        why: &'static str,
+    },
+    /// It is an RSA key of more than two primes.
+    #[error(
+        "RSA keys of more than two primes are not taken (FIPS 186-5 knows two); make another key, \
+         of two"
+    )]
+    MultiPrime,
     /// The private half is needed and only the public one is there.
     #[error("only the public half of this key is here")]
     PublicOnly,
     /// The wrapped bytes do not open: altered, truncated, or wrapped to another key.
     #[error("the wrapped key does not open: altered, truncated, or wrapped for another key")]
     NotOpened,
+    /// This build uses the FIPS module only, and the module does not compute this way of wrapping.
+    #[error("{method} is not in the FIPS module, and this build uses nothing else; take {instead}")]
+    MethodNotInFipsModule {
+        /// The way of wrapping.
+        method: WrapMethod,
+        /// Which to take.
+        instead: WrapMethod,
+    },
     /// The public key to wrap to is refused.
     #[error("the recipient's public key is refused: {why}")]
     Recipient {

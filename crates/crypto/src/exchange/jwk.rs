@@ -83,7 +83,17 @@ pub(super) fn read_private(intent: Intent, bytes: &[u8]) -> Result<Parts, Exchan
 
 pub(super) fn read_public(intent: Intent, bytes: &[u8]) -> Result<PublicParts, ExchangeError> {
     let jwk = parse(intent, Half::Public, bytes)?;
-    if jwk.d.is_some() || jwk.private.is_some() || jwk.k.is_some() {
+    let secret = [
+        jwk.d,
+        jwk.p,
+        jwk.q,
+        jwk.dp,
+        jwk.dq,
+        jwk.qi,
+        jwk.private,
+        jwk.k,
+    ];
+    if jwk.oth.is_some() || secret.iter().any(Option::is_some) {
         return Err(malformed(
             "the JWK holds a private key, which must not travel in the clear; treat it as leaked, and import its successor wrapped",
         ));
@@ -234,9 +244,7 @@ fn point(curve: &Curve, jwk: &Jwk<'_>) -> Result<Vec<u8>, ExchangeError> {
 
 fn read_rsa(jwk: &Jwk<'_>) -> Result<Parts, ExchangeError> {
     if jwk.oth.is_some() {
-        return Err(malformed(
-            "RSA keys with more than two primes are not taken",
-        ));
+        return Err(ExchangeError::MultiPrime);
     }
     let names = ["n", "e", "d", "p", "q", "dp", "dq", "qi"];
     let given = [jwk.n, jwk.e, jwk.d, jwk.p, jwk.q, jwk.dp, jwk.dq, jwk.qi];

@@ -34,8 +34,11 @@ pub(super) fn read(algorithm: Algorithm, bytes: &[u8]) -> Result<Parts, Exchange
         }),
         Kind::Rsa => {
             expect(algorithm, &info.algorithm, RSA_ENCRYPTION)?;
-            let _ = pkcs1::RsaPrivateKeyRef::from_der(inner)
+            let key = pkcs1::RsaPrivateKeyRef::from_der(inner)
                 .map_err(|_| malformed("this is no RSAPrivateKey"))?;
+            if key.other_prime_infos.is_some() {
+                return Err(ExchangeError::MultiPrime);
+            }
             Ok(Parts::Rsa(SecretBytes::copy_from(inner)))
         }
         Kind::Curve(curve) => {

@@ -7,6 +7,7 @@ use curve25519_dalek::traits::IsIdentity as _;
 use pkcs1::RsaPrivateKeyRef;
 
 use super::error::{ExchangeError, malformed};
+use super::factors;
 use super::parts::Parts;
 use crate::algorithm::{Algorithm, Family};
 use crate::material::KeyMaterial;
@@ -82,15 +83,10 @@ pub(super) fn rsa_modulus_and_exponent(
     rsa_public(modulus, exponent)
 }
 
-/// FIPS 186-5, section A.1.1: the modulus a product of two large primes, as far as dividing by
-/// small ones can tell; the exponent odd and between 2^16 and 2^256.
+/// FIPS 186-5, section A.1.1: the modulus a product of two large primes, as far as can be told
+/// from it; the exponent odd and between 2^16 and 2^256.
 pub(super) fn rsa_public(modulus: &[u8], exponent: &[u8]) -> Result<(), ExchangeError> {
-    if modulus.last().is_none_or(|byte| byte % 2 == 0) {
-        return Err(weak("the modulus is even"));
-    }
-    if small_primes().any(|prime| remainder(modulus, prime) == 0) {
-        return Err(weak("the modulus has a small factor"));
-    }
+    factors::hidden(modulus)?;
     let length = bit_length(exponent);
     if exponent.last().is_none_or(|byte| byte % 2 == 0) {
         return Err(weak("the public exponent is even"));
@@ -185,21 +181,4 @@ fn difference(left: &[u8], right: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
         borrow = one || two;
     }
     out
-}
-
-/// `bytes`, big endian, modulo a small number.
-fn remainder(bytes: &[u8], divisor: u32) -> u32 {
-    bytes
-        .iter()
-        .fold(0, |rest, byte| ((rest << 8) | u32::from(*byte)) % divisor)
-}
-
-/// The odd primes below 2,000.
-fn small_primes() -> impl Iterator<Item = u32> {
-    (3..2000u32).step_by(2).filter(|candidate| {
-        (3..)
-            .step_by(2)
-            .take_while(|divisor| divisor * divisor <= *candidate)
-            .all(|divisor| candidate % divisor != 0)
-    })
 }

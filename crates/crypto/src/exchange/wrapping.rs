@@ -17,6 +17,7 @@ use pkcs1::RsaPublicKeyRef;
 use super::error::{ExchangeError, malformed};
 use super::kind::{RSA_ENCRYPTION, X_WING};
 use super::{LENGTH_MAX, pem, pkcs8, strength};
+use crate::algorithm::Algorithm;
 use crate::error::CryptoError;
 use crate::hybrid::{HybridPublic, HybridSecret};
 use crate::keywrap::{KEK_LENGTH, kwp_unwrap, kwp_wrap};
@@ -61,6 +62,21 @@ impl WrapMethod {
         }
     }
 
+    /// Refuses a method that this build leaves out: with the feature `fips`, X-Wing.
+    ///
+    /// # Errors
+    /// [`ExchangeError::MethodNotInFipsModule`].
+    pub fn ensure_available(self) -> Result<(), ExchangeError> {
+        let missing = match self {
+            Self::RsaOaepAesKwp => Ok(()),
+            Self::HpkeXWing => Algorithm::X25519MlKem768.ensure_available(),
+        };
+        missing.map_err(|_| ExchangeError::MethodNotInFipsModule {
+            method: self,
+            instead: Self::RsaOaepAesKwp,
+        })
+    }
+
     const fn byte(self) -> u8 {
         match self {
             Self::RsaOaepAesKwp => 1,
@@ -99,8 +115,9 @@ impl WrappingKey {
     /// A fresh key: RSA with 4,096 bits, or X-Wing.
     ///
     /// # Errors
-    /// [`ExchangeError::Engine`].
+    /// [`ExchangeError::MethodNotInFipsModule`], [`ExchangeError::Engine`].
     pub fn generate(method: WrapMethod, random: &dyn Random) -> Result<Self, ExchangeError> {
+        method.ensure_available()?;
         let failed = |_| ExchangeError::Engine(CryptoError::EngineFailed);
         let secret = match method {
             WrapMethod::RsaOaepAesKwp => {
@@ -117,8 +134,10 @@ impl WrappingKey {
     /// The key with this private half: PKCS#8 DER for RSA, the seed of 32 bytes for X-Wing.
     ///
     /// # Errors
-    /// [`ExchangeError::Malformed`], [`ExchangeError::Engine`].
+    /// [`ExchangeError::MethodNotInFipsModule`], [`ExchangeError::Malformed`],
+    /// [`ExchangeError::Engine`].
     pub fn from_secret(method: WrapMethod, secret: SecretBytes) -> Result<Self, ExchangeError> {
+        method.ensure_available()?;
         let failed = |_| ExchangeError::Engine(CryptoError::EngineFailed);
         let public = match method {
             WrapMethod::RsaOaepAesKwp => {
@@ -268,8 +287,10 @@ impl Recipient {
     /// Reads `SubjectPublicKeyInfo`, as DER or PEM: RSA of 3,072 to 8,192 bits, or X-Wing.
     ///
     /// # Errors
-    /// [`ExchangeError::Recipient`], [`ExchangeError::Malformed`], [`ExchangeError::Weak`].
+    /// [`ExchangeError::MethodNotInFipsModule`], [`ExchangeError::Recipient`],
+    /// [`ExchangeError::Malformed`], [`ExchangeError::Weak`], [`ExchangeError::Factorable`].
     pub fn read(method: WrapMethod, bytes: &[u8]) -> Result<Self, ExchangeError> {
+        method.ensure_available()?;
         if bytes.len() > LENGTH_MAX {
             return Err(ExchangeError::TooLong { max: LENGTH_MAX });
         }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use keyward_crypto::algorithm::{default_usages, validate_usages};
+use keyward_crypto::exchange::{ExchangeError, Recipient, WrapMethod, WrappingKey};
 use keyward_crypto::suite::{Content, Suite};
 use keyward_crypto::{
     Algorithm, CryptoError, KeyMaterial, PreparedKey, SecretBytes, SignatureScheme, SystemRandom,
@@ -110,4 +111,18 @@ fn a_build_on_the_fips_module_refuses_the_rest_and_another_build_nothing() {
     }
     let outside = Algorithm::ALL.iter().filter(|it| !it.info().in_fips_module);
     assert_eq!(outside.count(), 7);
+    for method in WrapMethod::ALL.iter().copied() {
+        let instead = WrapMethod::RsaOaepAesKwp;
+        let expected = if cfg!(feature = "fips") && method != instead {
+            Some(ExchangeError::MethodNotInFipsModule { method, instead })
+        } else {
+            None
+        };
+        let made = WrappingKey::generate(method, &SystemRandom);
+        assert_eq!(made.as_ref().err(), expected.as_ref());
+        if expected.is_some() {
+            let recipient = Recipient::read(method, &[0; 32]);
+            assert_eq!(recipient.err(), expected);
+        }
+    }
 }

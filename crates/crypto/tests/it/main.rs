@@ -21,4 +21,5 @@ mod support;
 #[path = "../proof/tally.rs"]
 mod tally;
 mod vectors;
+mod weak_rsa;
 mod xaes;

@@ -21,6 +21,14 @@ pub fn tenant(tenant: noun::tenant::Tenant) -> tenant::Tenant {
     }
 }
 
+/// A version of a tenant's key-encryption key.
+pub fn kek(kek: noun::tenant::TenantKek) -> tenant::Kek {
+    tenant::Kek {
+        version: kek.version,
+        created_at: time(kek.created_at),
+    }
+}
+
 /// A principal.
 pub fn principal(principal: noun::principal::Principal) -> principal::Principal {
     principal::Principal {

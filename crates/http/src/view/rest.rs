@@ -60,6 +60,13 @@ pub fn job(job: noun::job::Job) -> job::Job {
         due_at: time(job.due_at),
         attempts: job.attempts,
         last_error: job.last_error,
+        progress: (job.progress.pass > 0).then_some(job::JobProgress {
+            pass: job.progress.pass,
+            examined: job.progress.examined,
+            found: job.progress.found,
+            failed: job.progress.failed,
+            changed: job.progress.changed,
+        }),
         created_at: time(job.created_at),
         updated_at: time(job.updated_at),
     }

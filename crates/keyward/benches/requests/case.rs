@@ -7,6 +7,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
     Encrypt,
+    /// Over connections protected by TLS 1.3, which stay open.
+    EncryptTls,
     Decrypt,
     Hmac,
     SignEd25519,
@@ -24,6 +26,7 @@ impl Verb {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Encrypt => "encrypt",
+            Self::EncryptTls => "encrypt over TLS",
             Self::Decrypt => "decrypt",
             Self::Hmac => "hmac",
             Self::SignEd25519 => "sign ed25519",
@@ -59,7 +62,8 @@ impl fmt::Display for Case {
 /// Messages or keys in a batch.
 pub const BATCH: usize = 100;
 
-/// The cases to run: the usual ones, `all` of them, or one verb's by its name.
+/// The cases to run: the usual ones, `all` of them, one verb's by its name, or by `tls` the one over
+/// TLS and the same without.
 pub fn chosen(which: &str) -> Vec<Case> {
     let sizes = [64, 1024, 4096];
     let mut cases = Vec::new();
@@ -70,6 +74,7 @@ pub fn chosen(which: &str) -> Vec<Case> {
             add(&mut cases, verb, bytes, connections);
         }
     }
+    add(&mut cases, Verb::EncryptTls, 64, &[64]);
     for verb in [Verb::SignEd25519, Verb::SignP256, Verb::SignRsa2048] {
         let connections: &[u32] = if which == "all" {
             &[1, 16, 64, 256]
@@ -82,7 +87,10 @@ pub fn chosen(which: &str) -> Vec<Case> {
     add(&mut cases, Verb::EncryptBatch, 64, &[16, 64]);
     add(&mut cases, Verb::Create, 32, &[64]);
     add(&mut cases, Verb::CreateBatch, 32, &[16]);
-    if !matches!(which, "" | "all") {
+    if which == "tls" {
+        let like = |case: &Case| case.verb == Verb::Encrypt && case.bytes == 64;
+        cases.retain(|case| case.is_over_tls() || (like(case) && case.connections == 64));
+    } else if !matches!(which, "" | "all") {
         cases.retain(|case| case.verb.name() == which);
         assert!(!cases.is_empty(), "KEYWARD_BENCH={which}: no such verb");
     }
@@ -101,12 +109,18 @@ fn add(cases: &mut Vec<Case>, verb: Verb, bytes: usize, connections: &[u32]) {
 pub fn shapes(cases: &[Case]) -> Vec<(usize, u32)> {
     let shapes: BTreeSet<(usize, u32)> = cases
         .iter()
+        .filter(|case| !case.is_over_tls())
         .map(|case| (case.shape(), case.connections))
         .collect();
     shapes.into_iter().collect()
 }
 
 impl Case {
+    /// Whether the server must be asked over TLS, which the no-op handler does not have.
+    pub fn is_over_tls(&self) -> bool {
+        self.verb == Verb::EncryptTls
+    }
+
     /// The size at which the no-op handler reads and answers about as many bytes.
     pub const fn shape(&self) -> usize {
         match self.verb {

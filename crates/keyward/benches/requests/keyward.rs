@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::case::{BATCH, Case, Verb};
+use crate::certificate::Certificate;
 use crate::load::Asked;
 use crate::server::{Served, ask, base64, word};
 
@@ -41,6 +42,30 @@ pub fn start(data: &Path, sync: &str) -> Keyward {
     keyward
 }
 
+/// Starts it again on what [`start`] left, over TLS.
+pub fn start_over_tls(data: &Path, sync: &str, certificate: &Certificate) -> Keyward {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keyward"));
+    command
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(data)
+        .env("KEYWARD_AUDIT_SYNC", sync)
+        .env("KEYWARD_SEAL_KEY_FILE", data.join("seal.key"))
+        .env("KEYWARD_LISTEN_TLS", "files")
+        .env("KEYWARD_LISTEN_TLS_CERT_FILE", &certificate.chain)
+        .env("KEYWARD_LISTEN_TLS_KEY_FILE", &certificate.key)
+        .env("KEYWARD_LOG_FORMAT", "json")
+        .env("KEYWARD_LOG_LEVEL", "warn,keyward::server=info");
+    let server = Served::start_logging(&mut command, |line| line.contains("https://"));
+    let token = std::fs::read_to_string(data.join("dev-token")).expect("a token");
+    Keyward {
+        server,
+        header: (
+            "Authorization".to_owned(),
+            format!("Bearer {}", token.trim()),
+        ),
+    }
+}
+
 impl Keyward {
     fn url(&self, path: &str) -> String {
         format!("{}/v1/tenants/demo/{path}", self.server.address)
@@ -57,7 +82,7 @@ impl Keyward {
         let signed = json!({"message": message});
         let key = |name: String| json!({"name": name, "algorithm": "aes-256-gcm-commit", "activate": true});
         let (path, body) = match case.verb {
-            Verb::Encrypt => ("keys/patient-records/encrypt", plaintext),
+            Verb::Encrypt | Verb::EncryptTls => ("keys/patient-records/encrypt", plaintext),
             Verb::Decrypt => {
                 let made = self.ask("keys/patient-records/encrypt", &plaintext);
                 let body = json!({"ciphertext": made["ciphertext"]});

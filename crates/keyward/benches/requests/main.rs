@@ -5,6 +5,7 @@
 //! | file | what |
 //! |---|---|
 //! | `case` | what is asked: verb, size, connections |
+//! | `certificate` | what both servers show where TLS is measured |
 //! | `server` | the servers, started on free ports and stopped |
 //! | `keyward`, `openbao` | how each is asked for it |
 //! | `load` | `wrk` (Debian's package) and what it measured |
@@ -22,6 +23,7 @@
 )]
 
 mod case;
+mod certificate;
 mod compare;
 mod keyward;
 mod load;
@@ -34,6 +36,7 @@ use std::path::Path;
 use std::process::Command;
 
 use case::Case;
+use certificate::Certificate;
 use load::Load;
 use report::Report;
 
@@ -59,7 +62,10 @@ fn measure() {
     }
     let only = std::env::var("KEYWARD_BENCH").unwrap_or_default();
     let cases = case::chosen(&only);
+    let (over_tls, open): (Vec<Case>, Vec<Case>) =
+        cases.iter().copied().partition(Case::is_over_tls);
     let place = tempfile::tempdir().expect("a directory");
+    let certificate = Certificate::make(place.path());
     let mut report = Report::default();
     let noop = noop::start();
     for (answer, connections) in case::shapes(&cases) {
@@ -72,17 +78,19 @@ fn measure() {
         ("keyward, audit synced", "always"),
         ("keyward, audit written", "written"),
     ] {
-        let under_test = keyward::start(&place.path().join(sync), sync);
-        run(
-            &mut report,
-            place.path(),
-            name,
-            &cases,
-            &under_test.server,
-            |case| Some(under_test.asked(case)),
-        );
+        let data = place.path().join(sync);
+        let mut measure = |cases: &[Case], under_test: keyward::Keyward| {
+            let asked = |case: &Case| Some(under_test.asked(case));
+            let (place, server) = (place.path(), &under_test.server);
+            run(&mut report, place, name, cases, server, asked);
+        };
+        measure(&open, keyward::start(&data, sync));
+        if !over_tls.is_empty() {
+            let again = keyward::start_over_tls(&data, sync, &certificate);
+            measure(&over_tls, again);
+        }
     }
-    let under_test = openbao::start(place.path());
+    let under_test = openbao::start(place.path(), &certificate);
     run(
         &mut report,
         place.path(),

@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::case::{BATCH, Case, Verb};
+use crate::certificate::Certificate;
 use crate::load::Asked;
 use crate::server::{Served, ask, base64};
 
@@ -17,15 +18,22 @@ pub const NAME: &str = "OpenBao, audit written";
 pub struct OpenBao {
     pub server: Served,
     header: (String, String),
+    /// Where it listens with TLS as well.
+    over_tls: String,
 }
 
-/// Starts it on a free port, with a key for every verb.
-pub fn start(place: &Path) -> OpenBao {
+/// Starts it on free ports, with a key for every verb.
+pub fn start(place: &Path, certificate: &Certificate) -> OpenBao {
     let audit = place.join("openbao-audit.log");
     let configuration = place.join("openbao.hcl");
+    let over_tls = format!("127.0.0.1:{}", free_port());
     let text = format!(
-        "audit \"file\" \"bench\" {{\n  options = {{\n    file_path = \"{}\"\n  }}\n}}\n",
-        audit.display()
+        "audit \"file\" \"bench\" {{\n  options = {{\n    file_path = \"{}\"\n  }}\n}}\n\
+         listener \"tcp\" {{\n  address = \"{over_tls}\"\n  tls_min_version = \"tls13\"\n  \
+         tls_cert_file = \"{}\"\n  tls_key_file = \"{}\"\n}}\n",
+        audit.display(),
+        certificate.chain.display(),
+        certificate.key.display(),
     );
     std::fs::write(&configuration, text).expect("its configuration");
     let mut command = Command::new(binary());
@@ -43,6 +51,7 @@ pub fn start(place: &Path) -> OpenBao {
     let openbao = OpenBao {
         server,
         header: ("X-Vault-Token".to_owned(), "bench".to_owned()),
+        over_tls: format!("https://{over_tls}"),
     };
     openbao.ask("sys/mounts/transit", &json!({"type": "transit"}));
     for (name, body) in [
@@ -94,7 +103,7 @@ impl OpenBao {
         let plaintext = json!({"plaintext": message});
         let input = json!({"input": message});
         let (path, body) = match case.verb {
-            Verb::Encrypt => ("transit/encrypt/aes", plaintext),
+            Verb::Encrypt | Verb::EncryptTls => ("transit/encrypt/aes", plaintext),
             Verb::Decrypt => {
                 let made = self.ask("transit/encrypt/aes", &plaintext);
                 let body = json!({"ciphertext": made["data"]["ciphertext"]});
@@ -112,10 +121,15 @@ impl OpenBao {
             Verb::Create => ("transit/keys/NAME", json!({"type": "aes256-gcm96"})),
             Verb::CreateBatch => return None,
         };
+        let url = if case.is_over_tls() {
+            format!("{}/v1/{path}", self.over_tls)
+        } else {
+            self.url(path)
+        };
         Some(Asked {
             headers: vec![self.header.clone()],
             named: case.verb == Verb::Create,
-            ..Asked::post(self.url(path), body.to_string())
+            ..Asked::post(url, body.to_string())
         })
     }
 }

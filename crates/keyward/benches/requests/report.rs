@@ -32,6 +32,9 @@ impl Report {
 
     /// The processor time of the no-op handler for requests of the same size.
     fn base(&self, case: &Case) -> Option<f64> {
+        if case.is_over_tls() {
+            return None;
+        }
         let found = self.noop.iter().find(|(bytes, connections, _)| {
             (*bytes, *connections) == (case.shape(), case.connections)
         });

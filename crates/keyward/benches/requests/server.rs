@@ -1,6 +1,6 @@
 //! A server as a child process: started, read until it is ready, asked once, killed.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 use base64::Engine as _;
@@ -28,6 +28,24 @@ impl Served {
             .spawn()
             .expect("the server starts");
         let output = child.stdout.take().expect("its output");
+        Self::ready(child, output, enough)
+    }
+
+    /// The same for a server that says in its log where it listens.
+    pub fn start_logging(command: &mut Command, enough: impl Fn(&str) -> bool) -> Self {
+        let mut child = command
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server starts");
+        let output = child.stderr.take().expect("its log");
+        Self::ready(child, output, enough)
+    }
+
+    fn ready(
+        child: Child,
+        output: impl Read + Send + 'static,
+        enough: impl Fn(&str) -> bool,
+    ) -> Self {
         let mut lines = Vec::new();
         let mut reader = BufReader::new(output).lines();
         for line in reader.by_ref() {
@@ -42,7 +60,7 @@ impl Served {
         std::thread::spawn(move || reader.for_each(drop));
         let address = lines
             .iter()
-            .find_map(|line| word(line, "http://"))
+            .find_map(|line| word(line, "http://").or_else(|| word(line, "https://")))
             .expect("an address");
         Self {
             child,

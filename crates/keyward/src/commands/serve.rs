@@ -4,8 +4,10 @@ use std::fmt::Write;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use keyward_audit::Lull;
 use keyward_vault::SealSetup;
 
 use crate::commands::config::ConfigFlags;
@@ -43,10 +45,9 @@ impl DevCommand {
         let config = self.config.load(environment, &set)?;
         config::check(&config).map_err(StartError::from)?;
         let program = program(environment);
-        run_server(
-            &config.clone(),
-            dev::serve(config, move |welcome| greet(welcome, &program)),
-        )
+        run_server(&config.clone(), |lull| {
+            dev::serve(config, lull, move |welcome| greet(welcome, &program))
+        })
     }
 }
 
@@ -93,7 +94,7 @@ impl InitCommand {
                 total: self.shares,
             },
         };
-        let made = run_server(&config.clone(), init::initialize(config, &setup))?;
+        let made = run_server(&config.clone(), |_| init::initialize(config, &setup))?;
         hand_out(&made, &setup)
     }
 }
@@ -121,7 +122,7 @@ impl ServeCommand {
         let set: Vec<String> = data.into_iter().chain(listen).collect();
         let config = self.config.load(environment, &set)?;
         config::check(&config).map_err(StartError::from)?;
-        run_server(&config.clone(), start::serve(config))
+        run_server(&config.clone(), |lull| start::serve(config, lull))
     }
 }
 
@@ -130,10 +131,10 @@ fn data_setting(dir: &Path) -> String {
 }
 
 /// Runs a piece of server: hardened before there is anything to protect, logging, on all cores.
-fn run_server<T>(
-    config: &Config,
-    work: impl Future<Output = Result<T, StartError>>,
-) -> Result<T, Failure> {
+fn run_server<T, F>(config: &Config, work: impl FnOnce(Arc<Lull>) -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, StartError>>,
+{
     let shortfalls = hardening::harden();
     logging::start(config);
     for shortfall in shortfalls {
@@ -144,11 +145,16 @@ fn run_server<T>(
         "memory is locked for keys"
     );
     self_test::before_anything(keyward_crypto::self_test::answers()).map_err(Failure::from)?;
+    let lull = Arc::new(Lull::default());
+    let (parking, woken) = (Arc::clone(&lull), Arc::clone(&lull));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .on_thread_park(move || parking.parks())
+        .on_thread_unpark(move || woken.unparks())
         .build()
         .map_err(Failure::local)?;
-    Ok(runtime.block_on(work)?)
+    lull.among(runtime.metrics().num_workers());
+    Ok(runtime.block_on(work(lull))?)
 }
 
 /// How to call this program: by its name if the shell finds it, else by its path.

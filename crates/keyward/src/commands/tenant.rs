@@ -45,6 +45,20 @@ pub enum TenantCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Show the versions of a tenant's key-encryption key, newest first
+    Keks {
+        /// Its name or id
+        tenant: String,
+    },
+    /// Make a tenant's next key-encryption key and have its records wrapped under it; `keyward job
+    /// list` shows how far they are
+    RotateKek {
+        /// Its name or id
+        tenant: String,
+        /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// Destroy a suspended tenant's key-encryption keys, and with them all it held. For ever.
     Shred {
         /// Its name or id
@@ -81,6 +95,23 @@ impl TenantCommand {
             ),
             Self::Resume { tenant, reason } => {
                 changed(context, &tenants.resume(&tenant, &Reason { reason }).await?)
+            }
+            Self::Keks { tenant } => context.show(&tenants.keks(&tenant).await?, |keks| {
+                output::rows(
+                    &["version", "made"],
+                    keks.items
+                        .iter()
+                        .map(|kek| [kek.version.to_string(), kek.created_at.to_string()]),
+                )
+            }),
+            Self::RotateKek { tenant, reason } => {
+                let done = tenants.rotate_kek(&tenant, &Reason { reason }).await?;
+                context.show(&done, |done| {
+                    output::fields(&[
+                        ("version", done.value.version.to_string()),
+                        ("made", done.value.created_at.to_string()),
+                    ])
+                })
             }
             Self::Shred {
                 tenant,

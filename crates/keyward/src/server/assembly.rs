@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keyward_access::RoleDecider;
-use keyward_audit::{Journal, JournalConfig, SyncMode};
+use keyward_audit::{Journal, JournalConfig, Lull, SyncMode};
 use keyward_core::node::{Node, Ports, Settings, UsageBook};
 use keyward_core::noun::key::ProviderKind;
 use keyward_core::ops::start::changes_watermark_name;
@@ -73,6 +73,11 @@ impl Assembly {
             journal,
             pump,
         })
+    }
+
+    /// Lets the journal know when this runtime's workers have nothing to do.
+    pub fn heed(&self, lull: &Arc<Lull>) {
+        self.journal.heed(lull);
     }
 
     /// Loads keys and lets the node serve.

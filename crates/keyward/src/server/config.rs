@@ -140,6 +140,9 @@ settings! {
         request_timeout_seconds: u64 = 60, "`60`";
         /// How long requests in flight may take to finish when the server stops.
         shutdown_grace_seconds: u64 = 30, "`30`";
+        /// How many stored objects the background may look at in a second when records are wrapped
+        /// under a new key-encryption key.
+        rewrap_per_second: u64 = 5_000, "`5000`";
     }
 
     /// What holds for keys when nothing else is said.

@@ -3,7 +3,9 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use keyward_audit::Lull;
 use keyward_core::port::seal::SealControl;
 use keyward_crypto::random::SystemRandom;
 use keyward_vault::{SealSetup, Vault};
@@ -31,7 +33,11 @@ pub struct Welcome<'a> {
 }
 
 /// Serves until told to stop. `greet` is called once, when connections are accepted.
-pub async fn serve(config: Config, greet: impl FnOnce(&Welcome<'_>)) -> Result<(), StartError> {
+pub async fn serve(
+    config: Config,
+    lull: Arc<Lull>,
+    greet: impl FnOnce(&Welcome<'_>),
+) -> Result<(), StartError> {
     let address: SocketAddr = config.listen.address;
     if !address.ip().is_loopback() || config.listen.tls != TlsMode::Off {
         return Err(StartError::DevBeyondLoopback { address });
@@ -40,6 +46,7 @@ pub async fn serve(config: Config, greet: impl FnOnce(&Welcome<'_>)) -> Result<(
     let data_dir = deployment.data_dir.path().to_owned();
     let is_new = seal_if_new(&deployment, &data_dir).await?;
     let assembly = Assembly::new(deployment).await?;
+    assembly.heed(&lull);
     assembly.vault.unseal_with_key_file(&key_file(&data_dir))?;
     let prepared = prepare(&assembly, &data_dir).await;
     let token = match prepared {

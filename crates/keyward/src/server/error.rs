@@ -20,6 +20,12 @@ pub enum StartError {
     /// The cryptography computes wrongly.
     #[error(transparent)]
     SelfTest(#[from] keyward_crypto::self_test::SelfTestFailed),
+    /// Keys would use the FIPS module, and TLS something else.
+    #[error(
+        "this build computes with the FIPS module and would not let TLS use it: build it with \
+         `cargo build --release --package keyward --features fips`"
+    )]
+    TlsOutsideFipsModule,
     /// The configuration.
     #[error(transparent)]
     Config(#[from] ConfigError),

@@ -4,8 +4,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward_core::error::OpError;
 use keyward_core::node::Node;
-use keyward_core::ops::{clockwork, secret};
+use keyward_core::ops::{clockwork, kek, secret};
 use keyward_crypto::random::{Random, SystemRandom};
 use keyward_http::HttpConfig;
 use keyward_http::config::Rate;
@@ -38,12 +39,18 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let stopping = stop_signal()?;
     listening(&door.url);
     let (end, ended) = watch::channel(false);
+    let rewrapping = tokio::spawn(rewrap(
+        assembly.node.clone(),
+        pace(&assembly),
+        ended.clone(),
+    ));
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
     // A tick that has begun is finished: counters it took from memory reach the registry.
     let _ = end.send(true);
     let _ = clockwork.await;
+    let _ = rewrapping.await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)
@@ -96,6 +103,30 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send, StartError> {
         }
         tracing::info!("stopping: requests in flight are finished");
     })
+}
+
+/// How many stored objects are looked at in a second, at most.
+fn pace(assembly: &Assembly) -> u64 {
+    assembly.deployment.config.limits.rewrap_per_second.max(1)
+}
+
+/// Wraps records under new key-encryption keys when that was ordered, a slice at a time, no faster
+/// than allowed: what is in the background must not be felt in front.
+async fn rewrap(node: Arc<Node>, per_second: u64, mut ended: watch::Receiver<bool>) {
+    loop {
+        let pause = match kek::rewrap_slice(&node).await {
+            Ok(Some(examined)) => Duration::from_secs(examined).div_f64(per_second as f64),
+            Ok(None) | Err(OpError::Conflict | OpError::Sealed) => TICK,
+            Err(error) => {
+                tracing::warn!(%error, "records could not be wrapped anew; it is tried each second");
+                TICK
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+    }
 }
 
 /// Does the clock's work each second, and says when it fails and when it works again.

@@ -16,7 +16,14 @@ pub fn before_anything(answers: &str) -> Result<(), StartError> {
         "self-tests passed"
     );
     if let Some(module) = engine.fips_module {
-        tracing::info!(module, "algorithms outside the FIPS module are refused");
+        // A build that gave the feature to one half only would say one thing and do another.
+        if !rustls::crypto::aws_lc_rs::default_provider().fips() {
+            return Err(StartError::TlsOutsideFipsModule);
+        }
+        tracing::info!(
+            module,
+            "keys and TLS use the FIPS module; algorithms outside it are refused"
+        );
     }
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! `keyward serve`: an initialised deployment, unsealed by its key file or by its holders.
 
+use std::sync::Arc;
+
+use keyward_audit::Lull;
 use keyward_core::port::seal::SealControl;
 use keyward_vault::SealError;
 
@@ -10,8 +13,9 @@ use crate::server::error::StartError;
 use crate::server::run;
 
 /// Serves until told to stop.
-pub async fn serve(config: Config) -> Result<(), StartError> {
+pub async fn serve(config: Config, lull: Arc<Lull>) -> Result<(), StartError> {
     let assembly = Assembly::new(Deployment::open(config).await?).await?;
+    assembly.heed(&lull);
     if let Err(error) = prepare(&assembly).await {
         // The reason counts more than what stopping might add to it.
         let _ = assembly.stop().await;

@@ -5,6 +5,7 @@
 mod asking;
 mod exchanging;
 mod keeping;
+mod keks;
 mod mistakes;
 mod offline;
 mod profiles;

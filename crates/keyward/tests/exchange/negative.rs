@@ -139,6 +139,32 @@ async fn weak_and_invalid_public_keys_are_refused_by_code_and_nothing_is_made() 
     assert_eq!(count(&stage).await, before);
 }
 
+/// Public RSA keys that anybody can factor (published ones): neither taken in nor wrapped to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rsa_keys_that_anybody_can_factor_are_refused_and_nothing_is_made() {
+    const KEYS: &str = include_str!("../../../crypto/tests/vectors/published/weak-rsa.json");
+    let file: Value = serde_json::from_str(KEYS).unwrap();
+    let stage = Stage::open().await;
+    stage.create("leaves", "ed25519").await;
+    let before = count(&stage).await;
+    let broken = (400, "broken_key_material".to_owned());
+    for (name, algorithm) in [
+        ("roca-detect mod03.txt", "rsa-2048"),
+        ("roca-detect mod09.txt", "rsa-4096"),
+        ("badkeys rsa-fermat.crt", "rsa-2048"),
+    ] {
+        let mut cases = file["cases"].as_array().unwrap().iter();
+        let spki = &cases.find(|case| case["name"] == name).unwrap()["spki"];
+        let refused = public(&stage, algorithm, "spki", &decoded(spki)).await;
+        assert_eq!(refused, broken, "{name}");
+        if algorithm == "rsa-4096" {
+            let to = stage.export("leaves", "rsa-oaep-256-aes-kwp", spki, "pkcs8");
+            assert_eq!(to.await.code(), broken.1, "{name}");
+        }
+    }
+    assert_eq!(count(&stage).await, before);
+}
+
 /// Wraps rightly what is wrong inside.
 fn wrapped(under: &Value, key: &[u8]) -> Value {
     let recipient = Recipient::read(WrapMethod::HpkeXWing, &decoded(&under["der"])).unwrap();

@@ -230,3 +230,23 @@ async fn public_keys_are_read_by_openssl_and_ssh_keygen() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rsa_keys_of_three_primes_are_refused_by_name() {
+    let stage = Stage::open().await;
+    let [pem, key] = ["three.pem", "three.der"].map(|name| stage.file(name));
+    openssl(&["genrsa", "-primes", "3", "-out", text(&pem), "2048"]);
+    let pkcs8 = ["pkcs8", "-topk8", "-nocrypt", "-outform", "DER"];
+    openssl(&[&pkcs8[..], &["-in", text(&pem), "-out", text(&key)]].concat());
+    let under = stage.import_key(METHOD).await;
+    let wrapped = wrap(&stage, under["pem"].as_str().unwrap(), &key);
+    let refused = stage
+        .import("three", "rsa-2048", &under, "pkcs8", &wrapped)
+        .await;
+    assert_eq!(refused.status.as_u16(), 400);
+    assert_eq!(refused.code(), "invalid_key_material");
+    let detail = refused.body["detail"].as_str().unwrap();
+    assert!(detail.contains("more than two primes"), "{detail}");
+    let three = format!("{}/three", crate::stage::KEYS);
+    assert_eq!(stage.api().get(&three).await.status.as_u16(), 404);
+}

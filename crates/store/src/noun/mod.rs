@@ -14,7 +14,9 @@ use std::sync::LazyLock;
 use keyward_core::change::Row;
 use keyward_core::port::registry::RegistryError;
 
+use crate::db::Dialect;
 use crate::row::Cells;
+use crate::sql::{RowsText, value_rows};
 use crate::value::Value;
 
 pub(crate) use key::KeyImage;
@@ -23,6 +25,10 @@ pub(crate) use key::KeyImage;
 pub(crate) trait Noun: Sized {
     /// The table and the statements on one of its rows.
     fn table() -> &'static Table;
+    /// The same, of a noun at hand.
+    fn own_table(&self) -> &'static Table {
+        Self::table()
+    }
     /// What the columns hold, in order.
     fn values(&self) -> Vec<Value>;
     /// Reads the columns, in order.
@@ -37,16 +43,14 @@ pub(crate) struct Table {
     pub(crate) columns: &'static [&'static str],
     /// So many leading columns find a row.
     key_columns: usize,
-    /// Columns that follow from others, written by inserts after the noun's own.
-    pub(crate) derived: &'static [&'static str],
-    insert: LazyLock<String>,
+    insert: RowsText,
     update: LazyLock<String>,
     delete: LazyLock<String>,
 }
 
 impl Table {
-    /// Inserts one row.
-    pub(crate) fn insert(&'static self) -> &'static str {
+    /// Inserts rows.
+    pub(crate) const fn insert(&'static self) -> &'static RowsText {
         &self.insert
     }
 
@@ -69,25 +73,9 @@ impl Table {
             .filter_map(|(index, value)| kept(index).then_some(value))
             .collect()
     }
-
-    /// `INSERT INTO table (columns) VALUES`, before the parameters.
-    pub(crate) fn insert_head(&self) -> String {
-        let columns: Vec<&str> = self
-            .columns
-            .iter()
-            .chain(self.derived.iter())
-            .copied()
-            .collect();
-        format!("INSERT INTO {} ({}) VALUES ", self.name, columns.join(", "))
-    }
-
-    /// How many values an insert binds for a row.
-    pub(crate) const fn insert_width(&self) -> usize {
-        self.columns.len() + self.derived.len()
-    }
 }
 
-/// Defines a [`Table`]. The three statements are made on first use.
+/// Defines a [`Table`]. The statements are made on first use.
 macro_rules! table {
     ($name:literal, key $key:literal, [$($column:literal),+ $(,)?] $(, derived [$($derived:literal),*])?) => {{
         const COLUMNS: &[&str] = &[$($column),+];
@@ -96,8 +84,9 @@ macro_rules! table {
             name: $name,
             columns: COLUMNS,
             key_columns: $key,
-            derived: DERIVED,
-            insert: std::sync::LazyLock::new(|| $crate::noun::insert_text($name, COLUMNS, DERIVED)),
+            insert: $crate::sql::RowsText::new(|dialect, rows| {
+                $crate::noun::insert_text(dialect, $name, COLUMNS, DERIVED, rows)
+            }),
             update: std::sync::LazyLock::new(|| $crate::noun::update_text($name, COLUMNS, $key, DERIVED)),
             delete: std::sync::LazyLock::new(|| $crate::noun::delete_text($name, COLUMNS, $key)),
         };
@@ -106,9 +95,15 @@ macro_rules! table {
 }
 pub(crate) use table;
 
-fn insert_text(table: &str, columns: &[&str], derived: &[&str]) -> String {
+fn insert_text(
+    dialect: Dialect,
+    table: &str,
+    columns: &[&str],
+    derived: &[&str],
+    rows: usize,
+) -> String {
     let all: Vec<&str> = columns.iter().chain(derived).copied().collect();
-    let parameters = crate::sql::value_rows(1, all.len());
+    let parameters = value_rows(dialect, rows, all.len());
     format!(
         "INSERT INTO {table} ({}) VALUES {parameters}",
         all.join(", ")
@@ -161,29 +156,38 @@ pub(crate) fn list<N: Noun>(alias: &str) -> String {
     columns.join(", ")
 }
 
+/// The noun of a row, whichever it is.
+macro_rules! noun_of {
+    ($row:expr, $noun:ident => $done:expr) => {
+        match $row {
+            Row::Tenant($noun) => $done,
+            Row::TenantKek($noun) => $done,
+            Row::Principal($noun) => $done,
+            Row::Token($noun) => $done,
+            Row::Role($noun) => $done,
+            Row::RoleAssignment($noun) => $done,
+            Row::Key($noun) => $done,
+            Row::KeyVersion($noun) => $done,
+            Row::Transition($noun) => $done,
+            Row::Policy($noun) => $done,
+            Row::ClassPointer($noun) => $done,
+            Row::DataBinding($noun) => $done,
+            Row::Job($noun) => $done,
+            Row::ImportKey($noun) => $done,
+            Row::Secret($noun) => $done,
+            Row::SecretVersion($noun) => $done,
+        }
+    };
+}
+
 /// The table of a row and what its columns hold.
 pub(crate) fn image(row: &Row) -> (&'static Table, Vec<Value>) {
-    fn of<N: Noun>(noun: &N) -> (&'static Table, Vec<Value>) {
-        (N::table(), noun.values())
-    }
-    match row {
-        Row::Tenant(noun) => of(noun),
-        Row::TenantKek(noun) => of(noun),
-        Row::Principal(noun) => of(noun),
-        Row::Token(noun) => of(noun),
-        Row::Role(noun) => of(noun),
-        Row::RoleAssignment(noun) => of(noun),
-        Row::Key(noun) => of(noun.as_ref()),
-        Row::KeyVersion(noun) => of(noun.as_ref()),
-        Row::Transition(noun) => of(noun),
-        Row::Policy(noun) => of(noun),
-        Row::ClassPointer(noun) => of(noun),
-        Row::DataBinding(noun) => of(noun),
-        Row::Job(noun) => of(noun),
-        Row::ImportKey(noun) => of(noun),
-        Row::Secret(noun) => of(noun),
-        Row::SecretVersion(noun) => of(noun),
-    }
+    (table_of(row), noun_of!(row, noun => noun.values()))
+}
+
+/// The table of a row.
+pub(crate) fn table_of(row: &Row) -> &'static Table {
+    noun_of!(row, noun => noun.own_table())
 }
 
 /// The tables in the order in which foreign keys let rows be inserted.

@@ -3,7 +3,7 @@
 use keyward_core::noun::binding::DataBinding;
 use keyward_core::noun::class_pointer::ClassPointer;
 use keyward_core::noun::history::Transition;
-use keyward_core::noun::job::Job;
+use keyward_core::noun::job::{Job, JobProgress};
 use keyward_core::noun::policy::Policy;
 use keyward_core::noun::state::State;
 use keyward_core::port::registry::RegistryError;
@@ -171,7 +171,8 @@ impl Noun for Job {
     fn table() -> &'static Table {
         table!("jobs", key 1, [
             "id", "tenant_id", "kind", "state", "subject", "due_at", "attempts", "last_error",
-            "created_at", "updated_at", "etag",
+            "pass", "examined", "found", "failed", "changed", "resume_after", "created_at",
+            "updated_at", "etag",
         ])
     }
 
@@ -185,6 +186,12 @@ impl Noun for Job {
             Value::Time(Some(self.due_at)),
             Value::Int4(Some(self.attempts)),
             opt_text(self.last_error.as_deref()),
+            Value::Int4(Some(self.progress.pass)),
+            Value::Int(Some(self.progress.examined)),
+            Value::Int(Some(self.progress.found)),
+            Value::Int(Some(self.progress.failed)),
+            Value::Int(Some(self.progress.changed)),
+            opt_text(self.progress.resume_after.as_deref()),
             Value::Time(Some(self.created_at)),
             Value::Time(Some(self.updated_at)),
             Value::Int(Some(self.etag)),
@@ -202,6 +209,14 @@ impl Noun for Job {
             due_at: cells.time("due_at")?,
             attempts: cells.int4("attempts")?,
             last_error: cells.opt_text("last_error")?,
+            progress: JobProgress {
+                pass: cells.int4("pass")?,
+                examined: cells.int("examined")?,
+                found: cells.int("found")?,
+                failed: cells.int("failed")?,
+                changed: cells.int("changed")?,
+                resume_after: cells.opt_text("resume_after")?,
+            },
             created_at: cells.time("created_at")?,
             updated_at: cells.time("updated_at")?,
             etag: cells.int("etag")?,

@@ -9,14 +9,11 @@ use keyward_core::noun::key_version::UsageTotals;
 use keyward_core::port::registry::{RegistryError, Reservation, UsageDelta};
 
 use super::uuid_of;
-use crate::db::{Database, Transaction};
+use crate::db::{Database, Dialect, Transaction};
 use crate::fault::Fault;
 use crate::noun::text;
-use crate::sql::{chunk_sizes, sql, value_rows};
+use crate::sql::{RowsText, sql, value_rows};
 use crate::value::Value;
-
-/// At most so many counters in one statement.
-const ROWS_AT_ONCE: usize = 64;
 
 pub(crate) async fn of_key(
     database: &Database,
@@ -112,23 +109,25 @@ async fn add_totals(
     transaction: &mut Transaction,
     totals: BTreeMap<VersionId, UsageTotals>,
 ) -> Result<(), Fault> {
-    let mut totals = totals.into_iter();
-    for size in chunk_sizes(totals.len(), ROWS_AT_ONCE) {
-        let mut values = Vec::with_capacity(5 * size);
-        for (version, add) in totals.by_ref().take(size) {
-            values.push(Value::Uuid(Some(version.uuid())));
-            values.push(Value::Int(Some(add.protects)));
-            values.push(Value::Int(Some(add.processes)));
-            values.push(Value::Int(Some(add.bytes_protected)));
-            values.push(Value::Time(add.last_used_at));
-        }
-        transaction.execute(add_statement(size), values).await?;
+    let rows = totals.into_iter().map(|(version, add)| {
+        vec![
+            Value::Uuid(Some(version.uuid())),
+            Value::Int(Some(add.protects)),
+            Value::Int(Some(add.processes)),
+            Value::Int(Some(add.bytes_protected)),
+            Value::Time(add.last_used_at),
+        ]
+    });
+    for (statement, values) in ADD.over(transaction.dialect(), rows.collect()) {
+        transaction.execute(statement, values).await?;
     }
     Ok(())
 }
 
+static ADD: RowsText = RowsText::new(add_statement);
+
 /// The journal may name versions that are purged by now: they are passed over.
-fn add_statement(rows: usize) -> String {
+fn add_statement(dialect: Dialect, rows: usize) -> String {
     format!(
         "WITH d (version_id, protects, processes, bytes_protected, last_used_at) AS (VALUES {}) \
          INSERT INTO key_usage (version_id, protects, processes, bytes_protected, last_used_at) \
@@ -141,7 +140,7 @@ fn add_statement(rows: usize) -> String {
          last_used_at = CASE WHEN key_usage.last_used_at > excluded.last_used_at \
          OR excluded.last_used_at IS NULL \
          THEN key_usage.last_used_at ELSE excluded.last_used_at END",
-        value_rows(rows, 5)
+        value_rows(dialect, rows, 5)
     )
 }
 

@@ -12,13 +12,11 @@ use keyward_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::member::Trouble;
-use crate::db::Transaction;
+use super::side::TextChanges;
+use crate::db::{Bound, Dialect, Together, Transaction};
 use crate::fault::Fault;
-use crate::sql::{chunk_sizes, value_rows};
+use crate::sql::{RowsText, value_rows};
 use crate::value::Value;
-
-/// At most so many outbox rows in one statement.
-const ROWS_AT_ONCE: usize = 64;
 
 /// Whose change log: a tenant's id, or the nil id for the system's own.
 pub(super) fn scope(tenant: Option<TenantId>) -> Uuid {
@@ -53,33 +51,27 @@ pub(super) async fn open_scope(
         .map_err(Trouble::with("tenants"))
 }
 
-/// Numbers these commits, in order, and writes their outbox rows. The feed's own counter comes
-/// last of all locks, so that transactions of several nodes queue up there and nowhere else.
+/// Numbers these commits, in order, and writes their outbox rows, and the text index beside them.
+/// The feed's own counter comes last of all locks, so that transactions of several nodes queue up
+/// there and nowhere else. SQLite has one writer: there the text goes along with the outbox rows.
 pub(super) async fn publish(
     transaction: &mut Transaction,
     commits: &[&Commit],
+    text: TextChanges,
     now: Timestamp,
 ) -> Result<Vec<Stamp>, Fault> {
+    text.delete_replaced(transaction).await?;
+    let mut texts = text.inserts(transaction.dialect());
+    if transaction.dialect() == Dialect::Postgres {
+        for (statement, values) in texts.by_ref() {
+            transaction.execute(statement, values).await?;
+        }
+    }
     let mut scopes: BTreeMap<Uuid, i64> = BTreeMap::new();
     for commit in commits {
         *scopes.entry(scope(commit.tenant)).or_default() += 1;
     }
-    for (scope, count) in &mut scopes {
-        let values = vec![Value::Uuid(Some(*scope)), Value::Int(Some(*count))];
-        let last = transaction
-            .rows(
-                "UPDATE tenant_feed SET n = n + $2 WHERE scope = $1 RETURNING n",
-                values,
-                |cells| {
-                    cells.of("tenant_feed");
-                    cells.int("n")
-                },
-            )
-            .await?;
-        let last = last.first().ok_or(missing("tenant_feed"))?;
-        *count = last - *count;
-    }
-    let (last, committed_at) = take_revisions(transaction, commits.len() as i64, now).await?;
+    let (last, committed_at) = take_numbers(transaction, &mut scopes, commits.len(), now).await?;
     let mut revision = last - commits.len() as i64;
     let mut stamps = Vec::with_capacity(commits.len());
     for commit in commits {
@@ -96,54 +88,86 @@ pub(super) async fn publish(
             event,
         });
     }
-    insert_changes(transaction, commits, &stamps).await?;
-    Ok(stamps)
+    let mut changes = INSERT_CHANGES.over(transaction.dialect(), rows(commits, &stamps)?);
+    loop {
+        let statements: Vec<Bound> = changes.next().into_iter().chain(texts.next()).collect();
+        if statements.is_empty() {
+            return Ok(stamps);
+        }
+        transaction.execute_all(statements, Together::Often).await?;
+    }
 }
 
-async fn take_revisions(
+/// Takes as many change numbers of each scope as it has commits, and turns the count into the
+/// number before the first of them; then the revisions, of which the last is returned.
+async fn take_numbers(
     transaction: &mut Transaction,
-    count: i64,
+    scopes: &mut BTreeMap<Uuid, i64>,
+    commits: usize,
     now: Timestamp,
 ) -> Result<(i64, Timestamp), Fault> {
-    let taken = transaction
-        .rows(
-            "UPDATE feed SET n = n + $1, \
-             committed_at = CASE WHEN committed_at > $2 THEN committed_at ELSE $2 END \
+    let (take_changes, take_revisions) = match transaction.dialect() {
+        Dialect::Sqlite => (
+            "UPDATE tenant_feed SET n = n + ? WHERE scope = ? RETURNING n, NULL",
+            "UPDATE feed SET n = n + ?, committed_at = MAX(committed_at, ?) \
              WHERE one = 1 RETURNING n, committed_at",
-            vec![Value::Int(Some(count)), Value::Time(Some(now))],
-            |cells| {
-                cells.of("feed");
-                Ok((cells.int("n")?, cells.time("committed_at")?))
-            },
-        )
+        ),
+        Dialect::Postgres => (
+            "UPDATE tenant_feed SET n = n + $1 WHERE scope = $2 RETURNING n, NULL::timestamptz",
+            "UPDATE feed SET n = n + $1, committed_at = GREATEST(committed_at, $2) \
+             WHERE one = 1 RETURNING n, committed_at",
+        ),
+    };
+    let of_scope = |(scope, count): (&Uuid, &i64)| {
+        let values = vec![Value::Int(Some(*count)), Value::Uuid(Some(*scope))];
+        (take_changes, values)
+    };
+    let mut statements: Vec<Bound> = scopes.iter().map(of_scope).collect();
+    let revisions = vec![Value::Int(Some(commits as i64)), Value::Time(Some(now))];
+    statements.push((take_revisions, revisions));
+    let together = if scopes.len() == 1 {
+        Together::Often
+    } else {
+        Together::Seldom
+    };
+    let mut taken = transaction
+        .all(statements, together, |cells| {
+            cells.of("feed");
+            Ok((cells.int("n")?, cells.opt_time("committed_at")?))
+        })
         .await?;
-    taken.first().copied().ok_or(missing("feed"))
+    let Some((last, Some(committed_at))) = taken.pop() else {
+        return Err(missing("feed"));
+    };
+    if taken.len() != scopes.len() {
+        return Err(missing("tenant_feed"));
+    }
+    for (count, (last, _)) in scopes.values_mut().zip(taken) {
+        *count = last - *count;
+    }
+    Ok((last, committed_at))
 }
 
-async fn insert_changes(
-    transaction: &mut Transaction,
-    commits: &[&Commit],
-    stamps: &[Stamp],
-) -> Result<(), Fault> {
-    let mut rows = commits.iter().zip(stamps);
-    for size in chunk_sizes(commits.len(), ROWS_AT_ONCE) {
-        let mut values = Vec::with_capacity(6 * size);
-        for (commit, stamp) in rows.by_ref().take(size) {
-            values.push(Value::Int(Some(stamp.revision)));
-            values.push(Value::Uuid(commit.tenant.map(TenantId::uuid)));
-            values.push(Value::Int(Some(stamp.change)));
-            values.push(Value::Time(Some(stamp.committed_at)));
-            values.push(Value::Json(Some(json(&commit.writes)?)));
-            values.push(Value::Json(Some(json(&stamp.event)?)));
-        }
-        let statement = format!(
-            "INSERT INTO changes (revision, tenant_id, change, committed_at, writes, event) \
-             VALUES {}",
-            value_rows(size, 6)
-        );
-        transaction.execute(statement, values).await?;
-    }
-    Ok(())
+static INSERT_CHANGES: RowsText = RowsText::new(|dialect, rows| {
+    format!(
+        "INSERT INTO changes (revision, tenant_id, change, committed_at, writes, event) VALUES {}",
+        value_rows(dialect, rows, 6)
+    )
+});
+
+/// The outbox rows.
+fn rows(commits: &[&Commit], stamps: &[Stamp]) -> Result<Vec<Vec<Value>>, Fault> {
+    let row = |(commit, stamp): (&&Commit, &Stamp)| {
+        Ok(vec![
+            Value::Int(Some(stamp.revision)),
+            Value::Uuid(commit.tenant.map(TenantId::uuid)),
+            Value::Int(Some(stamp.change)),
+            Value::Time(Some(stamp.committed_at)),
+            Value::Json(Some(json(&commit.writes)?)),
+            Value::Json(Some(json(&stamp.event)?)),
+        ])
+    };
+    commits.iter().zip(stamps).map(row).collect()
 }
 
 fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Fault> {

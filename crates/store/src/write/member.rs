@@ -8,9 +8,10 @@ use keyward_core::port::registry::RegistryError;
 use keyward_core::time::Timestamp;
 
 use super::side::{self, TextChanges};
-use crate::db::{Dialect, Transaction};
+use crate::db::Transaction;
 use crate::fault::Fault;
 use crate::noun::{KeyImage, image, label, text};
+use crate::sql::{Chunk, RowsText, value_rows};
 use crate::value::Value;
 
 /// A fault and the table it happened on.
@@ -46,7 +47,6 @@ pub(super) struct Effects {
 /// Applies every write of a commit.
 pub(super) async fn apply(
     transaction: &mut Transaction,
-    dialect: Dialect,
     commit: &Commit,
     now: Timestamp,
 ) -> Result<Effects, Trouble> {
@@ -55,12 +55,15 @@ pub(super) async fn apply(
         match write.kind {
             WriteKind::Insert => insert(transaction, write, commit, &mut effects).await?,
             WriteKind::Update => update(transaction, write, &mut effects).await?,
-            WriteKind::Delete => delete(transaction, dialect, write, &mut effects).await?,
+            WriteKind::Delete => delete(transaction, write, &mut effects).await?,
         }
     }
     if let Some((key, resource)) = &commit.idempotency {
         transaction
-            .execute(REMEMBER, idempotency_values(key, *resource, now))
+            .execute(
+                REMEMBER.text(transaction.dialect(), Chunk::ONE),
+                idempotency_values(key, *resource, now),
+            )
             .await
             .map_err(Trouble::with("idempotency"))?;
     }
@@ -87,7 +90,10 @@ async fn insert(
         _ => values,
     };
     transaction
-        .execute(table.insert(), values)
+        .execute(
+            table.insert().text(transaction.dialect(), Chunk::ONE),
+            values,
+        )
         .await
         .map_err(Trouble::with(table.name))?;
     match &write.row {
@@ -140,7 +146,6 @@ async fn update(
 
 async fn delete(
     transaction: &mut Transaction,
-    dialect: Dialect,
     write: &Write,
     effects: &mut Effects,
 ) -> Result<(), Trouble> {
@@ -153,7 +158,7 @@ async fn delete(
             });
         }
         Row::Key(key) => {
-            side::delete_text(transaction, dialect, key.id)
+            side::delete_text(transaction, key.id)
                 .await
                 .map_err(Trouble::with("key_text"))?;
             effects.text.forget(key.id);
@@ -200,12 +205,14 @@ async fn refresh_primary(
         .map_err(Trouble::with("keys"))
 }
 
-/// The columns of a remembered request.
-pub(super) const REMEMBER_HEAD: &str = "INSERT INTO idempotency (principal_id, route, request_key, \
-     tenant_id, digest, resource_id, created_at) VALUES ";
-
-const REMEMBER: &str = "INSERT INTO idempotency (principal_id, route, request_key, tenant_id, \
-     digest, resource_id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+/// Remembers requests.
+pub(super) static REMEMBER: RowsText = RowsText::new(|dialect, rows| {
+    format!(
+        "INSERT INTO idempotency (principal_id, route, request_key, tenant_id, \
+         digest, resource_id, created_at) VALUES {}",
+        value_rows(dialect, rows, 7)
+    )
+});
 
 pub(super) fn idempotency_values(
     key: &IdempotencyKey,

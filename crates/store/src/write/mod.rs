@@ -5,6 +5,7 @@ mod bulk;
 mod feed;
 mod member;
 mod queue;
+mod settle;
 mod side;
 mod writer;
 

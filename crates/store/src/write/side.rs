@@ -12,18 +12,15 @@ use keyward_core::ids::{KeyId, TenantId};
 use keyward_core::noun::key::Key;
 
 use super::member::Trouble;
-use crate::db::{Dialect, Transaction};
+use crate::db::{Bound, Dialect, Transaction};
 use crate::fault::Fault;
 use crate::noun::{KeyImage, Noun as _, text};
 use crate::read::PART_END;
-use crate::sql::{chunk_sizes, sql, value_rows};
+use crate::sql::{RowsText, sql, value_rows};
 use crate::value::Value;
 
 /// A text shorter than this is not indexed, only compared.
 pub(crate) const SHORTEST_TEXT: usize = 3;
-
-/// At most so many side rows in one statement.
-const ROWS_AT_ONCE: usize = 64;
 
 /// The tokens of a text in lower case, for the index or for a search in it.
 pub(crate) fn search_tokens(tenant: TenantId, lower_case: &str) -> Vec<String> {
@@ -94,62 +91,40 @@ impl TextChanges {
         }
     }
 
-    /// Writes the rows.
-    pub(super) async fn write(
-        self,
-        transaction: &mut Transaction,
-        dialect: Dialect,
-    ) -> Result<(), Fault> {
+    /// Removes the rows that others take the place of.
+    pub(super) async fn delete_replaced(&self, transaction: &mut Transaction) -> Result<(), Fault> {
         for (key, change) in &self.changed {
             if change.replaces {
-                delete_text(transaction, dialect, *key).await?;
+                delete_text(transaction, *key).await?;
             }
-        }
-        let mut changes = self.changed.into_iter();
-        for size in chunk_sizes(changes.len(), ROWS_AT_ONCE) {
-            let mut values = Vec::with_capacity(2 * size);
-            for (key, change) in changes.by_ref().take(size) {
-                values.push(Value::Uuid(Some(key.uuid())));
-                values.push(Value::Words(change.tokens));
-            }
-            transaction
-                .execute(insert_text(dialect, size), values)
-                .await?;
         }
         Ok(())
     }
-}
 
-fn insert_text(dialect: Dialect, rows: usize) -> String {
-    match dialect {
-        Dialect::Postgres => {
-            format!(
-                "INSERT INTO key_text (key_id, tokens) VALUES {}",
-                value_rows(rows, 2)
-            )
-        }
-        Dialect::Sqlite => {
-            let rows: Vec<String> = (0..rows)
-                .map(|row| {
-                    let (key, tokens) = (2 * row + 1, 2 * row + 2);
-                    format!("((SELECT seq FROM keys WHERE id = ${key}), ${tokens})")
-                })
-                .collect();
-            format!(
-                "INSERT INTO key_text (rowid, tokens) VALUES {}",
-                rows.join(", ")
-            )
-        }
+    /// The statements that write the rows.
+    pub(super) fn inserts(self, dialect: Dialect) -> impl Iterator<Item = Bound> {
+        let rows = self
+            .changed
+            .into_iter()
+            .map(|(key, change)| vec![Value::Uuid(Some(key.uuid())), Value::Words(change.tokens)]);
+        INSERT_TEXT.over(dialect, rows.collect())
     }
 }
 
+static INSERT_TEXT: RowsText = RowsText::new(|dialect, rows| match dialect {
+    Dialect::Postgres => format!(
+        "INSERT INTO key_text (key_id, tokens) VALUES {}",
+        value_rows(dialect, rows, 2)
+    ),
+    Dialect::Sqlite => format!(
+        "INSERT INTO key_text (rowid, tokens) VALUES {}",
+        vec!["((SELECT seq FROM keys WHERE id = ?), ?)"; rows].join(", ")
+    ),
+});
+
 /// Removes a key's text row; before the key's own row goes, because SQLite finds it by that.
-pub(super) async fn delete_text(
-    transaction: &mut Transaction,
-    dialect: Dialect,
-    key: KeyId,
-) -> Result<(), Fault> {
-    let statement = match dialect {
+pub(super) async fn delete_text(transaction: &mut Transaction, key: KeyId) -> Result<(), Fault> {
+    let statement = match transaction.dialect() {
         Dialect::Postgres => "DELETE FROM key_text WHERE key_id = $1",
         Dialect::Sqlite => {
             "DELETE FROM key_text WHERE rowid = (SELECT seq FROM keys WHERE id = $1)"
@@ -170,13 +145,7 @@ pub(super) async fn insert_tags_and_labels(
         .iter()
         .flat_map(|key| key.tags.iter().map(|tag| tag_row(key, tag)));
     let tags: Vec<Vec<Value>> = tags.collect();
-    insert_rows(
-        transaction,
-        "key_tags",
-        "key_id, tenant_id, key_name, name, value",
-        tags,
-    )
-    .await?;
+    insert_rows(transaction, &INSERT_TAGS, "key_tags", tags).await?;
     let labels = keys.iter().flat_map(|key| {
         let compliance = key
             .compliance_tags
@@ -189,14 +158,22 @@ pub(super) async fn insert_tags_and_labels(
         compliance.chain(services).collect::<Vec<_>>()
     });
     let labels: Vec<Vec<Value>> = labels.collect();
-    insert_rows(
-        transaction,
-        "key_labels",
-        "key_id, tenant_id, key_name, kind, value",
-        labels,
-    )
-    .await
+    insert_rows(transaction, &INSERT_LABELS, "key_labels", labels).await
 }
+
+static INSERT_TAGS: RowsText = RowsText::new(|dialect, rows| {
+    format!(
+        "INSERT INTO key_tags (key_id, tenant_id, key_name, name, value) VALUES {}",
+        value_rows(dialect, rows, 5)
+    )
+});
+
+static INSERT_LABELS: RowsText = RowsText::new(|dialect, rows| {
+    format!(
+        "INSERT INTO key_labels (key_id, tenant_id, key_name, kind, value) VALUES {}",
+        value_rows(dialect, rows, 5)
+    )
+});
 
 fn tag_row(key: &Key, (name, value): (&String, &String)) -> Vec<Value> {
     vec![
@@ -220,18 +197,11 @@ fn label_row(key: &Key, kind: &'static str, value: &str) -> Vec<Value> {
 
 async fn insert_rows(
     transaction: &mut Transaction,
+    insert: &'static RowsText,
     table: &'static str,
-    columns: &'static str,
     rows: Vec<Vec<Value>>,
 ) -> Result<(), Trouble> {
-    let mut rows = rows.into_iter();
-    for size in chunk_sizes(rows.len(), ROWS_AT_ONCE) {
-        let values: Vec<Value> = rows.by_ref().take(size).flatten().collect();
-        let width = values.len() / size;
-        let statement = format!(
-            "INSERT INTO {table} ({columns}) VALUES {}",
-            value_rows(size, width)
-        );
+    for (statement, values) in insert.over(transaction.dialect(), rows) {
         transaction
             .execute(statement, values)
             .await

@@ -1,18 +1,20 @@
-//! The one writer: takes what waits, puts it into one transaction with a savepoint for each
-//! commit, numbers what survived, makes it durable, answers everybody.
+//! The one writer: takes what waits, puts it into one transaction (what only inserts all together,
+//! the rest with a savepoint for each commit), numbers what survived, makes it durable, and has
+//! everybody told.
 
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use keyward_core::change::{Change, Commit};
+use keyward_core::change::Commit;
 use keyward_core::ids::TenantId;
 use keyward_core::port::registry::{ChangeObserver, RegistryError};
 use keyward_core::time::{Clock, Timestamp};
 use uuid::Uuid;
 
-use super::feed::{self, Stamp};
+use super::feed;
 use super::member::{self, Effects, Trouble};
 use super::queue::{FairQueue, Waiting};
+use super::settle::{Outcome, Settled, Settler};
 use super::{bulk, side};
 use crate::db::{Database, Transaction};
 use crate::fault::Fault;
@@ -22,9 +24,6 @@ use crate::fault::Fault;
 const ATTEMPTS_TOGETHER: usize = 3;
 /// How often a single commit is done again.
 const ATTEMPTS_ALONE: usize = 20;
-
-/// What became of one commit of a transaction that is durable.
-type Outcome = Result<Stamp, RegistryError>;
 
 /// The task behind the queue.
 pub(crate) struct Writer {
@@ -57,35 +56,39 @@ impl Writer {
         }
     }
 
-    /// Writes until the queue is closed and empty.
+    /// Writes until the queue is closed and empty, and everybody has been told.
     pub(crate) async fn run(mut self) {
+        let (settled, settler) = Settler::new(Arc::clone(&self.observer));
+        let settler = tokio::spawn(settler.run());
         while let Some(batch) = self.queue.next(self.batch_max).await {
-            self.settle(batch).await;
+            let transaction = self.write_batch(batch).await;
+            if settled.send(transaction).await.is_err() {
+                tracing::error!("nobody tells the outcome of commits: the registry stops writing");
+                break;
+            }
         }
+        self.queue.close();
+        // Whoever waits still, if it ended early, learns it from the loss of the answer.
+        while self.queue.next(self.batch_max).await.is_some() {}
+        drop(settled);
+        // A settler that panicked has dropped its callers; there is nothing more to wait for.
+        settler.await.ok();
     }
 
-    async fn settle(&mut self, batch: Vec<Waiting>) {
+    async fn write_batch(&mut self, batch: Vec<Waiting>) -> Vec<Settled> {
         let (commits, answers): (Vec<Commit>, Vec<_>) = batch
             .into_iter()
             .map(|waiting| (waiting.commit, waiting.answer))
             .unzip();
         let outcomes = self.write_all(&commits).await;
-        let mut durable = Vec::with_capacity(commits.len());
-        for ((commit, answer), outcome) in commits.into_iter().zip(answers).zip(outcomes) {
-            match outcome {
-                Ok(stamp) => durable.push((answer, change(commit, stamp))),
-                // Whoever asked may have gone away.
-                Err(error) => drop(answer.send(Err(error))),
-            }
-        }
-        durable.sort_by_key(|(_, change)| change.revision);
-        let (answers, changes): (Vec<_>, Vec<Change>) = durable.into_iter().unzip();
-        if let (Some(observer), false) = (self.observer.get(), changes.is_empty()) {
-            observer.committed(&changes);
-        }
-        for (answer, change) in answers.into_iter().zip(changes) {
-            drop(answer.send(Ok(change)));
-        }
+        let settled = commits.into_iter().zip(answers).zip(outcomes);
+        settled
+            .map(|((commit, answer), outcome)| Settled {
+                commit,
+                outcome,
+                answer,
+            })
+            .collect()
     }
 
     /// Every commit's outcome, whatever happens to the transaction.
@@ -156,18 +159,8 @@ impl Writer {
         now: Timestamp,
     ) -> Result<(Vec<Outcome>, HashSet<Uuid>), Trouble> {
         let mut batch = Batch::new(self, commits, now);
-        transaction
-            .command("SAVEPOINT member")
-            .await
-            .map_err(Trouble::with("feed"))?;
         batch.insert_together(transaction).await?;
-        for index in 0..commits.len() {
-            batch.write_member(transaction, index).await?;
-        }
-        transaction
-            .command("RELEASE SAVEPOINT member")
-            .await
-            .map_err(Trouble::with("feed"))?;
+        batch.write_others(transaction).await?;
         batch.publish(transaction).await
     }
 }
@@ -213,13 +206,14 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Tries all commits that only insert at once.
+    /// Tries all commits that only insert at once, first of all: if one of them is refused, there is
+    /// nothing else to undo.
     async fn insert_together(&mut self, transaction: &mut Transaction) -> Result<(), Trouble> {
         let all = 0..self.commits.len();
         let inserts: Vec<usize> = all
             .filter(|index| bulk::only_inserts(&self.commits[*index]))
             .collect();
-        if inserts.len() < 2 {
+        if inserts.is_empty() {
             return Ok(());
         }
         let commits: Vec<&Commit> = inserts.iter().map(|index| &self.commits[*index]).collect();
@@ -241,12 +235,27 @@ impl<'a> Batch<'a> {
                     self.note_scope(self.commits[index].tenant);
                 }
                 self.text.absorb(effects.text, &effects.deleted);
-                keep(transaction).await
+                Ok(())
             }
             // One of them is at fault: find out which, one by one.
-            Err(Ok(_)) => undo(transaction).await,
+            Err(Ok(_)) => transaction.restart().await.map_err(Trouble::with("feed")),
             Err(Err(trouble)) => Err(trouble),
         }
+    }
+
+    /// Writes what is left one by one, each inside a savepoint of its own.
+    async fn write_others(&mut self, transaction: &mut Transaction) -> Result<(), Trouble> {
+        let together: HashSet<usize> = self.written.iter().copied().collect();
+        if together.len() == self.commits.len() {
+            return Ok(());
+        }
+        savepoint(transaction, "SAVEPOINT member").await?;
+        for index in 0..self.commits.len() {
+            if !together.contains(&index) {
+                self.write_member(transaction, index).await?;
+            }
+        }
+        savepoint(transaction, "RELEASE SAVEPOINT member").await
     }
 
     async fn write_member(
@@ -254,13 +263,9 @@ impl<'a> Batch<'a> {
         transaction: &mut Transaction,
         index: usize,
     ) -> Result<(), Trouble> {
-        if self.written.contains(&index) {
-            return Ok(());
-        }
         let commit = &self.commits[index];
-        let dialect = self.writer.database.dialect();
         let outcome = async {
-            let effects = member::apply(transaction, dialect, commit, self.now).await?;
+            let effects = member::apply(transaction, commit, self.now).await?;
             if !self.has_scope(commit.tenant) {
                 feed::open_scope(transaction, commit.tenant).await?;
             }
@@ -272,11 +277,11 @@ impl<'a> Batch<'a> {
                 self.written.push(index);
                 self.note_scope(commit.tenant);
                 self.text.absorb(effects.text, &effects.deleted);
-                keep(transaction).await
+                savepoint(transaction, KEEP).await
             }
             Err(Ok(error)) => {
                 self.refused[index] = Some(error);
-                undo(transaction).await
+                savepoint(transaction, UNDO).await
             }
             Err(Err(trouble)) => Err(trouble),
         }
@@ -295,17 +300,12 @@ impl<'a> Batch<'a> {
         if self.written.is_empty() {
             return Ok((outcomes, self.scopes));
         }
-        let dialect = self.writer.database.dialect();
-        self.text
-            .write(transaction, dialect)
-            .await
-            .map_err(Trouble::with("key_text"))?;
         let commits: Vec<&Commit> = self
             .written
             .iter()
             .map(|index| &self.commits[*index])
             .collect();
-        let stamps = feed::publish(transaction, &commits, self.now)
+        let stamps = feed::publish(transaction, &commits, self.text, self.now)
             .await
             .map_err(Trouble::with("changes"))?;
         for (index, stamp) in self.written.into_iter().zip(stamps) {
@@ -316,28 +316,11 @@ impl<'a> Batch<'a> {
 }
 
 /// Keeps what the savepoint holds and opens the next one.
-async fn keep(transaction: &mut Transaction) -> Result<(), Trouble> {
-    transaction
-        .command("RELEASE SAVEPOINT member; SAVEPOINT member")
-        .await
-        .map_err(Trouble::with("feed"))
-}
-
+const KEEP: &str = "RELEASE SAVEPOINT member; SAVEPOINT member";
 /// Undoes what the savepoint holds; it stays open for the next member.
-async fn undo(transaction: &mut Transaction) -> Result<(), Trouble> {
-    transaction
-        .command("ROLLBACK TO SAVEPOINT member")
-        .await
-        .map_err(Trouble::with("feed"))
-}
+const UNDO: &str = "ROLLBACK TO SAVEPOINT member";
 
-fn change(commit: Commit, stamp: Stamp) -> Change {
-    Change {
-        revision: stamp.revision,
-        tenant: commit.tenant,
-        change: stamp.change,
-        committed_at: stamp.committed_at,
-        writes: commit.writes,
-        event: stamp.event,
-    }
+async fn savepoint(transaction: &mut Transaction, command: &'static str) -> Result<(), Trouble> {
+    let done = transaction.command(command).await;
+    done.map_err(Trouble::with("feed"))
 }

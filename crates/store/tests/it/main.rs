@@ -14,4 +14,5 @@ mod privileges;
 mod round_trips;
 mod schema;
 mod search;
+mod together;
 mod usage;

@@ -15,7 +15,7 @@ use keyward_core::noun::binding::DataBinding;
 use keyward_core::noun::class_pointer::ClassPointer;
 use keyward_core::noun::history::Transition;
 use keyward_core::noun::import_key::{ImportKey, ImportMethod};
-use keyward_core::noun::job::{Job, JobKind, JobState};
+use keyward_core::noun::job::{Job, JobKind, JobProgress, JobState};
 use keyward_core::noun::key::{Key, Origin, ProviderKind, Restrictions};
 use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::noun::policy::Policy;
@@ -445,6 +445,14 @@ impl Maker {
             due_at: START,
             attempts: 0,
             last_error: None,
+            progress: JobProgress {
+                pass: 2,
+                examined: 3,
+                found: 1,
+                failed: 0,
+                changed: 7,
+                resume_after: Some("rec/ab".to_owned()),
+            },
             created_at: START,
             updated_at: START,
             etag: 1,

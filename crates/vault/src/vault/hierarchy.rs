@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::noun::tenant::{Digest, TenantKek};
-use keyward_core::port::storage::{KeyHierarchy, StorageError};
+use keyward_core::port::storage::{KeyHierarchy, ObjectName, RewrapSlice, StorageError};
 use keyward_core::time::Timestamp;
 use keyward_crypto::keywrap::Kek;
 use keyward_crypto::record::{self, KekRef, RecordError, RecordKind, RecordLabel};
@@ -170,10 +170,53 @@ impl KeyHierarchy for Vault {
         tenant: TenantId,
         now: Timestamp,
     ) -> Result<TenantKek, StorageError> {
+        self.make_tenant_kek(tenant, 1, now).await
+    }
+
+    async fn next_tenant_kek(
+        &self,
+        current: &TenantKek,
+        now: Timestamp,
+    ) -> Result<TenantKek, StorageError> {
+        self.make_tenant_kek(current.tenant, current.version + 1, now)
+            .await
+    }
+
+    async fn rewrap_slice(
+        &self,
+        tenant: TenantId,
+        after: Option<&ObjectName>,
+        limit: usize,
+    ) -> Result<RewrapSlice, StorageError> {
+        self.rewrap(tenant, after, limit).await
+    }
+
+    async fn destroy_tenant_kek(&self, kek: &TenantKek) -> Result<(), StorageError> {
+        self.unsealed()?;
+        let name = object_names::tenant_kek(kek)?;
+        let deleted = self.delete_and_look(&[name]).await;
+        self.forget_tenant(kek.tenant);
+        deleted
+    }
+
+    fn forget_tenant(&self, tenant: TenantId) {
+        if let Ok(hierarchy) = self.unsealed() {
+            hierarchy.forget(tenant);
+        }
+    }
+}
+
+impl Vault {
+    async fn make_tenant_kek(
+        &self,
+        tenant: TenantId,
+        version: i64,
+        now: Timestamp,
+    ) -> Result<TenantKek, StorageError> {
         let hierarchy = self.unsealed()?;
         let mut row = TenantKek {
             tenant,
-            version: 1,
+            version,
             record: self.fresh_record_id(now)?,
             record_digest: Digest([0; 32]),
             created_at: now,
@@ -198,22 +241,6 @@ impl KeyHierarchy for Vault {
         Ok(row)
     }
 
-    async fn destroy_tenant_kek(&self, kek: &TenantKek) -> Result<(), StorageError> {
-        self.unsealed()?;
-        let name = object_names::tenant_kek(kek)?;
-        let deleted = self.delete_and_look(&[name]).await;
-        self.forget_tenant(kek.tenant);
-        deleted
-    }
-
-    fn forget_tenant(&self, tenant: TenantId) {
-        if let Ok(hierarchy) = self.unsealed() {
-            hierarchy.forget(tenant);
-        }
-    }
-}
-
-impl Vault {
     /// A time-ordered id, as records have.
     fn fresh_record_id(&self, now: Timestamp) -> Result<RecordId, StorageError> {
         let mut bytes = [0; 10];
@@ -227,7 +254,7 @@ impl Vault {
 }
 
 /// The name of a tenant's key in outer headers: the id of its own record, and its version.
-fn kek_name(row: &TenantKek) -> Result<KekRef, StorageError> {
+pub(super) fn kek_name(row: &TenantKek) -> Result<KekRef, StorageError> {
     Ok(KekRef {
         id: row.record.uuid(),
         version: kek_version(row)?,

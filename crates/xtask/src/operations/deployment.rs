@@ -93,6 +93,20 @@ pub const TENANT_SHRED: Operation = Operation {
     audit: "the reason as given; a second entry with `keks_destroyed` when they are gone.",
 };
 
+pub const TENANT_ROTATE_KEK: Operation = Operation {
+    conditions: "the tenant is not shredded.",
+    effects: "the next version of the tenant's key-encryption key is made in the vault, then committed with a job: from then on new records go under it. The job goes through the vault in passes and wraps the outer header of every record under an older version, until a pass finds none; older versions stay readable until the tenant is shredded.",
+    errors: &[E::TenantSuspended],
+    audit: "the reason as given, `kek_version`.",
+};
+
+pub const TENANT_REWRAP: Operation = Operation {
+    conditions: "the system's own work after a rotation of a key-encryption key, a slice at a time.",
+    effects: "outer headers of the tenant's records are wrapped under its newest key-encryption key; the job has come further.",
+    errors: &[],
+    audit: "`state`, `pass`, `examined`, `changed`, `failed` of the job.",
+};
+
 pub const AUDIT_READ: Operation = Operation {
     conditions: "for one tenant's log, the permission there; for the system's or for all logs at once, the permission on the deployment.",
     effects: "none.",

@@ -7,7 +7,12 @@ use super::Operation;
 pub const IMPORT_KEY_CREATE: Operation = Operation {
     conditions: "the tenant is active and the server unsealed; a lifetime of 60 seconds to 72 hours (24 hours if not said).",
     effects: "a wrapping key (RSA with 4,096 bits, or X-Wing), its private half in the vault, durable first; then a row with its method, maker and expiry and the digest of its public half. The public half is answered once. Only the principal that made it may use it, and for one import.",
-    errors: &[E::TenantSuspended, E::Sealed, E::StorageUnavailable],
+    errors: &[
+        E::UnsupportedAlgorithm,
+        E::TenantSuspended,
+        E::Sealed,
+        E::StorageUnavailable,
+    ],
     audit: "the wrapping key's id, `method`, `public_key` (SHA-256 of its DER) and `expires_at`.",
 };
 
@@ -31,6 +36,7 @@ pub const IMPORT: Operation = Operation {
     errors: &[
         E::InvalidKeyMaterial,
         E::WeakKeyMaterial,
+        E::BrokenKeyMaterial,
         E::NotAuthentic,
         E::ImportKeyUnusable,
         E::NotFound,
@@ -51,12 +57,14 @@ pub const IMPORT_VERSION: Operation = Operation {
     errors: &[
         E::InvalidKeyMaterial,
         E::WeakKeyMaterial,
+        E::BrokenKeyMaterial,
         E::NotAuthentic,
         E::ImportKeyUnusable,
         E::NotFound,
         E::WrongState,
         E::Conflict,
         E::PreconditionFailed,
+        E::UnsupportedAlgorithm,
         E::TenantSuspended,
         E::Sealed,
         E::StorageUnavailable,
@@ -73,6 +81,7 @@ pub const EXPORT: Operation = Operation {
         E::WrongState,
         E::InvalidKeyMaterial,
         E::WeakKeyMaterial,
+        E::BrokenKeyMaterial,
         E::UnsupportedAlgorithm,
         E::TenantSuspended,
         E::Sealed,

@@ -174,69 +174,64 @@ fn storage(config: &Config, found: &mut Findings) {
 }
 
 fn limits(config: &Config, found: &mut Findings) {
-    let mut within = |at: &str, value: u64, least: u64, most: u64| {
+    let (limits, lifecycle) = (&config.limits, &config.lifecycle);
+    let wait = lifecycle.destruction_wait_days;
+    let window = lifecycle.rollback_window_seconds;
+    let hour = 3600;
+    let bounds = [
+        ("limits.body_bytes", limits.body_bytes, 1024, 64 << 20),
+        ("limits.connections", limits.connections, 1, 1_000_000),
+        (
+            "limits.requests_per_second",
+            limits.requests_per_second,
+            0,
+            1_000_000,
+        ),
+        ("limits.request_burst", limits.request_burst, 1, 1_000_000),
+        (
+            "limits.header_timeout_seconds",
+            limits.header_timeout_seconds,
+            1,
+            hour,
+        ),
+        (
+            "limits.body_timeout_seconds",
+            limits.body_timeout_seconds,
+            1,
+            hour,
+        ),
+        (
+            "limits.request_timeout_seconds",
+            limits.request_timeout_seconds,
+            1,
+            hour,
+        ),
+        (
+            "limits.shutdown_grace_seconds",
+            limits.shutdown_grace_seconds,
+            0,
+            hour,
+        ),
+        (
+            "limits.rewrap_per_second",
+            limits.rewrap_per_second,
+            1,
+            1_000_000,
+        ),
+        (
+            "audit.queue_entries",
+            config.audit.queue_entries,
+            16,
+            1_048_576,
+        ),
+        ("lifecycle.destruction_wait_days", wait, 7, 30),
+        ("lifecycle.rollback_window_seconds", window, 0, 7_776_000),
+    ];
+    for (at, value, least, most) in bounds {
         if !(least..=most).contains(&value) {
             found.add(at, format!("is {value}; must be {least} to {most}"));
         }
-    };
-    let limits = &config.limits;
-    within(
-        "limits.body_bytes",
-        limits.body_bytes,
-        1024,
-        64 * 1024 * 1024,
-    );
-    within("limits.connections", limits.connections, 1, 1_000_000);
-    within(
-        "limits.requests_per_second",
-        limits.requests_per_second,
-        0,
-        1_000_000,
-    );
-    within("limits.request_burst", limits.request_burst, 1, 1_000_000);
-    within(
-        "limits.header_timeout_seconds",
-        limits.header_timeout_seconds,
-        1,
-        3600,
-    );
-    within(
-        "limits.body_timeout_seconds",
-        limits.body_timeout_seconds,
-        1,
-        3600,
-    );
-    within(
-        "limits.request_timeout_seconds",
-        limits.request_timeout_seconds,
-        1,
-        3600,
-    );
-    within(
-        "limits.shutdown_grace_seconds",
-        limits.shutdown_grace_seconds,
-        0,
-        3600,
-    );
-    within(
-        "audit.queue_entries",
-        config.audit.queue_entries,
-        16,
-        1_048_576,
-    );
-    let lifecycle = &config.lifecycle;
-    within(
-        "lifecycle.destruction_wait_days",
-        lifecycle.destruction_wait_days,
-        7,
-        30,
-    );
-    within(
-        "lifecycle.rollback_window_seconds",
-        lifecycle.rollback_window_seconds,
-        0,
-        7_776_000,
-    );
+    }
 }
 
 #[cfg(test)]

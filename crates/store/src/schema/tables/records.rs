@@ -122,6 +122,15 @@ pub(super) const RECORDS: &[TableMeaning] = &[
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
             field(
+                "pass",
+                "Of a job that goes through many things: which pass this is; 0 before the first.",
+            ),
+            field("examined", "How many were looked at in this pass."),
+            field("found", "How many of these were still to be changed."),
+            field("failed", "How many of these could not be."),
+            field("changed", "How many were changed in all passes."),
+            field("resume_after", "Where this pass goes on."),
+            field(
                 "etag",
                 "Row version: 1 when made, one more with every change.",
             ),
