@@ -110,7 +110,7 @@ names! {
         "unspecified", "key_compromise", "affiliation_changed", "superseded",
         "cessation_of_operation", "privilege_withdrawn",
     ];
-    JobKind "What a job does." ["destroy_material", "shred_tenant"];
+    JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records"];
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
     AuditOutcome "How an operation ended." ["ok", "refused", "failed"];
     AuditAuthentication "How the actor was known." ["token", "system", "none"];
@@ -118,7 +118,7 @@ names! {
     Permission "An action that a role can allow, as the audit log names it." [
         "system.init", "system.unseal", "system.seal", "system.key_create", "system.start", "system.stop",
         "authentication.refused", "tenant.create", "tenant.list", "tenant.read", "tenant.suspend",
-        "tenant.resume", "tenant.shred", "principal.create", "principal.list", "principal.disable",
+        "tenant.resume", "tenant.shred", "tenant.rotate_kek", "tenant.rewrap", "principal.create", "principal.list", "principal.disable",
         "token.create", "token.list", "token.revoke", "role.create", "role.list", "role.update",
         "role.assign", "role.unassign", "key.create", "import_key.create", "import_key.read",
         "import_key.destroy", "key.import", "key.search", "key.read", "key.history",

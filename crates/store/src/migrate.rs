@@ -49,8 +49,8 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(1, "0001_spine"),
     migration!(2, "0002_algorithms"),
     migration!(3, "0003_exchange"),
-    migration!(4, "0004_secrets"),
-    migration!(5, "0005_rewrap"),
+    migration!(4, "0004_rewrap"),
+    migration!(5, "0005_secrets"),
 ];
 
 /// The newest schema this program knows.
@@ -271,12 +271,12 @@ const HELD: &[(i64, &str, &str)] = &[
         "SELECT count(*) AS count FROM import_keys WHERE destroyed_at IS NULL",
     ),
     (
-        4,
+        5,
         "secrets",
         "SELECT count(*) AS count FROM secrets WHERE state = 'stored'",
     ),
     (
-        4,
+        5,
         "values of deleted secrets that are still to be destroyed",
         "SELECT count(*) AS count FROM secret_versions",
     ),

@@ -231,12 +231,12 @@ async fn going_back_never_loses_a_secret() {
         world.commit(None, writes).await.unwrap();
         let refused = |what| {
             Err(OpenError::Schema(SchemaError::WouldLose {
-                version: 4,
+                version: 5,
                 what,
                 count: 1,
             }))
         };
-        let down = || SqlRegistry::migrate_down(world.place.config(), 3);
+        let down = || SqlRegistry::migrate_down(world.place.config(), 4);
         assert_eq!(down().await, refused("secrets"));
 
         secret.state = SecretState::Deleted;
