@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, Weak};
 
 use futures_util::lock::Mutex;
 use keyward_crypto::random::Random;
@@ -98,8 +98,10 @@ pub(crate) struct Memory {
     pub(crate) hot: Hot,
     pub(crate) sessions: Sessions,
     pub(crate) pump: Arc<ChangePump>,
-    providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
-    hierarchy: Arc<dyn KeyHierarchy>,
+    /// Both lead to the vault, the vault asks the registry, and the registry holds this: a node that
+    /// is dropped must not live on in a circle, with the root key and its connections.
+    providers: Vec<Weak<dyn KeyProvider>>,
+    hierarchy: Weak<dyn KeyHierarchy>,
 }
 
 /// Which changes are in memory.
@@ -148,11 +150,13 @@ impl Memory {
         if applied.access {
             self.sessions.new_epoch();
         }
-        for tenant in applied.keks {
-            self.hierarchy.forget_tenant(tenant);
+        if let Some(hierarchy) = self.hierarchy.upgrade() {
+            for tenant in applied.keks {
+                hierarchy.forget_tenant(tenant);
+            }
         }
         for key in applied.retired {
-            for provider in self.providers.values() {
+            for provider in self.providers.iter().filter_map(Weak::upgrade) {
                 provider.forget(key);
             }
         }
@@ -195,8 +199,8 @@ impl Node {
             hot: Hot::default(),
             sessions: Sessions::default(),
             pump: Arc::new(ChangePump::default()),
-            providers: ports.providers.clone(),
-            hierarchy: ports.hierarchy.clone(),
+            providers: ports.providers.values().map(Arc::downgrade).collect(),
+            hierarchy: Arc::downgrade(&ports.hierarchy),
         });
         ports.registry.observe(memory.clone());
         Self {

@@ -201,3 +201,25 @@ async fn i06_a_change_that_this_node_was_not_told_of_is_found_and_holds() {
         assert_eq!(logged, 1, "and it is in the log, once");
     }
 }
+
+/// A node that has stopped is gone: its vault, with the root key, and its registry's connections.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i12_nothing_of_a_stopped_node_lives_on() {
+    for world in World::on_each_registry().await {
+        let tenancy = world.tenant("clinic").await;
+        Story::new(
+            &world,
+            &tenancy,
+            "records",
+            Algorithm::Aes256GcmCommit,
+            None,
+        )
+        .await;
+        let vault = std::sync::Arc::downgrade(&world.vault);
+        let registry = std::sync::Arc::downgrade(&world.registry);
+        let world = world.restart().await;
+        assert!(vault.upgrade().is_none());
+        assert!(registry.upgrade().is_none());
+        drop(world);
+    }
+}
