@@ -6,7 +6,7 @@ use keyward_core::crypto_types::Algorithm;
 use keyward_core::noun::action::Action;
 use keyward_core::noun::job::{Job, JobKind, JobState};
 use keyward_core::noun::tenant::TenantKek;
-use keyward_core::ops::{clockwork, kek, key, tenant};
+use keyward_core::ops::{clockwork, kek, key, secret, tenant};
 use keyward_core::port::registry::Registry;
 use keyward_core::port::seal::SealControl;
 use keyward_core::port::storage::{KeyHierarchy, ObjectName, StorageBackend};
@@ -14,6 +14,7 @@ use keyward_core::time::Clock;
 use keyward_testkit::world::{Tenancy, World};
 
 use crate::script::{Story, activate, code};
+use crate::secrets::{name, value};
 
 const CHOSEN: Algorithm = Algorithm::Aes256GcmCommit;
 
@@ -232,5 +233,35 @@ async fn i06_a_rotation_elsewhere_is_found_and_holds() {
                 .await
                 .is_ok()
         );
+    }
+}
+
+/// What is kept under a tenant's key besides keys comes along.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i04_secrets_open_without_the_old_key_too() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        let (admin, place) = (&clinic.admin, &clinic.place);
+        let keeper = world.member(admin, place, "keeper", "secret-keeper", None);
+        let keeper = keeper.await;
+        let reader = world.member(admin, place, "reader", "secret-reader", None);
+        let reader = reader.await;
+        for bytes in [&b"first"[..], b"second"] {
+            let put = secret::put(&world.node, &keeper, place, value("login", bytes), None);
+            put.await.unwrap();
+        }
+        let (node, root) = (&world.node, world.root());
+        kek::rotate(node, root, place, None).await.unwrap();
+        work(&world).await;
+        let job = newest_job(&world, &clinic).await;
+        assert_eq!((job.state, job.progress.changed), (JobState::Done, 2));
+        let old = keks(&world, &clinic).await.remove(1);
+        world.backend.delete(&object(&old)).await.unwrap();
+        let world = world.restart().await;
+        for (version, expected) in [(1, &b"first"[..]), (2, b"second")] {
+            let login = name("login");
+            let got = secret::get(&world.node, &reader, place, &login, Some(version));
+            assert_eq!(got.await.unwrap().value.expose(), expected);
+        }
     }
 }
