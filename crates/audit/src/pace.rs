@@ -15,7 +15,7 @@ const WORTH: f64 = 8.0;
 
 /// From so many entries within a cycle on, a system call for each costs more than handing them to
 /// a thread that writes them together.
-const FAST: f64 = 16.0;
+const FAST: f64 = 10.0;
 
 /// The pace of the entries, as the batches show it.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn what_comes_fast_is_written_together_and_what_comes_slowly_where_it_is_made() {
-        assert!(!after(1, 40, 1_000).0.is_fast());
+        assert!(!after(1, 60, 1_000).0.is_fast());
         assert!(after(1, 25, 1_000).0.is_fast());
         assert!(after(20, 500, 100).0.is_fast());
         let (mut pace, now) = after(20, 500, 100);
