@@ -79,3 +79,29 @@ pub struct Job {
     /// Row version.
     pub etag: i64,
 }
+
+impl Job {
+    /// One that may begin at once.
+    pub fn queued(
+        id: JobId,
+        tenant: Option<TenantId>,
+        kind: JobKind,
+        subject: uuid::Uuid,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            tenant,
+            kind,
+            state: JobState::Queued,
+            subject,
+            due_at: now,
+            attempts: 0,
+            last_error: None,
+            progress: JobProgress::default(),
+            created_at: now,
+            updated_at: now,
+            etag: 1,
+        }
+    }
+}

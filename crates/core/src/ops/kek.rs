@@ -99,20 +99,10 @@ async fn rewrap_job(node: &Node, tenant: TenantId) -> Result<Write, OpError> {
         job.progress = JobProgress::default();
         return Ok(Write::update(Row::Job(touched(job, node))));
     }
-    Ok(Write::insert(Row::Job(Job {
-        id: JobId::from_uuid(node.ordered_id()?),
-        tenant: Some(tenant),
-        kind: JobKind::RewrapRecords,
-        state: JobState::Queued,
-        subject: tenant.uuid(),
-        due_at: now,
-        attempts: 0,
-        last_error: None,
-        progress: JobProgress::default(),
-        created_at: now,
-        updated_at: now,
-        etag: 1,
-    })))
+    let id = JobId::from_uuid(node.ordered_id()?);
+    let (kind, subject) = (JobKind::RewrapRecords, tenant.uuid());
+    let job = Job::queued(id, Some(tenant), kind, subject, now);
+    Ok(Write::insert(Row::Job(job)))
 }
 
 fn is_for(job: &Job, tenant: TenantId) -> bool {
@@ -134,14 +124,27 @@ fn touched(mut job: Job, node: &Node) -> Job {
 
 /// Does one slice of the re-wrapping that was ordered first. Answers how many objects were looked
 /// at; none if there is nothing to do now. Whoever calls it again and again sets the pace.
+///
+/// One tenant's trouble does not keep the others: what cannot be done now is passed over, and told
+/// if nothing else can be done either.
 pub async fn rewrap_slice(node: &Node) -> Result<Option<u64>, OpError> {
     let _alone = node.rewrapping.lock().await;
     if node.ports.seal.is_sealed() {
         return Ok(None);
     }
-    let Some(mut job) = due(node).await?.into_iter().next() else {
-        return Ok(None);
-    };
+    let mut first_failure = None;
+    for job in due(node).await? {
+        match work_on(node, job).await {
+            Ok(examined) => return Ok(Some(examined)),
+            Err(error) => {
+                first_failure.get_or_insert(error);
+            }
+        }
+    }
+    first_failure.map_or(Ok(None), Err)
+}
+
+async fn work_on(node: &Node, mut job: Job) -> Result<u64, OpError> {
     let tenant = TenantId::from_uuid(job.subject);
     let place = job.progress.resume_after.as_deref();
     let after = place.and_then(ObjectName::new);
@@ -155,15 +158,26 @@ pub async fn rewrap_slice(node: &Node) -> Result<Option<u64>, OpError> {
             examined
         }
         // Shredded meanwhile: nothing is left that could be wrapped.
-        Err(StorageError::NoTenantKek) => {
+        Err(StorageError::NoTenantKek) if is_shredded(node, tenant).await? => {
             job.state = JobState::Done;
             job.last_error = Some("tenant_shredded".to_owned());
+            0
+        }
+        // The newest key itself is not what it should be, or is not there. It will not mend itself.
+        Err(StorageError::Refused(_) | StorageError::NoTenantKek) => {
+            job.state = JobState::Failed;
+            job.last_error = Some("kek_refused".to_owned());
             0
         }
         Err(error) => return Err(error.into()),
     };
     save(node, tenant, job).await?;
-    Ok(Some(looked_at))
+    Ok(looked_at)
+}
+
+async fn is_shredded(node: &Node, tenant: TenantId) -> Result<bool, OpError> {
+    let row = node.ports.registry.tenant(tenant).await?;
+    Ok(row.is_none_or(|row| row.state == TenantState::Shredded))
 }
 
 /// What a slice adds to a job.

@@ -7,7 +7,7 @@ use crate::ids::{JobId, TenantId};
 use crate::names::TenantName;
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::job::{Job, JobKind, JobProgress, JobState};
+use crate::noun::job::{Job, JobKind};
 use crate::noun::tenant::{Tenant, TenantState};
 use crate::ops::commit::{Earlier, idempotency_key};
 use crate::ops::gate::{Attempt, bounded, page_size, resource, tenant_resource};
@@ -216,19 +216,7 @@ async fn set_state(
 }
 
 fn shred_job(node: &Node, tenant: TenantId) -> Result<Job, OpError> {
-    let now = node.now();
-    Ok(Job {
-        id: JobId::from_uuid(node.ordered_id()?),
-        tenant: None,
-        kind: JobKind::ShredTenant,
-        state: JobState::Queued,
-        subject: tenant.uuid(),
-        due_at: now,
-        attempts: 0,
-        last_error: None,
-        progress: JobProgress::default(),
-        created_at: now,
-        updated_at: now,
-        etag: 1,
-    })
+    let id = JobId::from_uuid(node.ordered_id()?);
+    let (kind, subject) = (JobKind::ShredTenant, tenant.uuid());
+    Ok(Job::queued(id, None, kind, subject, node.now()))
 }

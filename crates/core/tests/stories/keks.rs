@@ -265,3 +265,26 @@ async fn i04_secrets_open_without_the_old_key_too() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_tenants_broken_key_does_not_keep_the_others() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        let bank = world.tenant("bank").await;
+        used(&world, &clinic, "records").await;
+        used(&world, &bank, "records").await;
+        for tenancy in [&clinic, &bank] {
+            let rotated = kek::rotate(&world.node, world.root(), &tenancy.place, None);
+            rotated.await.unwrap();
+        }
+        let newest = keks(&world, &clinic).await.remove(0);
+        let name = object(&newest);
+        let broken = world.backend.write(&name, b"broken".to_vec());
+        broken.await.unwrap();
+        work(&world).await;
+        let job = newest_job(&world, &clinic).await;
+        assert_eq!(job.state, JobState::Failed);
+        assert_eq!(job.last_error.as_deref(), Some("kek_refused"));
+        assert_eq!(newest_job(&world, &bank).await.state, JobState::Done);
+    }
+}

@@ -103,3 +103,18 @@ async fn wrong_credentials_missing_rights_and_missing_buckets_are_told_apart() {
     );
     assert_eq!(writer.read(&name("a")).await, Ok(Some(b"kept".to_vec())));
 }
+
+/// Somebody put an object there that is well formed and larger than any that is written here.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_large_to_be_ours_is_refused_and_not_taken_into_memory() {
+    let prefix = fresh_prefix();
+    let vault = backend(&gcs().service(), &prefix);
+    vault.write(&name("a"), b"ours".to_vec()).await.unwrap();
+    let mut object = b"KWO1\0".to_vec();
+    object.resize(9 << 20, 7);
+    let url = format!("{}/vault/{prefix}/objects/a", gcs().address());
+    let put = reqwest::Client::new().put(url).body(object).send().await;
+    put.unwrap().error_for_status().unwrap();
+    let read = vault.read(&name("a")).await;
+    assert!(matches!(read, Err(StorageError::Refused(_))));
+}

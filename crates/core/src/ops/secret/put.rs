@@ -19,7 +19,6 @@ use crate::ops::commit::{Earlier, idempotency_key};
 use crate::ops::gate::{Attempt, Authorized, bounded, detail};
 use crate::ops::key::check_map;
 use crate::ops::role::ensure_match;
-use crate::port::registry::RegistryError;
 
 /// Longest value.
 pub const VALUE_BYTES_MAX: usize = 64 * 1024;
@@ -309,19 +308,16 @@ async fn outdated(node: &Node, secret: &Secret) -> Result<Vec<SecretVersion>, Op
     Ok(versions)
 }
 
-/// The registry refused: nothing refers to the value, and it does not stay behind. (If it is not
-/// known whether the registry has it, it stays.)
+/// The registry refused: nothing refers to the value, and it does not stay behind. After any other
+/// failure it stays, because the registry may refer to it.
 async fn take_back(
     node: &Node,
     version: &SecretVersion,
     expected: Option<i64>,
     error: OpError,
 ) -> OpError {
-    let is_unknown = matches!(
-        error,
-        OpError::Registry(RegistryError::Unavailable { .. }) | OpError::Audit(_)
-    );
-    if !is_unknown && let Ok(spec) = spec(version) {
+    let is_refused = matches!(error, OpError::Conflict | OpError::AlreadyExists { .. });
+    if is_refused && let Ok(spec) = spec(version) {
         let _ = node.ports.secrets.destroy(spec).await;
     }
     match error {

@@ -10,9 +10,14 @@ use object_store::{
 
 use super::fault::{Fault, Kind, fault, late};
 use super::frame::{self, WriteId};
+use super::parts::PART_SIZE_BYTES;
 use super::{ObjectBackend, wire};
 use crate::backend::turns::Turns;
 use crate::backend::unavailable;
+
+/// Nothing that was written here is larger: a part with its frame. What a bucket returns is not
+/// trusted, and more of it is not taken into memory.
+const OBJECT_BYTES_MAX: u64 = (PART_SIZE_BYTES + frame::HEAD_LENGTH_MAX) as u64;
 
 /// What was found under a path.
 pub(super) struct Fetched {
@@ -73,16 +78,20 @@ impl ObjectBackend {
                     ..GetOptions::default()
                 };
                 let found = self.store.get_opts(path, options).await?;
+                if found.range.end - found.range.start > OBJECT_BYTES_MAX {
+                    return Ok(None);
+                }
                 let version = UpdateVersion {
                     e_tag: found.meta.e_tag.clone(),
                     version: found.meta.version.clone(),
                 };
                 let bytes = found.bytes().await?;
-                Ok(Fetched { version, bytes })
+                Ok(Some(Fetched { version, bytes }))
             })
             .await;
         match found {
-            Ok(found) => Ok(Some(found)),
+            Ok(Some(found)) => Ok(Some(found)),
+            Ok(None) => Err(frame::damaged()),
             Err(failed) if failed.kind == Kind::Missing => Ok(None),
             Err(failed) => Err(failed.into_error()),
         }
