@@ -102,7 +102,7 @@ pub const TENANT_ROTATE_KEK: Operation = Operation {
 
 pub const TENANT_REWRAP: Operation = Operation {
     conditions: "the system's own work after a rotation of a key-encryption key, a slice at a time.",
-    effects: "outer headers of the tenant's records are wrapped under its newest key-encryption key; the job has come further.",
+    effects: "outer headers of the tenant's records are wrapped under its newest key-encryption key; the job has come further. It ends as `done`; as `failed` with `records_refused` if a record was not what it should be (the log names it; the next rotation tries again), or with `kek_refused` if the newest key itself was not.",
     errors: &[],
     audit: "`state`, `pass`, `examined`, `changed`, `failed` of the job.",
 };
