@@ -20,12 +20,14 @@ mod error;
 mod header;
 mod keys;
 mod outer;
+mod range;
 mod stream;
 
 pub use error::RecordError;
 pub use header::{ALGORITHM_LENGTH_MAX, METADATA_LENGTH_MAX};
 pub use outer::OUTER_LENGTH;
-pub use stream::{CHUNK_LENGTH, RecordOpener, RecordSealer};
+pub use range::RangeOpener;
+pub use stream::{CHUNK_LENGTH, RecordOpener, RecordSealer, SEALED_CHUNK_LENGTH};
 
 use header::CoreHeader;
 use keys::RecordKeys;

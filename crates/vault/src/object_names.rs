@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `rec/<last 2 hex>/<record id>` | a record; above 64 KiB its core only |
 //! | `rec/<last 2 hex>/<record id>.outer` | the outer header of a record above 64 KiB |
+//! | `rec/<last 2 hex>/<record id>.part-<number>` | a part of a core that came in pieces, but the first |
 //! | `kek/<tenant>/<version>-<record id>` | a tenant's key-encryption key |
 //! | `root/current` | which root key is in force, and which seals hold it |
 //! | `seal/key-file/<root key id>` | the root key wrapped under a key file |
@@ -23,6 +24,7 @@ pub(crate) const ROOT_MANIFEST: &str = "root/current";
 /// What the names of all records begin with.
 pub(crate) const RECORDS: &str = "rec/";
 const OUTER: &str = ".outer";
+const PART: &str = ".part-";
 
 /// The name of the core whose outer header has this name, if it is one.
 pub(crate) fn core_of(name: &ObjectName) -> Result<Option<ObjectName>, StorageError> {
@@ -37,6 +39,21 @@ pub(crate) fn record(id: RecordId) -> Result<ObjectName, StorageError> {
 /// The outer header of a large record.
 pub(crate) fn outer(id: RecordId) -> Result<ObjectName, StorageError> {
     named(&format!("{}{OUTER}", record_text(id)))
+}
+
+/// A part of a core that came in pieces; number 0 is [`record`]. In the order of their numbers.
+pub(crate) fn part(id: RecordId, number: u64) -> Result<ObjectName, StorageError> {
+    named(&format!("{}{PART}{number:06}", record_text(id)))
+}
+
+/// What the names of a record's parts but the first begin with.
+pub(crate) fn parts(id: RecordId) -> Result<ObjectName, StorageError> {
+    named(&format!("{}{PART}", record_text(id)))
+}
+
+/// Whether this is a part of a core, but the first.
+pub(crate) fn is_part(name: &ObjectName) -> bool {
+    name.as_str().contains(PART)
 }
 
 /// A tenant's key-encryption key. The record id is in the name so that a version which was begun

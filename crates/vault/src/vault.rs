@@ -8,6 +8,7 @@
 //! | `records` | storing, opening and destroying records |
 //! | `rewrap` | wrapping records under a newer key-encryption key |
 //! | `secrets` | the values of secrets, as records of their own kind |
+//! | `streams` | records that do not fit into memory, in parts |
 //! | `layout` | a record as one object or two |
 //!
 //! The backend is not trusted: what it returns is verified against its own authentication, against
@@ -21,6 +22,7 @@ mod layout;
 mod records;
 mod rewrap;
 mod secrets;
+mod streams;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;

@@ -18,7 +18,8 @@ use crate::secret::SecretBytes;
 /// Payload bytes in a full chunk.
 pub const CHUNK_LENGTH: usize = 64 * 1024;
 const TAG_LENGTH: usize = 16;
-const SEALED_CHUNK_LENGTH: usize = CHUNK_LENGTH + TAG_LENGTH;
+/// Bytes of a full chunk in the core: its payload and a tag.
+pub const SEALED_CHUNK_LENGTH: usize = CHUNK_LENGTH + TAG_LENGTH;
 /// Bytes within which every core header ends.
 const HEADER_LENGTH_MAX: usize = 101 + 64 + super::METADATA_LENGTH_MAX + TAG_LENGTH;
 
@@ -97,6 +98,31 @@ impl ChunkCipher {
         } else {
             RecordError::Altered
         })
+    }
+
+    /// Opens a chunk of which only its own bytes say whether it is the last, appends its payload to
+    /// `out`, and says which it is.
+    pub(super) fn open_either(
+        &self,
+        number: u64,
+        sealed: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<bool, RecordError> {
+        if sealed.len() > SEALED_CHUNK_LENGTH {
+            return Err(RecordError::TrailingData);
+        }
+        check_last_length(number, sealed.len())?;
+        let start = out.len();
+        out.resize(start + sealed.len() - TAG_LENGTH, 0);
+        let payload = &mut out[start..];
+        if sealed.len() == SEALED_CHUNK_LENGTH && self.open(number, false, sealed, payload) {
+            return Ok(false);
+        }
+        let opened = self.open_last(number, sealed, payload);
+        if opened.is_err() {
+            out.truncate(start);
+        }
+        opened.map(|()| true)
     }
 
     /// Opens the chunk that must be the last. An inner chunk here means that the end is missing.

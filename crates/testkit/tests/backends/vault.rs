@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use keyward_core::crypto_types::{Algorithm, SecretBytes};
 use keyward_core::ids::RecordId;
 use keyward_core::names::{KeyName, TenantName};
@@ -13,6 +14,7 @@ use keyward_core::ops::use_key::{UseItem, UseResult};
 use keyward_core::ops::{key, tenant, use_key};
 use keyward_core::port::registry::KeyRef;
 use keyward_core::port::storage::{NewRecord, SecureStorage, StorageError};
+use keyward_core::port::stream_storage::{PayloadRange, StreamStorage};
 use keyward_crypto::record::{RecordKind, RecordLabel};
 use keyward_testkit::faulty::FORMS;
 use keyward_testkit::world::{RegistryKind, Tenancy, VaultKind, World};
@@ -69,6 +71,9 @@ fn label(tenancy: &Tenancy, record: u128) -> RecordLabel {
     }
 }
 
+/// MiB of the record that comes in pieces.
+const STREAMED_PIECES: u8 = 9;
+
 async fn a_life_on(kind: VaultKind) {
     let world = World::on(RegistryKind::Sqlite, kind).await;
     let tenancy = world.tenant("clinic").await;
@@ -101,7 +106,28 @@ async fn a_life_on(kind: VaultKind) {
         digests.extend(world.vault.store(vec![record]).await.unwrap());
     }
 
+    // And one that comes in pieces, in parts of its own.
+    let pieces = (0..STREAMED_PIECES).map(|n| Ok(SecretBytes::new(vec![n; 1 << 20])));
+    let streamed = label(&tenancy, 4);
+    let stored = world
+        .vault
+        .store_stream(&streamed, b"metadata", stream::iter(pieces).boxed())
+        .await
+        .unwrap();
+
     let world = world.restart().await;
+    let range = PayloadRange {
+        offset: (5 << 20) - 1,
+        length: Some(2),
+    };
+    let opened = world
+        .vault
+        .open_stream(&streamed, Some(&stored.digest), range)
+        .await
+        .unwrap();
+    let pieces: Vec<SecretBytes> = opened.pieces.try_collect().await.unwrap();
+    let bytes: Vec<u8> = pieces.iter().flat_map(|p| p.expose().to_vec()).collect();
+    assert_eq!(bytes, [4, 5], "{kind:?}");
     assert_eq!(decrypt(&world, &tenancy, &one).await, b"one");
     assert_eq!(decrypt(&world, &tenancy, &two).await, b"two");
     for ((record, size), digest) in [(1, 100), (2, 100_000), (3, 9 << 20)]
@@ -132,13 +158,13 @@ async fn a_life_on(kind: VaultKind) {
     );
 
     let before = world.stored_objects().await;
-    for record in 1..=3 {
+    for record in 1..=4 {
         let id = RecordId::from_uuid(Uuid::from_u128(record));
         world.vault.destroy(id).await.unwrap();
         let gone = world.vault.open(&label(&tenancy, record), None).await;
         assert_eq!(gone.err(), Some(StorageError::Missing), "{kind:?}");
     }
-    assert_eq!(world.stored_objects().await, before - 5, "{kind:?}");
+    assert_eq!(world.stored_objects().await, before - 9, "{kind:?}");
     world.backend.health().await.unwrap();
 }
 

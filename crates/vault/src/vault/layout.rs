@@ -1,10 +1,13 @@
 //! A sealed record as one object (`outer ‖ core`), or as two when it is larger than 64 KiB, so
-//! that replacing an outer header never rewrites a large payload.
+//! that replacing an outer header never rewrites a large payload. What comes in pieces is cut into
+//! parts: see `streams`.
 
-use keyward_core::port::storage::StorageError;
+use keyward_core::ids::RecordId;
+use keyward_core::port::storage::{ObjectName, StorageError};
 use keyward_crypto::record::{self, OUTER_LENGTH, RecordError, SealedRecord};
 
 use super::refused;
+use crate::object_names;
 
 /// Largest record that is one object, in bytes.
 pub(super) const SINGLE_OBJECT_SIZE_MAX_BYTES: usize = 64 * 1024;
@@ -12,7 +15,7 @@ pub(super) const SINGLE_OBJECT_SIZE_MAX_BYTES: usize = 64 * 1024;
 const CORE_MAGIC: &[u8] = b"KWR1";
 
 /// Whether the record is small enough to be one object.
-pub(super) fn is_single(sealed: &SealedRecord) -> bool {
+fn is_single(sealed: &SealedRecord) -> bool {
     sealed.outer.len() + sealed.core.len() <= SINGLE_OBJECT_SIZE_MAX_BYTES
 }
 
@@ -24,6 +27,20 @@ pub(super) fn join(sealed: SealedRecord) -> Vec<u8> {
     outer.reserve_exact(core.len());
     outer.extend_from_slice(&core);
     outer
+}
+
+/// The objects that keep a record.
+pub(super) fn objects(
+    id: RecordId,
+    sealed: SealedRecord,
+) -> Result<Vec<(ObjectName, Vec<u8>)>, StorageError> {
+    if is_single(&sealed) {
+        return Ok(vec![(object_names::record(id)?, join(sealed))]);
+    }
+    Ok(vec![
+        (object_names::outer(id)?, sealed.outer),
+        (object_names::record(id)?, sealed.core),
+    ])
 }
 
 /// Whether an object is the core of a large record, its outer header being another object.

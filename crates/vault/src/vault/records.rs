@@ -34,7 +34,7 @@ impl SecureStorage for Vault {
             keks.insert(tenant, kek);
             digests.push(Digest(sealed.core_digest));
             let id = RecordId::from_uuid(record.label.record_id);
-            push_objects(id, sealed, &mut objects)?;
+            objects.extend(layout::objects(id, sealed)?);
         }
         // What is in plain text is not kept while the write waits.
         drop(records);
@@ -77,7 +77,8 @@ impl SecureStorage for Vault {
         self.unsealed()?;
         // The outer header first: without it the rest cannot be opened.
         let names = [object_names::outer(record)?, object_names::record(record)?];
-        self.delete_and_look(&names).await
+        self.delete_and_look(&names).await?;
+        self.delete_parts(record).await
     }
 }
 
@@ -107,18 +108,4 @@ impl Vault {
         }
         Ok(())
     }
-}
-
-fn push_objects(
-    id: RecordId,
-    sealed: SealedRecord,
-    objects: &mut Vec<(ObjectName, Vec<u8>)>,
-) -> Result<(), StorageError> {
-    if layout::is_single(&sealed) {
-        objects.push((object_names::record(id)?, layout::join(sealed)));
-    } else {
-        objects.push((object_names::outer(id)?, sealed.outer));
-        objects.push((object_names::record(id)?, sealed.core));
-    }
-    Ok(())
 }

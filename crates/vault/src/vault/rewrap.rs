@@ -94,6 +94,10 @@ impl Vault {
         keys: &Keys<'_>,
         name: &ObjectName,
     ) -> Result<Fate, StorageError> {
+        if object_names::is_part(name) {
+            // Its outer header is an object of its own.
+            return Ok(Fate::Left);
+        }
         for _ in 0..ATTEMPTS {
             let Some(object) = self.backend.read(name).await? else {
                 return Ok(Fate::Left);

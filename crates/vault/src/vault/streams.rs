@@ -1,0 +1,395 @@
+//! Records that do not fit into memory. The core is cut into parts of [`PART_BYTES`], each an
+//! object of its own, so that every backend takes them and none needs to know of them. The first
+//! part, which holds the core header, is written last: until then there is no record.
+//!
+//! A record that was written whole is read here as well; one that was written here and fits into
+//! one part is read by `records` as well.
+
+use std::future::ready;
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, FuturesUnordered};
+use futures_util::{StreamExt, TryStreamExt};
+use keyward_core::ids::{RecordId, TenantId};
+use keyward_core::noun::tenant::Digest;
+use keyward_core::port::storage::{StorageBackend, StorageError};
+use keyward_core::port::stream_storage::{
+    OpenedPayload, PAYLOAD_BYTES_MAX, PayloadRange, Pieces, StoredPayload, StreamStorage,
+};
+use keyward_crypto::SecretBytes;
+use keyward_crypto::record::{
+    self, CHUNK_LENGTH, RangeOpener, RecordError, RecordLabel, RecordSealer, SEALED_CHUNK_LENGTH,
+    SealedRecord,
+};
+use zeroize::Zeroizing;
+
+use super::{Vault, layout, refused};
+use crate::object_names;
+
+/// Bytes of the core in a part; the last part has fewer, or as many.
+pub(crate) const PART_BYTES: usize = 4 << 20;
+/// Parts on their way to the backend, or from it, at once.
+const PARTS_AT_ONCE: usize = 3;
+/// Names in a page when parts are deleted.
+const PAGE_LENGTH: usize = 1000;
+
+#[async_trait]
+impl StreamStorage for Vault {
+    async fn store_stream(
+        &self,
+        label: &RecordLabel,
+        metadata: &[u8],
+        payload: Pieces<'_>,
+    ) -> Result<StoredPayload, StorageError> {
+        let hierarchy = self.unsealed()?;
+        let tenant = TenantId::from_uuid(label.tenant);
+        let kek = self.current_kek(&hierarchy, tenant).await?;
+        let begun = RecordSealer::new(label, metadata, &kek.key, kek.name, &*self.random);
+        let (sealer, outer, core) = begun.map_err(refused)?;
+        let digest = Digest(sealer.core_digest());
+        let id = RecordId::from_uuid(label.record_id);
+        // A record of this name is found out before its parts are touched.
+        if self
+            .backend
+            .read(&object_names::record(id)?)
+            .await?
+            .is_some()
+        {
+            return Err(StorageError::AlreadyExists);
+        }
+        let mut writing = Writing {
+            vault: self,
+            id,
+            tenant,
+            cutter: Cutter::new(core),
+            under_way: FuturesUnordered::new(),
+        };
+        let stored = match writing.parts(sealer, payload).await {
+            Ok(payload_bytes) => writing.head(outer, digest.0).await.map(|()| payload_bytes),
+            Err(error) => Err(error),
+        };
+        match stored {
+            Ok(payload_bytes) => Ok(StoredPayload {
+                digest,
+                payload_bytes,
+            }),
+            Err(error) => {
+                self.take_back(id, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn open_stream(
+        &self,
+        expected: &RecordLabel,
+        digest: Option<&Digest>,
+        range: PayloadRange,
+    ) -> Result<OpenedPayload, StorageError> {
+        let hierarchy = self.unsealed()?;
+        let id = RecordId::from_uuid(expected.record_id);
+        let object = self.backend.read(&object_names::record(id)?).await?;
+        let object = object.ok_or(StorageError::Missing)?;
+        let (outer, core) = if layout::is_core(&object) {
+            let found = self.backend.read(&object_names::outer(id)?).await?;
+            (found.ok_or(refused(RecordError::Truncated))?, object)
+        } else {
+            let (outer, core) = layout::split(&object)?;
+            (outer.to_vec(), core.to_vec())
+        };
+        let named = record::peek_outer(&outer).map_err(refused)?;
+        let tenant = TenantId::from_uuid(expected.tenant);
+        let kek = self.named_kek(&hierarchy, tenant, named).await?;
+        let digest = digest.map(|digest| &digest.0);
+        let opener =
+            RangeOpener::new(&outer, &core, &kek.key, expected, digest).map_err(refused)?;
+        let metadata = opener.metadata().to_vec();
+        let reading = Reading::new(Arc::clone(&self.backend), id, opener, core, range);
+        let pieces = stream::try_unfold(reading, Reading::next).boxed();
+        Ok(OpenedPayload { metadata, pieces })
+    }
+}
+
+impl Vault {
+    /// Deletes what a failed writing left, unless the name is somebody else's. What cannot be
+    /// deleted cannot be opened either: its outer header was never written, or it has no head.
+    async fn take_back(&self, id: RecordId, error: &StorageError) {
+        if matches!(error, StorageError::AlreadyExists) {
+            return;
+        }
+        let deleted = async {
+            let names = [object_names::outer(id)?, object_names::record(id)?];
+            self.delete_and_look(&names).await?;
+            self.delete_parts(id).await
+        };
+        if let Err(error) = deleted.await {
+            tracing::warn!(record = %id, %error, "parts of a record that was not stored stay behind");
+        }
+    }
+
+    /// Deletes the parts behind the first, and looks until there are none.
+    pub(super) async fn delete_parts(&self, id: RecordId) -> Result<(), StorageError> {
+        let prefix = object_names::parts(id)?;
+        for _ in 0..=MAX_PAGES {
+            let names = self
+                .backend
+                .list(prefix.as_str(), None, PAGE_LENGTH)
+                .await?;
+            if names.is_empty() {
+                return Ok(());
+            }
+            for name in &names {
+                self.backend.delete(name).await?;
+            }
+        }
+        let cause = "the backend still lists parts that were deleted".to_owned();
+        Err(StorageError::Unavailable { cause })
+    }
+}
+
+/// Pages that the parts of the largest record fill.
+const MAX_PAGES: u64 = 2 + PAYLOAD_BYTES_MAX / (PART_BYTES * PAGE_LENGTH) as u64;
+
+/// Sealed bytes on their way into parts.
+struct Cutter {
+    /// What is sealed and belongs to the next part.
+    core: Vec<u8>,
+    /// The first part, kept until the others are written.
+    head: Option<Vec<u8>>,
+    /// The number of the next part.
+    next: u64,
+}
+
+impl Cutter {
+    fn new(core_header: Vec<u8>) -> Self {
+        Self {
+            core: core_header,
+            head: None,
+            next: 0,
+        }
+    }
+
+    /// Cuts a part of `length` bytes; none if it is the first, which waits.
+    fn cut(&mut self, length: usize) -> Option<(u64, Vec<u8>)> {
+        let rest = self.core.split_off(length);
+        let part = std::mem::replace(&mut self.core, rest);
+        let number = self.next;
+        self.next += 1;
+        if number == 0 {
+            self.head = Some(part);
+            return None;
+        }
+        Some((number, part))
+    }
+}
+
+/// A record that is being written.
+struct Writing<'a> {
+    vault: &'a Vault,
+    id: RecordId,
+    tenant: TenantId,
+    cutter: Cutter,
+    under_way: FuturesUnordered<BoxFuture<'a, Result<(), StorageError>>>,
+}
+
+impl Writing<'_> {
+    /// Seals the payload and writes its parts. Returns when none is on its way any more, whether
+    /// it went well or not.
+    async fn parts(
+        &mut self,
+        sealer: RecordSealer,
+        payload: Pieces<'_>,
+    ) -> Result<u64, StorageError> {
+        let written = self.seal_all(sealer, payload).await;
+        let mut settled = Ok(());
+        while let Some(result) = self.under_way.next().await {
+            settled = settled.and(result);
+        }
+        let payload_bytes = written?;
+        settled.map(|()| payload_bytes)
+    }
+
+    async fn seal_all(
+        &mut self,
+        mut sealer: RecordSealer,
+        mut payload: Pieces<'_>,
+    ) -> Result<u64, StorageError> {
+        let mut payload_bytes = 0_u64;
+        while let Some(piece) = payload.try_next().await? {
+            payload_bytes = payload_bytes.saturating_add(piece.len() as u64);
+            if payload_bytes > PAYLOAD_BYTES_MAX {
+                return Err(too_large(payload_bytes));
+            }
+            // In bounded steps, whatever the length of a piece.
+            for step in piece.expose().chunks(PART_BYTES) {
+                let core = &mut self.cutter.core;
+                sealer.push(step, core).map_err(refused)?;
+                self.send(PART_BYTES + 1).await?;
+            }
+        }
+        let core = &mut self.cutter.core;
+        sealer.finish(core).map_err(refused)?;
+        // What is left is at most a part and the last chunk; the last of it may be any length.
+        self.send(PART_BYTES + 1).await?;
+        if self.cutter.head.is_some() {
+            self.send(1).await?;
+        }
+        Ok(payload_bytes)
+    }
+
+    /// Sends parts off while at least `least` bytes are there.
+    async fn send(&mut self, least: usize) -> Result<(), StorageError> {
+        while self.cutter.core.len() >= least {
+            let length = self.cutter.core.len().min(PART_BYTES);
+            let Some((number, part)) = self.cutter.cut(length) else {
+                continue;
+            };
+            while self.under_way.len() >= PARTS_AT_ONCE {
+                self.under_way.try_next().await?;
+            }
+            let (vault, id, tenant) = (self.vault, self.id, self.tenant);
+            self.under_way.push(Box::pin(async move {
+                let name = object_names::part(id, number)?;
+                let _turn = vault.gate.enter(tenant, 1).await?;
+                vault.backend.write_if_absent(&name, part).await
+            }));
+        }
+        Ok(())
+    }
+
+    /// Writes what makes the parts a record: the outer header and the first part.
+    async fn head(self, outer: Vec<u8>, core_digest: [u8; 32]) -> Result<(), StorageError> {
+        let core = self.cutter.head.unwrap_or(self.cutter.core);
+        let sealed = SealedRecord {
+            outer,
+            core,
+            core_digest,
+        };
+        let objects = layout::objects(self.id, sealed)?;
+        let _turn = self.vault.gate.enter(self.tenant, objects.len()).await?;
+        self.vault.backend.put_many(objects).await
+    }
+}
+
+/// Bytes of a core in order, from some place on.
+type Parts = BoxStream<'static, Result<Vec<u8>, StorageError>>;
+
+/// A record that is being read.
+struct Reading {
+    opener: RangeOpener,
+    /// Parts behind those in `bytes`.
+    parts: Parts,
+    /// Bytes of the core that are there and not yet opened.
+    bytes: Vec<u8>,
+    /// Of these, those that were opened already or lie before the range.
+    used: usize,
+    /// The chunk that comes next; none after the last.
+    chunk: Option<u64>,
+    /// Bytes of the next chunk's payload that lie before the range.
+    skip: usize,
+    /// Bytes still to be given.
+    left: u64,
+}
+
+impl Reading {
+    fn new(
+        backend: Arc<dyn StorageBackend>,
+        id: RecordId,
+        opener: RangeOpener,
+        head: Vec<u8>,
+        range: PayloadRange,
+    ) -> Self {
+        let left = range.length.unwrap_or(u64::MAX);
+        let offset = range.offset.min(PAYLOAD_BYTES_MAX);
+        let chunk = RangeOpener::chunk_of(offset);
+        let start = opener.chunk_start(chunk);
+        let end = offset.saturating_add(left).min(PAYLOAD_BYTES_MAX);
+        // The chunk behind the range is asked for only if the range ends with a chunk.
+        let stop = opener.chunk_start(RangeOpener::chunk_of(end.max(1) - 1) + 1);
+        let head_length = head.len() as u64;
+        let (bytes, used, first) = if start < head_length {
+            (head, usize::try_from(start).unwrap_or(usize::MAX), 1)
+        } else {
+            let part = start / PART_BYTES as u64;
+            let used = usize::try_from(start % PART_BYTES as u64).unwrap_or(usize::MAX);
+            (Vec::new(), used, part)
+        };
+        // A record that was written whole is one object of any length.
+        let last = if head_length == PART_BYTES as u64 {
+            stop.div_ceil(PART_BYTES as u64)
+        } else {
+            0
+        };
+        Self {
+            parts: read_parts(backend, id, first..last.max(first)),
+            opener,
+            bytes,
+            used,
+            chunk: (left > 0).then_some(chunk),
+            skip: usize::try_from(offset % CHUNK_LENGTH as u64).unwrap_or(0),
+            left,
+        }
+    }
+
+    /// The next piece: at most one chunk.
+    async fn next(mut self) -> Result<Option<(SecretBytes, Self)>, StorageError> {
+        let Some(number) = self.chunk else {
+            return Ok(None);
+        };
+        self.gather().await?;
+        let rest = self.bytes.get(self.used..).unwrap_or_default();
+        let sealed = &rest[..rest.len().min(SEALED_CHUNK_LENGTH)];
+        let mut chunk = Zeroizing::new(Vec::with_capacity(CHUNK_LENGTH));
+        let opened = self.opener.open_chunk(number, sealed, &mut chunk);
+        let is_last = opened.map_err(refused)?;
+        self.used += sealed.len();
+        if is_last && (self.used < self.bytes.len() || self.parts.try_next().await?.is_some()) {
+            return Err(refused(RecordError::TrailingData));
+        }
+        let from = self.skip.min(chunk.len());
+        let length = usize::try_from(self.left).unwrap_or(usize::MAX);
+        let to = from.saturating_add(length).min(chunk.len());
+        self.skip = 0;
+        self.left -= (to - from) as u64;
+        self.chunk = (!is_last && self.left > 0).then_some(number + 1);
+        Ok(Some((SecretBytes::copy_from(&chunk[from..to]), self)))
+    }
+
+    /// Has the whole of the next chunk there, or what there is of it.
+    async fn gather(&mut self) -> Result<(), StorageError> {
+        while self.bytes.len() < self.used.saturating_add(SEALED_CHUNK_LENGTH) {
+            let Some(part) = self.parts.try_next().await? else {
+                break;
+            };
+            let done = self.used.min(self.bytes.len());
+            self.bytes.drain(..done);
+            self.used -= done;
+            self.bytes.extend_from_slice(&part);
+        }
+        Ok(())
+    }
+}
+
+/// The parts of these numbers, as far as there are any.
+fn read_parts(backend: Arc<dyn StorageBackend>, id: RecordId, numbers: Range<u64>) -> Parts {
+    stream::iter(numbers)
+        .map(move |number| {
+            let backend = Arc::clone(&backend);
+            async move { backend.read(&object_names::part(id, number)?).await }
+        })
+        .buffered(PARTS_AT_ONCE)
+        .try_take_while(|part| ready(Ok(part.is_some())))
+        .try_filter_map(|part| ready(Ok(part)))
+        .boxed()
+}
+
+fn too_large(payload_bytes: u64) -> StorageError {
+    let bytes = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+    StorageError::TooLarge {
+        size_bytes: bytes(payload_bytes),
+        size_bytes_max: bytes(PAYLOAD_BYTES_MAX),
+    }
+}
