@@ -1,7 +1,12 @@
 //! A thousand mutations of what is stored, of every sort that somebody with the disk can think of:
 //! each is noticed, named, and never returned as data; and put right, all is as before
 //! (invariant 8).
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod world;
 
@@ -165,6 +170,13 @@ async fn next_kek(world: &World, tenant: TenantId) {
     world.vault.forget_tenant(tenant);
 }
 
+/// Whether an object is the outer header of a record of several objects.
+fn is_outer((name, _): &&(ObjectName, Vec<u8>)) -> bool {
+    name.as_str()
+        .rsplit_once('.')
+        .is_some_and(|(_, end)| end == "outer")
+}
+
 /// A mutation: what it is called, and the objects that are different afterwards, gone if none.
 type Mutation = (&'static str, Vec<(ObjectName, Option<Vec<u8>>)>);
 
@@ -219,8 +231,6 @@ impl Deployment {
                     let mixed = [&old[..OUTER_LENGTH], &first.1[OUTER_LENGTH..]].concat();
                     ("an old outer header", vec![(first.0.clone(), Some(mixed))])
                 } else {
-                    let is_outer =
-                        |(name, _): &&(ObjectName, Vec<u8>)| name.as_str().ends_with(".outer");
                     let (name, _) = stored.objects.iter().find(is_outer).unwrap();
                     let (_, old) = stored.replaced.iter().find(is_outer).unwrap();
                     (
@@ -260,7 +270,7 @@ impl Deployment {
     /// the version stands at bytes 22 to 25).
     fn kek_of(&self, victim: usize) -> (ObjectName, Vec<u8>) {
         let stored = &self.records[victim];
-        let is_outer = |(name, _): &&(ObjectName, Vec<u8>)| name.as_str().ends_with(".outer");
+
         let (_, outer) = stored
             .objects
             .iter()
