@@ -171,7 +171,7 @@ async fn next_kek(world: &World, tenant: TenantId) {
 }
 
 /// Whether an object is the outer header of a record of several objects.
-fn is_outer((name, _): &&(ObjectName, Vec<u8>)) -> bool {
+fn is_outer((name, _): &(ObjectName, Vec<u8>)) -> bool {
     name.as_str()
         .rsplit_once('.')
         .is_some_and(|(_, end)| end == "outer")
@@ -231,8 +231,16 @@ impl Deployment {
                     let mixed = [&old[..OUTER_LENGTH], &first.1[OUTER_LENGTH..]].concat();
                     ("an old outer header", vec![(first.0.clone(), Some(mixed))])
                 } else {
-                    let (name, _) = stored.objects.iter().find(is_outer).unwrap();
-                    let (_, old) = stored.replaced.iter().find(is_outer).unwrap();
+                    let (name, _) = stored
+                        .objects
+                        .iter()
+                        .find(|object| is_outer(object))
+                        .unwrap();
+                    let (_, old) = stored
+                        .replaced
+                        .iter()
+                        .find(|object| is_outer(object))
+                        .unwrap();
                     (
                         "an old outer header",
                         vec![(name.clone(), Some(old.clone()))],
@@ -274,7 +282,7 @@ impl Deployment {
         let (_, outer) = stored
             .objects
             .iter()
-            .find(is_outer)
+            .find(|object| is_outer(object))
             .unwrap_or(&stored.objects[0]);
         let named = keyward_crypto::record::peek_outer(&outer[..OUTER_LENGTH]).unwrap();
         let (_, name, bytes) = self
