@@ -1,7 +1,8 @@
 //! Counters and histograms in Prometheus' text form. Labels are routes, methods and statuses of
 //! ours, never names that a caller chose.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
@@ -16,6 +17,8 @@ const CONNECTIONS: &str = "keyward_http_connections";
 const LOCKED: &str = "keyward_locked_memory_bytes";
 const LOCKED_USED: &str = "keyward_locked_memory_used_bytes";
 const UNLOCKED: &str = "keyward_secrets_not_locked";
+const CONDITIONS: &str = "keyward_conditions";
+const UNRECORDED: &str = "keyward_conditions_unrecorded";
 const BUCKETS: [f64; 13] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
 ];
@@ -43,6 +46,11 @@ pub fn install() -> &'static PrometheusHandle {
         metrics::describe_gauge!(LOCKED, "Bytes of memory that are never swapped");
         metrics::describe_gauge!(LOCKED_USED, "Bytes of it that hold secrets");
         metrics::describe_gauge!(UNLOCKED, "Secrets for which it had no room");
+        metrics::describe_gauge!(CONDITIONS, "Open conditions by kind and severity");
+        metrics::describe_gauge!(
+            UNRECORDED,
+            "Conditions that the registry does not have yet as this node saw them"
+        );
         metrics::describe_gauge!(
             "keyward_journal_fault",
             "1 while the audit log cannot be written"
@@ -64,7 +72,27 @@ pub fn render(node: &Node) -> String {
     metrics::gauge!(LOCKED_USED).set(locked.used as f64);
     metrics::gauge!(UNLOCKED).set(locked.outside as f64);
     metrics::gauge!("keyward_journal_fault").set(gauge(readiness == Readiness::AuditUnavailable));
+    conditions(node);
     handle.render()
+}
+
+/// Open conditions by kind and severity; what was there once is 0 and not gone.
+fn conditions(node: &Node) {
+    static SEEN: Mutex<BTreeSet<(String, &'static str)>> = Mutex::new(BTreeSet::new());
+    let counts = keyward_core::ops::condition::counts(node);
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let set = |kind: &str, severity: &'static str, count: usize| {
+        let (kind, count) = (kind.to_owned(), count as f64);
+        metrics::gauge!(CONDITIONS, "kind" => kind, "severity" => severity).set(count);
+    };
+    for (kind, severity) in &*seen {
+        set(kind, severity, 0);
+    }
+    for (kind, severity, count) in counts.open {
+        set(kind.as_str(), severity.name(), count);
+        seen.insert((kind.to_string(), severity.name()));
+    }
+    metrics::gauge!(UNRECORDED).set(counts.unrecorded as f64);
 }
 
 /// Counts a connection for as long as it lives.

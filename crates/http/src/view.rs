@@ -5,6 +5,7 @@ pub mod exchange;
 pub mod key;
 pub mod rest;
 pub mod secret;
+pub mod storage;
 
 use keyward_api::time::Time;
 use keyward_core::time::Timestamp;

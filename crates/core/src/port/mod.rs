@@ -8,3 +8,4 @@ pub mod seal;
 pub mod secret_store;
 pub mod storage;
 pub mod stream_storage;
+pub mod upkeep;

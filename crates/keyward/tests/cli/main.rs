@@ -14,3 +14,4 @@ mod stage;
 mod storing;
 mod tour;
 mod verbs;
+mod watching;
