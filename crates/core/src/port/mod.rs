@@ -6,4 +6,5 @@ pub mod key_provider;
 pub mod registry;
 pub mod seal;
 pub mod secret_store;
+pub mod snapshot;
 pub mod storage;
