@@ -151,8 +151,9 @@ pub struct Commit {
     pub idempotency: Option<(IdempotencyKey, uuid::Uuid)>,
 }
 
-/// A commit as the change feed shows it.
-#[derive(Clone, Debug, PartialEq)]
+/// A commit as the change feed shows it. As JSON it is one line of a change segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Change {
     /// Its place in the order of commits, without gaps.
     pub revision: i64,

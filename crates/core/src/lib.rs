@@ -19,6 +19,7 @@ pub mod noun;
 pub mod ops;
 pub mod port;
 mod session;
+pub mod snapshot;
 mod text_enum;
 pub mod time;
 mod usage_book;

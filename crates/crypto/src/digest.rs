@@ -20,6 +20,32 @@ pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
     fixed(context.finish().as_ref())
 }
 
+/// SHA-256 of what comes piece by piece.
+pub struct Sha256(digest::Context);
+
+impl Sha256 {
+    /// Of nothing yet.
+    pub fn new() -> Self {
+        Self(digest::Context::new(&digest::SHA256))
+    }
+
+    /// And of this.
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    /// Of all that came.
+    pub fn finish(self) -> [u8; 32] {
+        fixed(self.0.finish().as_ref())
+    }
+}
+
+impl Default for Sha256 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// SHA-384 (FIPS 180-4).
 pub fn sha384(data: &[u8]) -> [u8; 48] {
     fixed(digest::digest(&digest::SHA384, data).as_ref())

@@ -127,12 +127,35 @@ impl Database {
             Pools::Lite { writer, .. } => Connection::Lite(writer.acquire().await?),
             Pools::Pg(pool) => Connection::Pg(pool.acquire().await?),
         };
+        self.begun(connection, begin(self.dialect())).await
+    }
+
+    /// Begins a transaction that reads everything as it was at its first statement.
+    pub(crate) async fn begin_reading(&self) -> Result<Transaction, Fault> {
+        match &self.pools {
+            Pools::Lite { readers, .. } => {
+                let connection = Connection::Lite(readers.acquire().await?);
+                self.begun(connection, "BEGIN").await
+            }
+            Pools::Pg(pool) => {
+                let connection = Connection::Pg(pool.acquire().await?);
+                let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+                self.begun(connection, begin).await
+            }
+        }
+    }
+
+    async fn begun(
+        &self,
+        connection: Connection,
+        begin: &'static str,
+    ) -> Result<Transaction, Fault> {
         let mut transaction = Transaction {
             dialect: self.dialect(),
             connection: Some(connection),
             observer: self.observer.clone(),
         };
-        transaction.command(begin(self.dialect())).await?;
+        transaction.command(begin).await?;
         Ok(transaction)
     }
 }

@@ -11,6 +11,7 @@
 //! | see how a commit becomes a transaction | `write/`: queue, group commit, one write |
 //! | see how rows are found | `read/`: one file for each family of queries |
 //! | change the schema | `migrations/`, [`migrate`], [`schema`] |
+//! | read or make a registry as a whole | `snapshot/`, [`snapshot::tables::TREATMENT`] |
 //! | run with least privileges | [`grants`] |
 //!
 //! To add a column: a migration for each dialect, a line in the noun's codec, a line in
@@ -27,6 +28,7 @@ mod read;
 mod registry;
 mod row;
 pub mod schema;
+pub mod snapshot;
 mod sql;
 mod upkeep;
 mod value;

@@ -128,11 +128,18 @@ impl<'r> Cells<'r> {
         self.present(column, value)
     }
 
+    pub(crate) fn opt_bytes(
+        &mut self,
+        column: &'static str,
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
+        take!(self, column, Vec<u8>)
+    }
+
     pub(crate) fn opt_digest(
         &mut self,
         column: &'static str,
     ) -> Result<Option<Digest>, RegistryError> {
-        let bytes = take!(self, column, Vec<u8>)?;
+        let bytes = self.opt_bytes(column)?;
         bytes
             .map(|bytes| Digest::from_slice(&bytes).ok_or_else(|| self.damaged(column)))
             .transpose()

@@ -10,7 +10,8 @@ use std::iter::once;
 pub use tables::tables;
 
 use crate::migrate::{MIGRATIONS, POSTGRES_BEGINNING, SQLITE_BEGINNING};
-use describe::{Described, describe};
+pub(crate) use describe::Described;
+use describe::describe;
 
 /// A column and what it means.
 #[derive(Clone, Copy, Debug)]
@@ -32,11 +33,16 @@ pub struct TableMeaning {
     pub fields: &'static [Field],
 }
 
+/// What the migrations for PostgreSQL define.
+pub(crate) fn described() -> Described {
+    describe(once(POSTGRES_BEGINNING).chain(MIGRATIONS.iter().map(|it| it.postgres_up)))
+}
+
 /// The whole of `docs/schema.md`.
 pub fn schema_markdown() -> String {
-    let ups = || MIGRATIONS.iter();
-    let sqlite = describe(once(SQLITE_BEGINNING).chain(ups().map(|it| it.sqlite_up)));
-    let postgres = describe(once(POSTGRES_BEGINNING).chain(ups().map(|it| it.postgres_up)));
+    let ups = MIGRATIONS.iter().map(|it| it.sqlite_up);
+    let sqlite = describe(once(SQLITE_BEGINNING).chain(ups));
+    let postgres = described();
     let mut page = String::from(INTRODUCTION);
     // Writing to a String cannot fail.
     let _ = writeln!(

@@ -6,6 +6,7 @@ pub mod key_provider;
 pub mod registry;
 pub mod seal;
 pub mod secret_store;
+pub mod snapshot;
 pub mod storage;
 pub mod stream_storage;
 pub mod upkeep;

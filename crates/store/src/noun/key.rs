@@ -132,18 +132,14 @@ impl<'a> KeyImage<'a> {
         Self { key }
     }
 
-    /// What free text is looked for in, in lower case. The parts are kept apart by a character
-    /// that a search cannot hold, so that no match spans two of them.
+    /// What free text is looked for in.
     pub(crate) fn search_text(&self) -> String {
-        let parts = [
+        search_text_of([
             self.key.name.as_str(),
             &self.key.description,
             &self.key.purpose,
             &self.key.owner,
-        ];
-        parts
-            .map(|part| part.to_lowercase().replace(crate::read::PART_END, " "))
-            .join(crate::read::PART_END)
+        ])
     }
 
     /// What an update binds.
@@ -169,4 +165,13 @@ impl<'a> KeyImage<'a> {
         values.push(Value::Time(primary.and_then(|version| version.expires_at)));
         values
     }
+}
+
+/// What free text is looked for in, of a key's name, description, purpose and owner: in lower case.
+/// The parts are kept apart by a character that a search cannot hold, so that no match spans two of
+/// them.
+pub(crate) fn search_text_of(parts: [&str; 4]) -> String {
+    parts
+        .map(|part| part.to_lowercase().replace(crate::read::PART_END, " "))
+        .join(crate::read::PART_END)
 }

@@ -20,7 +20,7 @@ use crate::row::Cells;
 use crate::sql::{RowsText, value_rows};
 use crate::value::Value;
 
-pub(crate) use key::KeyImage;
+pub(crate) use key::{KeyImage, search_text_of};
 
 /// A noun that is a row of a table.
 pub(crate) trait Noun: Sized {

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 /// What some migrations define.
 #[derive(Debug, Default)]
-pub(super) struct Described {
+pub(crate) struct Described {
     tables: BTreeMap<String, Definition>,
     /// Enumerations: name and values.
-    pub(super) types: Vec<(String, String)>,
+    pub(crate) types: Vec<(String, String)>,
 }
 
 #[derive(Debug, Default)]
@@ -19,6 +19,14 @@ struct Definition {
 }
 
 impl Described {
+    /// A table's columns in the order of their names, and how each is defined.
+    pub(crate) fn columns(&self, table: &str) -> impl Iterator<Item = (&str, &str)> {
+        let table = self.tables.get(table).into_iter();
+        table
+            .flat_map(|table| &table.columns)
+            .map(|(name, definition)| (name.as_str(), definition.as_str()))
+    }
+
     /// How a column is defined: its type and what follows; empty for a view's.
     pub(super) fn column(&self, table: &str, column: &str) -> Option<&str> {
         self.tables

@@ -33,7 +33,7 @@ pub(super) struct Stamp {
 }
 
 /// Makes sure that a scope has a counter. A tenant that does not exist is refused here.
-pub(super) async fn open_scope(
+pub(crate) async fn open_scope(
     transaction: &mut Transaction,
     tenant: Option<TenantId>,
 ) -> Result<(), Trouble> {
@@ -170,7 +170,7 @@ fn rows(commits: &[&Commit], stamps: &[Stamp]) -> Result<Vec<Vec<Value>>, Fault>
     commits.iter().zip(stamps).map(row).collect()
 }
 
-fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Fault> {
+pub(super) fn json<T: serde::Serialize + ?Sized>(value: &T) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|_| Fault::Constraint)
 }
 

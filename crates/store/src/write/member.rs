@@ -16,9 +16,9 @@ use crate::value::Value;
 
 /// A fault and the table it happened on.
 #[derive(Debug)]
-pub(super) struct Trouble {
-    pub(super) fault: Fault,
-    pub(super) table: &'static str,
+pub(crate) struct Trouble {
+    pub(crate) fault: Fault,
+    pub(crate) table: &'static str,
 }
 
 impl Trouble {

@@ -5,11 +5,14 @@ mod bulk;
 mod feed;
 mod member;
 mod queue;
+mod replay;
 mod settle;
 mod side;
 mod writer;
 
-pub(crate) use feed::read_change;
+pub(crate) use feed::{open_scope, read_change};
+pub(crate) use member::Trouble;
 pub(crate) use queue::FairQueue;
-pub(crate) use side::{SHORTEST_TEXT, search_tokens};
+pub(crate) use replay::{Replay, replay, write_change};
+pub(crate) use side::{INSERT_LABELS, INSERT_TAGS, INSERT_TEXT, SHORTEST_TEXT, search_tokens};
 pub(crate) use writer::Writer;

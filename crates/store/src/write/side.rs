@@ -111,7 +111,8 @@ impl TextChanges {
     }
 }
 
-static INSERT_TEXT: RowsText = RowsText::new(|dialect, rows| match dialect {
+/// Writes text rows: a key's id and its tokens.
+pub(crate) static INSERT_TEXT: RowsText = RowsText::new(|dialect, rows| match dialect {
     Dialect::Postgres => format!(
         "INSERT INTO key_text (key_id, tokens) VALUES {}",
         value_rows(dialect, rows, 2)
@@ -161,14 +162,16 @@ pub(super) async fn insert_tags_and_labels(
     insert_rows(transaction, &INSERT_LABELS, "key_labels", labels).await
 }
 
-static INSERT_TAGS: RowsText = RowsText::new(|dialect, rows| {
+/// Writes tags: whose, of which tenant, the key's name, the tag's name and value.
+pub(crate) static INSERT_TAGS: RowsText = RowsText::new(|dialect, rows| {
     format!(
         "INSERT INTO key_tags (key_id, tenant_id, key_name, name, value) VALUES {}",
         value_rows(dialect, rows, 5)
     )
 });
 
-static INSERT_LABELS: RowsText = RowsText::new(|dialect, rows| {
+/// Writes labels: whose, of which tenant, the key's name, the kind and the value.
+pub(crate) static INSERT_LABELS: RowsText = RowsText::new(|dialect, rows| {
     format!(
         "INSERT INTO key_labels (key_id, tenant_id, key_name, kind, value) VALUES {}",
         value_rows(dialect, rows, 5)

@@ -14,5 +14,6 @@ mod privileges;
 mod round_trips;
 mod schema;
 mod search;
+mod snapshot;
 mod together;
 mod usage;

@@ -179,6 +179,18 @@ impl World {
         world
     }
 
+    /// A world whose registry has been filled already.
+    pub async fn with_imported(place: Place) -> Self {
+        let clock = DrivenClock::starting();
+        let registry = SqlRegistry::open(place.config(), clock.clone()).await;
+        Self {
+            registry: Arc::new(registry.unwrap()),
+            clock,
+            place,
+            make: Maker::default(),
+        }
+    }
+
     /// The tenant that every world begins with.
     pub fn tenant(&self) -> TenantId {
         self.make.tenant

@@ -1,0 +1,51 @@
+//! The registry as a whole: read, made anew, brought forward. Core's
+//! [`RegistrySnapshot`] on either database.
+//!
+//! | file | what |
+//! |---|---|
+//! | `tables` | which tables a snapshot covers, in which order, and why the others are left out |
+//! | `cell` | a value of a column as JSON and back |
+//! | `export` | reading at one revision |
+//! | `import` | filling an empty database |
+//! | `apply` | bringing it forward, change by change |
+
+mod apply;
+mod cell;
+mod export;
+mod import;
+pub mod tables;
+
+use async_trait::async_trait;
+use keyward_core::change::Change;
+use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink, SnapshotSource};
+use keyward_core::snapshot::{Coverage, SnapshotSummary};
+
+use crate::fault::Fault;
+use crate::registry::SqlRegistry;
+
+#[async_trait]
+impl RegistrySnapshot for SqlRegistry {
+    async fn export(
+        &self,
+        coverage: Coverage,
+        sink: &mut dyn SnapshotSink,
+    ) -> Result<SnapshotSummary, SnapshotError> {
+        export::export(self.database(), coverage, sink).await
+    }
+
+    async fn import(
+        &self,
+        source: &mut dyn SnapshotSource,
+    ) -> Result<SnapshotSummary, SnapshotError> {
+        import::import(self.database(), source).await
+    }
+
+    async fn apply_changes(&self, changes: &[Change]) -> Result<i64, SnapshotError> {
+        apply::apply(self.database(), changes).await
+    }
+}
+
+/// The error of a statement on one table.
+fn failed(table: &'static str) -> impl FnOnce(Fault) -> SnapshotError {
+    move |fault| SnapshotError::Registry(fault.on(table))
+}
