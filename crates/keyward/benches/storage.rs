@@ -4,19 +4,28 @@
 //! is that of the medians of the rounds.
 //!
 //! `KEYWARD_BENCH=file` one backend (file, sqlite, postgres, s3, azure, gcs). The real servers are
-//! those of the tests.
+//! those of the tests. `KEYWARD_BENCH=rewrap` wraps the records of a tenant in `vault.db` under its
+//! next key-encryption key (`KEYWARD_BENCH_RECORDS`, 100,000 unless told), and encrypts meanwhile.
 #![allow(
     missing_docs,
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    clippy::disallowed_methods
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr
 )]
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
+use futures_util::stream::BoxStream;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use keyward_core::names::KeyName;
+use keyward_core::noun::action::Action;
+use keyward_core::ops::use_key::{self, UseItem};
+use keyward_core::ops::{kek, key};
+use keyward_core::port::registry::KeyRef;
 use keyward_core::port::storage::{NewRecord, ObjectName, SecureStorage};
 use keyward_core::port::stream_storage::{PayloadRange, StreamStorage};
 use keyward_crypto::SecretBytes;
@@ -145,6 +154,98 @@ impl Place {
     }
 }
 
+/// What a rotation of a tenant's key-encryption key costs, and those who encrypt meanwhile.
+async fn rewrap(records: u128, table: &mut String) {
+    let world = World::on(RegistryKind::Sqlite, VaultKind::Embedded).await;
+    let tenancy = world.tenant("bench").await;
+    let mut new = key::NewKey::named(KeyName::new("probe").unwrap());
+    new.activate = true;
+    let made = key::create(&world.node, &tenancy.admin, &tenancy.place, new, None).await;
+    let probe = KeyRef::Id(made.unwrap().value.key.id);
+    let mut place = Place {
+        world,
+        tenancy,
+        next: 0,
+    };
+    let begun = Instant::now();
+    while place.next < records {
+        let new = (0..1000).map(|_| NewRecord {
+            label: place.label(),
+            metadata: Vec::new(),
+            payload: SecretBytes::new(vec![7; 43]),
+        });
+        let new = new.collect();
+        place.world.vault.store(new).await.unwrap();
+    }
+    let stored = begun.elapsed();
+    let idle = place
+        .probes(&probe, stream::pending::<()>().boxed(), 2000)
+        .await;
+    let resident = resident_mib();
+    let node = &place.world.node;
+    let root = place.world.root();
+    kek::rotate(node, root, &place.tenancy.place, None)
+        .await
+        .unwrap();
+    let begun = Instant::now();
+    let slices = stream::unfold((), |()| async {
+        kek::rewrap_slice(node).await.unwrap().map(|_| ((), ()))
+    });
+    let busy = place.probes(&probe, slices.boxed(), usize::MAX).await;
+    let spent = begun.elapsed();
+    let rate = |time: Duration| records as f64 / time.as_secs_f64();
+    writeln!(
+        table,
+        "\n{records} records stored ({:.0}/s, in batches of 1,000) and wrapped under a new key in {:.1} s: {:.0}/s; resident {resident} MiB before, {} after.\n\
+         Encrypt of 64 B through the node, one caller, audit synced: p50 {:.0} µs and p99 {:.0} while idle; {:.0} and {:.0} meanwhile ({:.2} and {:.2} times).",
+        rate(stored),
+        spent.as_secs_f64(),
+        rate(spent),
+        resident_mib(),
+        idle[0], idle[1], busy[0], busy[1],
+        busy[0] / idle[0], busy[1] / idle[1],
+    )
+    .unwrap();
+}
+
+impl Place {
+    /// Encrypts one after the other, so often or until the work beside it ends; p50 and p99 in µs.
+    async fn probes(&self, key: &KeyRef, mut work: BoxStream<'_, ()>, count: usize) -> [f64; 2] {
+        let mut times = Vec::new();
+        let probing = async {
+            while times.len() < count {
+                let begun = Instant::now();
+                let item = UseItem::Encrypt {
+                    plaintext: SecretBytes::new(vec![7; 64]),
+                    context: std::collections::BTreeMap::new(),
+                    oaep: None,
+                    version: None,
+                };
+                let (node, user) = (&self.world.node, &self.tenancy.user);
+                let action = Action::KeyEncrypt;
+                use_key::perform_one(node, user, &self.tenancy.place, key, action, item)
+                    .await
+                    .unwrap();
+                times.push(begun.elapsed());
+            }
+        };
+        let working = async { while work.next().await.is_some() {} };
+        futures_util::future::select(std::pin::pin!(probing), std::pin::pin!(working)).await;
+        times.sort_unstable();
+        [50, 99].map(|percent| times[times.len() * percent / 100].as_secs_f64() * 1e6)
+    }
+}
+
+fn resident_mib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmRSS"))
+        .unwrap();
+    let kib: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+    kib / 1024
+}
+
 fn median(times: &mut [Duration]) -> Duration {
     times.sort_unstable();
     times[times.len() / 2]
@@ -200,6 +301,12 @@ fn main() {
         "| backend | bytes | store µs | bare write µs | × | open µs | bare read µs | × |\n\
          |---|---:|---:|---:|---:|---:|---:|---:|\n",
     );
+    if only.as_deref() == Some("rewrap") {
+        let records = std::env::var("KEYWARD_BENCH_RECORDS").ok();
+        let records = records.map_or(100_000, |text| text.parse().unwrap());
+        table.clear();
+        runtime.block_on(rewrap(records, &mut table));
+    }
     for (name, kind) in BACKENDS {
         if only.as_deref().is_none_or(|only| only == name) {
             runtime.block_on(measure(name, kind, &mut table));
