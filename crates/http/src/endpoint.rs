@@ -16,6 +16,8 @@ mod policy;
 mod principal;
 mod public_key;
 mod role;
+mod root_key;
+mod seal;
 mod secret;
 mod status;
 mod system;
@@ -55,6 +57,8 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(algorithm::routes());
     routes.extend(audit::routes());
     routes.extend(system::routes());
+    routes.extend(seal::routes());
+    routes.extend(root_key::routes());
     routes.extend(status::routes(metrics_open));
     routes
 }
