@@ -57,11 +57,7 @@ impl Client {
     }
 
     /// Takes a step in the rotation of the root key.
-    pub async fn rotate_root(
-        &self,
-        step: RootStep,
-        reason: &Reason,
-    ) -> Result<Seals, ClientError> {
+    pub async fn rotate_root(&self, step: RootStep, reason: &Reason) -> Result<Seals, ClientError> {
         let verb = match step {
             RootStep::Begin => "begin-rotation",
             RootStep::Commit => "commit-rotation",

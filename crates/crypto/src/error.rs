@@ -149,7 +149,9 @@ pub enum CryptoError {
         max: usize,
     },
     /// What is stored of a passphrase's cost makes guessing cheap or takes too much memory.
-    #[error("the cost of the passphrase is out of bounds: it was altered, or is of another release")]
+    #[error(
+        "the cost of the passphrase is out of bounds: it was altered, or is of another release"
+    )]
     PassphraseCost,
     /// This build uses the FIPS module only, and the module has no Argon2id.
     #[error("Argon2id is not in the FIPS module, and this build uses nothing else")]

@@ -35,11 +35,17 @@ pub fn routes() -> Vec<Route> {
         )
         .answers::<Seals>("The seals and the root key.")
         .to(list),
-        Endpoint::new(Post, "/v1/system/seals", "add_seal", TAG, "Makes another seal")
-            .takes::<NewSeal>()
-            .changes()
-            .answers::<MadeSeal>("The seal; its shares, shown once, if it is of shares.")
-            .to(add),
+        Endpoint::new(
+            Post,
+            "/v1/system/seals",
+            "add_seal",
+            TAG,
+            "Makes another seal",
+        )
+        .takes::<NewSeal>()
+        .changes()
+        .answers::<MadeSeal>("The seal; its shares, shown once, if it is of shares.")
+        .to(add),
         Endpoint::new(
             Delete,
             "/v1/system/seals/{seal}",
@@ -93,7 +99,9 @@ async fn add(call: Call, input: Input<NewSeal>) -> Answer {
         return Err(Failure::invalid("threshold: only seals of shares have one"));
     }
     if kind != SealKind::Passphrase && passphrase.is_some() {
-        return Err(Failure::invalid("passphrase: only passphrase seals have one"));
+        return Err(Failure::invalid(
+            "passphrase: only passphrase seals have one",
+        ));
     }
     let new = match kind {
         SealKind::KeyFile => seal::NewSeal::KeyFile,
@@ -130,11 +138,13 @@ async fn prove(call: Call, OptionalInput(brought): OptionalInput<SealProof>) -> 
     let seal = call.at("seal")?;
     let proof = match (brought.share, brought.passphrase) {
         (None, None) => seal::SealProof::Nothing,
-        (Some(share), None) => {
-            seal::SealProof::Share(Zeroizing::new(share.expose().to_owned()))
-        }
+        (Some(share), None) => seal::SealProof::Share(Zeroizing::new(share.expose().to_owned())),
         (None, Some(passphrase)) => seal::SealProof::Passphrase(hidden(&passphrase)),
-        _ => return Err(Failure::invalid("share: give a share or a passphrase, not both")),
+        _ => {
+            return Err(Failure::invalid(
+                "share: give a share or a passphrase, not both",
+            ));
+        }
     };
     let proven = ops::prove(call.node(), call.caller(), seal, proof).await?;
     answer::ok(&view::seal(proven))

@@ -62,14 +62,16 @@ async fn unseal(guest: Guest, input: Input<Unseal>) -> Answer {
     guest.app.rates().share(guest.peer)?;
     let node = guest.app.node();
     let taken = match (input.value.share, input.value.passphrase) {
-        (Some(share), None) => {
-            ops::seal::submit_share(node, guest.origin(), share.expose()).await
-        }
+        (Some(share), None) => ops::seal::submit_share(node, guest.origin(), share.expose()).await,
         (None, Some(passphrase)) => {
             let passphrase = SecretBytes::copy_from(passphrase.expose().as_bytes());
             ops::seal::submit_passphrase(node, guest.origin(), passphrase).await
         }
-        _ => return Err(Failure::invalid("share: give a share or a passphrase, and only one")),
+        _ => {
+            return Err(Failure::invalid(
+                "share: give a share or a passphrase, and only one",
+            ));
+        }
     };
     answer::ok(&view::seal(taken.map_err(refusal)?))
 }

@@ -3,11 +3,9 @@
 use keyward_api::names::SealKind;
 use keyward_api::seal;
 use keyward_api::system::Share;
-use keyward_core::port::seal::{
-    MadeSeal, RootRotation, SealInfo, SealOverview, SealStanding,
-};
+use keyward_core::port::seal::{MadeSeal, RootRotation, SealInfo, SealOverview, SealStanding};
 
-use super::{some_time};
+use super::some_time;
 
 /// One seal.
 pub fn seal(info: SealInfo) -> seal::Seal {

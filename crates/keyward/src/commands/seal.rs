@@ -277,7 +277,11 @@ fn hand_out(made: &MadeSeal) -> Result<(), Failure> {
         let mut text = zeroize::Zeroizing::new(String::with_capacity(HAND_OUT_BYTES));
         text.push_str("Give each share to another person now: they are shown once.\n\n");
         for (index, share) in made.shares.iter().enumerate() {
-            text.push_str(&format!("  share {} of {}:  ", index + 1, made.shares.len()));
+            text.push_str(&format!(
+                "  share {} of {}:  ",
+                index + 1,
+                made.shares.len()
+            ));
             text.push_str(share.expose());
             text.push('\n');
         }
@@ -327,7 +331,10 @@ fn show(seals: &Seals) -> Result<(), Failure> {
         return output::line(&if missing.is_empty() {
             "every seal holds the next root key: keyward seal rotate-root commit".to_owned()
         } else {
-            format!("seals that do not hold the next root key: {}", missing.join(", "))
+            format!(
+                "seals that do not hold the next root key: {}",
+                missing.join(", ")
+            )
         });
     }
     output::line(&format!(
@@ -346,7 +353,11 @@ fn standing(seal: &Seal) -> String {
         (given, Some(threshold)) => format!(", {given} of {threshold} shares given"),
     };
     let pending = if seal.pending { "pending, " } else { "" };
-    let part = if seal.has_part { ", holds the next root key" } else { "" };
+    let part = if seal.has_part {
+        ", holds the next root key"
+    } else {
+        ""
+    };
     let failure = seal.failure.as_ref().map(|why| format!(": {why}"));
     format!(
         "{pending}{}{}{shares}{given}{part}",

@@ -109,7 +109,10 @@ pub async fn unseal(vault: &Vault) -> Result<Vec<UnsealTry>, StartError> {
         match status.threshold {
             Some(threshold) => tracing::warn!(threshold, kinds, "sealed: waiting for shares"),
             None if status.seals.iter().any(|kind| kind == "passphrase") => {
-                tracing::warn!(kinds, "sealed: waiting for `keyward unseal --by-passphrase`");
+                tracing::warn!(
+                    kinds,
+                    "sealed: waiting for `keyward unseal --by-passphrase`"
+                );
             }
             None if tries.is_empty() => tracing::warn!(
                 kinds,

@@ -235,9 +235,9 @@ fn of_token(error: &Error) -> SealServiceError {
     };
     match code {
         // Wrong associated data is a general error to some tokens.
-        RvError::EncryptedDataInvalid
-        | RvError::EncryptedDataLenRange
-        | RvError::GeneralError => SealServiceError::Refused,
+        RvError::EncryptedDataInvalid | RvError::EncryptedDataLenRange | RvError::GeneralError => {
+            SealServiceError::Refused
+        }
         RvError::PinLocked | RvError::PinExpired | RvError::PinIncorrect | RvError::PinLenRange => {
             SealServiceError::Denied {
                 cause: format!("{code:?}"),

@@ -8,8 +8,8 @@ use keyward_crypto::keywrap::Kek;
 use keyward_crypto::{Random, SecretBytes};
 use uuid::Uuid;
 
-use super::key_file::{self, KeyFileSeal};
 use super::SealError;
+use super::key_file::{self, KeyFileSeal};
 use super::manifest::RootKeyName;
 use super::service::ServiceSeal;
 use super::stored::StoredSeal;

@@ -58,7 +58,12 @@ impl SealEntry {
 
     /// Its id.
     pub(crate) fn id(&self) -> Uuid {
-        let of_name = || self.object.rsplit('/').next().and_then(|it| it.parse().ok());
+        let of_name = || {
+            self.object
+                .rsplit('/')
+                .next()
+                .and_then(|it| it.parse().ok())
+        };
         self.id.or_else(of_name).unwrap_or_default()
     }
 }

@@ -17,12 +17,12 @@ use super::Vault;
 use super::hierarchy::{OpenHierarchy, Root};
 use super::seals::{Seals, root_ref};
 use crate::seal::SealError;
+use crate::seal::access::SealToOpen;
 use crate::seal::key_file;
 use crate::seal::manifest::Manifest;
 use crate::seal::passphrase::PassphraseSeal;
 use crate::seal::shares::SharesSeal;
 use crate::seal::stored::StoredSeal;
-use crate::seal::access::SealToOpen;
 use crate::seal::wrapped_root::unwrap_root_under_root;
 
 impl Vault {
@@ -35,7 +35,9 @@ impl Vault {
         {
             let mut seals = self.seals.write();
             let manifest = seals.manifest().ok_or(SealError::NotInitialized)?;
-            let of_files = seals.counting().filter(|seal| seal.kind() == SealKind::KeyFile);
+            let of_files = seals
+                .counting()
+                .filter(|seal| seal.kind() == SealKind::KeyFile);
             let mut of_files = of_files.peekable();
             of_files.peek().ok_or(SealError::NoKeyFileSeal)?;
             if seals.open.is_none() {
@@ -43,7 +45,9 @@ impl Vault {
                 let mut opened = Err(SealError::WrongKeyFile);
                 for seal in of_files {
                     match &seal.stored {
-                        Ok(stored) => opened = stored.open(&key, manifest.deployment, manifest.root_key),
+                        Ok(stored) => {
+                            opened = stored.open(&key, manifest.deployment, manifest.root_key)
+                        }
                         Err(what) => opened = Err(SealError::Damaged { what }),
                     }
                     if opened.is_ok() {

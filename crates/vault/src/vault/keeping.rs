@@ -204,7 +204,9 @@ impl Vault {
                     let key = shares.combine().map_err(|error| fault(kind, error))?;
                     return Ok(Some(key));
                 }
-                (StoredSeal::Passphrase(seal), SealProof::Passphrase(_)) => (kind, Some(seal.clone())),
+                (StoredSeal::Passphrase(seal), SealProof::Passphrase(_)) => {
+                    (kind, Some(seal.clone()))
+                }
                 (StoredSeal::Shares(_), _) => return Err(misfit("is of shares: bring one")),
                 (StoredSeal::Passphrase(_), _) => return Err(misfit("needs its passphrase")),
                 (_, SealProof::Nothing) => (kind, None),
@@ -239,9 +241,7 @@ impl Vault {
     ) -> Result<(), SealFault> {
         for id in others {
             let kind = self.info(*id)?.kind;
-            if kind.is_automatic()
-                && self.unwrap_and_note(*id, manifest, root, now).await.is_ok()
-            {
+            if kind.is_automatic() && self.unwrap_and_note(*id, manifest, root, now).await.is_ok() {
                 return Ok(());
             }
         }
@@ -309,7 +309,8 @@ impl Vault {
             }
             Place::InPlace => {
                 for old in next.seals.iter_mut().filter(|it| it.id() == id) {
-                    next.discarded.push(std::mem::replace(old, entry.clone()).object);
+                    next.discarded
+                        .push(std::mem::replace(old, entry.clone()).object);
                 }
             }
         }
@@ -369,9 +370,7 @@ impl SealKeeping for Vault {
         let loaded = self.delete_discarded(loaded).await;
         for id in self.automatic() {
             // How it went is noted; the others are looked at all the same.
-            let _ = self
-                .unwrap_and_note(id, &loaded.manifest, &root, now)
-                .await;
+            let _ = self.unwrap_and_note(id, &loaded.manifest, &root, now).await;
         }
         self.note_unreadable(now);
         Ok(())
@@ -403,7 +402,8 @@ impl SealKeeping for Vault {
             loaded = self.activate(&loaded, seal).await?;
         }
         if loaded.manifest.next.is_some() && !self.info(seal)?.has_part {
-            self.take_part(&loaded, &root, seal, Key::Brought(key)).await?;
+            self.take_part(&loaded, &root, seal, Key::Brought(key))
+                .await?;
         }
         self.info(seal)
     }

@@ -65,7 +65,10 @@ impl Vault {
             NewSeal::KeyFile => {
                 let key = {
                     let seals = self.seals.read();
-                    let stored = seals.list.iter().filter_map(|seal| seal.stored.as_ref().ok());
+                    let stored = seals
+                        .list
+                        .iter()
+                        .filter_map(|seal| seal.stored.as_ref().ok());
                     self.access.free_key(stored, &*self.random)
                 };
                 let key = key.map_err(|error| fault(kind, error))?;
@@ -75,14 +78,20 @@ impl Vault {
             NewSeal::Service(kind) => self.of_service(kind, id, hold).await,
             NewSeal::Shares { threshold, total } => {
                 let numbers = (threshold, total);
-                let made = shares::make(hold.root, numbers, hold.deployment, hold.name, &*self.random)
-                    .map_err(|error| match error {
-                        SealError::Shares(error) => SealFault::Invalid {
-                            field: "threshold",
-                            problem: error.to_string(),
-                        },
-                        error => fault(kind, error),
-                    })?;
+                let made = shares::make(
+                    hold.root,
+                    numbers,
+                    hold.deployment,
+                    hold.name,
+                    &*self.random,
+                )
+                .map_err(|error| match error {
+                    SealError::Shares(error) => SealFault::Invalid {
+                        field: "threshold",
+                        problem: error.to_string(),
+                    },
+                    error => fault(kind, error),
+                })?;
                 let enough = made.shares.iter().take(usize::from(threshold));
                 Ok(Made {
                     stored: made.stored,
@@ -101,7 +110,8 @@ impl Vault {
                 let failed = |error| fault(kind, error);
                 let blank = PassphraseSeal::blank(id, &*self.random).map_err(failed)?;
                 let key = derived(&blank, &passphrase).await.map_err(failed)?;
-                let stored = blank.holding(hold.root, &key, hold.deployment, hold.name, &*self.random);
+                let stored =
+                    blank.holding(hold.root, &key, hold.deployment, hold.name, &*self.random);
                 Ok(Made {
                     stored: stored.map_err(failed)?,
                     key: Key::Passphrase(passphrase),

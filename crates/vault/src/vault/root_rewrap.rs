@@ -40,7 +40,10 @@ impl Vault {
             RootRotation::Rewrapping { previous, .. } => {
                 let pass = self.pass.lock();
                 let failed = pass.refused.max(pass.seen.failed);
-                let seen = RootRewrap { failed, ..pass.seen };
+                let seen = RootRewrap {
+                    failed,
+                    ..pass.seen
+                };
                 RootRotation::Rewrapping { previous, seen }
             }
             collecting => collecting,
@@ -131,7 +134,10 @@ impl Vault {
                 Err(error) => return Err(error),
             }
         }
-        tracing::error!(key = name.as_str(), "a key-encryption key changes all the time");
+        tracing::error!(
+            key = name.as_str(),
+            "a key-encryption key changes all the time"
+        );
         Ok(Fate::Failed)
     }
 

@@ -143,7 +143,9 @@ impl Vault {
         let (loaded, _) = self.begin_change().await?;
         let mut after = Manifest::clone(&loaded.manifest);
         let next = after.next.take().ok_or(SealFault::NoRotation)?;
-        after.discarded.extend(next.seals.into_iter().map(|entry| entry.object));
+        after
+            .discarded
+            .extend(next.seals.into_iter().map(|entry| entry.object));
         let loaded = self.replace_manifest(&loaded, after).await?;
         self.delete_discarded(loaded).await;
         Ok(())
@@ -243,7 +245,9 @@ fn committed(
         let id = entry.id();
         // Every seal has its part: that was looked at.
         if let Some(part) = next.seals.iter().find(|part| SealEntry::id(part) == id) {
-            after.discarded.push(std::mem::replace(entry, part.clone()).object);
+            after
+                .discarded
+                .push(std::mem::replace(entry, part.clone()).object);
         }
     }
     Ok(after)

@@ -88,7 +88,9 @@ impl Seals {
         self.loaded = now.loaded;
         self.list = now.list;
         for seal in &mut self.list {
-            let same = before.iter().position(|old| old.entry.object == seal.entry.object);
+            let same = before
+                .iter()
+                .position(|old| old.entry.object == seal.entry.object);
             let Some(old) = same.map(|at| before.swap_remove(at)) else {
                 continue;
             };

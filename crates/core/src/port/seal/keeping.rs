@@ -179,7 +179,9 @@ pub enum SealFault {
     #[error("no such seal")]
     NoSuchSeal,
     /// It is the last.
-    #[error("this is the last seal: without it nothing could ever be opened; add another one first")]
+    #[error(
+        "this is the last seal: without it nothing could ever be opened; add another one first"
+    )]
     LastSeal,
     /// No other seal has been unwrapped just now.
     #[error(

@@ -228,12 +228,7 @@ fn limits(config: &Config, found: &mut Findings) {
             1,
             1_000_000,
         ),
-        (
-            "seal.check_seconds",
-            config.seal.check_seconds,
-            10,
-            86_400,
-        ),
+        ("seal.check_seconds", config.seal.check_seconds, 10, 86_400),
         (
             "audit.queue_entries",
             config.audit.queue_entries,

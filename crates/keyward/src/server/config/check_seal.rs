@@ -40,7 +40,10 @@ fn pkcs11(config: &Config, found: &mut Findings) {
     let Some(module) = &section.module else {
         let rest = [&section.token, &section.key];
         if rest.into_iter().any(Option::is_some) || section.pin_file.is_some() {
-            found.add("seal_pkcs11.module", "is needed with the rest of the section");
+            found.add(
+                "seal_pkcs11.module",
+                "is needed with the rest of the section",
+            );
         }
         return;
     };
@@ -57,7 +60,10 @@ fn transit(config: &Config, found: &mut Findings) {
     let section = &config.seal_transit;
     let Some(address) = &section.address else {
         if section.key.is_some() || section.token_file.is_some() {
-            found.add("seal_transit.address", "is needed with the rest of the section");
+            found.add(
+                "seal_transit.address",
+                "is needed with the rest of the section",
+            );
         }
         return;
     };
@@ -75,13 +81,27 @@ fn transit(config: &Config, found: &mut Findings) {
         !text.is_empty() && text.chars().all(fits) && !text.contains("..")
     };
     if !plain(&section.mount) {
-        found.add("seal_transit.mount", "must be letters, digits, '.', '_', '-' and '/'");
+        found.add(
+            "seal_transit.mount",
+            "must be letters, digits, '.', '_', '-' and '/'",
+        );
     }
-    if section.key.as_deref().is_some_and(|key| !plain(key) || key.contains('/')) {
-        found.add("seal_transit.key", "must be letters, digits, '.', '_' and '-'");
+    if section
+        .key
+        .as_deref()
+        .is_some_and(|key| !plain(key) || key.contains('/'))
+    {
+        found.add(
+            "seal_transit.key",
+            "must be letters, digits, '.', '_' and '-'",
+        );
     }
     needed("seal_transit.key", section.key.is_some(), found);
-    private("seal_transit.token_file", section.token_file.as_deref(), found);
+    private(
+        "seal_transit.token_file",
+        section.token_file.as_deref(),
+        found,
+    );
 }
 
 fn needed(at: &str, is_there: bool, found: &mut Findings) {
