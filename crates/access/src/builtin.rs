@@ -43,6 +43,9 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     TenantResume,
     TenantShred,
     TenantRotateKek,
+    StorageRead,
+    StorageScrub,
+    StorageConfirm,
 ]);
 
 /// Members of a tenant and what they may do.
@@ -85,7 +88,11 @@ const OPERATION: ActionSet = ActionSet::of(&[
     BindingRelease,
     PolicyList,
     JobList,
+    AlertList,
 ]);
+
+/// Seeing how the storage is, and having it checked.
+const STORAGE: ActionSet = ActionSet::of(&[StorageRead, StorageScrub]);
 
 /// What of keys is not everyday: their beginning, their rules and their end.
 const KEY_ADMINISTRATION: ActionSet = ActionSet::of(&[
@@ -150,6 +157,8 @@ const AUDIT: ActionSet = ActionSet::of(&[
     BindingList,
     PolicyList,
     JobList,
+    AlertList,
+    StorageRead,
     AuditRead,
 ]);
 
@@ -191,7 +200,7 @@ pub fn roles() -> Vec<BuiltinRole> {
             id: id(3),
             name: "operator",
             description: "Runs the everyday life of keys and stops leaks; neither makes, destroys nor uses keys",
-            permissions: OPERATION.union(SECRET_NAMES),
+            permissions: OPERATION.union(SECRET_NAMES).union(STORAGE),
             delegable: ActionSet::EMPTY,
         },
         BuiltinRole {

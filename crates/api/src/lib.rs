@@ -4,6 +4,7 @@
 //! these types, and the OpenAPI document is made from them. Requests refuse unknown fields; answers
 //! may gain fields, so readers ignore what they do not know.
 
+pub mod alert;
 pub mod algorithm;
 pub mod audit;
 pub mod binary;

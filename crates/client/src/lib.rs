@@ -23,6 +23,7 @@
 //! One file for each noun; every method is one request. It depends on the wire types and knows
 //! nothing of the server's insides, of files or of the environment.
 
+mod alert;
 mod algorithm;
 mod audit;
 mod binding;

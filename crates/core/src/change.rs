@@ -7,6 +7,7 @@ use crate::audit::AuditEvent;
 use crate::ids::{PrincipalId, TenantId};
 use crate::noun::binding::DataBinding;
 use crate::noun::class_pointer::ClassPointer;
+use crate::noun::condition::Condition;
 use crate::noun::history::Transition;
 use crate::noun::import_key::ImportKey;
 use crate::noun::job::Job;
@@ -16,6 +17,7 @@ use crate::noun::policy::Policy;
 use crate::noun::principal::Principal;
 use crate::noun::role::{Role, RoleAssignment};
 use crate::noun::secret::{Secret, SecretVersion};
+use crate::noun::stray::StrayRecord;
 use crate::noun::tenant::{Digest, Tenant, TenantKek};
 use crate::noun::token::Token;
 use crate::time::Timestamp;
@@ -56,6 +58,10 @@ pub enum Row {
     Secret(Secret),
     /// Of `secret_versions`.
     SecretVersion(SecretVersion),
+    /// Of `conditions`.
+    Condition(Condition),
+    /// Of `stray_records`.
+    StrayRecord(StrayRecord),
 }
 
 /// What happens to a row.

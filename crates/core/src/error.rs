@@ -345,6 +345,8 @@ fn singular(table: &'static str) -> &'static str {
         "import_keys" => "import key",
         "secrets" => "secret",
         "secret_versions" => "secret version",
+        "conditions" => "condition",
+        "stray_records" => "stray record",
         "idempotency" => "request",
         _ => "row",
     }

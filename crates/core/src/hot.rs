@@ -288,7 +288,9 @@ impl Hot {
                 | Row::Job(_)
                 | Row::ImportKey(_)
                 | Row::Secret(_)
-                | Row::SecretVersion(_) => {}
+                | Row::SecretVersion(_)
+                | Row::Condition(_)
+                | Row::StrayRecord(_) => {}
             }
         }
         applied

@@ -95,6 +95,8 @@ ids! {
     SecretVersionId,
     /// A background job.
     JobId,
+    /// A condition: something that is, or was, not as it should be.
+    ConditionId,
     /// A record in the vault. Made afresh for each write, never overwritten.
     RecordId,
     /// One row of a key's history.

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod caller;
 pub mod change;
 mod change_pump;
+mod condition_board;
 mod crypto_names;
 pub mod error;
 mod hot;

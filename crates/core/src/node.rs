@@ -9,6 +9,7 @@ use keyward_crypto::random::Random;
 
 use crate::change::Change;
 use crate::change_pump::ChangePump;
+use crate::condition_board::ConditionBoard;
 use crate::error::OpError;
 use crate::hot::Hot;
 use crate::noun::key::ProviderKind;
@@ -87,6 +88,8 @@ pub struct Node {
     /// One slice at a time.
     pub(crate) rewrapping: Mutex<()>,
     pub(crate) flushing: Mutex<()>,
+    /// One writer of conditions at a time.
+    pub(crate) settling: Mutex<()>,
     requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
     stopping: AtomicBool,
@@ -98,6 +101,7 @@ pub(crate) struct Memory {
     pub(crate) hot: Hot,
     pub(crate) sessions: Sessions,
     pub(crate) pump: Arc<ChangePump>,
+    pub(crate) conditions: ConditionBoard,
     /// Both lead to the vault, the vault asks the registry, and the registry holds this: a node that
     /// is dropped must not live on in a circle, with the root key and its connections.
     providers: Vec<Weak<dyn KeyProvider>>,
@@ -147,6 +151,7 @@ impl Memory {
 
     fn apply(&self, change: &Change) {
         let applied = self.hot.apply(change);
+        self.conditions.follow(change);
         if applied.access {
             self.sessions.new_epoch();
         }
@@ -199,6 +204,7 @@ impl Node {
             hot: Hot::default(),
             sessions: Sessions::default(),
             pump: Arc::new(ChangePump::default()),
+            conditions: ConditionBoard::default(),
             providers: ports.providers.values().map(Arc::downgrade).collect(),
             hierarchy: Arc::downgrade(&ports.hierarchy),
         });
@@ -211,6 +217,7 @@ impl Node {
             ticking: Mutex::new(()),
             rewrapping: Mutex::new(()),
             flushing: Mutex::new(()),
+            settling: Mutex::new(()),
             requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

@@ -1,5 +1,6 @@
 //! Every endpoint: one file per noun, each a list of path, document and handler.
 
+mod alert;
 mod algorithm;
 mod audit;
 mod batch;
@@ -55,6 +56,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(policy::routes());
     routes.extend(secret::routes());
     routes.extend(algorithm::routes());
+    routes.extend(alert::routes());
     routes.extend(audit::routes());
     routes.extend(system::routes());
     routes.extend(seal::routes());

@@ -1,11 +1,13 @@
 //! Counters and histograms in Prometheus' text form. Labels are routes, methods and statuses of
 //! ours, never names that a caller chose.
 
-use std::sync::OnceLock;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
 use keyward_core::node::{Node, Readiness};
+use keyward_core::port::seal::SealStanding;
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use papaya::HashMap;
@@ -13,9 +15,12 @@ use papaya::HashMap;
 const REQUESTS: &str = "keyward_http_requests_total";
 const SECONDS: &str = "keyward_http_request_seconds";
 const CONNECTIONS: &str = "keyward_http_connections";
+const SEALS: &str = "keyward_seals";
 const LOCKED: &str = "keyward_locked_memory_bytes";
 const LOCKED_USED: &str = "keyward_locked_memory_used_bytes";
 const UNLOCKED: &str = "keyward_secrets_not_locked";
+const CONDITIONS: &str = "keyward_conditions";
+const UNRECORDED: &str = "keyward_conditions_unrecorded";
 const BUCKETS: [f64; 13] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
 ];
@@ -39,10 +44,16 @@ pub fn install() -> &'static PrometheusHandle {
         metrics::describe_gauge!(CONNECTIONS, "Open connections");
         metrics::describe_gauge!("keyward_keys", "Keys that this node holds");
         metrics::describe_gauge!("keyward_sealed", "1 while the root key is not in memory");
+        metrics::describe_gauge!(SEALS, "Seals by how they stood when they were last opened");
         metrics::describe_gauge!("keyward_ready", "1 while the node serves");
         metrics::describe_gauge!(LOCKED, "Bytes of memory that are never swapped");
         metrics::describe_gauge!(LOCKED_USED, "Bytes of it that hold secrets");
         metrics::describe_gauge!(UNLOCKED, "Secrets for which it had no room");
+        metrics::describe_gauge!(CONDITIONS, "Open conditions by kind and severity");
+        metrics::describe_gauge!(
+            UNRECORDED,
+            "Conditions that the registry does not have yet as this node saw them"
+        );
         metrics::describe_gauge!(
             "keyward_journal_fault",
             "1 while the audit log cannot be written"
@@ -59,12 +70,49 @@ pub fn render(node: &Node) -> String {
     metrics::gauge!("keyward_keys").set(node.key_count() as f64);
     metrics::gauge!("keyward_sealed").set(gauge(node.seal().is_sealed()));
     metrics::gauge!("keyward_ready").set(gauge(readiness == Readiness::Ready));
+    count_seals(node);
     let locked = keyward_memory::report();
     metrics::gauge!(LOCKED).set(locked.capacity as f64);
     metrics::gauge!(LOCKED_USED).set(locked.used as f64);
     metrics::gauge!(UNLOCKED).set(locked.outside as f64);
     metrics::gauge!("keyward_journal_fault").set(gauge(readiness == Readiness::AuditUnavailable));
+    conditions(node);
     handle.render()
+}
+
+/// Open conditions by kind and severity; what was there once is 0 and not gone.
+fn conditions(node: &Node) {
+    static SEEN: Mutex<BTreeSet<(String, &'static str)>> = Mutex::new(BTreeSet::new());
+    let counts = keyward_core::ops::condition::counts(node);
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let set = |kind: &str, severity: &'static str, count: usize| {
+        let (kind, count) = (kind.to_owned(), count as f64);
+        metrics::gauge!(CONDITIONS, "kind" => kind, "severity" => severity).set(count);
+    };
+    for (kind, severity) in &*seen {
+        set(kind, severity, 0);
+    }
+    for (kind, severity, count) in counts.open {
+        set(kind.as_str(), severity.name(), count);
+        seen.insert((kind.to_string(), severity.name()));
+    }
+    metrics::gauge!(UNRECORDED).set(counts.unrecorded as f64);
+}
+
+/// Every standing is there, so that none stays at what it was.
+fn count_seals(node: &Node) {
+    let seals = node.seal().overview().map(|it| it.seals).unwrap_or_default();
+    let count = |wanted: fn(&SealStanding) -> bool| {
+        seals.iter().filter(|seal| wanted(&seal.standing)).count() as f64
+    };
+    let counts = [
+        ("proven", count(|it| matches!(it, SealStanding::Proven { .. }))),
+        ("failed", count(|it| matches!(it, SealStanding::Failed { .. }))),
+        ("unknown", count(|it| matches!(it, SealStanding::Unknown))),
+    ];
+    for (standing, count) in counts {
+        metrics::gauge!(SEALS, "standing" => standing).set(count);
+    }
 }
 
 /// Counts a connection for as long as it lives.

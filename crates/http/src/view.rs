@@ -6,6 +6,7 @@ pub mod key;
 pub mod rest;
 pub mod seal;
 pub mod secret;
+pub mod storage;
 
 use keyward_api::time::Time;
 use keyward_core::time::Timestamp;

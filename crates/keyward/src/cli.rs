@@ -2,6 +2,7 @@
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::alert::AlertCommand;
 use crate::commands::algorithm::AlgorithmCommand;
 use crate::commands::audit::AuditCommand;
 use crate::commands::class::ClassCommand;
@@ -68,6 +69,8 @@ enum Command {
     #[command(subcommand)]
     Job(JobCommand),
     #[command(subcommand)]
+    Alert(AlertCommand),
+    #[command(subcommand)]
     Algorithm(AlgorithmCommand),
     #[command(subcommand)]
     Audit(AuditCommand),
@@ -115,6 +118,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Policy(command) => command.run(context).await,
             Command::Secret(command) => command.run(context).await,
             Command::Job(command) => command.run(context).await,
+            Command::Alert(command) => command.run(context).await,
             Command::Algorithm(command) => command.run(context).await,
             Command::Audit(command) => command.run(context).await,
             Command::Random(command) => command.run(context).await,

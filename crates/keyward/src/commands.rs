@@ -1,5 +1,6 @@
 //! One file for each noun of the command line.
 
+pub mod alert;
 pub mod algorithm;
 pub mod audit;
 pub mod class;

@@ -29,6 +29,8 @@ pub const RUNTIME_PRIVILEGES: &[(&str, &str)] = &[
     ("import_keys", "SELECT, INSERT, UPDATE"),
     ("secrets", "SELECT, INSERT, UPDATE"),
     ("secret_versions", "SELECT, INSERT, UPDATE, DELETE"),
+    ("conditions", "SELECT, INSERT, UPDATE, DELETE"),
+    ("stray_records", "SELECT, INSERT, UPDATE, DELETE"),
     ("idempotency", "SELECT, INSERT, DELETE"),
     ("feed", "SELECT, UPDATE"),
     ("tenant_feed", "SELECT, INSERT, UPDATE"),

@@ -28,6 +28,7 @@ mod registry;
 mod row;
 pub mod schema;
 mod sql;
+mod upkeep;
 mod value;
 mod write;
 

@@ -51,6 +51,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(3, "0003_exchange"),
     migration!(4, "0004_rewrap"),
     migration!(5, "0005_secrets"),
+    migration!(6, "0006_conditions"),
 ];
 
 /// The newest schema this program knows.
@@ -279,6 +280,11 @@ const HELD: &[(i64, &str, &str)] = &[
         5,
         "values of deleted secrets that are still to be destroyed",
         "SELECT count(*) AS count FROM secret_versions",
+    ),
+    (
+        6,
+        "conditions that are open",
+        "SELECT count(*) AS count FROM conditions WHERE cleared_at IS NULL",
     ),
 ];
 

@@ -330,6 +330,21 @@ impl World {
             .expect("the registry opens")
     }
 
+    /// Runs statements on the registry's database past the registry.
+    pub fn sql(&self, statements: &str) {
+        if let Some(database) = &self.setup.database {
+            let server = crate::postgres::server().unwrap_or_else(|error| panic!("{error}"));
+            let run = server.run_sql(&database.name, statements);
+            run.unwrap_or_else(|error| panic!("{error}"));
+            return;
+        }
+        let path = self.setup.directory.path().join("registry.db");
+        let connection = rusqlite::Connection::open(path).expect("the registry's file");
+        connection
+            .execute_batch(statements)
+            .unwrap_or_else(|error| panic!("{error}"));
+    }
+
     /// The database's address, without a secret in tests.
     pub fn registry_url(&self) -> &str {
         &self.setup.url

@@ -10,6 +10,7 @@ mod lifecycle;
 mod members;
 mod seals;
 mod secrets;
+mod upkeep;
 mod use_key;
 
 use std::fmt::Write;
@@ -133,6 +134,14 @@ documented! {
     SecretDelete => secrets::DELETE,
     SecretDestroy => secrets::DESTROY,
     JobList => keys::JOB_LIST,
+    AlertList => upkeep::ALERT_LIST,
+    AlertRaise => upkeep::ALERT_RAISE,
+    AlertClear => upkeep::ALERT_CLEAR,
+    StorageRead => upkeep::STORAGE_READ,
+    StorageScrub => upkeep::STORAGE_SCRUB,
+    StorageExamine => upkeep::STORAGE_EXAMINE,
+    StorageSweep => upkeep::STORAGE_SWEEP,
+    StorageConfirm => upkeep::STORAGE_CONFIRM,
     AuditRead => deployment::AUDIT_READ,
 }
 

@@ -162,6 +162,14 @@ actions! {
     SecretDelete "secret.delete" Tenant Change "Deletes a secret, or one version of it.";
     SecretDestroy "secret.destroy" Tenant Record "Destroyed the value of a version that was deleted or is older than those kept.";
     JobList "job.list" Tenant Read "Lists background jobs.";
+    AlertList "alert.list" Tenant Read "Lists conditions: what is, or was, not as it should be.";
+    AlertRaise "alert.raise" System Record "Something is not as it should be, or is still so.";
+    AlertClear "alert.clear" System Record "A condition is over, or what was over for long was forgotten.";
+    StorageRead "storage.read" System Read "Shows how the storage is: health, room, the last check of it all.";
+    StorageScrub "storage.scrub" System Change "Begins a check of everything that is stored.";
+    StorageExamine "storage.examine" System Record "Read and verified stored records.";
+    StorageSweep "storage.sweep" System Record "Put records to which nothing refers into quarantine, took them out, or deleted them after it.";
+    StorageConfirm "storage.confirm" System Change "Confirms that the registry is the right one, so that what it does not refer to may be swept up.";
     AuditRead "audit.read" Tenant Read "Reads the audit log.";
 }
 

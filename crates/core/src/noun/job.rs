@@ -15,6 +15,8 @@ text_enum! {
         ShredTenant => "shred_tenant",
         /// Wraps a tenant's records under its newest key-encryption key.
         RewrapRecords => "rewrap_records",
+        /// Reads and verifies everything that is stored, and looks for what nothing refers to.
+        ScrubStorage => "scrub_storage",
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod action;
 pub mod binding;
 pub mod class_pointer;
+pub mod condition;
 pub mod history;
 pub mod import_key;
 pub mod job;
@@ -15,5 +16,6 @@ pub mod principal;
 pub mod role;
 pub mod secret;
 pub mod state;
+pub mod stray;
 pub mod tenant;
 pub mod token;

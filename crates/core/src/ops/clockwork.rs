@@ -64,6 +64,12 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
     if node.forget_requests_now() {
         let before = node.now().plus_seconds(-REQUESTS_KEPT_SECONDS);
         node.ports.registry.forget_idempotency(before).await?;
+        if let Err(error) = super::condition::forget_old(node).await {
+            first_failure.get_or_insert(error);
+        }
+    }
+    if let Err(error) = super::condition::settle(node).await {
+        first_failure.get_or_insert(error);
     }
     flush_usage(node).await?;
     first_failure.map_or(Ok(()), Err)

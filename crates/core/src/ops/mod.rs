@@ -8,6 +8,7 @@ pub mod binding;
 pub mod class;
 pub mod clockwork;
 mod commit;
+pub mod condition;
 mod gate;
 pub mod import_key;
 pub mod initialize;

@@ -9,10 +9,13 @@ use crate::caller::Caller;
 use crate::error::OpError;
 use crate::node::Node;
 use crate::noun::action::Action;
+use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::ops::authenticate::log_by_system;
+use crate::ops::condition;
 use crate::ops::gate::{Attempt, bounded, detail, resource};
 use crate::port::seal::{
     MadeSeal, NewSeal, RootRewrap, SealFault, SealInfo, SealOverview, SealProof, SealRenewal,
+    SealStanding,
 };
 
 /// Key-encryption keys looked at in one slice.
@@ -72,7 +75,11 @@ pub async fn remove(
 ) -> Result<(), OpError> {
     let work = node.ports.seal.remove_seal(seal, node.now());
     let change = Change::new(node, caller, Action::SealRemove, a_seal(seal), reason);
-    change.make(work, |_, ()| ()).await
+    change.make(work, |_, ()| ()).await?;
+    // What was wrong with it is no matter any more.
+    let gone = Subject::system(&seal.to_string());
+    condition::clear(node, ConditionKind::SEAL_UNAVAILABLE, &gone).await;
+    Ok(())
 }
 
 /// Wraps the root key anew in one seal.
@@ -163,7 +170,42 @@ pub async fn check(node: &Node) -> Result<Option<SealOverview>, OpError> {
         return Ok(None);
     }
     node.ports.seal.check_seals(node.now()).await?;
-    Ok(node.ports.seal.overview())
+    let overview = node.ports.seal.overview();
+    if let Some(overview) = &overview {
+        tell(node, overview).await;
+    }
+    Ok(overview)
+}
+
+/// Raises a condition for every seal that did not open, and clears those of seals that do or are
+/// gone.
+async fn tell(node: &Node, overview: &SealOverview) {
+    let kind = ConditionKind::SEAL_UNAVAILABLE;
+    let opens_itself = |seal: &SealInfo| {
+        seal.kind.is_automatic() && matches!(seal.standing, SealStanding::Proven { .. })
+    };
+    let severity = if overview.seals.iter().any(opens_itself) {
+        Severity::Warning
+    } else {
+        Severity::Critical
+    };
+    for seal in &overview.seals {
+        let subject = Subject::system(&seal.id.to_string());
+        match &seal.standing {
+            SealStanding::Failed { why, .. } => {
+                let detail = format!("the {} seal does not open: {why}", seal.kind);
+                condition::raise(node, kind.clone(), &subject, severity, &detail).await;
+            }
+            SealStanding::Proven { .. } => condition::clear(node, kind.clone(), &subject).await,
+            SealStanding::Unknown => {}
+        }
+    }
+    for (open, _) in node.memory.conditions.open() {
+        let is_there = |seal: &SealInfo| seal.id.to_string() == open.subject;
+        if open.kind == kind && !overview.seals.iter().any(is_there) {
+            condition::clear(node, kind.clone(), &open.about()).await;
+        }
+    }
 }
 
 fn overview(node: &Node) -> Result<SealOverview, OpError> {

@@ -37,6 +37,7 @@ pub async fn load(node: &Node) -> Result<(), OpError> {
     for pointer in registry.all_class_pointers().await? {
         node.memory.hot.load_class(&pointer);
     }
+    load_conditions(node).await?;
     let keys = node.key_count();
     log_by_system(
         node,
@@ -49,6 +50,21 @@ pub async fn load(node: &Node) -> Result<(), OpError> {
     .await?;
     node.set_loaded();
     Ok(())
+}
+
+/// Those that are open, so that what is still so is not raised anew, and what is over is cleared.
+async fn load_conditions(node: &Node) -> Result<(), OpError> {
+    let mut after = None;
+    loop {
+        let page = node.ports.registry.open_conditions(after, PAGE).await?;
+        after = page.rows.last().map(|last| last.id);
+        for row in page.rows {
+            node.memory.conditions.load(row);
+        }
+        if !page.more {
+            return Ok(());
+        }
+    }
 }
 
 async fn load_tenants(node: &Node) -> Result<(), OpError> {

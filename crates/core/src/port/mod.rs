@@ -7,3 +7,4 @@ pub mod registry;
 pub mod seal;
 pub mod secret_store;
 pub mod storage;
+pub mod upkeep;

@@ -28,6 +28,7 @@ use crate::noun::secret::{Secret, SecretVersion};
 use crate::noun::state::State;
 use crate::noun::tenant::{Tenant, TenantKek};
 use crate::noun::token::Token;
+use crate::port::upkeep::Upkeep;
 use crate::time::Timestamp;
 
 /// What can go wrong with the registry.
@@ -200,7 +201,7 @@ pub trait ChangeObserver: Send + Sync {
 
 /// The registry.
 #[async_trait]
-pub trait Registry: Send + Sync {
+pub trait Registry: Upkeep + Send + Sync {
     /// Names who is told of commits. Called once, before the first commit.
     fn observe(&self, observer: std::sync::Arc<dyn ChangeObserver>);
 

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use keyward_crypto::record::{OpenedRecord, RecordLabel};
 use keyward_crypto::secret::SecretBytes;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::ids::{RecordId, TenantId};
 use crate::noun::tenant::{Digest, TenantKek};
@@ -75,6 +76,19 @@ pub enum StorageError {
 /// A name in a backend: segments of `[a-z0-9._-]` joined by `/`, at most 200 bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectName(Box<str>);
+
+impl Serialize for ObjectName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for ObjectName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        Self::new(&text).ok_or_else(|| serde::de::Error::custom("not a name of a stored object"))
+    }
+}
 
 impl ObjectName {
     /// Checks the form.

@@ -5,6 +5,7 @@
 mod access;
 mod classes_and_bindings;
 mod concurrency;
+mod conditions;
 mod exchange;
 mod families;
 mod integration_steps;

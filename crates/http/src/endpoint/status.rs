@@ -4,8 +4,10 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
 use keyward_api::error::ErrorCode;
-use keyward_api::health::{Live, Ready};
-use keyward_core::node::Readiness;
+use keyward_api::health::{Live, OpenConditions, Ready};
+use keyward_core::node::{Node, Readiness};
+use keyward_core::noun::condition::Severity;
+use keyward_core::ops;
 use utoipa::openapi::HttpMethod::Get;
 use utoipa::openapi::schema::Type;
 
@@ -67,10 +69,26 @@ pub fn routes(metrics_open: bool) -> Vec<Route> {
     ]
 }
 
-async fn live(_guest: Guest) -> Answer {
+async fn live(guest: Guest) -> Answer {
     answer::ok(&Live {
         status: "live".to_owned(),
+        conditions: conditions(guest.app.node()),
     })
+}
+
+/// Numbers only: whoever asks need not be known.
+fn conditions(node: &Node) -> OpenConditions {
+    let counts = ops::condition::counts(node);
+    let of = |wanted: Severity| {
+        let matching = counts.open.iter().filter(|(_, it, _)| *it == wanted);
+        matching.map(|(_, _, count)| count).sum()
+    };
+    OpenConditions {
+        info: of(Severity::Info),
+        warning: of(Severity::Warning),
+        critical: of(Severity::Critical),
+        unrecorded: counts.unrecorded,
+    }
 }
 
 async fn ready(guest: Guest) -> Answer {
@@ -79,6 +97,7 @@ async fn ready(guest: Guest) -> Answer {
         Readiness::Ready => answer::ok(&Ready {
             status: "ready".to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            conditions: conditions(guest.app.node()),
         }),
         Readiness::Starting => refusal(ErrorCode::NotReady, "It is starting."),
         Readiness::Stopping => refusal(ErrorCode::NotReady, "It is stopping."),

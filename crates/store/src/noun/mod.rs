@@ -2,6 +2,7 @@
 //! The columns' order here is the order in which they are bound and read.
 
 mod access;
+mod condition;
 mod import_key;
 mod key;
 mod key_version;
@@ -176,6 +177,8 @@ macro_rules! noun_of {
             Row::ImportKey($noun) => $done,
             Row::Secret($noun) => $done,
             Row::SecretVersion($noun) => $done,
+            Row::Condition($noun) => $done,
+            Row::StrayRecord($noun) => $done,
         }
     };
 }
@@ -191,7 +194,7 @@ pub(crate) fn table_of(row: &Row) -> &'static Table {
 }
 
 /// The tables in the order in which foreign keys let rows be inserted.
-pub(crate) const INSERT_ORDER: [&str; 16] = [
+pub(crate) const INSERT_ORDER: [&str; 18] = [
     "tenants",
     "tenant_keks",
     "principals",
@@ -208,6 +211,8 @@ pub(crate) const INSERT_ORDER: [&str; 16] = [
     "import_keys",
     "secrets",
     "secret_versions",
+    "conditions",
+    "stray_records",
 ];
 
 /// JSON of a map or a set that the noun already holds as such.
@@ -274,6 +279,7 @@ ids!(
     SecretId,
     SecretVersionId,
     JobId,
+    ConditionId,
     RecordId,
     TransitionId
 );

@@ -2,9 +2,11 @@
 //! one snapshot; every one has its index, which the tests check on both databases.
 
 pub(crate) mod access;
+pub(crate) mod conditions;
 pub(crate) mod feed;
 pub(crate) mod import_keys;
 pub(crate) mod keys;
+pub(crate) mod ledger;
 pub(crate) mod records;
 pub(crate) mod search;
 mod search_condition;

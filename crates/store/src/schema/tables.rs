@@ -1,6 +1,7 @@
 //! Every table and what its columns mean, in the order of the page.
 
 mod access;
+mod conditions;
 mod keys;
 mod records;
 mod secrets;
@@ -17,6 +18,7 @@ pub fn tables() -> impl Iterator<Item = &'static TableMeaning> {
         access::ACCESS,
         keys::KEYS,
         secrets::SECRETS,
+        conditions::CONDITIONS,
         records::RECORDS,
     ]
     .into_iter()

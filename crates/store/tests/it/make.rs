@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::{
-    AssignmentId, BindingId, ImportKeyId, JobId, KeyId, PolicyId, PrincipalId, RecordId, RoleId,
-    SecretId, SecretVersionId, TenantId, TokenId, TransitionId, VersionId,
+    AssignmentId, BindingId, ConditionId, ImportKeyId, JobId, KeyId, PolicyId, PrincipalId,
+    RecordId, RoleId, SecretId, SecretVersionId, TenantId, TokenId, TransitionId, VersionId,
 };
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::{Action, ActionSet};
 use keyward_core::noun::binding::DataBinding;
 use keyward_core::noun::class_pointer::ClassPointer;
+use keyward_core::noun::condition::{Condition, ConditionKind, Severity};
 use keyward_core::noun::history::Transition;
 use keyward_core::noun::import_key::{ImportKey, ImportMethod};
 use keyward_core::noun::job::{Job, JobKind, JobProgress, JobState};
@@ -23,8 +24,10 @@ use keyward_core::noun::principal::{Principal, PrincipalKind};
 use keyward_core::noun::role::{Role, RoleAssignment};
 use keyward_core::noun::secret::{Secret, SecretState, SecretVersion};
 use keyward_core::noun::state::State;
+use keyward_core::noun::stray::StrayRecord;
 use keyward_core::noun::tenant::{Digest, Tenant, TenantKek, TenantState};
 use keyward_core::noun::token::Token;
+use keyward_core::port::storage::ObjectName;
 use keyward_core::time::Timestamp;
 use keyward_crypto::Algorithm;
 use uuid::Uuid;
@@ -431,6 +434,31 @@ impl Maker {
             created_by: Some(self.token),
             correlation_id: correlation("request-1"),
             created_at: START,
+            etag: 1,
+        }
+    }
+
+    pub fn condition_row(&self, tenant: Option<TenantId>, subject: &str) -> Condition {
+        Condition {
+            id: ConditionId::from_uuid(self.ordered()),
+            tenant,
+            kind: ConditionKind::STORAGE_SPACE_LOW,
+            subject: subject.to_owned(),
+            severity: Severity::Warning,
+            detail: "little room is left".to_owned(),
+            since: START,
+            last_seen_at: START,
+            cleared_at: None,
+            etag: 1,
+        }
+    }
+
+    pub fn stray_row(&self) -> StrayRecord {
+        let name = format!("rec/ab/{}", self.ordered());
+        StrayRecord {
+            name: ObjectName::new(&name).unwrap(),
+            found_at: START,
+            quarantined_at: None,
             etag: 1,
         }
     }

@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::TenantId;
+use keyward_core::noun::job::JobKind;
 use keyward_core::noun::secret::SecretState;
 use keyward_core::port::registry::Registry as _;
 use keyward_crypto::Algorithm;
@@ -252,6 +253,40 @@ async fn going_back_never_loses_a_secret() {
         world.registry.close().await;
         down().await.unwrap();
         assert_eq!(count(&world.place, "tenant_keks").await, keks - 1);
+        let again = world.place.open().await.unwrap();
+        assert_eq!(again.schema_version().await.unwrap(), KNOWN);
+        again.close().await;
+    }
+}
+
+/// Nor is anything forgotten that somebody should look at.
+#[tokio::test]
+async fn going_back_never_loses_an_open_condition() {
+    for place in Place::both() {
+        let world = World::at(place).await;
+        let mut condition = world.make.condition_row(None, "vault");
+        let mut job = world.make.job_row(None);
+        job.kind = JobKind::ScrubStorage;
+        let writes = vec![
+            Write::insert(Row::Condition(condition.clone())),
+            Write::insert(Row::Job(job)),
+        ];
+        world.commit(None, writes).await.unwrap();
+        let down = || SqlRegistry::migrate_down(world.place.config(), 5);
+        let refused = Err(OpenError::Schema(SchemaError::WouldLose {
+            version: 6,
+            what: "conditions that are open",
+            count: 1,
+        }));
+        assert_eq!(down().await, refused);
+
+        condition.cleared_at = Some(condition.since);
+        condition.etag = 2;
+        let writes = vec![Write::update(Row::Condition(condition))];
+        world.commit(None, writes).await.unwrap();
+        world.registry.close().await;
+        down().await.unwrap();
+        assert_eq!(count(&world.place, "jobs").await, 0);
         let again = world.place.open().await.unwrap();
         assert_eq!(again.schema_version().await.unwrap(), KNOWN);
         again.close().await;

@@ -90,6 +90,15 @@ async fn fill(world: &World) -> Vec<NewKey> {
                     .secret_row(None, &format!("db/password-{number}"));
                 let mut value = world.make.secret_version_row(&secret);
                 value.destroying_at = Some(START.plus_seconds(number as i64));
+                let open = world
+                    .make
+                    .condition_row(Some(world.tenant()), &format!("part-{number}"));
+                let of_deployment = world.make.condition_row(None, &format!("part-{number}"));
+                let mut over = world
+                    .make
+                    .condition_row(Some(world.tenant()), &format!("part-{number}"));
+                over.cleared_at = Some(START.plus_seconds(number as i64));
+                let stray = world.make.stray_row();
                 let kek = world.make.kek_row(tenant.id, 1);
                 let token = world.make.token_row(Some(tenant.id), principal.id);
                 let mut policy = world.make.policy_row("some-policy");
@@ -107,6 +116,10 @@ async fn fill(world: &World) -> Vec<NewKey> {
                     Write::insert(Row::Secret(secret)),
                     Write::insert(Row::Secret(of_system)),
                     Write::insert(Row::SecretVersion(value)),
+                    Write::insert(Row::Condition(open)),
+                    Write::insert(Row::Condition(of_deployment)),
+                    Write::insert(Row::Condition(over)),
+                    Write::insert(Row::StrayRecord(stray)),
                 ]);
                 writes.extend(keys.iter().map(|made| {
                     Write::insert(Row::DataBinding(world.make.binding_row(&made.key)))
@@ -236,6 +249,30 @@ impl Caller<'_> {
         call!(self, secret_version(version));
         call!(self, due_secret_versions(START.plus_seconds(10), 10));
         call!(self, forget_idempotency(START.plus_seconds(1)));
+        self.upkeep(key).await;
+    }
+
+    async fn upkeep(&mut self, key: keyward_core::ids::KeyId) {
+        use keyward_core::port::upkeep::{ConditionFilter, Upkeep as _};
+        let id = keyward_core::ids::ConditionId::from_uuid(uuid::Uuid::max());
+        let filter = ConditionFilter {
+            open: Some(true),
+            ..ConditionFilter::default()
+        };
+        for scope in [Some(self.world.tenant()), None] {
+            call!(self, conditions(scope, &filter, Some(id), 10));
+        }
+        call!(self, open_conditions(Some(id), 10));
+        call!(self, outlived_conditions(START, 10, 10));
+        let version = keyward_core::ids::SecretVersionId::from_uuid(key.uuid());
+        call!(self, all_secret_versions(Some(version), 10));
+        let import_key = keyward_core::ids::ImportKeyId::from_uuid(key.uuid());
+        call!(self, all_import_keys(Some(import_key), 10));
+        let record = keyward_core::ids::RecordId::from_uuid(key.uuid());
+        call!(self, is_referenced(record));
+        let name = self.world.make.stray_row().name;
+        call!(self, stray(&name));
+        call!(self, strays(Some(&name), 10));
     }
 
     async fn search(&mut self, keys: &[NewKey]) {
@@ -409,13 +446,23 @@ impl Caller<'_> {
 
 /// The methods of the port, read from their implementation, so that none is forgotten here.
 fn methods() -> Vec<&'static str> {
-    let source = include_str!("../../src/registry.rs");
-    let port = source
-        .split_once("impl Registry for SqlRegistry")
-        .unwrap()
-        .1;
     let name = |line: &'static str| line.trim().strip_prefix("async fn ")?.split('(').next();
-    port.lines().filter_map(name).collect()
+    let sources = [
+        (
+            include_str!("../../src/registry.rs"),
+            "impl Registry for SqlRegistry",
+        ),
+        (
+            include_str!("../../src/upkeep.rs"),
+            "impl Upkeep for SqlRegistry",
+        ),
+    ];
+    let ports = sources.map(|(source, begin)| source.split_once(begin).unwrap().1);
+    ports
+        .into_iter()
+        .flat_map(str::lines)
+        .filter_map(name)
+        .collect()
 }
 
 async fn noted(place: Place) -> (World, BTreeMap<String, Vec<Value>>) {

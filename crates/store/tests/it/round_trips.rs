@@ -3,6 +3,7 @@
 
 use keyward_core::change::{Row, Write};
 use keyward_core::noun::action::{Action, ActionSet};
+use keyward_core::noun::condition::{Condition, ConditionKind, Severity};
 use keyward_core::noun::job::{JobKind, JobState};
 use keyward_core::noun::key::{Origin, ProviderKind, Restrictions, UseLimit};
 use keyward_core::noun::principal::PrincipalKind;
@@ -11,6 +12,7 @@ use keyward_core::noun::secret::SecretState;
 use keyward_core::noun::state::State;
 use keyward_core::noun::tenant::{Digest, TenantState};
 use keyward_core::port::registry::{KeyRef, Registry as _};
+use keyward_core::port::upkeep::{ConditionFilter, Upkeep as _};
 use keyward_core::time::Timestamp;
 use keyward_crypto::{Algorithm, Usage};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -448,6 +450,77 @@ both! {
         });
         due.sort_by_key(|job| (job.due_at, job.id));
         assert_eq!(registry.due_jobs(now, 100).await.unwrap(), due);
+    }
+}
+
+both! {
+    async fn conditions_and_strays(world: World) {
+        let mut dice = Dice::new();
+        let registry = &world.registry;
+        let mut made = Vec::new();
+        for number in 0..ROUNDS {
+            let tenant = (number % 3 > 0).then_some(world.tenant());
+            let mut row = world.make.condition_row(tenant, &format!("part-{number}"));
+            row.kind = dice.throw(select(ConditionKind::ALL));
+            row.severity = dice.throw(select(Severity::ALL));
+            row.detail = dice.text();
+            row.since = dice.time();
+            row.last_seen_at = dice.time();
+            row.cleared_at = (number % 2 > 0).then(|| row.since.plus_seconds(number as i64));
+            insert(&world, Row::Condition(row.clone())).await;
+            made.push(row);
+
+            let mut stray = world.make.stray_row();
+            stray.found_at = dice.time();
+            stray.quarantined_at = dice.opt_time();
+            insert(&world, Row::StrayRecord(stray.clone())).await;
+            let found = registry.stray(&stray.name).await.unwrap();
+            assert_eq!(found.as_ref(), Some(&stray));
+            let page = registry.strays(None, 1_000).await.unwrap();
+            assert!(page.rows.is_sorted_by_key(|row| row.name.clone()) && page.rows.contains(&stray));
+        }
+        made.sort_by_key(|row| std::cmp::Reverse(row.id));
+        for tenant in [Some(world.tenant()), None] {
+            for open in [None, Some(true), Some(false)] {
+                for severity in [None, Some(Severity::Critical)] {
+                    let kind = None;
+                    let filter = ConditionFilter { open, kind, severity };
+                    let mut expected = made.clone();
+                    expected.retain(|row| {
+                        row.tenant == tenant
+                            && open.is_none_or(|open| row.cleared_at.is_none() == open)
+                            && severity.is_none_or(|it| it == row.severity)
+                    });
+                    let mut found = Vec::new();
+                    loop {
+                        let after = found.last().map(|it: &Condition| it.id);
+                        let page = registry.conditions(tenant, &filter, after, 3).await.unwrap();
+                        found.extend(page.rows);
+                        if !page.more {
+                            break;
+                        }
+                    }
+                    assert_eq!(found, expected, "{filter:?}");
+                }
+            }
+        }
+        let mut open = made.clone();
+        open.retain(|row| row.cleared_at.is_none());
+        open.reverse();
+        assert_eq!(registry.open_conditions(None, 1_000).await.unwrap().rows, open);
+        let mut over = made.clone();
+        over.retain(|row| row.cleared_at.is_some());
+        over.sort_by_key(|row| (row.cleared_at, row.id));
+        let long = Timestamp::from_micros(-62_000_000_000_000_000);
+        let beyond = registry.outlived_conditions(long, 1, 1_000).await.unwrap();
+        let mut expected = over.clone();
+        expected.pop();
+        expected.reverse();
+        assert_eq!(beyond, expected);
+        let before = over[1].cleared_at.unwrap();
+        let old = registry.outlived_conditions(before, 1, 1_000).await.unwrap();
+        over.retain(|row| row.cleared_at < Some(before));
+        assert_eq!(old, over);
     }
 }
 

@@ -1,0 +1,254 @@
+//! A condition: something that is not as it should be, and about what. Raised when it is first
+//! seen, cleared when it is over; of each kind at most one is open about a subject.
+//!
+//! A kind is a stable name for machines. The list of kinds is open: a node shows what another, newer
+//! one has raised.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::UnknownName;
+use crate::ids::{ConditionId, TenantId};
+use crate::text_enum;
+use crate::time::Timestamp;
+
+text_enum! {
+    /// How bad it is.
+    pub enum Severity {
+        /// Good to know; nothing has to be done.
+        Info => "info",
+        /// Somebody should look, in time.
+        Warning => "warning",
+        /// Something is lost, in danger or out of service: somebody must act now.
+        Critical => "critical",
+    }
+}
+
+/// What kind of condition: `[a-z0-9_]{1,64}`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ConditionKind(Cow<'static, str>);
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident $name:literal;)+) => {
+        impl ConditionKind {
+            $($(#[$doc])* pub const $kind: Self = Self(Cow::Borrowed($name));)+
+
+            /// The kinds that this program raises.
+            pub const ALL: &'static [Self] = &[$(Self::$kind),+];
+        }
+    };
+}
+
+kinds! {
+    /// The storage does not answer, or answers wrongly.
+    STORAGE_UNAVAILABLE "storage_unavailable";
+    /// The storage refuses our credentials, or they lack a right.
+    STORAGE_DENIED "storage_denied";
+    /// The storage asks for fewer requests.
+    STORAGE_THROTTLED "storage_throttled";
+    /// The storage takes no more bytes: a disk or a quota is full.
+    STORAGE_FULL "storage_full";
+    /// The storage takes no writes at all.
+    STORAGE_READ_ONLY "storage_read_only";
+    /// There is little room left.
+    STORAGE_SPACE_LOW "storage_space_low";
+    /// A stored record is not what the registry says it is.
+    RECORD_DAMAGED "record_damaged";
+    /// A stored record is not there.
+    RECORD_MISSING "record_missing";
+    /// The last check of the whole storage found records that are damaged or missing.
+    STORAGE_CHECK_FAILED "storage_check_failed";
+    /// A seal that needs nobody did not open when it was last really tried.
+    SEAL_UNAVAILABLE "seal_unavailable";
+    /// Nothing is swept up until somebody confirms that the registry is the right one.
+    SWEEP_HELD "sweep_held";
+}
+
+impl ConditionKind {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for ConditionKind {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        let well_formed = (1..=64).contains(&text.len())
+            && text
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        well_formed
+            .then(|| Self(Cow::Owned(text.to_owned())))
+            .ok_or(UnknownName("kind of condition"))
+    }
+}
+
+impl<'de> Deserialize<'de> for ConditionKind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl fmt::Display for ConditionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a condition is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject {
+    tenant: Option<TenantId>,
+    name: String,
+}
+
+impl Subject {
+    /// Longest name, in characters; what is longer is cut.
+    pub const NAME_MAX: usize = 256;
+
+    /// Something of the deployment's.
+    pub fn system(name: &str) -> Self {
+        Self::new(None, name)
+    }
+
+    /// Something of a tenant's.
+    pub fn of_tenant(tenant: TenantId, name: &str) -> Self {
+        Self::new(Some(tenant), name)
+    }
+
+    /// Something of a tenant's, or of the deployment's. A name without a secret.
+    pub fn new(tenant: Option<TenantId>, name: &str) -> Self {
+        let name = if name.is_empty() { "-" } else { name };
+        Self {
+            tenant,
+            name: cut(name, Self::NAME_MAX),
+        }
+    }
+
+    /// Whose; none for the deployment's own.
+    pub const fn tenant(&self) -> Option<TenantId> {
+        self.tenant
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+/// A condition as the registry holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Condition {
+    /// Its id, in order of time.
+    pub id: ConditionId,
+    /// Whose; none for the deployment's own.
+    pub tenant: Option<TenantId>,
+    /// What kind.
+    pub kind: ConditionKind,
+    /// What it is about.
+    pub subject: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// In words, without secrets.
+    pub detail: String,
+    /// When it was first seen.
+    pub since: Timestamp,
+    /// When it was last seen. Written at most every quarter of an hour.
+    pub last_seen_at: Timestamp,
+    /// When it was over.
+    pub cleared_at: Option<Timestamp>,
+    /// Row version.
+    pub etag: i64,
+}
+
+impl Condition {
+    /// Longest detail, in characters; what is longer is cut.
+    pub const DETAIL_MAX: usize = 1024;
+
+    /// One that is seen for the first time.
+    pub fn new(
+        id: ConditionId,
+        kind: ConditionKind,
+        subject: &Subject,
+        severity: Severity,
+        detail: &str,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            tenant: subject.tenant,
+            kind,
+            subject: subject.name.clone(),
+            severity,
+            detail: cut(detail, Self::DETAIL_MAX),
+            since: now,
+            last_seen_at: now,
+            cleared_at: None,
+            etag: 1,
+        }
+    }
+
+    /// What it is about.
+    pub fn about(&self) -> Subject {
+        Subject::new(self.tenant, &self.subject)
+    }
+
+    /// The same, seen again.
+    #[must_use]
+    pub fn seen_again(&self, severity: Severity, detail: &str, now: Timestamp) -> Self {
+        Self {
+            severity,
+            detail: cut(detail, Self::DETAIL_MAX),
+            last_seen_at: now.max(self.since),
+            ..self.clone()
+        }
+    }
+
+    /// The same, over.
+    #[must_use]
+    pub fn over(&self, now: Timestamp) -> Self {
+        Self {
+            cleared_at: Some(now.max(self.since)),
+            ..self.clone()
+        }
+    }
+}
+
+/// At most so many characters, none of which could disturb a terminal or a log.
+fn cut(text: &str, characters_max: usize) -> String {
+    let visible = |c: char| if c.is_control() { ' ' } else { c };
+    text.chars().map(visible).take(characters_max).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_well_formed_name_of_its_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        for kind in ConditionKind::ALL {
+            assert_eq!(&kind.as_str().parse::<ConditionKind>().unwrap(), kind);
+            assert!(seen.insert(kind), "{kind}");
+        }
+        for wrong in ["", "Storage", "a b", "a-b"] {
+            assert!(wrong.parse::<ConditionKind>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_too_long_is_cut_between_characters() {
+        let subject = Subject::system(&"ü".repeat(300));
+        assert_eq!(subject.name().chars().count(), Subject::NAME_MAX);
+        assert_eq!(Subject::system("a\nb\u{1b}").name(), "a b ");
+        assert_eq!(Subject::system("").name(), "-");
+    }
+}

@@ -1,0 +1,21 @@
+//! An object of the vault to which no row of the registry refers: what a crash between the vault's
+//! write and the registry's transaction leaves behind. It is not removed at once, since a registry
+//! that lost rows makes good records look like strays.
+
+use serde::{Deserialize, Serialize};
+
+use crate::port::storage::ObjectName;
+use crate::time::Timestamp;
+
+/// A stray as the registry holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StrayRecord {
+    /// Its name in the storage.
+    pub name: ObjectName,
+    /// When it was first found without a reference.
+    pub found_at: Timestamp,
+    /// Since when it is in quarantine: found again, still without one.
+    pub quarantined_at: Option<Timestamp>,
+    /// Row version.
+    pub etag: i64,
+}

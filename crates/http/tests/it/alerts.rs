@@ -1,0 +1,72 @@
+//! Alerts over HTTP: listed, narrowed, counted; and who may see them.
+
+use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
+use keyward_core::ops::condition::{clear, raise};
+use serde_json::json;
+
+use crate::desk::Desk;
+
+#[tokio::test]
+async fn alerts_are_listed_narrowed_and_counted() {
+    let desk = Desk::open().await;
+    let node = &desk.world.node;
+    let kind = ConditionKind::STORAGE_SPACE_LOW;
+    for (subject, severity) in [("a", Severity::Warning), ("b", Severity::Critical)] {
+        desk.world.clock.advance_seconds(1);
+        let subject = Subject::system(subject);
+        raise(node, kind.clone(), &subject, severity, "little room").await;
+    }
+    let root = desk.world.root_token().to_owned();
+    let get = |path: String| {
+        let (desk, root) = (&desk, &root);
+        async move { desk.ask(root, "GET", &path, None).await }
+    };
+    let all = get("/v1/alerts".to_owned()).await.ok();
+    let subjects = |answer: &serde_json::Value| {
+        let items = answer["items"].as_array().unwrap().clone();
+        items
+            .into_iter()
+            .map(|it| it["subject"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(subjects(&all), [json!("b"), json!("a")]);
+    assert_eq!(all["items"][0]["kind"], "storage_space_low");
+    assert_eq!(all["items"][0]["recorded"], true);
+    clear(node, kind, &Subject::system("b")).await;
+    for (query, expected) in [
+        ("state=open", vec!["a"]),
+        ("state=cleared", vec!["b"]),
+        ("severity=critical", vec!["b"]),
+        ("kind=storage_full", vec![]),
+        ("kind=storage_space_low", vec!["b", "a"]),
+    ] {
+        let answer = get(format!("/v1/alerts?{query}")).await.ok();
+        assert_eq!(subjects(&answer), expected, "{query}");
+    }
+    let first = get("/v1/alerts?limit=1".to_owned()).await.ok();
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let second = get(format!("/v1/alerts?limit=1&cursor={cursor}")).await;
+    assert_eq!(subjects(&second.ok()), [json!("a")]);
+    for bad in [
+        "state=shut",
+        "severity=bad",
+        "kind=A",
+        "limit=0",
+        "colour=red",
+    ] {
+        let answer = get(format!("/v1/alerts?{bad}")).await;
+        assert_eq!(answer.problem(400), "invalid_request", "{bad}");
+    }
+    let live = desk.get("/health/live").await.ok();
+    let counted = json!({ "info": 0, "warning": 1, "critical": 0, "unrecorded": 0 });
+    assert_eq!(live["conditions"], counted);
+    let metrics = String::from_utf8(desk.get("/metrics").await.bytes).unwrap();
+    let line = "keyward_conditions{kind=\"storage_space_low\",severity=\"warning\"} 1";
+    assert!(metrics.contains(line), "{metrics}");
+    assert_eq!(
+        subjects(&desk.get("/v1/tenants/acme/alerts").await.ok()),
+        [] as [&str; 0]
+    );
+    let answer = desk.get("/v1/alerts").await;
+    assert_eq!(answer.problem(403), "forbidden");
+}

@@ -1,0 +1,42 @@
+//! What is not as it should be, and what nothing refers to.
+
+use super::field;
+use crate::schema::TableMeaning;
+
+pub(super) const CONDITIONS: &[TableMeaning] = &[
+    TableMeaning {
+        name: "conditions",
+        meaning: "A condition: something that is, or was, not as it should be. Of each kind at most one is open about a subject.",
+        fields: &[
+            field("id", "Its id, in order of time."),
+            field("tenant_id", "Whose; none for the deployment's own."),
+            field("kind", "What kind: a stable name."),
+            field("subject", "What it is about."),
+            field("severity", "How bad it is."),
+            field("detail", "In words, without secrets."),
+            field("since", "When it was first seen."),
+            field(
+                "last_seen_at",
+                "When it was last seen; written at most every quarter of an hour.",
+            ),
+            field("cleared_at", "When it was over."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+    TableMeaning {
+        name: "stray_records",
+        meaning: "An object of the vault to which no row refers: found, then in quarantine, then deleted, unless a row refers to it after all.",
+        fields: &[
+            field("name", "Its name in the storage."),
+            field("found_at", "When it was first found without a reference."),
+            field("quarantined_at", "Since when it is in quarantine."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+];

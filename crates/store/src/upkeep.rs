@@ -1,0 +1,77 @@
+//! The registry's part that looks after the deployment: core's port on an open database.
+
+use async_trait::async_trait;
+use keyward_core::ids::{ConditionId, ImportKeyId, RecordId, SecretVersionId, TenantId};
+use keyward_core::noun::condition::Condition;
+use keyward_core::noun::import_key::ImportKey;
+use keyward_core::noun::secret::SecretVersion;
+use keyward_core::noun::stray::StrayRecord;
+use keyward_core::port::registry::{Page, RegistryError};
+use keyward_core::port::storage::ObjectName;
+use keyward_core::port::upkeep::{ConditionFilter, Upkeep};
+use keyward_core::time::Timestamp;
+
+use crate::read::{conditions, ledger};
+use crate::registry::SqlRegistry;
+
+#[async_trait]
+impl Upkeep for SqlRegistry {
+    async fn conditions(
+        &self,
+        tenant: Option<TenantId>,
+        filter: &ConditionFilter,
+        after: Option<ConditionId>,
+        limit: usize,
+    ) -> Result<Page<Condition>, RegistryError> {
+        conditions::conditions(self.database(), tenant, filter, after, limit).await
+    }
+
+    async fn open_conditions(
+        &self,
+        after: Option<ConditionId>,
+        limit: usize,
+    ) -> Result<Page<Condition>, RegistryError> {
+        conditions::open(self.database(), after, limit).await
+    }
+
+    async fn outlived_conditions(
+        &self,
+        before: Timestamp,
+        keep: usize,
+        limit: usize,
+    ) -> Result<Vec<Condition>, RegistryError> {
+        conditions::outlived(self.database(), before, keep, limit).await
+    }
+
+    async fn all_secret_versions(
+        &self,
+        after: Option<SecretVersionId>,
+        limit: usize,
+    ) -> Result<Page<SecretVersion>, RegistryError> {
+        ledger::secret_versions(self.database(), after, limit).await
+    }
+
+    async fn all_import_keys(
+        &self,
+        after: Option<ImportKeyId>,
+        limit: usize,
+    ) -> Result<Page<ImportKey>, RegistryError> {
+        ledger::import_keys(self.database(), after, limit).await
+    }
+
+    async fn is_referenced(&self, record: RecordId) -> Result<bool, RegistryError> {
+        ledger::is_referenced(self.database(), record).await
+    }
+
+    async fn stray(&self, name: &ObjectName) -> Result<Option<StrayRecord>, RegistryError> {
+        ledger::stray(self.database(), name).await
+    }
+
+    async fn strays(
+        &self,
+        after: Option<&ObjectName>,
+        limit: usize,
+    ) -> Result<Page<StrayRecord>, RegistryError> {
+        ledger::strays(self.database(), after, limit).await
+    }
+}
