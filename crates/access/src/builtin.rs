@@ -31,6 +31,12 @@ pub struct BuiltinRole {
 /// What concerns the deployment.
 const DEPLOYMENT: ActionSet = ActionSet::of(&[
     SystemSeal,
+    SealList,
+    SealProve,
+    SealAdd,
+    SealRemove,
+    SealRewrap,
+    RootKeyRotate,
     TenantCreate,
     TenantList,
     TenantSuspend,

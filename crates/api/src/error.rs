@@ -54,6 +54,8 @@ codes! {
     ImportKeyUnusable "import_key_unusable" 409 "The import key was used or has expired";
     KeyInUse "key_in_use" 409 "Live data bindings still need the key";
     RollbackUnavailable "rollback_unavailable" 409 "The rotation cannot be undone";
+    LastSeal "last_seal" 409 "It is the last seal";
+    SealNotProven "seal_not_proven" 409 "No other seal has been opened just now";
     PreconditionFailed "precondition_failed" 412 "It changed since you read it";
     TooLarge "too_large" 413 "The request is too large";
     UnsupportedMediaType "unsupported_media_type" 415 "The body must be JSON";
@@ -69,6 +71,7 @@ codes! {
     StorageDenied "storage_denied" 503 "The storage denies access to the server";
     StorageThrottled "storage_throttled" 503 "The storage asks for fewer requests";
     StorageNotWritable "storage_not_writable" 503 "The storage is full or read-only";
+    SealUnavailable "seal_unavailable" 503 "A seal cannot be opened";
     RegistryUnavailable "registry_unavailable" 503 "The registry cannot be written or read";
     Overloaded "overloaded" 503 "The server has too much to do";
 }

@@ -22,6 +22,7 @@ pub mod page;
 pub mod policy;
 pub mod principal;
 pub mod role;
+pub mod seal;
 pub mod secret;
 pub mod system;
 pub mod tenant;

@@ -110,6 +110,7 @@ names! {
         "unspecified", "key_compromise", "affiliation_changed", "superseded",
         "cessation_of_operation", "privilege_withdrawn",
     ];
+    SealKind "What a seal is opened with." ["key-file", "shares", "passphrase", "pkcs11", "transit"];
     JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "scrub_storage"];
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
     AlertSeverity "How bad a condition is." ["info", "warning", "critical"];
@@ -118,7 +119,7 @@ names! {
     AuditAuthentication "How the actor was known." ["token", "system", "none"];
     AuditPending "The change is durable; its journal entry follows." ["pending"];
     Permission "An action that a role can allow, as the audit log names it." [
-        "system.init", "system.unseal", "system.seal", "system.key_create", "system.start", "system.stop",
+        "system.init", "system.unseal", "system.seal", "seal.list", "seal.prove", "seal.add", "seal.remove", "seal.rewrap", "root_key.rotate", "root_key.rewrap", "system.key_create", "system.start", "system.stop",
         "authentication.refused", "tenant.create", "tenant.list", "tenant.read", "tenant.suspend",
         "tenant.resume", "tenant.shred", "tenant.rotate_kek", "tenant.rewrap", "principal.create", "principal.list", "principal.disable",
         "token.create", "token.list", "token.revoke", "role.create", "role.list", "role.update",

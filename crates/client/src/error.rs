@@ -94,6 +94,9 @@ fn step_after(problem: &Problem) -> Option<String> {
         "forbidden" => "ask an administrator for a role that allows it (`keyward role list`)",
         "not_found" => "check the name and the tenant; what you may not see looks the same",
         "sealed" => "have the holders of the shares run `keyward unseal`",
+        "last_seal" => "add another one first: `keyward seal add`",
+        "seal_not_proven" => "see `keyward seal status`, then `keyward seal prove`",
+        "seal_unavailable" => "see `keyward seal status`; docs/seals.md says what to do for each",
         "not_ready" | "audit_unavailable" | "storage_unavailable" | "registry_unavailable" => {
             "see the server's own log, and `keyward status`"
         }

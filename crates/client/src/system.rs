@@ -1,7 +1,7 @@
 //! The seal, and whether the node lives and serves.
 
 use keyward_api::health::{Live, Ready};
-use keyward_api::system::{SealStatus, Share, Unseal};
+use keyward_api::system::{Passphrase, SealStatus, Share, Unseal};
 
 use crate::connection::Client;
 use crate::error::ClientError;
@@ -14,8 +14,28 @@ impl Client {
 
     /// Gives one holder's share. Needs no token: the share is its own authority.
     pub async fn unseal(&self, share: Share) -> Result<SealStatus, ClientError> {
+        let brought = Unseal {
+            share: Some(share),
+            passphrase: None,
+        };
+        self.bring(&brought).await
+    }
+
+    /// Gives the passphrase. Needs no token, as a share does not.
+    pub async fn unseal_with_passphrase(
+        &self,
+        passphrase: Passphrase,
+    ) -> Result<SealStatus, ClientError> {
+        let brought = Unseal {
+            share: None,
+            passphrase: Some(passphrase),
+        };
+        self.bring(&brought).await
+    }
+
+    async fn bring(&self, brought: &Unseal) -> Result<SealStatus, ClientError> {
         self.post(&["v1", "system", "unseal"])
-            .json(&Unseal { share })
+            .json(brought)
             .send()
             .await
     }

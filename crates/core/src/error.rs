@@ -11,6 +11,7 @@ use crate::noun::state::{IllegalTransition, State};
 use crate::port::audit_log::AuditError;
 use crate::port::key_provider::ProviderError;
 use crate::port::registry::RegistryError;
+use crate::port::seal::{SealFault, UnsealError};
 use crate::port::storage::StorageError;
 
 /// Why an operation was not done.
@@ -196,6 +197,9 @@ pub enum OpError {
     /// The registry is down or damaged.
     #[error("{0}")]
     Registry(#[source] RegistryError),
+    /// The seals or the root key were not changed.
+    #[error("{0}")]
+    Seal(#[source] SealFault),
     /// The library failed.
     #[error("the cryptographic library failed; nothing was changed")]
     Crypto,
@@ -252,6 +256,7 @@ impl OpError {
             Self::Record(_) => ErrorCode::RecordRefused,
             Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
+            Self::Seal(fault) => seal_code(fault),
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
         }
     }
@@ -266,6 +271,28 @@ const fn storage_code(error: &StorageError) -> ErrorCode {
         StorageError::Conflict => ErrorCode::Conflict,
         StorageError::TooLarge { .. } => ErrorCode::TooLarge,
         _ => ErrorCode::StorageUnavailable,
+    }
+}
+
+/// What keeps a seal, or all of them, from being changed.
+const fn seal_code(fault: &SealFault) -> ErrorCode {
+    match fault {
+        SealFault::NoSuchSeal => ErrorCode::NotFound,
+        SealFault::LastSeal => ErrorCode::LastSeal,
+        SealFault::NotProven { .. } => ErrorCode::SealNotProven,
+        SealFault::Invalid { .. }
+        | SealFault::Proof(
+            UnsealError::Malformed
+            | UnsealError::WrongSet
+            | UnsealError::Forged { .. }
+            | UnsealError::WrongPassphrase,
+        ) => ErrorCode::InvalidRequest,
+        SealFault::DidNotOpen { .. } | SealFault::Service { .. } => ErrorCode::SealUnavailable,
+        SealFault::Conflict => ErrorCode::Conflict,
+        SealFault::Damaged { .. } => ErrorCode::RecordRefused,
+        SealFault::Storage(error) => storage_code(error),
+        SealFault::Crypto => ErrorCode::Internal,
+        _ => ErrorCode::WrongState,
     }
 }
 
@@ -333,6 +360,16 @@ impl From<StorageError> for OpError {
                 Self::Record(error)
             }
             other => Self::Storage(other),
+        }
+    }
+}
+
+impl From<SealFault> for OpError {
+    fn from(fault: SealFault) -> Self {
+        match fault {
+            SealFault::Storage(error) => error.into(),
+            SealFault::Crypto => Self::Crypto,
+            fault => Self::Seal(fault),
         }
     }
 }

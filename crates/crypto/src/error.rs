@@ -142,6 +142,20 @@ pub enum CryptoError {
         /// The algorithm expected.
         expected: Algorithm,
     },
+    /// The passphrase is empty or too long.
+    #[error("a passphrase has 1 to {max} bytes")]
+    PassphraseLength {
+        /// Longest, in bytes.
+        max: usize,
+    },
+    /// What is stored of a passphrase's cost makes guessing cheap or takes too much memory.
+    #[error(
+        "the cost of the passphrase is out of bounds: it was altered, or is of another release"
+    )]
+    PassphraseCost,
+    /// This build uses the FIPS module only, and the module has no Argon2id.
+    #[error("Argon2id is not in the FIPS module, and this build uses nothing else")]
+    PassphraseNotInFipsModule,
     /// The source of randomness failed; nothing was produced.
     #[error("the source of randomness failed")]
     RandomFailed,

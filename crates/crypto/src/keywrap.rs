@@ -5,7 +5,7 @@ use aws_lc_rs::key_wrap::{AES_128, AES_256, AesKek, KeyWrap, KeyWrapPadded};
 use keyward_memory::Locked;
 use zeroize::Zeroizing;
 
-use crate::digest::hkdf_sha256;
+use crate::digest::{constant_time_eq, hkdf_sha256};
 use crate::error::CryptoError;
 use crate::random::Random;
 use crate::secret::SecretBytes;
@@ -60,6 +60,12 @@ impl Kek {
         Self {
             key: Locked::copy_of(&self.key),
         }
+    }
+
+    /// Whether it is the same key, compared without a data-dependent branch.
+    #[must_use]
+    pub fn ct_eq(&self, other: &Self) -> bool {
+        constant_time_eq(self.expose(), other.expose())
     }
 
     /// Wraps a key of 1 to [`WRAP_LENGTH_MAX`] bytes with AES-KWP under a subkey of this key:

@@ -16,6 +16,7 @@
 //! | take a key in, give one out | [`exchange`] |
 //! | know that this machine computes rightly | [`self_test`] |
 //! | split a secret among custodians | [`sharing`] |
+//! | make a key of a passphrase | [`passphrase`] |
 //!
 //! The formats are written down for other implementers in `docs/formats/`.
 
@@ -27,6 +28,7 @@ pub mod exchange;
 pub mod hybrid;
 pub mod keywrap;
 pub mod material;
+pub mod passphrase;
 pub mod prepared;
 pub mod random;
 pub mod record;

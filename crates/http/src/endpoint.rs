@@ -17,6 +17,8 @@ mod policy;
 mod principal;
 mod public_key;
 mod role;
+mod root_key;
+mod seal;
 mod secret;
 mod status;
 mod system;
@@ -57,6 +59,8 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(alert::routes());
     routes.extend(audit::routes());
     routes.extend(system::routes());
+    routes.extend(seal::routes());
+    routes.extend(root_key::routes());
     routes.extend(status::routes(metrics_open));
     routes
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::http::Method;
 use keyward_core::node::{Node, Readiness};
+use keyward_core::port::seal::SealStanding;
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use papaya::HashMap;
@@ -14,6 +15,7 @@ use papaya::HashMap;
 const REQUESTS: &str = "keyward_http_requests_total";
 const SECONDS: &str = "keyward_http_request_seconds";
 const CONNECTIONS: &str = "keyward_http_connections";
+const SEALS: &str = "keyward_seals";
 const LOCKED: &str = "keyward_locked_memory_bytes";
 const LOCKED_USED: &str = "keyward_locked_memory_used_bytes";
 const UNLOCKED: &str = "keyward_secrets_not_locked";
@@ -42,6 +44,7 @@ pub fn install() -> &'static PrometheusHandle {
         metrics::describe_gauge!(CONNECTIONS, "Open connections");
         metrics::describe_gauge!("keyward_keys", "Keys that this node holds");
         metrics::describe_gauge!("keyward_sealed", "1 while the root key is not in memory");
+        metrics::describe_gauge!(SEALS, "Seals by how they stood when they were last opened");
         metrics::describe_gauge!("keyward_ready", "1 while the node serves");
         metrics::describe_gauge!(LOCKED, "Bytes of memory that are never swapped");
         metrics::describe_gauge!(LOCKED_USED, "Bytes of it that hold secrets");
@@ -67,6 +70,7 @@ pub fn render(node: &Node) -> String {
     metrics::gauge!("keyward_keys").set(node.key_count() as f64);
     metrics::gauge!("keyward_sealed").set(gauge(node.seal().is_sealed()));
     metrics::gauge!("keyward_ready").set(gauge(readiness == Readiness::Ready));
+    count_seals(node);
     let locked = keyward_memory::report();
     metrics::gauge!(LOCKED).set(locked.capacity as f64);
     metrics::gauge!(LOCKED_USED).set(locked.used as f64);
@@ -93,6 +97,22 @@ fn conditions(node: &Node) {
         seen.insert((kind.to_string(), severity.name()));
     }
     metrics::gauge!(UNRECORDED).set(counts.unrecorded as f64);
+}
+
+/// Every standing is there, so that none stays at what it was.
+fn count_seals(node: &Node) {
+    let seals = node.seal().overview().map(|it| it.seals).unwrap_or_default();
+    let count = |wanted: fn(&SealStanding) -> bool| {
+        seals.iter().filter(|seal| wanted(&seal.standing)).count() as f64
+    };
+    let counts = [
+        ("proven", count(|it| matches!(it, SealStanding::Proven { .. }))),
+        ("failed", count(|it| matches!(it, SealStanding::Failed { .. }))),
+        ("unknown", count(|it| matches!(it, SealStanding::Unknown))),
+    ];
+    for (standing, count) in counts {
+        metrics::gauge!(SEALS, "standing" => standing).set(count);
+    }
 }
 
 /// Counts a connection for as long as it lives.

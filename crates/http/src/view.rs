@@ -4,6 +4,7 @@ pub mod access;
 pub mod exchange;
 pub mod key;
 pub mod rest;
+pub mod seal;
 pub mod secret;
 pub mod storage;
 

@@ -14,10 +14,11 @@ use crate::commands::policy::PolicyCommand;
 use crate::commands::principal::PrincipalCommand;
 use crate::commands::random::RandomCommand;
 use crate::commands::role::RoleCommand;
+use crate::commands::seal::SealCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::serve::{DevCommand, InitCommand, ServeCommand};
 use crate::commands::shell::{CompletionsCommand, ManCommand};
-use crate::commands::system::{SealCommand, StatusCommand, UnsealCommand};
+use crate::commands::system::{StatusCommand, UnsealCommand};
 use crate::commands::tenant::TenantCommand;
 use crate::commands::token::TokenCommand;
 use crate::context::{Context, Globals};
@@ -90,6 +91,7 @@ impl Cli {
             Command::Dev(command) => command.run(&environment),
             Command::Init(command) => command.run(&environment),
             Command::Serve(command) => command.run(&environment),
+            Command::Seal(command) if command.is_offline() => command.run_offline(&environment),
             asking => ask(asking, &Context::new(self.globals, environment)),
         }
     }

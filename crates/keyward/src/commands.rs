@@ -12,6 +12,7 @@ pub mod policy;
 pub mod principal;
 pub mod random;
 pub mod role;
+pub mod seal;
 pub mod secret;
 pub mod serve;
 pub mod shell;

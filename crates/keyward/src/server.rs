@@ -13,6 +13,7 @@ pub mod init;
 pub mod logging;
 pub mod run;
 pub mod sample;
+pub mod seals;
 pub mod self_test;
 pub mod start;
 pub mod tls;

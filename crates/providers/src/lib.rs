@@ -5,8 +5,10 @@
 //! |---|---|
 //! | [`native`] | our own vault, through the port `SecureStorage` |
 //!
-//! A provider knows neither SQL nor HTTP, nor any other provider.
+//! Beside them those that hold a [`seal`]. A provider knows neither SQL nor how requests come in,
+//! nor any other provider.
 
 pub mod native;
+pub mod seal;
 
 pub use native::{CacheLimits, NativeProvider};

@@ -8,6 +8,7 @@ pub mod faulty;
 pub mod linear;
 pub mod postgres;
 pub mod power_cut;
+pub mod seal_services;
 pub mod server;
 pub mod stores;
 pub mod world;

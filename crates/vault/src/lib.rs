@@ -21,5 +21,5 @@ pub use backend::embedded::EmbeddedBackend;
 pub use backend::file::FileBackend;
 pub use backend::object::ObjectBackend;
 pub use backend::postgres::{PostgresBackend, PostgresSettings};
-pub use seal::SealError;
+pub use seal::{SealAccess, SealError};
 pub use vault::{InitOutcome, SealSetup, Vault};

@@ -10,16 +10,21 @@
 //! | `root/current` | which root key is in force, and which seals hold it |
 //! | `seal/key-file/<root key id>` | the root key wrapped under a key file |
 //! | `seal/shares/<set id>` | the root key wrapped under a shared key |
+//! | `seal/<kind>/<seal id>.<wrapping id>` | the root key under a seal that came later |
 //!
 //! Records are spread by the *last* two digits of their ids: the first ones are the time.
 
 use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::TenantKek;
+use keyward_core::port::seal::SealKind;
 use keyward_core::port::storage::{ObjectName, StorageError};
 use uuid::Uuid;
 
 /// Where the manifest of the root key is.
 pub(crate) const ROOT_MANIFEST: &str = "root/current";
+
+/// What the names of all tenants' key-encryption keys begin with.
+pub(crate) const KEKS: &str = "kek/";
 
 /// What the names of all records begin with.
 pub(crate) const RECORDS: &str = "rec/";
@@ -81,6 +86,11 @@ pub(crate) fn shares_seal(set_id: &[u8]) -> Result<ObjectName, StorageError> {
         "seal/shares/{}",
         data_encoding::HEXLOWER.encode(set_id)
     ))
+}
+
+/// The root key under a seal that was made or wrapped anew later: each time another object.
+pub(crate) fn seal(kind: SealKind, seal: Uuid, wrapping: Uuid) -> Result<ObjectName, StorageError> {
+    named(&format!("seal/{kind}/{seal}.{wrapping}"))
 }
 
 /// A name found in a manifest.

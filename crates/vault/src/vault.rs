@@ -3,7 +3,12 @@
 //! | file | what |
 //! |---|---|
 //! | `initialize` | the first root key and its seal |
+//! | `seals` | the manifest and the seals, as this node knows them |
 //! | `control` | sealing and unsealing |
+//! | `keeping` | seals proven, added, removed, wrapped anew |
+//! | `making` | one seal made, written and proven |
+//! | `root_rotation` | the root key replaced |
+//! | `root_rewrap` | key-encryption keys on their way to the new root key |
 //! | `hierarchy` | the root key and tenants' key-encryption keys, in memory only while unsealed |
 //! | `records` | storing, opening and destroying records |
 //! | `rewrap` | wrapping records under a newer key-encryption key |
@@ -18,9 +23,14 @@
 mod control;
 mod hierarchy;
 mod initialize;
+mod keeping;
 mod layout;
+mod making;
 mod records;
 mod rewrap;
+mod root_rewrap;
+mod root_rotation;
+mod seals;
 mod secrets;
 mod streams;
 
@@ -30,15 +40,14 @@ use std::sync::atomic::AtomicBool;
 use keyward_core::port::storage::{RecordLedger, StorageBackend, StorageError};
 use keyward_crypto::Random;
 use keyward_crypto::record::RecordError;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
-use self::control::Seals;
 use self::hierarchy::OpenHierarchy;
+use self::root_rewrap::Pass;
+use self::seals::Seals;
 use crate::fair_gate::{FairGate, GateLimits};
-use crate::object_names;
-use crate::seal::SealError;
-use crate::seal::manifest::Manifest;
+use crate::seal::{SealAccess, SealError};
 
 pub use self::initialize::{InitOutcome, SealSetup};
 
@@ -48,10 +57,14 @@ pub struct Vault {
     ledger: Arc<dyn RecordLedger>,
     random: Arc<dyn Random>,
     gate: Arc<FairGate>,
-    manifest: Option<Manifest>,
+    access: SealAccess,
     seals: RwLock<Seals>,
     /// Whether `seals` holds keys, for those who ask often and must not wait for it.
     is_open: AtomicBool,
+    /// One change of the seals or of the root key at a time.
+    changing: tokio::sync::Mutex<()>,
+    /// How far key-encryption keys were gone through since the root key was rotated.
+    pass: Mutex<Pass>,
 }
 
 impl Vault {
@@ -65,26 +78,31 @@ impl Vault {
         ledger: Arc<dyn RecordLedger>,
         random: Arc<dyn Random>,
     ) -> Result<Self, SealError> {
-        let stored = backend.read(&object_names::root_manifest()?).await?;
-        let manifest = stored.as_deref().map(Manifest::parse).transpose()?;
-        let seals = match &manifest {
-            Some(manifest) => Seals::load(&*backend, manifest).await?,
-            None => Seals::default(),
-        };
+        let seals = Seals::load(&*backend).await?;
+        seals.ensure_one_is_readable()?;
         Ok(Self {
             backend,
             ledger,
             random,
             gate: FairGate::new(GateLimits::default()),
-            manifest,
+            access: SealAccess::default(),
             seals: RwLock::new(seals),
             is_open: AtomicBool::new(false),
+            changing: tokio::sync::Mutex::new(()),
+            pass: Mutex::default(),
         })
+    }
+
+    /// What this node has to open seals with by itself.
+    #[must_use]
+    pub fn with_access(self, access: SealAccess) -> Self {
+        Self { access, ..self }
     }
 
     /// The deployment this storage was initialised for.
     pub fn deployment(&self) -> Option<Uuid> {
-        self.manifest.as_ref().map(|manifest| manifest.deployment)
+        let seals = self.seals.read();
+        seals.manifest().map(|manifest| manifest.deployment)
     }
 
     /// The keys in memory, while there are any.

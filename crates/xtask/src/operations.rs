@@ -8,6 +8,7 @@ mod exchange;
 mod keys;
 mod lifecycle;
 mod members;
+mod seals;
 mod secrets;
 mod upkeep;
 mod use_key;
@@ -42,6 +43,13 @@ documented! {
     SystemInit => deployment::INIT,
     SystemUnseal => deployment::UNSEAL,
     SystemSeal => deployment::SEAL,
+    SealList => seals::LIST,
+    SealProve => seals::PROVE,
+    SealAdd => seals::ADD,
+    SealRemove => seals::REMOVE,
+    SealRewrap => seals::REWRAP,
+    RootKeyRotate => seals::ROOT_KEY_ROTATE,
+    RootKeyRewrap => seals::ROOT_KEY_REWRAP,
     SystemKeyCreate => secrets::KEY_CREATE,
     SystemStart => deployment::START,
     SystemStop => deployment::STOP,

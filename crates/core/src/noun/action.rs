@@ -71,6 +71,13 @@ actions! {
     SystemInit "system.init" System Record "Initialises a deployment: root key, seals, first token.";
     SystemUnseal "system.unseal" System Record "Brings the root key into memory.";
     SystemSeal "system.seal" System Change "Drops the root key from memory.";
+    SealList "seal.list" System Read "Shows the seals and how each stood when it was last opened.";
+    SealProve "seal.prove" System Change "Really opens one seal; what people bring for it proves that they still have it.";
+    SealAdd "seal.add" System Change "Makes another seal.";
+    SealRemove "seal.remove" System Change "Removes a seal; another one must have been opened just now.";
+    SealRewrap "seal.rewrap" System Change "Wraps the root key anew in one seal: new key file, passphrase, shares or version of the service's key.";
+    RootKeyRotate "root_key.rotate" System Change "Begins, cancels or commits a rotation of the root key.";
+    RootKeyRewrap "root_key.rewrap" System Record "Wrapped key-encryption keys under the new root key.";
     SystemKeyCreate "system.key_create" System Record "Made the key-encryption key of the secrets that belong to no tenant.";
     SystemStart "system.start" System Record "A node became ready.";
     SystemStop "system.stop" System Record "A node shut down in order.";

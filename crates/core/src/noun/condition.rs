@@ -62,6 +62,8 @@ kinds! {
     RECORD_MISSING "record_missing";
     /// The last check of the whole storage found records that are damaged or missing.
     STORAGE_CHECK_FAILED "storage_check_failed";
+    /// A seal that needs nobody did not open when it was last really tried.
+    SEAL_UNAVAILABLE "seal_unavailable";
     /// Nothing is swept up until somebody confirms that the registry is the right one.
     SWEEP_HELD "sweep_held";
 }

@@ -17,6 +17,7 @@ use crate::noun::action::{Action, Scope};
 use crate::noun::tenant::TenantState;
 use crate::port::decide::{Decision, KeyFacts, Target};
 use crate::port::registry::{KeyRef, KeyWithVersions};
+use crate::port::seal::SealFault;
 
 /// Proof that the caller may perform `action`; only this file makes one.
 #[derive(Clone, Copy, Debug)]
@@ -126,6 +127,9 @@ pub(crate) const fn outcome_of(error: &OpError) -> Outcome {
         | OpError::Record(_)
         | OpError::Storage(_)
         | OpError::Registry(_)
+        | OpError::Seal(
+            SealFault::DidNotOpen { .. } | SealFault::Service { .. } | SealFault::Damaged { .. },
+        )
         | OpError::Crypto => Outcome::Failed,
         _ => Outcome::Refused,
     }

@@ -1,4 +1,5 @@
-//! Tenants' key-encryption keys: shown, rotated, and the records' way to the newest one.
+//! Tenants' key-encryption keys, and the one of what belongs to no tenant (`system`): shown, rotated,
+//! and the records' way to the newest one.
 //!
 //! A rotation makes the next version and a job. From the commit on, new records go under the new
 //! version; the job goes through the vault in slices and wraps what is under an older one. A pass
@@ -32,8 +33,9 @@ pub async fn list(
     let named = tenant_resource(tenant);
     Attempt::new(node, caller, Action::TenantRead, id, named)
         .read(async {
-            let (found, _) = node.authorize_tenant(caller, Action::TenantRead, tenant)?;
-            Ok(node.ports.registry.tenant_keks(found.id).await?)
+            let (found, _) = node.authorize_scope(caller, Action::TenantRead, tenant)?;
+            let id = found.unwrap_or(TenantId::SYSTEM);
+            Ok(node.ports.registry.tenant_keks(id).await?)
         })
         .await
 }
@@ -53,18 +55,11 @@ pub async fn rotate(
         .change(async {
             let proof = node.authorize_system(caller, action)?;
             bounded("reason", reason.as_deref().unwrap_or(""), 1024)?;
-            let missing = || OpError::NotFound { what: "tenant" };
-            let id = node.tenant_id(tenant).ok_or_else(missing)?;
             let registry = &node.ports.registry;
-            let row = registry.tenant(id).await?.ok_or_else(missing)?;
-            if row.state == TenantState::Shredded {
-                return Err(OpError::TenantTransition {
-                    state: row.state.name(),
-                });
-            }
+            let id = rotatable(node, tenant).await?;
             node.ensure_unsealed()?;
             let newest = registry.tenant_keks(id).await?.into_iter().next();
-            let newest = newest.ok_or(StorageError::NoTenantKek)?;
+            let newest = newest.ok_or_else(|| none_yet(tenant))?;
             let now = node.now();
             // Vault first: the key is durable before the registry names it.
             let kek = node.ports.hierarchy.next_tenant_kek(&newest, now).await?;
@@ -84,6 +79,38 @@ pub async fn rotate(
         .await
 }
 
+/// The tenant, if it is there and not shredded; the system's own scope is always there.
+async fn rotatable(node: &Node, tenant: &TenantRef) -> Result<TenantId, OpError> {
+    if *tenant == TenantRef::System {
+        return Ok(TenantId::SYSTEM);
+    }
+    let missing = || OpError::NotFound { what: "tenant" };
+    let id = node.tenant_id(tenant).ok_or_else(missing)?;
+    let row = node.ports.registry.tenant(id).await?;
+    let row = row.ok_or_else(missing)?;
+    match row.state {
+        TenantState::Shredded => Err(OpError::TenantTransition {
+            state: row.state.name(),
+        }),
+        TenantState::Active | TenantState::Suspended => Ok(id),
+    }
+}
+
+/// Without a key there is nothing to rotate: the system's is made with its first secret.
+fn none_yet(tenant: &TenantRef) -> OpError {
+    match tenant {
+        TenantRef::System => OpError::NotFound {
+            what: "key-encryption key of the system: it is made with the system's first secret",
+        },
+        _ => StorageError::NoTenantKek.into(),
+    }
+}
+
+/// Whose the job and its entries are: the system's own belong to no tenant.
+fn owner(tenant: TenantId) -> Option<TenantId> {
+    Some(tenant).filter(|tenant| *tenant != TenantId::SYSTEM)
+}
+
 /// The version exists by now: somebody else rotated at the same time.
 fn lost_to_another(error: OpError) -> OpError {
     match error.code() {
@@ -101,7 +128,7 @@ async fn rewrap_job(node: &Node, tenant: TenantId) -> Result<Write, OpError> {
     }
     let id = JobId::from_uuid(node.ordered_id()?);
     let (kind, subject) = (JobKind::RewrapRecords, tenant.uuid());
-    let job = Job::queued(id, Some(tenant), kind, subject, now);
+    let job = Job::queued(id, owner(tenant), kind, subject, now);
     Ok(Write::insert(Row::Job(job)))
 }
 
@@ -176,6 +203,9 @@ async fn work_on(node: &Node, mut job: Job) -> Result<u64, OpError> {
 }
 
 async fn is_shredded(node: &Node, tenant: TenantId) -> Result<bool, OpError> {
+    if tenant == TenantId::SYSTEM {
+        return Ok(false);
+    }
     let row = node.ports.registry.tenant(tenant).await?;
     Ok(row.is_none_or(|row| row.state == TenantState::Shredded))
 }
@@ -206,8 +236,11 @@ fn advance(job: &mut Job, slice: RewrapSlice) {
 async fn save(node: &Node, tenant: TenantId, job: Job) -> Result<(), OpError> {
     let action = Action::TenantRewrap;
     let caller = Caller::system(node.own_correlation_id()?);
-    let named = resource("tenant", Some(tenant.uuid()), None);
-    let attempt = Attempt::new(node, &caller, action, Some(tenant), named);
+    let named = match owner(tenant) {
+        Some(tenant) => resource("tenant", Some(tenant.uuid()), None),
+        None => tenant_resource(&TenantRef::System),
+    };
+    let attempt = Attempt::new(node, &caller, action, owner(tenant), named);
     let proof = node.authorize_system(&caller, action)?;
     let (progress, state) = (job.progress.clone(), job.state);
     let writes = vec![Write::update(Row::Job(touched(job, node)))];

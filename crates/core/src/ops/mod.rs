@@ -21,6 +21,7 @@ pub mod principal;
 pub(crate) mod reserve;
 pub mod role;
 pub mod seal;
+pub mod seal_keeping;
 pub mod secret;
 pub mod start;
 pub mod tenant;

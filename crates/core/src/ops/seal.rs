@@ -1,12 +1,15 @@
-//! The seal: its status, a holder's share, and sealing again.
+//! The seal: its status, what opens it, and sealing again.
+
+use keyward_crypto::SecretBytes;
 
 use crate::audit::{Authentication, Outcome};
 use crate::caller::{Caller, Origin};
 use crate::error::OpError;
 use crate::node::Node;
 use crate::noun::action::Action;
+use crate::ops::authenticate::log_by_system;
 use crate::ops::gate::{Attempt, detail, resource};
-use crate::port::seal::{SealStatus, UnsealError};
+use crate::port::seal::{SealStatus, UnsealError, UnsealTry};
 
 /// How the seal stands. Anyone may ask: it tells nothing of what is held.
 pub fn status(node: &Node) -> SealStatus {
@@ -20,6 +23,43 @@ pub async fn submit_share(
     origin: Origin,
     share: &str,
 ) -> Result<SealStatus, UnsealError> {
+    let taken = node.ports.seal.submit_share(share).await;
+    logged(node, origin, "share", taken).await
+}
+
+/// Takes a passphrase, which is its own authority as a share is.
+pub async fn submit_passphrase(
+    node: &Node,
+    origin: Origin,
+    passphrase: SecretBytes,
+) -> Result<SealStatus, UnsealError> {
+    let taken = node.ports.seal.submit_passphrase(passphrase).await;
+    logged(node, origin, "passphrase", taken).await
+}
+
+/// Writes down by which seal a node opened itself at its start, and which failed before. Without a
+/// journal the root key must not stay in memory unseen.
+pub async fn log_automatic_unseal(node: &Node, tries: &[UnsealTry]) -> Result<(), OpError> {
+    let Some(opened) = tries.iter().find(|tried| tried.failure.is_none()) else {
+        return Ok(());
+    };
+    let failed = tries.iter().filter(|tried| tried.failure.is_some());
+    let failed: Vec<String> = failed.map(|tried| tried.seal.to_string()).collect();
+    let (action, id) = (Action::SystemUnseal, node.own_correlation_id()?);
+    let written = log_by_system(node, action, id, |event| {
+        event.resource = resource("seal", Some(opened.seal), Some(opened.kind.name()));
+        detail(event, "by", opened.kind.name());
+        detail(event, "failed", failed);
+    });
+    written.await.inspect_err(|_| node.drop_secrets())
+}
+
+async fn logged(
+    node: &Node,
+    origin: Origin,
+    by: &'static str,
+    taken: Result<SealStatus, UnsealError>,
+) -> Result<SealStatus, UnsealError> {
     let holder = Caller {
         authentication: Authentication::None,
         origin: origin.clone(),
@@ -32,7 +72,6 @@ pub async fn submit_share(
         None,
         resource("seal", None, None),
     );
-    let taken = node.ports.seal.submit_share(share).await;
     let mut event = attempt.event(if taken.is_ok() {
         Outcome::Ok
     } else {
@@ -40,6 +79,7 @@ pub async fn submit_share(
     });
     match &taken {
         Ok(status) => {
+            detail(&mut event, "by", by);
             detail(&mut event, "progress", status.progress);
             detail(&mut event, "sealed", status.sealed);
         }
@@ -60,7 +100,9 @@ const fn code_of(error: &UnsealError) -> &'static str {
         UnsealError::WrongSet => "share_of_another_set",
         UnsealError::Forged { .. } => "forged_share",
         UnsealError::Duplicate { .. } => "duplicate_share",
+        UnsealError::WrongPassphrase => "wrong_passphrase",
         UnsealError::NoShares => "no_shares",
+        UnsealError::NoPassphrase => "no_passphrase",
         UnsealError::NotInitialized => "not_initialized",
         UnsealError::Storage(_) => "storage",
         UnsealError::Audit(_) => "audit_unavailable",

@@ -1,8 +1,9 @@
-//! `/v1/system`: the seal. Asking how it stands and handing in a share need no token: a sealed
-//! deployment must be openable when every token has expired.
+//! `/v1/system`: sealed or not. Asking how it stands and bringing a share or the passphrase need no
+//! token: a sealed deployment must be openable when every token has expired.
 
 use keyward_api::error::ErrorCode;
 use keyward_api::system::{SealStatus, Unseal};
+use keyward_core::crypto_types::SecretBytes;
 use keyward_core::error::OpError;
 use keyward_core::ops;
 use keyward_core::port::seal::UnsealError;
@@ -35,7 +36,7 @@ pub fn routes() -> Vec<Route> {
             "/v1/system/unseal",
             "unseal",
             TAG,
-            "Takes one holder's share; with enough of them the server is unsealed",
+            "Takes one holder's share, or the passphrase; with enough the server is unsealed",
         )
         .takes::<Unseal>()
         .changes()
@@ -59,8 +60,19 @@ async fn status(guest: Guest) -> Answer {
 
 async fn unseal(guest: Guest, input: Input<Unseal>) -> Answer {
     guest.app.rates().share(guest.peer)?;
-    let share = input.value.share;
-    let taken = ops::seal::submit_share(guest.app.node(), guest.origin(), share.expose()).await;
+    let node = guest.app.node();
+    let taken = match (input.value.share, input.value.passphrase) {
+        (Some(share), None) => ops::seal::submit_share(node, guest.origin(), share.expose()).await,
+        (None, Some(passphrase)) => {
+            let passphrase = SecretBytes::copy_from(passphrase.expose().as_bytes());
+            ops::seal::submit_passphrase(node, guest.origin(), passphrase).await
+        }
+        _ => {
+            return Err(Failure::invalid(
+                "share: give a share or a passphrase, and only one",
+            ));
+        }
+    };
     answer::ok(&view::seal(taken.map_err(refusal)?))
 }
 
@@ -69,15 +81,17 @@ async fn seal(call: Call) -> Answer {
     answer::ok(&view::seal(ops::seal::status(call.node())))
 }
 
-/// Why a share was not taken.
+/// Why it was not taken.
 fn refusal(error: UnsealError) -> Failure {
     match error {
         UnsealError::Malformed | UnsealError::WrongSet | UnsealError::Forged { .. } => {
             Failure::invalid(format!("share: {error}"))
         }
-        UnsealError::Duplicate { .. } | UnsealError::NoShares | UnsealError::NotInitialized => {
-            Failure::new(ErrorCode::WrongState, error.to_string())
-        }
+        UnsealError::WrongPassphrase => Failure::invalid(format!("passphrase: {error}")),
+        UnsealError::Duplicate { .. }
+        | UnsealError::NoShares
+        | UnsealError::NoPassphrase
+        | UnsealError::NotInitialized => Failure::new(ErrorCode::WrongState, error.to_string()),
         UnsealError::Storage(error) => OpError::from(error).into(),
         UnsealError::Audit(error) => OpError::from(error).into(),
     }

@@ -36,6 +36,7 @@ fn the_wire_names_what_core_knows() {
         TenantState = TenantState,
         PrincipalKind = PrincipalKind,
         RevocationReason = RevocationReason,
+        SealKind = keyward_core::port::seal::SealKind,
         JobKind = JobKind,
         JobState = JobState,
         AuditOutcome = Outcome,

@@ -19,6 +19,7 @@ fn concrete(path: &str) -> String {
         .replace("{binding}", id)
         .replace("{import_key}", id)
         .replace("{secret}", "db%2Fpassword")
+        .replace("{seal}", id)
         .replace("{version}", "1")
 }
 
@@ -97,6 +98,10 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/audit"),
         ("GET", "/v1/alerts"),
         ("POST", "/v1/system/seal"),
+        ("GET", "/v1/system/seals"),
+        ("POST", "/v1/system/root-key/begin-rotation"),
+        ("POST", "/v1/system/root-key/commit-rotation"),
+        ("POST", "/v1/system/root-key/cancel-rotation"),
     ] {
         assert_eq!(
             desk.ask(&rival, method, path, None).await.problem(403),

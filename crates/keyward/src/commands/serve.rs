@@ -121,17 +121,20 @@ impl ServeCommand {
             .map(|address| format!("listen.address={address}"));
         let set: Vec<String> = data.into_iter().chain(listen).collect();
         let config = self.config.load(environment, &set)?;
-        config::check(&config).map_err(StartError::from)?;
+        config::check_to_serve(&config).map_err(StartError::from)?;
         run_server(&config.clone(), |lull| start::serve(config, lull))
     }
 }
 
-fn data_setting(dir: &Path) -> String {
+pub(super) fn data_setting(dir: &Path) -> String {
     format!("node.data_dir={}", dir.display())
 }
 
 /// Runs a piece of server: hardened before there is anything to protect, logging, on all cores.
-fn run_server<T, F>(config: &Config, work: impl FnOnce(Arc<Lull>) -> F) -> Result<T, Failure>
+pub(super) fn run_server<T, F>(
+    config: &Config,
+    work: impl FnOnce(Arc<Lull>) -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, StartError>>,
 {

@@ -1,17 +1,21 @@
-//! `keyward unseal`, `keyward seal` and `keyward status`: a running server as a whole.
+//! `keyward unseal` and `keyward status`: a running server as a whole.
 
 use clap::Args;
-use keyward_api::system::{SealStatus, Share};
+use keyward_api::system::{Passphrase, SealStatus, Share};
 
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::{input, output};
 
-/// Give one holder's share to a running server
+/// Give one holder's share, or the passphrase, to a running server
 ///
-/// Asks for the share without showing it, or reads it from standard input. Needs no token.
+/// Asks for it without showing it, or reads it from standard input. Needs no token.
 #[derive(Args, Debug)]
-pub struct UnsealCommand {}
+pub struct UnsealCommand {
+    /// Give the passphrase instead of a share
+    #[arg(long = "by-passphrase")]
+    by_passphrase: bool,
+}
 
 impl UnsealCommand {
     /// Does it.
@@ -28,20 +32,14 @@ impl UnsealCommand {
             output::say("the server is unsealed already\n");
             return context.show(&before, show);
         }
-        let share = input::secret("Share")?;
-        let status = client.unseal(Share::new(share)).await?;
+        let status = if self.by_passphrase {
+            let passphrase = input::secret("Passphrase")?;
+            let brought = Passphrase::new(passphrase);
+            client.unseal_with_passphrase(brought).await?
+        } else {
+            client.unseal(Share::new(input::secret("Share")?)).await?
+        };
         context.show(&status, show)
-    }
-}
-
-/// Drop the root key from a running server's memory
-#[derive(Args, Debug)]
-pub struct SealCommand {}
-
-impl SealCommand {
-    /// Does it.
-    pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        context.show(&context.client()?.seal().await?, show)
     }
 }
 
@@ -64,7 +62,7 @@ impl StatusCommand {
     }
 }
 
-fn show(status: &SealStatus) -> Result<(), Failure> {
+pub(super) fn show(status: &SealStatus) -> Result<(), Failure> {
     let standing = match (status.initialized, status.sealed) {
         (false, _) => "not initialised".to_owned(),
         (true, false) => "unsealed".to_owned(),

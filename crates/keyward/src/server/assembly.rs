@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::server::config::{AuditSync, Config};
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
+use crate::server::seals;
 
 /// A node and what the binary itself keeps of its parts.
 pub struct Assembly {
@@ -42,7 +43,7 @@ impl Assembly {
         if vault.deployment().is_some_and(|id| id != deployment.id) {
             return Err(StartError::Mixed);
         }
-        let vault = Arc::new(vault);
+        let vault = Arc::new(vault.with_access(seals::access(&deployment.config)));
         let usage = open_usage(&deployment).await?;
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
         let native = Arc::new(NativeProvider::new(

@@ -3,6 +3,7 @@
 //! or to the vault, never values. This file says what can be configured; it starts nothing.
 
 mod check;
+mod check_seal;
 mod check_storage;
 mod load;
 pub mod reference;
@@ -12,7 +13,7 @@ pub(crate) mod settings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-pub use check::check;
+pub use check::{check, check_to_serve};
 pub use load::{ConfigError, Problem, Sources, load};
 use secret_source::SecretSource;
 use settings::{choice, settings};
@@ -202,11 +203,48 @@ settings! {
         allow_http: bool = false, "`false`";
     }
 
-    /// How the root key comes into memory.
+    /// How the root key comes into memory by itself. Several seals can hold it at once
+    /// ([seals.md](seals.md)); they are tried in the order of `keyward seal status`, and the first
+    /// that opens is enough.
     [seal] Seal {
-        /// The file that opens the seal at start, mode 0600. Only for deployments that were
-        /// initialised with `--key-file`; those with shares are unsealed by their holders.
+        /// The file that opens the seal at start, mode 0600, for deployments that were initialised
+        /// with `--key-file` or have had one added. Others are opened by the sections below, by
+        /// holders of shares, or by a passphrase.
         key_file: Option<PathBuf> = None, "not set";
+        /// A second key file: one to add, or the new one for `keyward seal rewrap`.
+        second_key_file: Option<PathBuf> = None, "not set";
+        /// How often every seal that needs nobody is really opened, so that one that has gone is
+        /// known before it is needed.
+        check_seconds: u64 = 300, "`300`";
+    }
+
+    /// A seal held by a hardware security module, through its PKCS#11 library.
+    [seal_pkcs11] SealPkcs11 {
+        /// The module's library. It runs inside the server: take it from who made the module.
+        module: Option<PathBuf> = None, "not set";
+        /// The token's label.
+        token: Option<String> = None, "must be set with `module`";
+        /// The label of an AES key of 256 bits in it, with which the token may encrypt and decrypt.
+        key: Option<String> = None, "must be set with `module`";
+        /// The file that holds the user's PIN, readable by nobody else.
+        pin_file: Option<PathBuf> = None, "must be set with `module`";
+    }
+
+    /// A seal held by the Transit engine of OpenBao or HashiCorp Vault.
+    [seal_transit] SealTransit {
+        /// Where it is: `https://host:port`. Plain HTTP on loopback only.
+        address: Option<String> = None, "not set";
+        /// Where the engine is mounted.
+        mount: String = "transit".to_owned(), "`transit`";
+        /// The key; `encrypt` and `decrypt` with it are all that is asked.
+        key: Option<String> = None, "must be set with `address`";
+        /// The namespace, where there are some.
+        namespace: Option<String> = None, "not set";
+        /// The file that holds the token, readable by nobody else. Read each time, so that one that
+        /// is renewed is found.
+        token_file: Option<PathBuf> = None, "must be set with `address`";
+        /// Certificates to trust instead of the system's, PEM.
+        ca_file: Option<PathBuf> = None, "not set";
     }
 
     /// The audit log of this node.

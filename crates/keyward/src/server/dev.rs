@@ -42,8 +42,9 @@ pub async fn serve(
     if !address.ip().is_loopback() || config.listen.tls != TlsMode::Off {
         return Err(StartError::DevBeyondLoopback { address });
     }
-    let deployment = Deployment::open(config).await?;
+    let mut deployment = Deployment::open(config).await?;
     let data_dir = deployment.data_dir.path().to_owned();
+    deployment.config.seal.key_file = Some(key_file(&data_dir));
     let is_new = seal_if_new(&deployment, &data_dir).await?;
     let assembly = Assembly::new(deployment).await?;
     assembly.heed(&lull);

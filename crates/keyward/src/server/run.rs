@@ -21,6 +21,7 @@ use crate::private_file;
 use crate::server::assembly::Assembly;
 use crate::server::config::{Config, Limits};
 use crate::server::error::StartError;
+use crate::server::seals;
 use crate::server::tls::{key_in_vault, server_tls};
 
 /// How often the clock's work is done.
@@ -44,6 +45,10 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
         pace(&assembly),
         ended.clone(),
     ));
+    let every = Duration::from_secs(assembly.deployment.config.seal.check_seconds.max(1));
+    let watching = tokio::spawn(seals::watch(assembly.node.clone(), every, ended.clone()));
+    let under_root = seals::rewrap_under_root(assembly.node.clone(), ended.clone());
+    let under_root = tokio::spawn(under_root);
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -51,6 +56,9 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let _ = end.send(true);
     let _ = clockwork.await;
     let _ = rewrapping.await;
+    let _ = under_root.await;
+    // It may be waiting for a service that is gone.
+    watching.abort();
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)

@@ -1,8 +1,10 @@
-//! `keyward serve`: an initialised deployment, unsealed by its key file or by its holders.
+//! `keyward serve`: an initialised deployment, unsealed by the first of its seals that opens, or by
+//! people.
 
 use std::sync::Arc;
 
 use keyward_audit::Lull;
+use keyward_core::ops::seal;
 use keyward_core::port::seal::SealControl;
 use keyward_vault::SealError;
 
@@ -10,7 +12,7 @@ use crate::server::assembly::Assembly;
 use crate::server::config::Config;
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
-use crate::server::run;
+use crate::server::{run, seals};
 
 /// Serves until told to stop.
 pub async fn serve(config: Config, lull: Arc<Lull>) -> Result<(), StartError> {
@@ -28,16 +30,7 @@ async fn prepare(assembly: &Assembly) -> Result<(), StartError> {
     if !assembly.vault.status().initialized {
         return Err(SealError::NotInitialized.into());
     }
-    if let Some(file) = &assembly.deployment.config.seal.key_file {
-        assembly.vault.unseal_with_key_file(file)?;
-    }
-    let status = assembly.vault.status();
-    if status.sealed {
-        if let Some(threshold) = status.threshold {
-            tracing::warn!(threshold, "sealed: waiting for shares");
-        } else {
-            tracing::warn!("sealed: set seal.key_file to the key file and start again");
-        }
-    }
-    assembly.load().await
+    let tries = seals::unseal(&assembly.vault).await?;
+    assembly.load().await?;
+    Ok(seal::log_automatic_unseal(&assembly.node, &tries).await?)
 }

@@ -10,6 +10,7 @@ mod mistakes;
 mod offline;
 mod profiles;
 mod sealing;
+mod seals;
 mod stage;
 mod storing;
 mod tour;

@@ -1,5 +1,6 @@
 //! Why a deployment could not be initialised, opened or unsealed. Each variant says what to do.
 
+use keyward_core::port::seal::{SealKind, SealServiceError};
 use keyward_core::port::storage::StorageError;
 use keyward_crypto::CryptoError;
 use keyward_crypto::sharing::ShareError;
@@ -35,6 +36,29 @@ pub enum SealError {
     /// The key file is a key file, but not of this deployment.
     #[error("this key file belongs to another deployment")]
     WrongKeyFile,
+    /// It opens nothing.
+    #[error("this is not the passphrase")]
+    WrongPassphrase,
+    /// No key file is configured.
+    #[error("no key file is configured: set seal.key_file to where it is")]
+    NoKeyFileConfigured,
+    /// The node is not told how to reach the seal's service.
+    #[error("this node is not configured for {kind} seals; see [seal_{kind}]")]
+    NotConfigured {
+        /// Which kind.
+        kind: SealKind,
+    },
+    /// The key service did not do its part.
+    #[error("{source}")]
+    Service {
+        /// Which kind of seal.
+        kind: SealKind,
+        /// What happened.
+        source: SealServiceError,
+    },
+    /// It opened to another root key than the one in memory.
+    #[error("it holds another root key than the one in force")]
+    AnotherRootKey,
     /// Threshold or number of shares out of range.
     #[error(transparent)]
     Shares(ShareError),

@@ -8,6 +8,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
+use keyward_core::port::seal::SealKind;
 use keyward_crypto::keywrap::Kek;
 use keyward_crypto::{Algorithm, CryptoError, KeyMaterial, Random, SecretBytes, random};
 use rustix::fs::OFlags;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::SealError;
-use super::manifest::{FORMAT, RootKeyName, SealKind, check_format, encode, parse};
+use super::manifest::{FORMAT, RootKeyName, check_format, encode, parse};
 use super::wrapped_root::{Binding, unwrap, wrap};
 
 /// Length of the sealing key, in bytes.
@@ -25,7 +26,7 @@ const EXPOSED: u32 = 0o077;
 const WHAT: &str = "the seal of the key file";
 
 /// The root key under a key file, as it is stored.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyFileSeal {
     format: u32,
@@ -48,7 +49,7 @@ impl KeyFileSeal {
         let binding = Binding {
             deployment,
             root_key,
-            kind: SealKind::KeyFile,
+            kind: SealKind::KeyFile.name(),
             seal_id: &key_fingerprint,
         };
         let wrapped_root = wrap(root, sealing_key, &binding, random)?;
@@ -61,25 +62,40 @@ impl KeyFileSeal {
         encode(&seal, WHAT)
     }
 
-    /// Opens a stored seal.
+    /// Reads a stored seal.
+    pub(crate) fn parse(stored: &[u8]) -> Result<Self, SealError> {
+        let seal: Self = parse(stored, WHAT)?;
+        check_format(seal.format, WHAT)?;
+        Ok(seal)
+    }
+
+    /// Which key file it is of.
+    pub(crate) fn fingerprint(&self) -> &str {
+        &self.key_fingerprint
+    }
+
+    /// Whether a key file's key is the seal's.
+    pub(crate) fn is_of(&self, sealing_key: &SecretBytes) -> Result<bool, SealError> {
+        Ok(self.key_fingerprint == fingerprint(sealing_key)?)
+    }
+
+    /// Opens it.
     pub(crate) fn open(
-        stored: &[u8],
+        &self,
         sealing_key: &SecretBytes,
         deployment: Uuid,
         root_key: RootKeyName,
     ) -> Result<Kek, SealError> {
-        let seal: Self = parse(stored, WHAT)?;
-        check_format(seal.format, WHAT)?;
-        if seal.key_fingerprint != fingerprint(sealing_key)? {
+        if !self.is_of(sealing_key)? {
             return Err(SealError::WrongKeyFile);
         }
         let binding = Binding {
             deployment,
             root_key,
-            kind: SealKind::KeyFile,
-            seal_id: &seal.key_fingerprint,
+            kind: SealKind::KeyFile.name(),
+            seal_id: &self.key_fingerprint,
         };
-        unwrap(&seal.wrapped_root, sealing_key, &binding)
+        unwrap(&self.wrapped_root, sealing_key, &binding)
     }
 }
 

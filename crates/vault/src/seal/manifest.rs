@@ -1,16 +1,23 @@
 //! `root/current`: which root key is in force and where it is wrapped. Written last when a
-//! deployment is initialised: before it there is nothing, after it everything.
+//! deployment is initialised: before it there is nothing, after it everything. Each change of the
+//! seals or of the root key is one replacement of it.
 //!
 //! It is not secret. Nothing is trusted because it is written here: what a seal holds is bound to
 //! the deployment, the root key and the kind of seal, and does not open if they differ.
 
+use keyward_core::port::seal::SealKind;
+use keyward_core::port::storage::ObjectName;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
 use super::SealError;
 
-/// The layout of the manifest and of seals.
+/// The layout of seals, and of the manifest that an initialisation writes.
 pub(crate) const FORMAT: u32 = 1;
+/// The layout of a manifest once its seals were changed.
+pub(crate) const FORMAT_OF_SEVERAL: u32 = 2;
+/// The most seals.
+pub(crate) const SEALS_MAX: usize = 16;
 
 /// Names a root key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,29 +27,67 @@ pub(crate) struct RootKeyName {
     pub(crate) version: u32,
 }
 
-/// The kinds of seal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum SealKind {
-    KeyFile,
-    Shares,
-}
-
-impl SealKind {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::KeyFile => "key-file",
-            Self::Shares => "shares",
-        }
-    }
-}
-
 /// Where one seal is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SealEntry {
     pub(crate) kind: SealKind,
     pub(crate) object: String,
+    /// Its id. Seals of format 1 have none: theirs is in their object's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<Uuid>,
+    /// Made and not proven: it does not count.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) pending: bool,
+    /// The seal that goes when this one is proven.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replaces: Option<Uuid>,
+}
+
+impl SealEntry {
+    /// A seal that counts.
+    pub(crate) fn new(kind: SealKind, object: &ObjectName) -> Self {
+        Self {
+            kind,
+            object: object.as_str().to_owned(),
+            id: None,
+            pending: false,
+            replaces: None,
+        }
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> Uuid {
+        let of_name = || {
+            self.object
+                .rsplit('/')
+                .next()
+                .and_then(|it| it.parse().ok())
+        };
+        self.id.or_else(of_name).unwrap_or_default()
+    }
+}
+
+/// The next root key, while the seals take part in it one by one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NextRoot {
+    pub(crate) root_key: RootKeyName,
+    /// The next root key under the one in force.
+    pub(crate) under_current: String,
+    /// The seals that hold it by now.
+    pub(crate) seals: Vec<SealEntry>,
+}
+
+/// The root key before, until no key-encryption key is under it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PreviousRoot {
+    pub(crate) root_key: RootKeyName,
+    /// The root key before under the one in force: for whoever opens a seal.
+    pub(crate) under_current: String,
+    /// The one in force under the one before: for nodes that were open meanwhile.
+    pub(crate) current_under_it: String,
 }
 
 /// The whole manifest.
@@ -53,18 +98,34 @@ pub(crate) struct Manifest {
     pub(crate) deployment: Uuid,
     pub(crate) root_key: RootKeyName,
     pub(crate) seals: Vec<SealEntry>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) next: Option<NextRoot>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) previous: Option<PreviousRoot>,
+    /// Objects that mean nothing any more and are to be deleted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) discarded: Vec<String>,
 }
 
 impl Manifest {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, SealError> {
         let manifest: Self = parse(bytes, "the manifest")?;
-        check_format(manifest.format, "the manifest's format")?;
+        if !matches!(manifest.format, FORMAT | FORMAT_OF_SEVERAL) {
+            return Err(SealError::Damaged {
+                what: "the manifest's format",
+            });
+        }
         Ok(manifest)
     }
 
-    /// The first seal of a kind.
-    pub(crate) fn seal(&self, kind: SealKind) -> Option<&SealEntry> {
-        self.seals.iter().find(|seal| seal.kind == kind)
+    /// What is stored of it.
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, SealError> {
+        encode(self, "the manifest")
+    }
+
+    /// The seals that count.
+    pub(crate) fn counting(&self) -> impl Iterator<Item = &SealEntry> {
+        self.seals.iter().filter(|entry| !entry.pending)
     }
 }
 

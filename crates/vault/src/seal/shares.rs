@@ -3,16 +3,16 @@
 //! counts (invariant 11).
 
 use data_encoding::{BASE64, HEXLOWER};
-use keyward_core::port::seal::UnsealError;
-use keyward_crypto::Random;
+use keyward_core::port::seal::{SealKind, UnsealError};
 use keyward_crypto::keywrap::Kek;
 use keyward_crypto::sharing::{self, Share, ShareError, ShareSet};
+use keyward_crypto::{Random, SecretBytes};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::SealError;
-use super::manifest::{FORMAT, RootKeyName, SealKind, check_format, encode, parse};
+use super::manifest::{FORMAT, RootKeyName, check_format, encode, parse};
 use super::wrapped_root::{Binding, unwrap, wrap};
 
 const WHAT: &str = "the seal of the shares";
@@ -46,25 +46,36 @@ pub(crate) fn make(
     let (sealing_key, set, shares) =
         sharing::split(threshold, total, random).map_err(SealError::Shares)?;
     let set_id = set.set_id();
-    let seal_id = HEXLOWER.encode(&set_id);
+    let stored = store(root, &sealing_key, &set, deployment, root_key, random)?;
+    Ok(NewSharesSeal {
+        set_id,
+        stored,
+        shares: shares.iter().map(Share::to_text).collect(),
+    })
+}
+
+fn store(
+    root: &Kek,
+    sealing_key: &SecretBytes,
+    set: &ShareSet,
+    deployment: Uuid,
+    root_key: RootKeyName,
+    random: &dyn Random,
+) -> Result<Vec<u8>, SealError> {
+    let seal_id = HEXLOWER.encode(&set.set_id());
     let binding = Binding {
         deployment,
         root_key,
-        kind: SealKind::Shares,
+        kind: SealKind::Shares.name(),
         seal_id: &seal_id,
     };
     let stored = Stored {
         format: FORMAT,
         kind: SealKind::Shares,
         share_set: BASE64.encode(&set.to_bytes()),
-        wrapped_root: wrap(root, &sealing_key, &binding, random)?,
+        wrapped_root: wrap(root, sealing_key, &binding, random)?,
     };
-    let stored = encode(&stored, WHAT)?;
-    Ok(NewSharesSeal {
-        set_id,
-        stored,
-        shares: shares.iter().map(Share::to_text).collect(),
-    })
+    encode(&stored, WHAT)
 }
 
 /// A stored seal, and the shares given so far.
@@ -128,23 +139,51 @@ impl SharesSeal {
         Ok(self.progress() >= self.threshold())
     }
 
-    /// Recombines the sealing key from the shares given and opens the root key. The shares are
-    /// forgotten, whatever the outcome.
+    /// Whether a share belongs to this set.
+    pub(crate) fn knows(&self, text: &str) -> bool {
+        Share::from_text(text.trim()).is_ok_and(|share| share.set_id() == self.set.set_id())
+    }
+
+    /// Takes over the shares that were given to the same set as it was read before.
+    pub(crate) fn take_over(&mut self, before: Self) {
+        if before.set.set_id() == self.set.set_id() {
+            self.given = before.given;
+        }
+    }
+
+    /// Recombines the sealing key from the shares given, which are forgotten, whatever the outcome.
+    pub(crate) fn combine(&mut self) -> Result<SecretBytes, SealError> {
+        let given = std::mem::take(&mut self.given);
+        self.set.combine(&given).map_err(SealError::Shares)
+    }
+
+    /// Opens the root key.
     pub(crate) fn open(
-        &mut self,
+        &self,
+        sealing_key: &SecretBytes,
         deployment: Uuid,
         root_key: RootKeyName,
     ) -> Result<Kek, SealError> {
-        let given = std::mem::take(&mut self.given);
-        let sealing_key = self.set.combine(&given).map_err(SealError::Shares)?;
         let seal_id = HEXLOWER.encode(&self.set.set_id());
         let binding = Binding {
             deployment,
             root_key,
-            kind: SealKind::Shares,
+            kind: SealKind::Shares.name(),
             seal_id: &seal_id,
         };
-        unwrap(&self.wrapped_root, &sealing_key, &binding)
+        unwrap(&self.wrapped_root, sealing_key, &binding)
+    }
+
+    /// The same shares holding another root key.
+    pub(crate) fn holding(
+        &self,
+        root: &Kek,
+        sealing_key: &SecretBytes,
+        deployment: Uuid,
+        root_key: RootKeyName,
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, SealError> {
+        store(root, sealing_key, &self.set, deployment, root_key, random)
     }
 }
 

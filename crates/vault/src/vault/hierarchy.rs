@@ -1,4 +1,4 @@
-//! The keys in memory: the root key, and tenants' key-encryption keys as they are needed. All of
+//! The keys in memory: the root key (and, after its rotation, the one before for a while), and tenants' key-encryption keys as they are needed. All of
 //! them live in one [`OpenHierarchy`], so that sealing drops them together; each is zeroized when
 //! its last holder lets go.
 
@@ -18,6 +18,9 @@ use uuid::Uuid;
 use super::{Vault, layout, refused};
 use crate::object_names;
 
+/// How often a key-encryption key is made again because the root key changed meanwhile.
+const ATTEMPTS: usize = 4;
+
 /// A tenant's key-encryption key, open.
 #[derive(Clone)]
 pub(super) struct OpenKek {
@@ -27,9 +30,26 @@ pub(super) struct OpenKek {
 
 /// Everything that is in memory only while unsealed.
 pub(super) struct OpenHierarchy {
-    root: Kek,
-    root_name: KekRef,
+    roots: RwLock<Roots>,
     tenants: RwLock<Tenants>,
+}
+
+/// A root key, open.
+pub(super) struct Root {
+    pub(super) name: KekRef,
+    pub(super) key: Kek,
+}
+
+impl Root {
+    pub(super) fn new(name: KekRef, key: Kek) -> Arc<Self> {
+        Arc::new(Self { name, key })
+    }
+}
+
+struct Roots {
+    current: Arc<Root>,
+    /// The one before, while key-encryption keys are under it.
+    previous: Option<Arc<Root>>,
 }
 
 #[derive(Default)]
@@ -47,12 +67,35 @@ struct TenantKeys {
 }
 
 impl OpenHierarchy {
-    pub(super) fn new(root: Kek, root_name: KekRef) -> Arc<Self> {
+    pub(super) fn new(current: Arc<Root>, previous: Option<Arc<Root>>) -> Arc<Self> {
         Arc::new(Self {
-            root,
-            root_name,
+            roots: RwLock::new(Roots { current, previous }),
             tenants: RwLock::default(),
         })
+    }
+
+    /// The root key in force.
+    pub(super) fn root(&self) -> Arc<Root> {
+        self.roots.read().current.clone()
+    }
+
+    /// The one before, while key-encryption keys are under it.
+    pub(super) fn previous_root(&self) -> Option<Arc<Root>> {
+        self.roots.read().previous.clone()
+    }
+
+    /// The root key that an outer header names.
+    fn root_named(&self, name: KekRef) -> Option<Arc<Root>> {
+        let roots = self.roots.read();
+        let mut both = [Some(&roots.current), roots.previous.as_ref()]
+            .into_iter()
+            .flatten();
+        both.find(|root| root.name == name).cloned()
+    }
+
+    /// Puts root keys in force. Tenants' keys stay: they are the same under any root key.
+    pub(super) fn set_roots(&self, current: Arc<Root>, previous: Option<Arc<Root>>) {
+        *self.roots.write() = Roots { current, previous };
     }
 
     fn current(&self, tenant: TenantId) -> Option<OpenKek> {
@@ -154,12 +197,31 @@ impl Vault {
         let (outer, core) = layout::split(&stored)?;
         let label = kek_label(row)?;
         let digest = Some(&row.record_digest.0);
-        let opened = record::open(outer, core, &hierarchy.root, &label, digest).map_err(refused)?;
+        let root = self.root_of(hierarchy, outer).await?;
+        let opened = record::open(outer, core, &root.key, &label, digest).map_err(refused)?;
         let key = Kek::from_secret(&opened.payload).map_err(|_| refused(RecordError::Malformed))?;
         Ok(OpenKek {
             name: kek_name(row)?,
             key: Arc::new(key),
         })
+    }
+}
+
+impl Vault {
+    /// The root key that a key-encryption key is under. One that this node does not know may have
+    /// come into force on another node.
+    async fn root_of(
+        &self,
+        hierarchy: &OpenHierarchy,
+        outer: &[u8],
+    ) -> Result<Arc<Root>, StorageError> {
+        let named = record::peek_outer(outer).map_err(refused)?;
+        if let Some(root) = hierarchy.root_named(named) {
+            return Ok(root);
+        }
+        self.follow().await?;
+        let unknown = || refused(RecordError::WrongKek { named });
+        self.unsealed()?.root_named(named).ok_or_else(unknown)
     }
 }
 
@@ -213,7 +275,27 @@ impl Vault {
         version: i64,
         now: Timestamp,
     ) -> Result<TenantKek, StorageError> {
-        let hierarchy = self.unsealed()?;
+        for _ in 0..ATTEMPTS {
+            let root = self.unsealed()?.root();
+            let (row, name) = self.write_tenant_kek(&root, tenant, version, now).await?;
+            // The root key may have been rotated meanwhile, on this node or another. Whoever is
+            // under the one in force after it was written is found by whoever rotates later.
+            if self.stored_root().await? == root.name {
+                return Ok(row);
+            }
+            self.backend.delete(&name).await?;
+            self.follow().await?;
+        }
+        Err(StorageError::Conflict)
+    }
+
+    async fn write_tenant_kek(
+        &self,
+        root: &Root,
+        tenant: TenantId,
+        version: i64,
+        now: Timestamp,
+    ) -> Result<(TenantKek, ObjectName), StorageError> {
         let mut row = TenantKek {
             tenant,
             version,
@@ -228,17 +310,18 @@ impl Vault {
             &kek_label(&row)?,
             &[],
             kek.to_secret().expose(),
-            &hierarchy.root,
-            hierarchy.root_name,
+            &root.key,
+            root.name,
             &*self.random,
         )
         .map_err(refused)?;
         row.record_digest = Digest(sealed.core_digest);
+        let name = object_names::tenant_kek(&row)?;
         let _turn = self.gate.enter(tenant, 1).await?;
         self.backend
-            .write_if_absent(&object_names::tenant_kek(&row)?, layout::join(sealed))
+            .write_if_absent(&name, layout::join(sealed))
             .await?;
-        Ok(row)
+        Ok((row, name))
     }
 
     /// A time-ordered id, as records have.

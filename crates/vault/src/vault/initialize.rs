@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use keyward_core::port::seal::SealKind;
 use keyward_core::port::storage::{StorageBackend, StorageError};
 use keyward_crypto::Random;
 use keyward_crypto::keywrap::Kek;
@@ -12,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::Vault;
 use crate::object_names;
-use crate::seal::manifest::{FORMAT, Manifest, RootKeyName, SealEntry, SealKind, encode};
+use crate::seal::manifest::{FORMAT, Manifest, RootKeyName, SealEntry};
 use crate::seal::{SealError, key_file, shares};
 
 /// How the root key is to be sealed.
@@ -65,12 +66,12 @@ impl Vault {
             format: FORMAT,
             deployment,
             root_key,
-            seals: vec![SealEntry {
-                kind: prepared.kind,
-                object: prepared.name.as_str().to_owned(),
-            }],
+            seals: vec![SealEntry::new(prepared.kind, &prepared.name)],
+            next: None,
+            previous: None,
+            discarded: Vec::new(),
         };
-        let encoded = encode(&manifest, "the manifest")?;
+        let encoded = manifest.encode()?;
         match backend.write_if_absent(&manifest_name, encoded).await {
             Ok(()) => Ok(InitOutcome {
                 root_key: root_key.id,
@@ -122,7 +123,8 @@ fn seal_root(
     }
 }
 
-fn fresh_id(random: &dyn Random) -> Result<Uuid, SealError> {
+/// A random id.
+pub(super) fn fresh_id(random: &dyn Random) -> Result<Uuid, SealError> {
     let mut bytes = [0; 16];
     random.fill(&mut bytes)?;
     Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())

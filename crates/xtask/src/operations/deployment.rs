@@ -12,10 +12,10 @@ pub const INIT: Operation = Operation {
 };
 
 pub const UNSEAL: Operation = Operation {
-    conditions: "a share of the present set; no token, since a sealed deployment must be openable when every token has expired. A key file unseals at start by itself.",
+    conditions: "a share of the present set, or the passphrase; no token, since a sealed deployment must be openable when every token has expired. Key files, hardware modules and other vaults unseal at start by themselves.",
     effects: "the share counts once it was checked against the dealer's commitments; with the last one needed, the root key comes into memory. A share that was refused was not used, and is named.",
     errors: &[E::WrongState, E::RecordRefused, E::StorageUnavailable],
-    audit: "`progress` and `sealed`; a refusal says why: `malformed_share`, `share_of_another_set`, `forged_share`, `duplicate_share`, `no_shares`, `not_initialized`, `storage`. If it cannot be logged, the root key is dropped again.",
+    audit: "`by`, `progress` and `sealed`; at start `by` and which seals `failed` before; a refusal says why: `malformed_share`, `share_of_another_set`, `forged_share`, `duplicate_share`, `wrong_passphrase`, `no_shares`, `no_passphrase`, `not_initialized`, `storage`. If it cannot be logged, the root key is dropped again.",
 };
 
 pub const SEAL: Operation = Operation {
@@ -94,7 +94,7 @@ pub const TENANT_SHRED: Operation = Operation {
 };
 
 pub const TENANT_ROTATE_KEK: Operation = Operation {
-    conditions: "the tenant is not shredded.",
+    conditions: "the tenant is not shredded. `system` in its place means the key of what belongs to no tenant, which is there from the system's first secret on.",
     effects: "the next version of the tenant's key-encryption key is made in the vault, then committed with a job: from then on new records go under it. The job goes through the vault in passes and wraps the outer header of every record under an older version, until a pass finds none; older versions stay readable until the tenant is shredded.",
     errors: &[E::TenantSuspended],
     audit: "the reason as given, `kek_version`.",

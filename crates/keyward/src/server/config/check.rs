@@ -4,41 +4,57 @@
 use std::path::Path;
 
 use super::secret_source::{SecretSource, is_reference};
-use super::{Config, ConfigError, Problem, TlsMode, check_storage};
+use super::{Config, ConfigError, Problem, TlsMode, check_seal, check_storage};
 use crate::private_file;
 use crate::server::filesystem;
 
 /// Checks a configuration.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
-    let mut found = Findings::default();
+    checked(config, Findings::default())
+}
+
+/// Checks what a server would start with. A file of one seal that is not there costs that seal, and
+/// not the server, which another seal may open.
+pub fn check_to_serve(config: &Config) -> Result<(), ConfigError> {
+    let forgiving = Findings {
+        forgives_missing: true,
+        ..Findings::default()
+    };
+    checked(config, forgiving)
+}
+
+fn checked(config: &Config, mut found: Findings) -> Result<(), ConfigError> {
     node(config, &mut found);
     listen(config, &mut found);
     registry(config, &mut found);
     check_storage::check(config, &mut found);
     limits(config, &mut found);
-    if let Some(file) = &config.seal.key_file {
-        found.private("seal.key_file", file);
-    }
+    check_seal::check(config, &mut found);
     if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
         found.add(
             "log.level",
             "must be error, warn, info, debug, trace, or directives",
         );
     }
-    if found.0.is_empty() {
+    if found.problems.is_empty() {
         Ok(())
     } else {
-        Err(ConfigError { problems: found.0 })
+        Err(ConfigError {
+            problems: found.problems,
+        })
     }
 }
 
 /// What is wrong so far.
 #[derive(Default)]
-pub(super) struct Findings(Vec<Problem>);
+pub(super) struct Findings {
+    problems: Vec<Problem>,
+    forgives_missing: bool,
+}
 
 impl Findings {
     pub(super) fn add(&mut self, at: &str, what: impl Into<String>) {
-        self.0.push(Problem {
+        self.problems.push(Problem {
             at: at.to_owned(),
             what: what.into(),
         });
@@ -72,6 +88,15 @@ impl Findings {
         }
         if let Err(error) = private_file::ensure_private(file) {
             self.add(at, error.to_string());
+        }
+    }
+}
+
+impl Findings {
+    /// A file of a seal: it may be missing when a server is to start.
+    pub(super) fn of_seal(&mut self, at: &str, file: &Path) {
+        if !(self.forgives_missing && !is_reference(file) && !file.exists()) {
+            self.private(at, file);
         }
     }
 }
@@ -122,7 +147,7 @@ fn listen(config: &Config, found: &mut Findings) {
             match &listen.tls_key_file {
                 None => found.add("listen.tls_key_file", "is needed for tls = \"files\""),
                 Some(SecretSource::File(file)) => found.private("listen.tls_key_file", file),
-                Some(SecretSource::Vault(_)) if config.seal.key_file.is_none() => found.add(
+                Some(SecretSource::Vault(_)) if !check_seal::opens_itself(config) => found.add(
                     "listen.tls_key_file",
                     "is in the vault, which is opened through this very listener; set \
                      seal.key_file, or keep the key in a file",
@@ -203,6 +228,7 @@ fn limits(config: &Config, found: &mut Findings) {
             1,
             1_000_000,
         ),
+        ("seal.check_seconds", config.seal.check_seconds, 10, 86_400),
         (
             "audit.queue_entries",
             config.audit.queue_entries,

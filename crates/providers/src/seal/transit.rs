@@ -1,0 +1,240 @@
+//! A seal held by the Transit engine of OpenBao or HashiCorp Vault: `encrypt` and `decrypt` of the
+//! seal's key with associated data. Its API: <https://openbao.org/api-docs/secret/transit/>.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use data_encoding::BASE64;
+use keyward_core::port::seal::{SealKind, SealService, SealServiceError, WrappedKey};
+use keyward_crypto::SecretBytes;
+use reqwest::header::{HeaderMap, HeaderValue};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::{PATIENCE_SECONDS, Source};
+
+/// Longest answer, in bytes: a ciphertext of 32 bytes is far shorter.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
+/// How to reach a Transit engine.
+#[derive(Clone)]
+pub struct TransitSettings {
+    /// `https://host:port`, without a path.
+    pub address: String,
+    /// Where the engine is mounted.
+    pub mount: String,
+    /// The key, whose newest version wraps.
+    pub key: String,
+    /// The namespace, where there are some.
+    pub namespace: Option<String>,
+    /// The token.
+    pub token: Source,
+    /// Certificates to trust instead of the system's, PEM.
+    pub ca_pem: Option<Source>,
+}
+
+/// A Transit engine as the holder of a seal.
+pub struct TransitSeal {
+    settings: TransitSettings,
+}
+
+impl TransitSeal {
+    /// Nothing is asked yet.
+    pub const fn new(settings: TransitSettings) -> Self {
+        Self { settings }
+    }
+
+    async fn ask(
+        &self,
+        verb: &str,
+        key: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer, SealServiceError> {
+        let (mount, name) = key.rsplit_once('/').ok_or(SealServiceError::Refused)?;
+        let address = self.settings.address.trim_end_matches('/');
+        let url = format!("{address}/v1/{mount}/{verb}/{name}");
+        let body = Zeroizing::new(serde_json::to_vec(body).map_err(|_| SealServiceError::Refused)?);
+        let asked = self
+            .client()?
+            .post(url)
+            .headers(self.headers()?)
+            .body(body.to_vec())
+            .send()
+            .await
+            .map_err(|error| unavailable(&error))?;
+        let status = asked.status().as_u16();
+        let told = asked.bytes().await.map_err(|error| unavailable(&error))?;
+        if told.len() > ANSWER_BYTES_MAX {
+            return Err(misconfigured("the service answers with something else"));
+        }
+        if status != 200 {
+            return Err(refusal(status, &told, key));
+        }
+        let answer: Envelope = serde_json::from_slice(&told)
+            .map_err(|_| misconfigured("the service answers with something else"))?;
+        Ok(answer.data)
+    }
+
+    fn client(&self) -> Result<reqwest::Client, SealServiceError> {
+        // No redirects: whoever the service sends us to would be handed the token.
+        let mut client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(PATIENCE_SECONDS))
+            .redirect(reqwest::redirect::Policy::none());
+        if let Some(ca) = &self.settings.ca_pem {
+            let pem = ca().map_err(misconfigured)?;
+            let trusted = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+                .map_err(|_| misconfigured("the CA file holds no certificates in PEM"))?;
+            client = client.tls_certs_only(trusted);
+        }
+        if is_loopback(&self.settings.address) {
+            client = client.no_proxy();
+        }
+        client.build().map_err(|error| unavailable(&error))
+    }
+
+    fn headers(&self) -> Result<HeaderMap, SealServiceError> {
+        let mut headers = HeaderMap::new();
+        let token = (self.settings.token)().map_err(misconfigured)?;
+        let mut value = HeaderValue::from_str(token.trim())
+            .map_err(|_| misconfigured("the token is not one line of text"))?;
+        value.set_sensitive(true);
+        headers.insert("x-vault-token", value);
+        if let Some(namespace) = &self.settings.namespace {
+            let value = HeaderValue::from_str(namespace)
+                .map_err(|_| misconfigured("the namespace is not one line of text"))?;
+            headers.insert("x-vault-namespace", value);
+        }
+        headers.insert("content-type", HeaderValue::from_static("application/json"));
+        Ok(headers)
+    }
+}
+
+#[async_trait]
+impl SealService for TransitSeal {
+    fn kind(&self) -> SealKind {
+        SealKind::Transit
+    }
+
+    async fn wrap(
+        &self,
+        sealing_key: &SecretBytes,
+        bound_to: &[u8],
+    ) -> Result<WrappedKey, SealServiceError> {
+        let key = format!("{}/{}", self.settings.mount, self.settings.key);
+        let plaintext = Zeroizing::new(BASE64.encode(sealing_key.expose()));
+        let body = Encrypt {
+            plaintext: &plaintext,
+            associated_data: BASE64.encode(bound_to),
+        };
+        let text = self.ask("encrypt", &key, &body).await?.ciphertext;
+        let text = text.ok_or_else(|| misconfigured("the service answers with something else"))?;
+        // `vault:v3:…`
+        let version = text.split(':').nth(1);
+        let version = version.and_then(|part| part.strip_prefix('v'));
+        Ok(WrappedKey {
+            key,
+            key_version: version.map(ToOwned::to_owned),
+            bytes: text.into_bytes(),
+        })
+    }
+
+    async fn unwrap(
+        &self,
+        wrapped: &WrappedKey,
+        bound_to: &[u8],
+    ) -> Result<SecretBytes, SealServiceError> {
+        let ciphertext = std::str::from_utf8(&wrapped.bytes);
+        let body = Decrypt {
+            ciphertext: ciphertext.map_err(|_| SealServiceError::Refused)?,
+            associated_data: BASE64.encode(bound_to),
+        };
+        let answer = self.ask("decrypt", &wrapped.key, &body).await?;
+        let text = answer.plaintext.ok_or(SealServiceError::Refused)?;
+        let text = Zeroizing::new(text);
+        let decoded = BASE64.decode(text.as_bytes());
+        let mut decoded = decoded.map_err(|_| SealServiceError::Refused)?;
+        let key = SecretBytes::copy_from(&decoded);
+        decoded.zeroize();
+        Ok(key)
+    }
+}
+
+#[derive(Serialize)]
+struct Encrypt<'a> {
+    plaintext: &'a str,
+    associated_data: String,
+}
+
+#[derive(Serialize)]
+struct Decrypt<'a> {
+    ciphertext: &'a str,
+    associated_data: String,
+}
+
+#[derive(Deserialize)]
+struct Envelope {
+    data: Answer,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    ciphertext: Option<String>,
+    plaintext: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Problem {
+    #[serde(default)]
+    errors: Vec<String>,
+}
+
+/// What a refusal means. What the service says is looked at and not passed on.
+fn refusal(status: u16, told: &[u8], key: &str) -> SealServiceError {
+    let problem: Problem = serde_json::from_slice(told).unwrap_or_default();
+    let says = |words: &str| problem.errors.iter().any(|error| error.contains(words));
+    match status {
+        400 if says("key not found") => SealServiceError::NoKey {
+            key: key.to_owned(),
+        },
+        400 => SealServiceError::Refused,
+        401 | 403 => SealServiceError::Denied {
+            cause: format!("status {status}"),
+        },
+        404 => SealServiceError::NoKey {
+            key: key.to_owned(),
+        },
+        503 => SealServiceError::Unavailable {
+            cause: "status 503: the service is sealed or down".to_owned(),
+        },
+        _ => SealServiceError::Unavailable {
+            cause: format!("status {status}"),
+        },
+    }
+}
+
+/// The innermost reason: the outer ones name addresses.
+fn unavailable(error: &(dyn std::error::Error + 'static)) -> SealServiceError {
+    let mut cause = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    SealServiceError::Unavailable {
+        cause: cause.to_string(),
+    }
+}
+
+fn misconfigured(cause: impl Into<String>) -> SealServiceError {
+    SealServiceError::Misconfigured {
+        cause: cause.into(),
+    }
+}
+
+fn is_loopback(address: &str) -> bool {
+    let Ok(url) = reqwest::Url::parse(address) else {
+        return false;
+    };
+    let host = url.host_str().unwrap_or_default();
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let parsed = host.parse::<std::net::IpAddr>();
+    host == "localhost" || parsed.is_ok_and(|address| address.is_loopback())
+}

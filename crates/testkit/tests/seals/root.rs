@@ -1,0 +1,196 @@
+//! The root key replaced, while everything goes on.
+
+use keyward_core::port::seal::{
+    NewSeal, RootRotation, SealControl, SealFault, SealKeeping, SealKind,
+};
+use keyward_core::port::storage::{KeyHierarchy, ObjectName, StorageBackend};
+use keyward_crypto::record::{OUTER_LENGTH, peek_outer};
+use keyward_vault::Vault;
+use uuid::Uuid;
+
+use crate::stage::{Stage, at, find, ids, names, passphrase, prove_with, tenant};
+
+/// Every key-encryption key follows.
+pub async fn finish(vault: &Vault) {
+    for _ in 0..100 {
+        match vault.rewrap_under_root(2).await.unwrap() {
+            Some(done) if !done.done => {}
+            _ => return,
+        }
+    }
+    panic!("it does not end");
+}
+
+/// The root keys under which key-encryption keys are.
+async fn roots(stage: &Stage) -> Vec<Uuid> {
+    let mut roots = Vec::new();
+    for name in names(&*stage.storage, "kek/").await {
+        let name = ObjectName::new(&name).unwrap();
+        let object = stage.storage.read(&name).await.unwrap().unwrap();
+        roots.push(peek_outer(&object[..OUTER_LENGTH]).unwrap().id);
+    }
+    roots.sort();
+    roots.dedup();
+    roots
+}
+
+#[tokio::test]
+async fn every_seal_takes_part_before_the_new_root_key_is_in_force() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    let (shares_seal, shares) = stage.add_shares(&node).await;
+    let words = NewSeal::Passphrase(passphrase("five words nobody would guess"));
+    let words_seal = node.add_seal(words, at(1)).await.unwrap().seal.id;
+    let before = node.overview().unwrap();
+
+    let begun = node.begin_root_rotation(at(3)).await.unwrap();
+    let Some(RootRotation::Collecting { next, missing }) = begun.rotation else {
+        panic!()
+    };
+    assert_eq!(
+        missing,
+        [shares_seal, words_seal],
+        "the key file holds it at once"
+    );
+    assert_eq!(begun.root_key, before.root_key, "nothing is in force yet");
+    let refused = node.commit_root_rotation(at(4)).await;
+    assert!(matches!(
+        refused,
+        Err(SealFault::PartsMissing { missing: 2 })
+    ));
+    let refused = node.add_seal(NewSeal::KeyFile, at(4)).await;
+    assert!(matches!(refused, Err(SealFault::RotationUnderWay)));
+    // Days later, on another start.
+    let node = stage.node().await;
+    prove_with(&node, shares_seal, &shares[1..]).await;
+    assert!(find(&node, shares_seal).has_part);
+    let proof = keyward_core::port::seal::SealProof::Passphrase(passphrase(
+        "five words nobody would guess",
+    ));
+    node.prove_seal(words_seal, proof, at(5)).await.unwrap();
+
+    let after = node.commit_root_rotation(at(6)).await.unwrap();
+    assert_eq!((after.root_key, after.root_key_version), (next, 2));
+    assert!(matches!(
+        after.rotation,
+        Some(RootRotation::Rewrapping { .. })
+    ));
+    stage.all_there(&node).await;
+    // Half-way, each seal opens all of it.
+    node.rewrap_under_root(1).await.unwrap();
+    assert_eq!(roots(&stage).await.len(), 2);
+    stage.all_there(&stage.node().await).await;
+    let by_shares = stage.sealed(&[]).await;
+    for share in &shares[..2] {
+        by_shares.submit_share(share).await.unwrap();
+    }
+    stage.all_there(&by_shares).await;
+
+    finish(&by_shares).await;
+    assert_eq!(roots(&stage).await, [next]);
+    assert_eq!(by_shares.overview().unwrap().rotation, None);
+    assert_eq!(
+        names(&*stage.storage, "seal/").await.len(),
+        3,
+        "the old wrappings are gone"
+    );
+    stage.all_there(&stage.node().await).await;
+    // The node that was open all the while goes on too.
+    stage.all_there(&node).await;
+    stage.add_tenant(&node, tenant(50)).await;
+    assert_eq!(roots(&stage).await, [next]);
+}
+
+#[tokio::test]
+async fn a_rotation_can_be_cancelled_and_begun_again() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    let refused = node.cancel_root_rotation().await;
+    assert!(matches!(refused, Err(SealFault::NoRotation)));
+    node.begin_root_rotation(at(1)).await.unwrap();
+    node.cancel_root_rotation().await.unwrap();
+    assert_eq!(names(&*stage.storage, "seal/").await.len(), 1);
+    let made = node
+        .add_seal(
+            NewSeal::Shares {
+                threshold: 2,
+                total: 3,
+            },
+            at(2),
+        )
+        .await
+        .unwrap();
+    let refused = node.begin_root_rotation(at(3)).await;
+    assert!(matches!(refused, Err(SealFault::SealPending)));
+    node.remove_seal(made.seal.id, at(4)).await.unwrap();
+    node.begin_root_rotation(at(5)).await.unwrap();
+    node.begin_root_rotation(at(6)).await.unwrap();
+    node.commit_root_rotation(at(7)).await.unwrap();
+    let refused = node.begin_root_rotation(at(8)).await;
+    assert!(matches!(refused, Err(SealFault::RotationUnderWay)));
+    finish(&node).await;
+    stage.all_there(&stage.node().await).await;
+}
+
+/// A key-encryption key that is made while the root key is rotated is under one that a seal holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_keys_made_meanwhile_on_any_node_are_never_left_under_a_root_key_that_is_gone() {
+    let stage = std::sync::Arc::new(Stage::new().await);
+    let rotating = stage.node().await;
+    let makers: Vec<_> = (0..2_u128)
+        .map(|maker| {
+            let stage = stage.clone();
+            tokio::spawn(async move {
+                let node = stage.node().await;
+                for number in 0..40 {
+                    stage
+                        .add_tenant(&node, tenant(1000 * (maker + 1) + number))
+                        .await;
+                }
+                stage.all_there(&node).await;
+            })
+        })
+        .collect();
+    for round in 0..3 {
+        rotating.begin_root_rotation(at(round)).await.unwrap();
+        rotating.commit_root_rotation(at(round)).await.unwrap();
+        finish(&rotating).await;
+    }
+    for maker in makers {
+        maker.await.unwrap();
+    }
+    let node = stage.node().await;
+    stage.all_there(&node).await;
+    assert_eq!(roots(&stage).await, [node.overview().unwrap().root_key]);
+    assert_eq!(node.overview().unwrap().root_key_version, 4);
+    assert_eq!(ids(&node, SealKind::KeyFile).len(), 1);
+}
+
+#[tokio::test]
+async fn i08_a_key_that_is_refused_keeps_the_root_key_before_until_it_is_mended() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    let name = names(&*stage.storage, "kek/").await.remove(0);
+    let name = ObjectName::new(&name).unwrap();
+    let sound = stage.storage.read(&name).await.unwrap().unwrap();
+    let mut altered = sound.clone();
+    altered[OUTER_LENGTH - 1] ^= 1;
+    stage.storage.write(&name, altered).await.unwrap();
+    node.begin_root_rotation(at(1)).await.unwrap();
+    node.commit_root_rotation(at(2)).await.unwrap();
+    for _ in 0..4 {
+        let seen = node.rewrap_under_root(100).await.unwrap().unwrap();
+        assert!(!seen.done && seen.failed == 1, "{seen:?}");
+    }
+    let Some(RootRotation::Rewrapping { seen, .. }) = node.overview().unwrap().rotation else {
+        panic!()
+    };
+    assert_eq!(seen.failed, 1);
+    // Put back from a backup, it follows.
+    stage.storage.write(&name, sound).await.unwrap();
+    finish(&node).await;
+    assert_eq!(node.overview().unwrap().rotation, None);
+    let node = stage.node().await;
+    stage.all_there(&node).await;
+    node.forget_tenant(tenant(1));
+}
