@@ -78,16 +78,24 @@ fn sealed_five_times() -> Sealed {
     let server = serve(&mut stage, &openbao.address, &token);
     stage.keyward("tenant create clinic").done();
     stage.keyward("--tenant clinic key create notes").done();
-    let ciphertext = stage.keyward_with("--tenant clinic key encrypt notes", MESSAGE).done();
+    let ciphertext = stage
+        .keyward_with("--tenant clinic key encrypt notes", MESSAGE)
+        .done();
 
     let only = id_of(&stage, "key-file");
     stage
         .keyward(&format!("seal remove {only}"))
         .refused(5, &["the last seal", "keyward seal add"]);
-    stage.keyward("seal add key-file").refused(5, &["seal.second_key_file"]);
-    stage.keyward_with("seal add passphrase", b"short").refused(2, &["12"]);
+    stage
+        .keyward("seal add key-file")
+        .refused(5, &["seal.second_key_file"]);
+    stage
+        .keyward_with("seal add passphrase", b"short")
+        .refused(2, &["12"]);
     stage.keyward_with("seal add passphrase", WORDS).done();
-    let said = stage.keyward("seal add shares --threshold 2 --shares 3").done();
+    let said = stage
+        .keyward("seal add shares --threshold 2 --shares 3")
+        .done();
     let (shares, _) = shown_once(&format!("{said}\nkw_none"));
     assert_eq!(shares.len(), 3, "{said}");
     assert!(said.contains("pending"), "{said}");
@@ -98,11 +106,17 @@ fn sealed_five_times() -> Sealed {
             .done();
     }
     let told = stage.keyward("seal add transit").done();
-    assert!(told.contains("proven") && told.contains("transit/keyward"), "{told}");
+    assert!(
+        told.contains("proven") && told.contains("transit/keyward"),
+        "{told}"
+    );
     stage.keyward("seal add pkcs11").done();
     let standing: Vec<Value> = seals(&stage)["items"].as_array().unwrap().clone();
     assert_eq!(standing.len(), 5);
-    assert!(standing.iter().all(|seal| seal["standing"] == "proven"), "{standing:?}");
+    assert!(
+        standing.iter().all(|seal| seal["standing"] == "proven"),
+        "{standing:?}"
+    );
     Sealed {
         stage,
         token,
@@ -138,7 +152,10 @@ fn losing_one_seal_after_another_loses_nothing_until_the_last() {
         alerts.contains("seal_unavailable") && alerts.contains(&gone)
     });
     let status = stage.keyward("seal status").done();
-    assert!(status.contains("failed: the key file is not there"), "{status}");
+    assert!(
+        status.contains("failed: the key file is not there"),
+        "{status}"
+    );
     server.kill();
 
     drop(openbao);
@@ -154,11 +171,16 @@ fn losing_one_seal_after_another_loses_nothing_until_the_last() {
 
     hsm.remove();
     let server = serve(&mut stage, &address, &token);
-    stage.keyward("--tenant clinic key create more").refused(6, &["sealed"]);
+    stage
+        .keyward("--tenant clinic key create more")
+        .refused(6, &["sealed"]);
     stage
         .keyward_with("unseal --by-passphrase", b"not these words at all")
         .refused(2, &["not the passphrase"]);
-    assert_eq!(stage.keyward_with("unseal --by-passphrase", WORDS).done(), "unsealed\n");
+    assert_eq!(
+        stage.keyward_with("unseal --by-passphrase", WORDS).done(),
+        "unsealed\n"
+    );
     opens(&stage, &ciphertext);
     server.kill();
 
@@ -174,7 +196,10 @@ fn losing_one_seal_after_another_loses_nothing_until_the_last() {
              --set seal_transit.key={KEY} --set seal_transit.token_file=openbao.token"
         ))
         .done();
-    assert!(told.contains("out of reach") && told.contains("[seal_pkcs11]"), "{told}");
+    assert!(
+        told.contains("out of reach") && told.contains("[seal_pkcs11]"),
+        "{told}"
+    );
 }
 
 #[test]
@@ -189,9 +214,14 @@ fn the_root_key_is_rotated_while_keys_are_used_and_every_seal_follows() {
         hsm: _hsm,
     } = sealed_five_times();
     let before = seals(&stage)["root_key_id"].clone();
-    let begun = stage.keyward("seal rotate-root begin --reason yearly").done();
+    let begun = stage
+        .keyward("seal rotate-root begin --reason yearly")
+        .done();
     let (by_words, by_shares) = (id_of(&stage, "passphrase"), id_of(&stage, "shares"));
-    assert!(begun.contains(&by_words) && begun.contains(&by_shares), "{begun}");
+    assert!(
+        begun.contains(&by_words) && begun.contains(&by_shares),
+        "{begun}"
+    );
     stage
         .keyward("seal rotate-root commit")
         .refused(5, &["2 seal(s) have not taken part"]);
@@ -201,7 +231,9 @@ fn the_root_key_is_rotated_while_keys_are_used_and_every_seal_follows() {
     // It goes on after a crash.
     server.kill();
     let server = serve(&mut stage, &openbao.address, &token);
-    stage.keyward_with(&format!("seal prove {by_words}"), WORDS).done();
+    stage
+        .keyward_with(&format!("seal prove {by_words}"), WORDS)
+        .done();
     for share in &shares[1..] {
         stage
             .keyward_with(&format!("seal prove {by_shares}"), share.as_bytes())
@@ -211,14 +243,19 @@ fn the_root_key_is_rotated_while_keys_are_used_and_every_seal_follows() {
     opens(&stage, &ciphertext);
     server.kill();
     let server = serve(&mut stage, &openbao.address, &token);
-    until("the end of the rotation", || seals(&stage).get("rotation").is_none());
+    until("the end of the rotation", || {
+        seals(&stage).get("rotation").is_none()
+    });
     let after = seals(&stage);
     assert_ne!(after["root_key_id"], before);
     assert_eq!(after["root_key_version"], 2);
     opens(&stage, &ciphertext);
     // The whole is in the log, what was about to be done and how it ended.
     let log = stage.keyward("--output json audit tail --limit 200").done();
-    assert!(log.contains("root_key.rotate") && log.contains("root_key.rewrap"), "{log}");
+    assert!(
+        log.contains("root_key.rotate") && log.contains("root_key.rewrap"),
+        "{log}"
+    );
     server.kill();
 
     std::fs::remove_file(stage.path("seal.key")).unwrap();
@@ -237,18 +274,25 @@ fn the_key_of_what_belongs_to_no_tenant_is_rotated_like_any_tenants() {
     let mut stage = Stage::new();
     let said = stage.keyward("init --data data --key-file seal.key").done();
     let (_, token) = shown_once(&said);
-    let local = "--data data --listen 127.0.0.1:0 --set log.format=json --set seal.key_file=seal.key";
+    let local =
+        "--data data --listen 127.0.0.1:0 --set log.format=json --set seal.key_file=seal.key";
     let (server, url) = stage.serve(local);
     hold_token(&mut stage, &token, &url);
     stage
         .keyward("tenant rotate-kek system")
         .refused(3, &["first secret"]);
-    stage.keyward_with("--tenant system secret put tls", b"a key of ours").done();
-    stage.keyward("tenant rotate-kek system --reason yearly").done();
+    stage
+        .keyward_with("--tenant system secret put tls", b"a key of ours")
+        .done();
+    stage
+        .keyward("tenant rotate-kek system --reason yearly")
+        .done();
     let keks = stage.keyward("--output json tenant keks system").json();
     assert_eq!(keks["items"].as_array().unwrap().len(), 2, "{keks}");
     until("the end of the job", || {
-        let jobs = stage.keyward("--tenant system --output json job list").done();
+        let jobs = stage
+            .keyward("--tenant system --output json job list")
+            .done();
         jobs.contains("rewrap_records") && jobs.contains("done")
     });
     server.kill();

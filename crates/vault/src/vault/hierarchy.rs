@@ -1,6 +1,6 @@
-//! The keys in memory: the root key (and, after its rotation, the one before for a while), and tenants' key-encryption keys as they are needed. All of
-//! them live in one [`OpenHierarchy`], so that sealing drops them together; each is zeroized when
-//! its last holder lets go.
+//! The keys in memory: the root key (and, after its rotation, the one before for a while), and
+//! tenants' key-encryption keys as they are needed. All of them live in one [`OpenHierarchy`], so
+//! that sealing drops them together; each is zeroized when its last holder lets go.
 
 use std::collections::HashMap;
 use std::sync::Arc;

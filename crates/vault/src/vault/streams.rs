@@ -77,7 +77,7 @@ impl StreamStorage for Vault {
                 payload_bytes,
             }),
             Err(error) => {
-                self.take_back(id, &error).await;
+                self.take_back_parts(id, &error).await;
                 Err(error)
             }
         }
@@ -116,7 +116,7 @@ impl StreamStorage for Vault {
 impl Vault {
     /// Deletes what a failed writing left, unless the name is somebody else's. What cannot be
     /// deleted cannot be opened either: its outer header was never written, or it has no head.
-    async fn take_back(&self, id: RecordId, error: &StorageError) {
+    async fn take_back_parts(&self, id: RecordId, error: &StorageError) {
         if matches!(error, StorageError::AlreadyExists) {
             return;
         }
