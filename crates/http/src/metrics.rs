@@ -101,13 +101,23 @@ fn conditions(node: &Node) {
 
 /// Every standing is there, so that none stays at what it was.
 fn count_seals(node: &Node) {
-    let seals = node.seal().overview().map(|it| it.seals).unwrap_or_default();
+    let seals = node
+        .seal()
+        .overview()
+        .map(|it| it.seals)
+        .unwrap_or_default();
     let count = |wanted: fn(&SealStanding) -> bool| {
         seals.iter().filter(|seal| wanted(&seal.standing)).count() as f64
     };
     let counts = [
-        ("proven", count(|it| matches!(it, SealStanding::Proven { .. }))),
-        ("failed", count(|it| matches!(it, SealStanding::Failed { .. }))),
+        (
+            "proven",
+            count(|it| matches!(it, SealStanding::Proven { .. })),
+        ),
+        (
+            "failed",
+            count(|it| matches!(it, SealStanding::Failed { .. })),
+        ),
         ("unknown", count(|it| matches!(it, SealStanding::Unknown))),
     ];
     for (standing, count) in counts {
