@@ -1,6 +1,7 @@
 //! What callers hear of a seal that failed.
 
 use keyward_core::port::seal::{SealFault, SealKind, UnsealError};
+use keyward_crypto::CryptoError;
 
 use crate::seal::SealError;
 
@@ -18,6 +19,10 @@ pub(super) fn fault(kind: SealKind, error: SealError) -> SealFault {
         SealError::NoKeyFileConfigured => SealFault::NotConfigured {
             kind,
             section: section(kind),
+        },
+        SealError::Crypto(error @ CryptoError::PassphraseNotInFipsModule) => SealFault::Invalid {
+            field: "kind",
+            problem: error.to_string(),
         },
         SealError::Crypto(_) => SealFault::Crypto,
         error => SealFault::DidNotOpen {
