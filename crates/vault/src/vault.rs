@@ -5,7 +5,9 @@
 //! | `initialize` | the first root key and its seal |
 //! | `seals` | the manifest and the seals, as this node knows them |
 //! | `control` | sealing and unsealing |
+//! | `following` | the seals and the root key as another node may have changed them |
 //! | `keeping` | seals proven, added, removed, wrapped anew |
+//! | `seal_fault` | what callers hear of a seal that failed |
 //! | `making` | one seal made, written and proven |
 //! | `root_rotation` | the root key replaced |
 //! | `root_rewrap` | key-encryption keys on their way to the new root key |
@@ -21,6 +23,7 @@
 //! not trusted with secrets: it sees ids and digests.
 
 mod control;
+mod following;
 mod hierarchy;
 mod initialize;
 mod keeping;
@@ -30,6 +33,7 @@ mod records;
 mod rewrap;
 mod root_rewrap;
 mod root_rotation;
+mod seal_fault;
 mod seals;
 mod secrets;
 mod streams;

@@ -1,5 +1,6 @@
 //! `keyward seal`: seal a running server; and the seals, several of which hold the root key at once.
 
+use std::fmt::Write;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -194,31 +195,16 @@ impl SealCommand {
                 total,
                 reason,
             } => {
-                let kind = find(&client, &seal).await?.kind;
                 let renewal = SealRenewal {
                     threshold,
                     total,
-                    passphrase: match kind.as_str() {
-                        "passphrase" => Some(new_passphrase()?),
-                        _ => None,
-                    },
+                    passphrase: passphrase_for(&client, &seal).await?,
                     reason,
                 };
                 context.show(&client.rewrap_seal(&seal, &renewal).await?, hand_out)
             }
             SealVerb::Prove { seal } => {
-                let kind = find(&client, &seal).await?.kind;
-                let proof = match kind.as_str() {
-                    "shares" => SealProof {
-                        share: Some(Share::new(input::secret("Share")?)),
-                        passphrase: None,
-                    },
-                    "passphrase" => SealProof {
-                        share: None,
-                        passphrase: Some(Passphrase::new(input::secret("Passphrase")?)),
-                    },
-                    _ => SealProof::default(),
-                };
+                let proof = proof_for(&client, &seal).await?;
                 context.show(&client.prove_seal(&seal, &proof).await?, show_one)
             }
             SealVerb::RotateRoot { step, reason } => {
@@ -259,6 +245,29 @@ async fn find(client: &Client, seal: &str) -> Result<Seal, Failure> {
     })
 }
 
+/// The new passphrase, for a seal that has one.
+async fn passphrase_for(client: &Client, seal: &str) -> Result<Option<Passphrase>, Failure> {
+    match find(client, seal).await?.kind.as_str() {
+        "passphrase" => Ok(Some(new_passphrase()?)),
+        _ => Ok(None),
+    }
+}
+
+/// What the seal needs: a share, its passphrase, or nothing.
+async fn proof_for(client: &Client, seal: &str) -> Result<SealProof, Failure> {
+    Ok(match find(client, seal).await?.kind.as_str() {
+        "shares" => SealProof {
+            share: Some(Share::new(input::secret("Share")?)),
+            passphrase: None,
+        },
+        "passphrase" => SealProof {
+            share: None,
+            passphrase: Some(Passphrase::new(input::secret("Passphrase")?)),
+        },
+        _ => SealProof::default(),
+    })
+}
+
 /// Asked for twice when a person types it: nobody sees what was typed.
 fn new_passphrase() -> Result<Passphrase, Failure> {
     use std::io::IsTerminal;
@@ -277,11 +286,7 @@ fn hand_out(made: &MadeSeal) -> Result<(), Failure> {
         let mut text = zeroize::Zeroizing::new(String::with_capacity(HAND_OUT_BYTES));
         text.push_str("Give each share to another person now: they are shown once.\n\n");
         for (index, share) in made.shares.iter().enumerate() {
-            text.push_str(&format!(
-                "  share {} of {}:  ",
-                index + 1,
-                made.shares.len()
-            ));
+            let _ = write!(text, "  share {} of {}:  ", index + 1, made.shares.len());
             text.push_str(share.expose());
             text.push('\n');
         }

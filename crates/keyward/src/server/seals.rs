@@ -98,9 +98,10 @@ pub async fn unseal(vault: &Vault) -> Result<Vec<UnsealTry>, StartError> {
     let tries = vault.unseal_automatically().await?;
     for tried in &tries {
         let (seal, kind) = (tried.seal, tried.kind);
-        match &tried.failure {
-            Some(why) => tracing::warn!(%seal, %kind, why, "a seal did not open"),
-            None => tracing::info!(%seal, %kind, "unsealed"),
+        if let Some(why) = &tried.failure {
+            tracing::warn!(%seal, %kind, why, "a seal did not open");
+        } else {
+            tracing::info!(%seal, %kind, "unsealed");
         }
     }
     let status = vault.status();

@@ -4,6 +4,7 @@
 
 mod faults;
 mod keeping;
+mod kill;
 mod root;
 mod services;
 mod stage;

@@ -1,6 +1,6 @@
 //! A deployment with a key file and shares, and a record to be found again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -67,7 +67,8 @@ fn label(tenant: TenantId) -> RecordLabel {
 
 /// Everything that outlives a node.
 pub struct Stage {
-    pub folder: tempfile::TempDir,
+    pub folder: PathBuf,
+    _kept: Option<tempfile::TempDir>,
     pub storage: Arc<FaultyBackend>,
     pub ledger: Arc<Ledger>,
     pub services: Vec<Arc<dyn SealService>>,
@@ -78,18 +79,36 @@ pub struct Stage {
 impl Stage {
     /// A deployment with one key file, `a.key`.
     pub async fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("vault.db");
+        Self::new_in(tempfile::tempdir().unwrap()).await
+    }
+
+    /// A deployment that is there already, with the registry's word for it.
+    pub fn found_in(folder: &Path, rows: Vec<TenantKek>) -> Self {
+        let backend = EmbeddedBackend::open(&folder.join("vault.db")).unwrap();
+        Self {
+            folder: folder.to_owned(),
+            _kept: None,
+            storage: Arc::new(FaultyBackend::new(Arc::new(backend))),
+            ledger: Arc::new(Ledger(Mutex::new(rows))),
+            services: Vec::new(),
+            digests: Mutex::default(),
+        }
+    }
+
+    async fn new_in(kept: tempfile::TempDir) -> Self {
+        let folder = kept.path().to_owned();
+        let path = folder.join("vault.db");
         let storage = Arc::new(FaultyBackend::new(Arc::new(
             EmbeddedBackend::open(&path).unwrap(),
         )));
         storage.init().await.unwrap();
-        let setup = SealSetup::KeyFile(folder.path().join("a.key"));
+        let setup = SealSetup::KeyFile(folder.join("a.key"));
         Vault::initialize(&*storage, Uuid::from_u128(7), &setup, &SystemRandom)
             .await
             .unwrap();
         let stage = Self {
             folder,
+            _kept: Some(kept),
             storage,
             ledger: Arc::default(),
             services: Vec::new(),
@@ -103,7 +122,7 @@ impl Stage {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.join(name)
     }
 
     /// A node with these key files and every service, sealed.

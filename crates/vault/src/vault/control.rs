@@ -46,7 +46,7 @@ impl Vault {
                 for seal in of_files {
                     match &seal.stored {
                         Ok(stored) => {
-                            opened = stored.open(&key, manifest.deployment, manifest.root_key)
+                            opened = stored.open(&key, manifest.deployment, manifest.root_key);
                         }
                         Err(what) => opened = Err(SealError::Damaged { what }),
                     }

@@ -5,114 +5,30 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyward_core::port::seal::{
-    MadeSeal, NewSeal, RootRewrap, SealControl as _, SealFault, SealInfo, SealKeeping, SealKind,
-    SealOverview, SealProof, SealRenewal, SealStanding,
+    MadeSeal, NewSeal, RootRewrap, SealFault, SealInfo, SealKeeping, SealKind, SealOverview,
+    SealProof, SealRenewal, SealStanding,
 };
-use keyward_core::port::storage::StorageError;
 use keyward_core::time::Timestamp;
 use keyward_crypto::SecretBytes;
-use keyward_crypto::record::{KekRef, RecordError};
 use uuid::Uuid;
 
+use super::Vault;
 use super::control::derived;
 use super::hierarchy::Root;
 use super::initialize::fresh_id;
 use super::making::{Key, ToHold, ensure_room};
-use super::seals::{Loaded, LoadedSeal, Seals, root_ref};
-use super::{Vault, refused};
+use super::seal_fault::{fault, of_storage};
+use super::seals::{Loaded, LoadedSeal};
 use crate::object_names;
 use crate::seal::SealError;
 use crate::seal::access::SealToOpen;
 use crate::seal::manifest::{Manifest, SealEntry};
 use crate::seal::stored::StoredSeal;
-use crate::seal::wrapped_root::unwrap_root_under_root;
 
 /// How long what people proved counts when another seal is to be removed.
 const PROOF_SECONDS: i64 = 15 * 60;
 
 impl Vault {
-    /// The manifest as it is stored, and this node's view brought up to it.
-    pub(super) async fn read_again(&self) -> Result<Loaded, SealFault> {
-        let now = Seals::load(&*self.backend).await.map_err(of_storage)?;
-        let loaded = now.loaded().cloned();
-        let loaded = loaded.ok_or(SealFault::Damaged {
-            what: "the manifest is gone",
-        })?;
-        self.seals.write().take_over(now);
-        self.follow_root(&loaded).await?;
-        Ok(loaded)
-    }
-
-    /// Brings this node up to the root key in force, which another one may have put there.
-    pub(super) async fn follow(&self) -> Result<(), StorageError> {
-        match self.read_again().await {
-            Ok(_) => Ok(()),
-            Err(SealFault::Storage(error)) => Err(error),
-            Err(error) => {
-                tracing::error!(%error, "the seals cannot be read");
-                Err(refused(RecordError::Altered))
-            }
-        }
-    }
-
-    /// The root key in force, as it is stored.
-    pub(super) async fn stored_root(&self) -> Result<KekRef, StorageError> {
-        let stored = self.backend.read(&object_names::root_manifest()?).await?;
-        let altered = || refused(RecordError::Altered);
-        let manifest = Manifest::parse(&stored.ok_or_else(altered)?).map_err(|_| altered())?;
-        Ok(root_ref(manifest.root_key))
-    }
-
-    async fn follow_root(&self, loaded: &Loaded) -> Result<(), SealFault> {
-        let manifest = &loaded.manifest;
-        let Ok(hierarchy) = self.unsealed() else {
-            return Ok(());
-        };
-        let root = hierarchy.root();
-        let name = root_ref(manifest.root_key);
-        if root.name == name {
-            if manifest.previous.is_none() && hierarchy.previous_root().is_some() {
-                hierarchy.set_roots(root, None);
-            }
-            return Ok(());
-        }
-        match &manifest.previous {
-            Some(previous) if root_ref(previous.root_key) == root.name => {
-                let key = unwrap_root_under_root(
-                    manifest.deployment,
-                    (&previous.current_under_it, manifest.root_key),
-                    (&root.key, previous.root_key),
-                );
-                let key = key.map_err(|error| fault(SealKind::KeyFile, error))?;
-                hierarchy.set_roots(Root::new(name, key), Some(root));
-                tracing::info!(root_key = %name.id, "the root key was rotated by another node");
-            }
-            _ => {
-                tracing::warn!("the root key in memory is in force no more; opening again");
-                self.seal();
-                self.unseal_automatically().await?;
-            }
-        }
-        Ok(())
-    }
-
-    /// What a change begins with: unsealed, and the manifest as it is stored.
-    pub(super) async fn begin_change(&self) -> Result<(Loaded, Arc<Root>), SealFault> {
-        self.unsealed()?;
-        let loaded = self.read_again().await?;
-        let root = self.unsealed()?.root();
-        Ok((loaded, root))
-    }
-
-    /// The same, unless a rotation of the root key collects its parts.
-    async fn begin_change_of_seals(&self) -> Result<(Loaded, Arc<Root>), SealFault> {
-        let (loaded, root) = self.begin_change().await?;
-        if loaded.manifest.next.is_some() {
-            return Err(SealFault::RotationUnderWay);
-        }
-        Ok((loaded, root))
-    }
-
     /// Unwraps a seal that needs nobody and notes how it stands.
     pub(super) async fn unwrap_and_note(
         &self,
@@ -213,20 +129,17 @@ impl Vault {
                 _ => return Err(misfit("needs nobody: bring nothing")),
             }
         };
-        let key = match (passphrase_seal, proof) {
-            (Some(seal), SealProof::Passphrase(passphrase)) => {
-                derived(&seal, &Arc::new(passphrase)).await
-            }
-            _ => {
-                let to_open = {
-                    let seals = self.seals.read();
-                    let found = seals.find(seal).ok_or(SealFault::NoSuchSeal)?;
-                    found.stored.as_ref().ok().and_then(SealToOpen::of)
-                };
-                let to_open = to_open.ok_or(SealFault::NoSuchSeal)?;
-                let deployment = manifest.deployment;
-                self.access.sealing_key(kind, &to_open, deployment).await
-            }
+        let key = if let (Some(seal), SealProof::Passphrase(given)) = (passphrase_seal, proof) {
+            derived(&seal, &Arc::new(given)).await
+        } else {
+            let to_open = {
+                let seals = self.seals.read();
+                let found = seals.find(seal).ok_or(SealFault::NoSuchSeal)?;
+                found.stored.as_ref().ok().and_then(SealToOpen::of)
+            };
+            let to_open = to_open.ok_or(SealFault::NoSuchSeal)?;
+            let deployment = manifest.deployment;
+            self.access.sealing_key(kind, &to_open, deployment).await
         };
         key.map(Some).map_err(|error| fault(kind, error))
     }
@@ -307,7 +220,7 @@ impl Vault {
                 }
                 next.seals.push(entry);
             }
-            Place::InPlace => {
+            Place::OfTheSame => {
                 for old in next.seals.iter_mut().filter(|it| it.id() == id) {
                     next.discarded
                         .push(std::mem::replace(old, entry.clone()).object);
@@ -339,7 +252,7 @@ enum Place {
     /// Beside the one that goes when this one is proven.
     ToReplace(Uuid),
     /// In the place of the one with the same id.
-    InPlace,
+    OfTheSame,
 }
 
 /// Takes a seal out of a manifest; its object is to be deleted.
@@ -477,10 +390,10 @@ impl SealKeeping for Vault {
             SealKind::Passphrase => {
                 let missing = || unfit("passphrase", "the new one is needed");
                 let new = renewal.passphrase.ok_or_else(missing)?;
-                (NewSeal::Passphrase(new), seal, Place::InPlace)
+                (NewSeal::Passphrase(new), seal, Place::OfTheSame)
             }
-            SealKind::KeyFile => (NewSeal::KeyFile, seal, Place::InPlace),
-            kind => (NewSeal::Service(kind), seal, Place::InPlace),
+            SealKind::KeyFile => (NewSeal::KeyFile, seal, Place::OfTheSame),
+            kind => (NewSeal::Service(kind), seal, Place::OfTheSame),
         };
         self.make_and_name(begun, new, id, place, now).await
     }
@@ -540,43 +453,4 @@ impl Vault {
             Err(error) => Err(fault(found.kind(), error)),
         }
     }
-}
-
-/// What a caller hears of a seal that failed.
-pub(super) fn fault(kind: SealKind, error: SealError) -> SealFault {
-    match error {
-        SealError::Storage(error) => SealFault::Storage(error),
-        SealError::Service { kind, source } => SealFault::Service { kind, source },
-        SealError::Damaged { what } => SealFault::Damaged { what },
-        SealError::WrongPassphrase => {
-            SealFault::Proof(keyward_core::port::seal::UnsealError::WrongPassphrase)
-        }
-        SealError::NotConfigured { kind } => SealFault::NotConfigured {
-            kind,
-            section: section(kind),
-        },
-        SealError::NoKeyFileConfigured => SealFault::NotConfigured {
-            kind,
-            section: section(kind),
-        },
-        SealError::Crypto(_) => SealFault::Crypto,
-        error => SealFault::DidNotOpen {
-            kind,
-            why: error.to_string(),
-        },
-    }
-}
-
-/// Where a kind of seal is configured.
-const fn section(kind: SealKind) -> &'static str {
-    match kind {
-        SealKind::Pkcs11 => "seal_pkcs11",
-        SealKind::Transit => "seal_transit",
-        SealKind::KeyFile | SealKind::Shares | SealKind::Passphrase => "seal",
-    }
-}
-
-/// What keeps the manifest from being read.
-fn of_storage(error: SealError) -> SealFault {
-    fault(SealKind::KeyFile, error)
 }

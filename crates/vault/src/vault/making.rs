@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::Vault;
 use super::control::derived;
 use super::initialize::fresh_id;
-use super::keeping::fault;
+use super::seal_fault::fault;
 use super::seals::Loaded;
 use crate::object_names;
 use crate::seal::SealError;

@@ -46,7 +46,7 @@ impl Vault {
                 };
                 RootRotation::Rewrapping { previous, seen }
             }
-            collecting => collecting,
+            collecting @ RootRotation::Collecting { .. } => collecting,
         }
     }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A second implementation of the way from a key file, or from shares, to a record's payload, from
+"""A second implementation of the way from a key file, shares, a passphrase or a key service to a record's payload, from
 docs/formats/hierarchy.md and the pages it names.
 
 Run: python3 check_hierarchy.py (needs the package `cryptography`). Ends with an error if anything
@@ -110,7 +110,59 @@ assert core[8:24] == uuid.UUID(record).bytes and core[24:40] == uuid.UUID(row["t
 shares = VECTORS["shares"]
 roots = [root_from_shares(VECTORS["with_shares"], [a, b]) for a, b in zip(shares, shares[1:])]
 assert len(set(roots)) == 1 and len(roots[0]) == 32
-print("key file, shares, tenant key and record open")
+
+
+def read_several():
+    """Several seals in the midst of a rotation of the root key: each opens the key in force, which
+    opens the one before, which the tenant's key is still under."""
+    from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+    vectors = json.loads((HERE / "seals.json").read_text())
+    stored = {name: bytes.fromhex(value) for name, value in vectors["objects"].items()}
+    manifest = json.loads(stored["root/current"])
+    assert manifest["format"] == 2 and "next" not in manifest
+    current = manifest["root_key"]
+    found = set()
+    for entry in manifest["seals"]:
+        seal = json.loads(stored[entry["object"]])
+        if entry["kind"] == "key-file":
+            key, seal_id = bytes.fromhex(vectors["key_file"]), seal["key_fingerprint"]
+        elif entry["kind"] == "passphrase":
+            cost = seal["argon2id"]
+            derivation = Argon2id(
+                salt=base64.b64decode(cost["salt"]),
+                length=32,
+                iterations=cost["passes"],
+                lanes=cost["lanes"],
+                memory_cost=cost["memory_kib"],
+            )
+            key, seal_id = derivation.derive(vectors["passphrase"].encode()), seal["seal"]
+        else:
+            wrapped = base64.b64decode(seal["wrapped_key"]).hex()
+            key, seal_id = bytes.fromhex(vectors["unwrapped"][wrapped]), seal["seal"]
+        found.add(unwrap_root(key, seal["wrapped_root"], manifest, entry["kind"], seal_id))
+    assert len(found) == 1, "each seal opens the same root key"
+    in_force = found.pop()
+    previous = manifest["previous"]
+    as_before = {**manifest, "root_key": previous["root_key"]}
+    before = unwrap_root(in_force, previous["under_current"], as_before, "root-key", current["id"])
+    again = unwrap_root(
+        before, previous["current_under_it"], manifest, "root-key", previous["root_key"]["id"]
+    )
+    assert again == in_force
+    row, name = vectors["tenant_kek"], previous["root_key"]
+    tenants = stored[f"kek/{row['tenant']}/{row['version']}-{row['record']}"]
+    opened, digest, _ = open_object(tenants, before, name["id"], name["version"])
+    assert digest == row["record_digest"]
+    record = vectors["record"]
+    record = stored[f"rec/{record[-2:]}/{record}"]
+    payload, digest, _ = open_object(record, opened, row["record"], row["version"])
+    assert digest == vectors["record_digest"] and payload.hex() == vectors["payload"]
+    return in_force
+
+
+several = read_several()
+print("key file, shares, passphrase, key service, rotated root key, tenant key and record open")
 if __name__ == "__main__":
-    for what, value in [("root key", root), ("tenant key", kek), ("root key of the shares", roots[0])]:
+    for what, value in [("root key", root), ("tenant key", kek), ("root key of the shares", roots[0]), ("root key of several seals", several)]:
         print(f"{what:<24}{value.hex()}")
