@@ -23,6 +23,7 @@ pub mod policy;
 pub mod principal;
 pub mod role;
 pub mod secret;
+pub mod storage;
 pub mod system;
 pub mod tenant;
 pub mod time;

@@ -42,6 +42,7 @@ mod request;
 mod role;
 mod scope;
 mod secret;
+mod storage;
 mod system;
 mod tenant;
 mod token;

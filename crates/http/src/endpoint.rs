@@ -19,6 +19,7 @@ mod public_key;
 mod role;
 mod secret;
 mod status;
+mod storage;
 mod system;
 mod tenant;
 mod token;
@@ -56,6 +57,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(algorithm::routes());
     routes.extend(alert::routes());
     routes.extend(audit::routes());
+    routes.extend(storage::routes());
     routes.extend(system::routes());
     routes.extend(status::routes(metrics_open));
     routes

@@ -17,6 +17,7 @@ use crate::commands::role::RoleCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::serve::{DevCommand, InitCommand, ServeCommand};
 use crate::commands::shell::{CompletionsCommand, ManCommand};
+use crate::commands::storage::StorageCommand;
 use crate::commands::system::{SealCommand, StatusCommand, UnsealCommand};
 use crate::commands::tenant::TenantCommand;
 use crate::commands::token::TokenCommand;
@@ -68,6 +69,8 @@ enum Command {
     #[command(subcommand)]
     Job(JobCommand),
     #[command(subcommand)]
+    Storage(StorageCommand),
+    #[command(subcommand)]
     Alert(AlertCommand),
     #[command(subcommand)]
     Algorithm(AlgorithmCommand),
@@ -116,6 +119,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Policy(command) => command.run(context).await,
             Command::Secret(command) => command.run(context).await,
             Command::Job(command) => command.run(context).await,
+            Command::Storage(command) => command.run(context).await,
             Command::Alert(command) => command.run(context).await,
             Command::Algorithm(command) => command.run(context).await,
             Command::Audit(command) => command.run(context).await,

@@ -15,6 +15,7 @@ pub mod role;
 pub mod secret;
 pub mod serve;
 pub mod shell;
+pub mod storage;
 pub mod system;
 pub mod tenant;
 pub mod token;

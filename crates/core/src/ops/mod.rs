@@ -23,6 +23,7 @@ pub mod role;
 pub mod seal;
 pub mod secret;
 pub mod start;
+pub mod storage;
 pub mod tenant;
 pub mod token;
 pub mod use_key;

@@ -7,4 +7,5 @@ pub mod registry;
 pub mod seal;
 pub mod secret_store;
 pub mod storage;
+pub mod storage_care;
 pub mod upkeep;

@@ -96,6 +96,9 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/tenants"),
         ("GET", "/v1/audit"),
         ("GET", "/v1/alerts"),
+        ("GET", "/v1/storage"),
+        ("POST", "/v1/storage/scrub"),
+        ("POST", "/v1/storage/confirm-sweep"),
         ("POST", "/v1/system/seal"),
     ] {
         assert_eq!(

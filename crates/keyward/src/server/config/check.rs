@@ -204,6 +204,12 @@ fn limits(config: &Config, found: &mut Findings) {
             1_000_000,
         ),
         (
+            "limits.scrub_per_second",
+            limits.scrub_per_second,
+            0,
+            1_000_000,
+        ),
+        (
             "audit.queue_entries",
             config.audit.queue_entries,
             16,
