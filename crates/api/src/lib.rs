@@ -24,6 +24,7 @@ pub mod principal;
 pub mod role;
 pub mod seal;
 pub mod secret;
+pub mod storage;
 pub mod system;
 pub mod tenant;
 pub mod time;

@@ -115,6 +115,10 @@ names! {
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
     AlertSeverity "How bad a condition is." ["info", "warning", "critical"];
     AlertState "Whether a condition is still so." ["open", "cleared"];
+    StorageState "What the storage can do." [
+        "healthy", "throttled", "full", "read_only", "denied", "down",
+    ];
+    StorageOperation "What is asked of the storage." ["read", "write", "delete", "list"];
     AuditOutcome "How an operation ended." ["ok", "refused", "failed"];
     AuditAuthentication "How the actor was known." ["token", "system", "none"];
     AuditPending "The change is durable; its journal entry follows." ["pending"];

@@ -43,6 +43,7 @@ mod role;
 mod scope;
 mod seal;
 mod secret;
+mod storage;
 mod system;
 mod tenant;
 mod token;

@@ -14,6 +14,8 @@ use crate::error::OpError;
 use crate::hot::Hot;
 use crate::noun::key::ProviderKind;
 use crate::ops::reserve::Reservations;
+use crate::ops::storage::StorageWatch;
+use crate::ops::storage::scrub::ScrubMemory;
 use crate::port::audit_log::AuditLog;
 use crate::port::decide::Decide;
 use crate::port::key_provider::KeyProvider;
@@ -21,6 +23,7 @@ use crate::port::registry::{ChangeObserver, Registry};
 use crate::port::seal::SealControl;
 use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
+use crate::port::storage_care::StorageCare;
 use crate::session::Sessions;
 use crate::time::{Clock, Timestamp};
 pub use crate::usage_book::UsageBook;
@@ -38,6 +41,8 @@ pub struct Ports {
     pub hierarchy: Arc<dyn KeyHierarchy>,
     /// The values of secrets.
     pub secrets: Arc<dyn SecretStore>,
+    /// The storage beneath the vault, for those who look after it.
+    pub storage: Arc<dyn StorageCare>,
     /// The seal.
     pub seal: Arc<dyn SealControl>,
     /// Key services by kind.
@@ -63,6 +68,10 @@ pub struct Settings {
     pub rollback_window_seconds: i64,
     /// How long the first token lives, in seconds.
     pub bootstrap_token_seconds: i64,
+    /// Less room than this where the vault is kept is a condition.
+    pub storage_space_low_bytes: u64,
+    /// Whether checks of everything that is stored begin by themselves.
+    pub scrub_automatic: bool,
 }
 
 impl Settings {
@@ -74,6 +83,8 @@ impl Settings {
             destruction_wait_days: 30,
             rollback_window_seconds: 24 * 3600,
             bootstrap_token_seconds: 24 * 3600,
+            storage_space_low_bytes: 1 << 30,
+            scrub_automatic: true,
         }
     }
 }
@@ -90,6 +101,9 @@ pub struct Node {
     pub(crate) flushing: Mutex<()>,
     /// One writer of conditions at a time.
     pub(crate) settling: Mutex<()>,
+    /// One batch of a check at a time.
+    pub(crate) scrubbing: Mutex<ScrubMemory>,
+    pub(crate) storage_watch: StorageWatch,
     requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
     stopping: AtomicBool,
@@ -218,6 +232,8 @@ impl Node {
             rewrapping: Mutex::new(()),
             flushing: Mutex::new(()),
             settling: Mutex::new(()),
+            scrubbing: Mutex::default(),
+            storage_watch: StorageWatch::default(),
             requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

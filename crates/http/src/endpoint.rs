@@ -21,6 +21,7 @@ mod root_key;
 mod seal;
 mod secret;
 mod status;
+mod storage;
 mod system;
 mod tenant;
 mod token;
@@ -58,6 +59,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(algorithm::routes());
     routes.extend(alert::routes());
     routes.extend(audit::routes());
+    routes.extend(storage::routes());
     routes.extend(system::routes());
     routes.extend(seal::routes());
     routes.extend(root_key::routes());

@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::Method;
 use keyward_core::node::{Node, Readiness};
 use keyward_core::port::seal::SealStanding;
+use keyward_core::port::storage_care::StorageState;
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use papaya::HashMap;
@@ -21,6 +22,11 @@ const LOCKED_USED: &str = "keyward_locked_memory_used_bytes";
 const UNLOCKED: &str = "keyward_secrets_not_locked";
 const CONDITIONS: &str = "keyward_conditions";
 const UNRECORDED: &str = "keyward_conditions_unrecorded";
+const STORAGE_STATE: &str = "keyward_storage_state";
+const STORAGE_OPERATIONS: &str = "keyward_storage_operations_total";
+const STORAGE_ERRORS: &str = "keyward_storage_errors_total";
+const STORAGE_SECONDS: &str = "keyward_storage_operation_seconds";
+const STORAGE_FREE: &str = "keyward_storage_free_bytes";
 const BUCKETS: [f64; 13] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
 ];
@@ -54,12 +60,21 @@ pub fn install() -> &'static PrometheusHandle {
             UNRECORDED,
             "Conditions that the registry does not have yet as this node saw them"
         );
+        describe_storage();
         metrics::describe_gauge!(
             "keyward_journal_fault",
             "1 while the audit log cannot be written"
         );
         handle
     })
+}
+
+fn describe_storage() {
+    metrics::describe_gauge!(STORAGE_STATE, "1 for what the storage can do now");
+    metrics::describe_counter!(STORAGE_OPERATIONS, "What was asked of the storage");
+    metrics::describe_counter!(STORAGE_ERRORS, "What of it failed, and how");
+    metrics::describe_gauge!(STORAGE_SECONDS, "How long it took in the last minutes");
+    metrics::describe_gauge!(STORAGE_FREE, "Bytes free where the vault is kept");
 }
 
 /// The page, with the node's present condition.
@@ -77,6 +92,7 @@ pub fn render(node: &Node) -> String {
     metrics::gauge!(UNLOCKED).set(locked.outside as f64);
     metrics::gauge!("keyward_journal_fault").set(gauge(readiness == Readiness::AuditUnavailable));
     conditions(node);
+    storage(node);
     handle.render()
 }
 
@@ -122,6 +138,31 @@ fn count_seals(node: &Node) {
     ];
     for (standing, count) in counts {
         metrics::gauge!(SEALS, "standing" => standing).set(count);
+    }
+}
+
+/// How the storage does, and how much room there is.
+fn storage(node: &Node) {
+    let (report, space) = keyward_core::ops::storage::present(node);
+    for state in StorageState::ALL {
+        let holds = f64::from(u8::from(report.state == *state));
+        metrics::gauge!(STORAGE_STATE, "state" => state.name()).set(holds);
+    }
+    for it in report.operations {
+        let operation = it.operation.name();
+        metrics::counter!(STORAGE_OPERATIONS, "operation" => operation).absolute(it.count);
+        for (state, count) in it.errors {
+            let labels = [("operation", operation), ("state", state.name())];
+            metrics::counter!(STORAGE_ERRORS, &labels).absolute(count);
+        }
+        for (quantile, micros) in [("0.5", it.p50_micros), ("0.99", it.p99_micros)] {
+            let labels = [("operation", operation), ("quantile", quantile)];
+            let seconds = micros.map_or(0.0, |micros| micros as f64 / 1e6);
+            metrics::gauge!(STORAGE_SECONDS, &labels).set(seconds);
+        }
+    }
+    if let Some(space) = space {
+        metrics::gauge!(STORAGE_FREE).set(space.free_bytes as f64);
     }
 }
 

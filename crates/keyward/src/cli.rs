@@ -18,6 +18,7 @@ use crate::commands::seal::SealCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::serve::{DevCommand, InitCommand, ServeCommand};
 use crate::commands::shell::{CompletionsCommand, ManCommand};
+use crate::commands::storage::StorageCommand;
 use crate::commands::system::{StatusCommand, UnsealCommand};
 use crate::commands::tenant::TenantCommand;
 use crate::commands::token::TokenCommand;
@@ -69,6 +70,8 @@ enum Command {
     #[command(subcommand)]
     Job(JobCommand),
     #[command(subcommand)]
+    Storage(StorageCommand),
+    #[command(subcommand)]
     Alert(AlertCommand),
     #[command(subcommand)]
     Algorithm(AlgorithmCommand),
@@ -118,6 +121,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Policy(command) => command.run(context).await,
             Command::Secret(command) => command.run(context).await,
             Command::Job(command) => command.run(context).await,
+            Command::Storage(command) => command.run(context).await,
             Command::Alert(command) => command.run(context).await,
             Command::Algorithm(command) => command.run(context).await,
             Command::Audit(command) => command.run(context).await,

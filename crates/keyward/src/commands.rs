@@ -16,6 +16,7 @@ pub mod seal;
 pub mod secret;
 pub mod serve;
 pub mod shell;
+pub mod storage;
 pub mod system;
 pub mod tenant;
 pub mod token;

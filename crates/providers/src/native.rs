@@ -155,6 +155,17 @@ impl KeyProvider for NativeProvider {
         self.storage.destroy(record).await.map_err(storage_fault)
     }
 
+    async fn verify(&self, material: &MaterialRef) -> Result<(), ProviderError> {
+        let label = label(&material.spec, record_id(material)?);
+        let digest = material.record_digest.as_ref();
+        let opened = self.storage.open(&label, digest).await;
+        opened.map(drop).map_err(storage_fault)
+    }
+
+    async fn verify_import_key(&self, key: &ImportKeyRef) -> Result<(), ProviderError> {
+        self.open_import_key(key).await.map(drop)
+    }
+
     async fn perform(
         &self,
         material: &MaterialRef,

@@ -1,5 +1,6 @@
 //! A backend whose changes fail when a test says so, in each form: it did not happen; it happened
-//! and was reported as failed; of many objects the first half happened. Reading is never disturbed.
+//! and was reported as failed; of many objects the first half happened. Reading is disturbed only in
+//! an outage, which lasts until it is ended.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,6 +25,13 @@ pub const FORMS: [Form; 3] = [Form::Before, Form::After, Form::Half];
 pub struct FaultyBackend {
     inner: Arc<dyn StorageBackend>,
     plan: Mutex<Option<(usize, Form)>>,
+    outage: Mutex<Option<Outage>>,
+}
+
+/// What everything is answered with for a while.
+struct Outage {
+    error: StorageError,
+    of_reads: bool,
 }
 
 impl FaultyBackend {
@@ -32,7 +40,36 @@ impl FaultyBackend {
         Self {
             inner,
             plan: Mutex::new(None),
+            outage: Mutex::new(None),
         }
+    }
+
+    /// From now on every change is answered with an error, and every reading too if asked for.
+    /// Nothing of it happens.
+    pub fn begin_outage(&self, error: StorageError, of_reads: bool) {
+        *self.broken() = Some(Outage { error, of_reads });
+    }
+
+    /// The outage is over.
+    pub fn end_outage(&self) {
+        *self.broken() = None;
+    }
+
+    fn broken(&self) -> std::sync::MutexGuard<'_, Option<Outage>> {
+        self.outage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn may_read(&self) -> Result<(), StorageError> {
+        match &*self.broken() {
+            Some(outage) if outage.of_reads => Err(outage.error.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn may_change(&self) -> Result<(), StorageError> {
+        let broken = self.broken();
+        let error = broken.as_ref().map(|outage| outage.error.clone());
+        error.map_or(Ok(()), Err)
     }
 
     /// The change after `sound` more fails.
@@ -69,6 +106,7 @@ impl FaultyBackend {
         &self,
         change: impl Future<Output = Result<(), StorageError>> + Send,
     ) -> Result<(), StorageError> {
+        self.may_change()?;
         match self.fails() {
             None => change.await,
             Some(Form::After) => {
@@ -93,6 +131,7 @@ impl StorageBackend for FaultyBackend {
     }
 
     async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StorageError> {
+        self.may_read()?;
         self.inner.read(name).await
     }
 
@@ -105,6 +144,7 @@ impl StorageBackend for FaultyBackend {
     }
 
     async fn put_many(&self, mut objects: Vec<(ObjectName, Vec<u8>)>) -> Result<(), StorageError> {
+        self.may_change()?;
         match self.fails() {
             None => self.inner.put_many(objects).await,
             Some(Form::Before) => Err(injected()),
@@ -140,6 +180,7 @@ impl StorageBackend for FaultyBackend {
         after: Option<&ObjectName>,
         limit: usize,
     ) -> Result<Vec<ObjectName>, StorageError> {
+        self.may_read()?;
         self.inner.list(prefix, after, limit).await
     }
 

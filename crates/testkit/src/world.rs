@@ -27,7 +27,8 @@ use keyward_crypto::random::{Random, SystemRandom};
 use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_store::{Config, SqlRegistry};
 use keyward_vault::{
-    EmbeddedBackend, FileBackend, PostgresBackend, PostgresSettings, SealSetup, Vault,
+    EmbeddedBackend, FileBackend, MeasuredBackend, PostgresBackend, PostgresSettings, SealSetup,
+    Vault,
 };
 use tempfile::TempDir;
 
@@ -90,6 +91,18 @@ pub enum VaultKind {
 }
 
 impl VaultKind {
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Embedded => "embedded",
+            Self::Files => "file",
+            Self::Postgres => "postgres",
+            Self::S3 => "s3",
+            Self::Azure => "azure",
+            Self::Gcs => "gcs",
+        }
+    }
+
     /// Every backend.
     pub const ALL: [Self; 6] = [
         Self::Embedded,
@@ -115,6 +128,8 @@ pub struct World {
     pub vault: Arc<Vault>,
     /// What the vault stands on.
     pub backend: Arc<dyn StorageBackend>,
+    /// The same, with what it measures.
+    pub watched: Arc<MeasuredBackend>,
     /// Makes changes of the vault's storage fail; sound until told otherwise.
     pub storage_faults: Arc<FaultyBackend>,
     root: Option<Caller>,
@@ -191,7 +206,10 @@ impl World {
         let registry = Arc::new(registry);
         let deployment = registry.deployment().await.expect("a deployment has an id");
         let storage_faults = Arc::new(FaultyBackend::new(storage(&setup)));
-        let backend: Arc<dyn StorageBackend> = storage_faults.clone();
+        let name = setup.backend.name();
+        let watched = MeasuredBackend::new(storage_faults.clone(), name, as_clock.clone());
+        let watched = Arc::new(watched.on_disk(&data));
+        let backend: Arc<dyn StorageBackend> = watched.clone();
         backend.init().await.expect("the backend does what it must");
         let key_file = data.join("seal.key");
         if first {
@@ -241,6 +259,7 @@ impl World {
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),
+            storage: watched.clone(),
             seal: vault.clone(),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
             decide: Arc::new(RoleDecider),
@@ -273,6 +292,7 @@ impl World {
             journal,
             vault,
             backend,
+            watched,
             storage_faults,
             root: None,
             setup,
@@ -290,6 +310,7 @@ impl World {
             journal,
             vault,
             backend,
+            watched,
             storage_faults,
             setup,
             pump,
@@ -300,7 +321,7 @@ impl World {
         drop(node);
         journal.close().await;
         registry.close().await;
-        drop((journal, vault, backend, storage_faults, registry));
+        drop((journal, vault, backend, watched, storage_faults, registry));
         let token = setup.bootstrap.clone().unwrap_or_default();
         let mut world = Self::open(setup, clock, false).await;
         world.root = Some(world.authenticated(&token).await);

@@ -13,6 +13,7 @@
 
 pub mod embedded;
 pub mod file;
+pub mod measured;
 pub mod object;
 pub mod postgres;
 mod turns;

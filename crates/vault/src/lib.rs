@@ -19,6 +19,7 @@ pub mod vault;
 pub use backend::Patience;
 pub use backend::embedded::EmbeddedBackend;
 pub use backend::file::FileBackend;
+pub use backend::measured::MeasuredBackend;
 pub use backend::object::ObjectBackend;
 pub use backend::postgres::{PostgresBackend, PostgresSettings};
 pub use seal::{SealAccess, SealError};

@@ -28,12 +28,28 @@ pub(crate) const KEKS: &str = "kek/";
 
 /// What the names of all records begin with.
 pub(crate) const RECORDS: &str = "rec/";
+/// What the names of all tenants' key-encryption keys begin with.
+pub(crate) const KEKS: &str = "kek/";
 const OUTER: &str = ".outer";
 const PART: &str = ".part-";
 
 /// The name of the core whose outer header has this name, if it is one.
 pub(crate) fn core_of(name: &ObjectName) -> Result<Option<ObjectName>, StorageError> {
     name.as_str().strip_suffix(OUTER).map(named).transpose()
+}
+
+/// The record that a name says it is, or belongs to.
+pub(crate) fn record_of(name: &ObjectName) -> Option<RecordId> {
+    let mut parts = name.as_str().split('/');
+    let (family, _, last) = (parts.next()?, parts.next()?, parts.next()?);
+    if parts.next().is_some() {
+        return None;
+    }
+    match family {
+        "rec" => last.strip_suffix(OUTER).unwrap_or(last).parse().ok(),
+        "kek" => last.split_once('-')?.1.parse().ok(),
+        _ => None,
+    }
 }
 
 /// A record, or its core.
@@ -116,5 +132,12 @@ mod tests {
         let name = "rec/ab/01930000-0000-7000-8000-0000000000ab";
         assert_eq!(record(id).unwrap().as_str(), name);
         assert_eq!(outer(id).unwrap().as_str(), format!("{name}.outer"));
+        assert_eq!(record_of(&record(id).unwrap()), Some(id));
+        assert_eq!(record_of(&outer(id).unwrap()), Some(id));
+        let kek = format!("kek/{id}/7-{id}");
+        assert_eq!(record_of(&named(&kek).unwrap()), Some(id));
+        for other in ["root/current", "rec/ab/cd", "rec/ab", "kek/x/y", "seal/a/b"] {
+            assert_eq!(record_of(&named(other).unwrap()), None, "{other}");
+        }
     }
 }

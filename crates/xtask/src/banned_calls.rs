@@ -39,11 +39,12 @@ const BINARY: &[&str] = &["crates/keyward/"];
 /// HTTP measures its own waits and answers with tokio's clock, which tests can hold still. What
 /// it tells anybody of time comes from core.
 /// The journal's writer measures the pace of its batches in the same way, the vault how long it
-/// waits for a service.
+/// waits for a service and how long a backend takes.
 const WAITS: &[&str] = &[
     "crates/keyward/",
     "crates/http/",
     "crates/audit/src/combining.rs",
+    "crates/vault/src/backend/measured.rs",
     "crates/vault/src/backend/turns.rs",
 ];
 /// The one room with unsafe code.

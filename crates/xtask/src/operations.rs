@@ -170,7 +170,7 @@ roles have which permission: [roles.md](roles.md).
   `storage_throttled` and `storage_not_writable` as well, which say what keeps its backend from
   doing its part.
 - **Nothing changed**: an operation that answers an error has changed nothing. (Material made for a
-  creation or rotation that was then refused stays behind unreferenced; no version names it.)
+  creation or rotation that was then refused stays behind unreferenced, until it is swept up.)
 ";
 
 /// The page.

@@ -24,6 +24,7 @@ pub mod seal;
 pub mod seal_keeping;
 pub mod secret;
 pub mod start;
+pub mod storage;
 pub mod tenant;
 pub mod token;
 pub mod use_key;

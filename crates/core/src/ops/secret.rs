@@ -78,7 +78,7 @@ async fn find(node: &Node, tenant: Option<TenantId>, name: &SecretName) -> Resul
 }
 
 /// What the vault is told of a version.
-fn spec(version: &SecretVersion) -> Result<SecretSpec, OpError> {
+pub(in crate::ops) fn spec(version: &SecretVersion) -> Result<SecretSpec, OpError> {
     Ok(SecretSpec {
         tenant: version.tenant,
         secret: version.secret,

@@ -309,6 +309,12 @@ pub trait KeyProvider: Send + Sync {
     /// Deletes the private half of a wrapping key and looks whether it is gone.
     async fn destroy_import_key(&self, key: &ImportKeyRef) -> Result<(), ProviderError>;
 
+    /// Reads material and verifies that it is what it should be, without keeping it.
+    async fn verify(&self, material: &MaterialRef) -> Result<(), ProviderError>;
+
+    /// The same for the private half of a wrapping key.
+    async fn verify_import_key(&self, key: &ImportKeyRef) -> Result<(), ProviderError>;
+
     /// Uses material once.
     async fn perform(
         &self,

@@ -9,4 +9,5 @@ pub mod secret_store;
 pub mod snapshot;
 pub mod storage;
 pub mod stream_storage;
+pub mod storage_care;
 pub mod upkeep;

@@ -230,6 +230,9 @@ pub trait KeyHierarchy: Send + Sync {
         limit: usize,
     ) -> Result<RewrapSlice, StorageError>;
 
+    /// Reads a key-encryption key and verifies that it is the very one, without keeping it.
+    async fn verify_tenant_kek(&self, kek: &TenantKek) -> Result<(), StorageError>;
+
     /// Deletes a key-encryption key and looks whether it is gone.
     async fn destroy_tenant_kek(&self, kek: &TenantKek) -> Result<(), StorageError>;
 

@@ -15,4 +15,6 @@ mod restart;
 mod script;
 mod secret_model;
 mod secrets;
+mod storage;
+mod storage_check;
 mod tenants;

@@ -1,7 +1,8 @@
-//! Alerts over HTTP: listed, narrowed, counted; and who may see them.
+//! Alerts and the storage over HTTP: listed, narrowed, counted, checked; and who may see them.
 
 use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
 use keyward_core::ops::condition::{clear, raise};
+use keyward_core::ops::storage;
 use serde_json::json;
 
 use crate::desk::Desk;
@@ -69,4 +70,47 @@ async fn alerts_are_listed_narrowed_and_counted() {
     );
     let answer = desk.get("/v1/alerts").await;
     assert_eq!(answer.problem(403), "forbidden");
+}
+
+#[tokio::test]
+async fn the_storage_is_shown_checked_and_its_sweep_confirmed() {
+    let desk = Desk::open().await;
+    let root = desk.world.root_token().to_owned();
+    let node = &desk.world.node;
+    storage::watch(node).await;
+    let shown = desk.ask(&root, "GET", "/v1/storage", None).await.ok();
+    assert_eq!(shown["state"], "healthy");
+    assert_eq!(shown["backend"], "embedded");
+    assert!(shown["space"]["free_bytes"].as_u64().unwrap() > 0);
+    assert_eq!(shown["check"], json!({}));
+    let ordered = desk
+        .ask(&root, "POST", "/v1/storage/scrub", None)
+        .await
+        .ok();
+    assert_eq!(ordered["kind"], "scrub_storage");
+    let again = desk.ask(&root, "POST", "/v1/storage/scrub", None).await;
+    assert_eq!(again.problem(409), "conflict");
+    while storage::scrub::slice(node).await.unwrap().is_some() {}
+    let shown = desk.ask(&root, "GET", "/v1/storage", None).await.ok();
+    assert_eq!(shown["check"]["last"]["job_id"], ordered["id"]);
+    assert_eq!(shown["check"]["last"]["findings"], 0);
+    assert_eq!(shown["check"]["last"]["records"], 1, "the tenant's key");
+    assert!(shown["check"]["verified_since"].is_string());
+
+    let confirm = "/v1/storage/confirm-sweep";
+    let body = Some(json!({ "reason": "looked at" }));
+    let nothing = desk.ask(&root, "POST", confirm, body.clone()).await;
+    assert_eq!(nothing.problem(404), "not_found");
+    storage::sweep::hold(node, "restored").await;
+    let shown = desk.ask(&root, "GET", "/v1/storage", None).await.ok();
+    assert_eq!(shown["strays"]["held"], true);
+    let done = desk.ask(&root, "POST", confirm, body).await.ok();
+    assert_eq!(done["strays"]["held"], false);
+    let metrics = String::from_utf8(desk.get("/metrics").await.bytes).unwrap();
+    for line in [
+        "keyward_storage_state{state=\"healthy\"} 1",
+        "keyward_storage_operations_total{operation=\"write\"}",
+    ] {
+        assert!(metrics.contains(line), "{metrics}");
+    }
 }

@@ -58,6 +58,7 @@ impl Assembly {
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),
+            storage: deployment.backend.clone(),
             seal: vault.clone(),
             providers: BTreeMap::from([(ProviderKind::Native, native.clone() as _)]),
             decide: Arc::new(RoleDecider),
@@ -109,6 +110,8 @@ fn settings(deployment: &Deployment) -> Settings {
     Settings {
         destruction_wait_days: i64::try_from(days).unwrap_or(i64::MAX),
         rollback_window_seconds: i64::try_from(window).unwrap_or(i64::MAX),
+        storage_space_low_bytes: config.storage.space_low_mib.saturating_mul(1 << 20),
+        scrub_automatic: config.limits.scrub_per_second > 0,
         ..Settings::new(&config.node.name, deployment.id)
     }
 }

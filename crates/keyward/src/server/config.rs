@@ -132,6 +132,8 @@ settings! {
         timeout_seconds: u64 = 30, "`30`";
         /// How often it is tried within that time, with growing pauses.
         attempts: u64 = 8, "`8`";
+        /// Less free room than this, in MiB, on the disk that holds the vault raises an alert.
+        space_low_mib: u64 = 1_024, "`1024`";
     }
 
     /// The vault on PostgreSQL, for `backend = "postgres"`.
@@ -280,6 +282,9 @@ settings! {
         /// How many stored objects the background may look at in a second when records are wrapped
         /// under a new key-encryption key.
         rewrap_per_second: u64 = 5_000, "`5000`";
+        /// How many stored records the background may read and verify in a second. A check of all of
+        /// them begins each day; 0: only when it is ordered, at 100 in a second.
+        scrub_per_second: u64 = 100, "`100`";
     }
 
     /// What holds for keys when nothing else is said.

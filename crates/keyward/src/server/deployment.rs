@@ -5,9 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use keyward_core::port::registry::Registry;
-use keyward_core::port::storage::StorageBackend;
 use keyward_core::time::Clock;
 use keyward_store::SqlRegistry;
+use keyward_vault::MeasuredBackend;
 use uuid::Uuid;
 
 use crate::private_file;
@@ -28,7 +28,7 @@ pub struct Deployment {
     /// Everything that is not secret.
     pub registry: Arc<SqlRegistry>,
     /// Where sealed bytes are kept.
-    pub backend: Arc<dyn StorageBackend>,
+    pub backend: Arc<MeasuredBackend>,
     /// The deployment's id.
     pub id: Uuid,
 }
@@ -42,7 +42,7 @@ impl Deployment {
         let registry = open_registry(&config, clock.clone()).await?;
         // The clock of a machine may have been set back since the last start.
         clock.raise(registry.advance_clock(clock.now()).await?);
-        let backend = vault_backend::open(&config).await?;
+        let backend = vault_backend::open(&config, clock.clone()).await?;
         let id = registry.deployment().await?;
         Ok(Self {
             config,

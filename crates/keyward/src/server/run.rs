@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward_core::error::OpError;
 use keyward_core::node::Node;
-use keyward_core::ops::{clockwork, kek, secret};
+use keyward_core::ops::{clockwork, kek, secret, storage};
 use keyward_crypto::random::{Random, SystemRandom};
 use keyward_http::HttpConfig;
 use keyward_http::config::Rate;
@@ -49,6 +49,12 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let watching = tokio::spawn(seals::watch(assembly.node.clone(), every, ended.clone()));
     let under_root = seals::rewrap_under_root(assembly.node.clone(), ended.clone());
     let under_root = tokio::spawn(under_root);
+    let scrubbing = tokio::spawn(scrub(
+        assembly.node.clone(),
+        scrub_pace(&assembly),
+        ended.clone(),
+    ));
+    let watching_storage = tokio::spawn(watch_storage(assembly.node.clone(), ended.clone()));
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -59,6 +65,8 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let _ = under_root.await;
     // It may be waiting for a service that is gone.
     watching.abort();
+    let _ = scrubbing.await;
+    let _ = watching_storage.await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)
@@ -132,6 +140,48 @@ async fn rewrap(node: Arc<Node>, per_second: u64, mut ended: watch::Receiver<boo
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+    }
+}
+
+/// How many records are verified in a second, at most.
+fn scrub_pace(assembly: &Assembly) -> u64 {
+    match assembly.deployment.config.limits.scrub_per_second {
+        0 => 100,
+        per_second => per_second,
+    }
+}
+
+/// Checks what is stored when that is due or was ordered, a batch at a time, no faster than allowed.
+async fn scrub(node: Arc<Node>, per_second: u64, mut ended: watch::Receiver<bool>) {
+    loop {
+        let pause = match storage::scrub::slice(&node).await {
+            Ok(Some(examined)) => Duration::from_secs(examined).div_f64(per_second as f64),
+            Ok(None) | Err(OpError::Conflict | OpError::Sealed) => TICK,
+            Err(error) => {
+                tracing::warn!(%error, "the storage could not be checked; it is tried again");
+                TICK * 10
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+    }
+}
+
+/// Looks each second how the storage does. A look that hangs is given up when the server stops.
+async fn watch_storage(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
+    let mut seconds = tokio::time::interval(TICK);
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = seconds.tick() => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+        tokio::select! {
+            () = storage::watch(&node) => {}
             _ = ended.wait_for(|ended| *ended) => return,
         }
     }

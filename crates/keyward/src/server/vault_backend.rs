@@ -1,17 +1,19 @@
 //! From the settings of the vault's backend to the backend: references to secrets are read here and
 //! handed on as values.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_core::port::storage::StorageBackend;
+use keyward_core::time::Clock;
 use keyward_crypto::random::SystemRandom;
 use keyward_vault::backend::object::service::{
     AzureSettings, GcsSettings, Reach, S3Credentials, S3Settings, SecretText, Service,
 };
 use keyward_vault::{
-    EmbeddedBackend, FileBackend, ObjectBackend, Patience, PostgresBackend, PostgresSettings,
+    EmbeddedBackend, FileBackend, MeasuredBackend, ObjectBackend, Patience, PostgresBackend,
+    PostgresSettings,
 };
 
 use crate::private_file;
@@ -19,8 +21,11 @@ use crate::server::config::{Config, StorageAzure, StorageGcs, StorageKind, Stora
 use crate::server::deployment::with_password;
 use crate::server::error::StartError;
 
-/// Opens the chosen backend and prepares it.
-pub async fn open(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
+/// Opens the chosen backend and prepares it; it is watched from then on.
+pub async fn open(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+) -> Result<Arc<MeasuredBackend>, StartError> {
     let backend: Arc<dyn StorageBackend> = match config.storage.backend {
         StorageKind::Embedded | StorageKind::File => local(config)?,
         StorageKind::Postgres => Arc::new(postgres(config)?),
@@ -28,23 +33,32 @@ pub async fn open(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError
         StorageKind::Azure => Arc::new(object(config, &azure(&config.storage_azure)?)?),
         StorageKind::Gcs => Arc::new(object(config, &gcs(&config.storage_gcs)?)?),
     };
-    backend.init().await?;
-    Ok(backend)
+    let watched = MeasuredBackend::new(backend, config.storage.backend.name(), clock);
+    let watched = match config.storage.backend {
+        StorageKind::Embedded | StorageKind::File => watched.on_disk(&local_folder(config)),
+        _ => watched,
+    };
+    watched.init().await?;
+    Ok(Arc::new(watched))
+}
+
+/// Where the bytes are, if they are on a disk of this machine.
+fn local_folder(config: &Config) -> PathBuf {
+    let path = config.vault_path().unwrap_or_default();
+    if config.storage.backend == StorageKind::File {
+        return path;
+    }
+    path.parent().unwrap_or_else(|| Path::new(".")).to_owned()
 }
 
 fn local(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
     let path = config.vault_path().unwrap_or_default();
-    let is_folder = config.storage.backend == StorageKind::File;
-    let directory = if is_folder {
-        path.as_path()
-    } else {
-        path.parent().unwrap_or_else(|| Path::new("."))
-    };
-    std::fs::create_dir_all(directory).map_err(|source| StartError::Directory {
-        path: directory.to_owned(),
+    let directory = local_folder(config);
+    std::fs::create_dir_all(&directory).map_err(|source| StartError::Directory {
+        path: directory,
         source,
     })?;
-    Ok(if is_folder {
+    Ok(if config.storage.backend == StorageKind::File {
         Arc::new(FileBackend::open(&path)?)
     } else {
         Arc::new(EmbeddedBackend::open(&path)?)

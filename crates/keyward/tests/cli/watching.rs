@@ -11,3 +11,23 @@ fn a_healthy_server_has_no_alerts() {
     assert!(table.contains("severity"), "{table}");
     stage.keyward("alert list --cleared --all").refused(2, &[]);
 }
+
+#[test]
+fn the_storage_is_shown_and_checked() {
+    let (stage, _dev) = with_dev();
+    let health = stage.keyward("storage health").done();
+    assert!(health.contains("embedded: healthy"), "{health}");
+    let ordered = stage.keyward("storage scrub --output json").json();
+    let mut shown = serde_json::Value::Null;
+    for _ in 0..1_000 {
+        shown = stage.keyward("storage health --output json").json();
+        if shown["check"]["last"]["job_id"] == ordered["id"] {
+            break;
+        }
+    }
+    assert_eq!(shown["check"]["last"]["findings"], 0, "{shown}");
+    assert!(shown["check"]["last"]["records"].as_i64().unwrap() > 0);
+    stage
+        .keyward("storage confirm-sweep --reason nothing")
+        .refused(3, &["not_found"]);
+}

@@ -71,7 +71,10 @@ impl NativeProvider {
         }
     }
 
-    async fn open_import_key(&self, key: &ImportKeyRef) -> Result<WrappingKey, ProviderError> {
+    pub(super) async fn open_import_key(
+        &self,
+        key: &ImportKeyRef,
+    ) -> Result<WrappingKey, ProviderError> {
         let record = parse_record_id(&key.provider_key_id)?;
         let label = import_label(key.tenant, key.id, key.method, record);
         let opened = self.storage.open(&label, Some(&key.record_digest)).await;

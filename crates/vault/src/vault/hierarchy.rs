@@ -253,6 +253,16 @@ impl KeyHierarchy for Vault {
         self.rewrap(tenant, after, limit).await
     }
 
+    async fn verify_tenant_kek(&self, kek: &TenantKek) -> Result<(), StorageError> {
+        let hierarchy = self.unsealed()?;
+        let name = object_names::tenant_kek(kek)?;
+        // Here nothing under the name is what it is: a record that is gone.
+        if self.backend.read(&name).await?.is_none() {
+            return Err(StorageError::Missing);
+        }
+        self.open_kek(&hierarchy, kek.tenant, kek).await.map(drop)
+    }
+
     async fn destroy_tenant_kek(&self, kek: &TenantKek) -> Result<(), StorageError> {
         self.unsealed()?;
         let name = object_names::tenant_kek(kek)?;

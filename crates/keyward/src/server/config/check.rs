@@ -230,6 +230,12 @@ fn limits(config: &Config, found: &mut Findings) {
         ),
         ("seal.check_seconds", config.seal.check_seconds, 10, 86_400),
         (
+            "limits.scrub_per_second",
+            limits.scrub_per_second,
+            0,
+            1_000_000,
+        ),
+        (
             "audit.queue_entries",
             config.audit.queue_entries,
             16,

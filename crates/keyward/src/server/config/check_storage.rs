@@ -30,6 +30,7 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
     for (at, value, least, most) in [
         ("storage.timeout_seconds", storage.timeout_seconds, 1, 600),
         ("storage.attempts", storage.attempts, 1, 100),
+        ("storage.space_low_mib", storage.space_low_mib, 0, 1 << 30),
         (
             "storage_postgres.connections",
             config.storage_postgres.connections,

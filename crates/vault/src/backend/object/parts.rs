@@ -12,6 +12,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use keyward_core::port::storage::{ObjectName, StorageError};
 use keyward_crypto::record::RecordError;
+use object_store::ObjectMeta;
 use object_store::list::PaginatedListOptions;
 use object_store::path::Path;
 
@@ -184,34 +185,60 @@ impl ObjectBackend {
         Ok(Some(value))
     }
 
-    /// Removes parts that no name refers to and whose writer is long gone. `now` is an object that
-    /// was written just now: its time is the store's own.
+    /// Removes parts that no name refers to and whose writer is long gone, page by page. `now` is an
+    /// object that was written just now: its time is the store's own.
     pub(super) async fn sweep(&self, now: &Path) -> Result<(), StorageError> {
         use object_store::ObjectStoreExt;
         let folder = self.parts_folder();
-        let page = self
-            .repeat(|| {
-                let options = PaginatedListOptions::default();
-                self.store.list_paginated(Some(&folder), options)
-            })
-            .await
-            .map_err(Fault::into_error)?;
-        if page.result.objects.is_empty() {
-            return Ok(());
+        let mut page_token = None;
+        let mut written_at = None;
+        loop {
+            let page = self
+                .repeat(|| {
+                    let options = PaginatedListOptions {
+                        page_token: page_token.clone(),
+                        ..PaginatedListOptions::default()
+                    };
+                    self.store.list_paginated(Some(&folder), options)
+                })
+                .await
+                .map_err(Fault::into_error)?;
+            if !page.result.objects.is_empty() {
+                if written_at.is_none() {
+                    let probe = self.repeat(|| self.store.head(now)).await;
+                    written_at = Some(probe.map_err(Fault::into_error)?.last_modified);
+                }
+                let old = |part: &ObjectMeta| {
+                    let age = written_at.map(|now| now - part.last_modified);
+                    age.is_some_and(|age| age.num_hours() >= ORPHAN_AGE_HOURS)
+                };
+                let parts = page.result.objects.into_iter().filter(old);
+                self.sweep_parts(&folder, parts.map(|part| part.location))
+                    .await?;
+            }
+            page_token = page.page_token;
+            if page_token.is_none() {
+                return Ok(());
+            }
         }
-        let now = self.repeat(|| self.store.head(now)).await;
-        let now = now.map_err(Fault::into_error)?.last_modified;
+    }
+
+    /// Removes those of some old parts that no name refers to.
+    async fn sweep_parts(
+        &self,
+        folder: &str,
+        parts: impl Iterator<Item = Path>,
+    ) -> Result<(), StorageError> {
         let mut old: BTreeMap<(String, String), Vec<Path>> = BTreeMap::new();
-        for part in page.result.objects {
-            let is_old = (now - part.last_modified).num_hours() >= ORPHAN_AGE_HOURS;
-            let text = part.location.as_ref().strip_prefix(&folder);
+        for part in parts {
+            let text = part.as_ref().strip_prefix(folder);
             let split = text.and_then(|text| {
                 let (rest, _number) = text.rsplit_once('/')?;
                 let (name, write_id) = rest.rsplit_once('/')?;
                 Some((name.to_owned(), write_id.to_owned()))
             });
-            if let Some(owner) = split.filter(|_| is_old) {
-                old.entry(owner).or_default().push(part.location);
+            if let Some(owner) = split {
+                old.entry(owner).or_default().push(part);
             }
         }
         for ((name, write_id), parts) in old {
