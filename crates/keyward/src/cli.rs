@@ -12,10 +12,12 @@ use crate::commands::login::LoginCommand;
 use crate::commands::policy::PolicyCommand;
 use crate::commands::principal::PrincipalCommand;
 use crate::commands::random::RandomCommand;
+use crate::commands::registry::RegistryCommand;
 use crate::commands::role::RoleCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::serve::{DevCommand, InitCommand, ServeCommand};
 use crate::commands::shell::{CompletionsCommand, ManCommand};
+use crate::commands::storage::StorageCommand;
 use crate::commands::system::{SealCommand, StatusCommand, UnsealCommand};
 use crate::commands::tenant::TenantCommand;
 use crate::commands::token::TokenCommand;
@@ -72,6 +74,10 @@ enum Command {
     Audit(AuditCommand),
     Random(RandomCommand),
     #[command(subcommand)]
+    Storage(StorageCommand),
+    #[command(subcommand)]
+    Registry(RegistryCommand),
+    #[command(subcommand)]
     Config(ConfigCommand),
     Completions(CompletionsCommand),
     Man(ManCommand),
@@ -87,6 +93,8 @@ impl Cli {
             Command::Dev(command) => command.run(&environment),
             Command::Init(command) => command.run(&environment),
             Command::Serve(command) => command.run(&environment),
+            Command::Storage(command) => command.run(&environment),
+            Command::Registry(command) => command.run(&environment),
             asking => ask(asking, &Context::new(self.globals, environment)),
         }
     }

@@ -126,12 +126,15 @@ impl ServeCommand {
     }
 }
 
-fn data_setting(dir: &Path) -> String {
+pub(super) fn data_setting(dir: &Path) -> String {
     format!("node.data_dir={}", dir.display())
 }
 
 /// Runs a piece of server: hardened before there is anything to protect, logging, on all cores.
-fn run_server<T, F>(config: &Config, work: impl FnOnce(Arc<Lull>) -> F) -> Result<T, Failure>
+pub(super) fn run_server<T, F>(
+    config: &Config,
+    work: impl FnOnce(Arc<Lull>) -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, StartError>>,
 {
