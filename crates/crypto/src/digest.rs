@@ -21,6 +21,7 @@ pub fn sha256_parts(parts: &[&[u8]]) -> [u8; 32] {
 }
 
 /// SHA-256 of what comes piece by piece.
+#[derive(Clone)]
 pub struct Sha256(digest::Context);
 
 impl Sha256 {

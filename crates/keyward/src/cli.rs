@@ -13,6 +13,7 @@ use crate::commands::login::LoginCommand;
 use crate::commands::policy::PolicyCommand;
 use crate::commands::principal::PrincipalCommand;
 use crate::commands::random::RandomCommand;
+use crate::commands::registry::RegistryCommand;
 use crate::commands::role::RoleCommand;
 use crate::commands::seal::SealCommand;
 use crate::commands::secret::SecretCommand;
@@ -79,6 +80,8 @@ enum Command {
     Audit(AuditCommand),
     Random(RandomCommand),
     #[command(subcommand)]
+    Registry(RegistryCommand),
+    #[command(subcommand)]
     Config(ConfigCommand),
     Completions(CompletionsCommand),
     Man(ManCommand),
@@ -95,6 +98,8 @@ impl Cli {
             Command::Init(command) => command.run(&environment),
             Command::Serve(command) => command.run(&environment),
             Command::Seal(command) if command.is_offline() => command.run_offline(&environment),
+            Command::Storage(StorageCommand::Move(command)) => command.run(&environment),
+            Command::Registry(command) => command.run(&environment),
             asking => ask(asking, &Context::new(self.globals, environment)),
         }
     }

@@ -5,6 +5,7 @@
 //! | make a deployment, open it, store and open records | [`vault`] |
 //! | understand how the root key gets into memory | [`seal`] |
 //! | keep sealed bytes | [`backend`] |
+//! | move them from one backend to another | [`migration`] |
 //!
 //! This crate opens and seals; it knows neither the registry (what it needs of it comes through
 //! the port `RecordLedger`) nor HTTP. The hierarchy is written down for other implementers in
@@ -12,6 +13,7 @@
 
 pub mod backend;
 mod fair_gate;
+pub mod migration;
 mod object_names;
 pub mod seal;
 pub mod vault;

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use keyward_api::storage::{StorageHealth, StoragePass};
 use keyward_api::tenant::Reason;
 
+use crate::commands::storage_migration::MigrationCommand;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, cell};
@@ -17,6 +18,8 @@ pub enum StorageCommand {
     Scrub,
     /// Confirm that the registry is the right one, so that what it does not name may be swept up
     ConfirmSweep(ConfirmCommand),
+    #[command(flatten)]
+    Move(MigrationCommand),
 }
 
 /// Why.
@@ -28,10 +31,12 @@ pub struct ConfirmCommand {
 }
 
 impl StorageCommand {
-    /// Does it.
+    /// Does it, asking the server.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.client()?;
         match self {
+            // Without a server: `run_offline`.
+            Self::Move(_) => Ok(()),
             Self::Health => {
                 let health = client.storage().await?;
                 context.show(&health, show)?;

@@ -15,7 +15,7 @@ use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::error::StartError;
-use crate::server::vault_backend;
+use crate::server::{registry_migration, vault_backend};
 
 /// An open deployment. The data directory is held until this is dropped.
 pub struct Deployment {
@@ -38,6 +38,7 @@ impl Deployment {
     pub async fn open(mut config: Config) -> Result<Self, StartError> {
         let data_dir = DataDir::hold(&config.node.data_dir)?;
         config.node.data_dir = data_dir.path().to_owned();
+        registry_migration::ensure_in_force(&config)?;
         let clock = Arc::new(SystemClock::default());
         let registry = open_registry(&config, clock.clone()).await?;
         // The clock of a machine may have been set back since the last start.
@@ -64,7 +65,7 @@ async fn open_registry(
 }
 
 /// The registry's URL with the password of its file in it.
-fn registry_url(config: &Config) -> Result<String, StartError> {
+pub(crate) fn registry_url(config: &Config) -> Result<String, StartError> {
     let Some(url) = &config.registry.url else {
         let file = config.registry_file();
         return Ok(format!(

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use keyward_core::error::OpError;
 use keyward_core::port::registry::RegistryError;
 use keyward_core::port::storage::StorageError;
+use keyward_vault::migration::MigrationError;
 
 use crate::exit::{Exit, Failure};
 use crate::private_file::PrivateFileError;
@@ -61,6 +62,49 @@ pub enum StartError {
          belongs together, from one backup"
     )]
     Mixed,
+    /// A migration moved the vault, or is filling this backend.
+    #[error(
+        "{why}: write the [storage] sections of the backend that holds the vault into the \
+         configuration, or go on with the migration (docs/migration.md)"
+    )]
+    VaultElsewhere {
+        /// What the backend says.
+        why: String,
+    },
+    /// A migration moved the registry.
+    #[error(
+        "the registry has moved to {name}: name that one in [registry] of the configuration, or go \
+         back with `keyward registry roll-back` (docs/migration.md)"
+    )]
+    RegistryElsewhere {
+        /// Where it is now.
+        name: String,
+    },
+    /// After a migration of the registry the sides are not the same.
+    #[error(
+        "the two databases differ in {}; nothing was switched: is the target another deployment's, or \
+         was it written meanwhile?",
+        tables.join(", ")
+    )]
+    RegistriesDiffer {
+        /// Where.
+        tables: Vec<String>,
+    },
+    /// The registry as a whole.
+    #[error(transparent)]
+    Snapshot(#[from] keyward_core::port::snapshot::SnapshotError),
+    /// A migration to where it comes from.
+    #[error("source and target are the same: {name}")]
+    SameVault {
+        /// Both.
+        name: String,
+    },
+    /// There is nothing to commit or roll back.
+    #[error("no migration is under way between these two")]
+    NoMigration,
+    /// A migration of the vault.
+    #[error(transparent)]
+    Migration(#[from] keyward_vault::migration::MigrationError),
     /// The journal.
     #[error("{}", with_source(.0))]
     Journal(#[from] keyward_audit::OpenError),
@@ -116,7 +160,18 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match &error {
             StartError::Config(_) | StartError::DevBeyondLoopback { .. } => Exit::Usage,
+            StartError::SameVault { .. } => Exit::Usage,
             StartError::DataDir(DataDirError::InUse { .. })
+            | StartError::VaultElsewhere { .. }
+            | StartError::RegistryElsewhere { .. }
+            | StartError::RegistriesDiffer { .. }
+            | StartError::NoMigration
+            | StartError::Migration(
+                MigrationError::NotEmpty { .. }
+                | MigrationError::Phase { .. }
+                | MigrationError::NotVerified
+                | MigrationError::OtherSides { .. },
+            )
             | StartError::Seal(keyward_vault::SealError::AlreadyInitialized) => Exit::Conflict,
             StartError::OpenRegistry(_)
             | StartError::Registry(_)

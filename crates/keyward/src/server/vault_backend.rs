@@ -11,6 +11,7 @@ use keyward_crypto::random::SystemRandom;
 use keyward_vault::backend::object::service::{
     AzureSettings, GcsSettings, Reach, S3Credentials, S3Settings, SecretText, Service,
 };
+use keyward_vault::migration::marked;
 use keyward_vault::{
     EmbeddedBackend, FileBackend, MeasuredBackend, ObjectBackend, Patience, PostgresBackend,
     PostgresSettings,
@@ -21,11 +22,69 @@ use crate::server::config::{Config, StorageAzure, StorageGcs, StorageKind, Stora
 use crate::server::deployment::with_password;
 use crate::server::error::StartError;
 
-/// Opens the chosen backend and prepares it; it is watched from then on.
+/// Opens the chosen backend and prepares it, if it is the one that holds the vault; it is watched
+/// from then on.
 pub async fn open(
     config: &Config,
     clock: Arc<dyn Clock>,
 ) -> Result<Arc<MeasuredBackend>, StartError> {
+    let backend = open_whatever(config).await?;
+    if let Some(why) = marked(&*backend).await? {
+        return Err(StartError::VaultElsewhere { why });
+    }
+    let watched = MeasuredBackend::new(backend, config.storage.backend.name(), clock);
+    Ok(Arc::new(match config.storage.backend {
+        StorageKind::Embedded | StorageKind::File => watched.on_disk(&local_folder(config)),
+        _ => watched,
+    }))
+}
+
+/// Where a migration of the vault stands.
+pub fn migration_file(config: &Config) -> PathBuf {
+    config.node.data_dir.join("storage-migration.json")
+}
+
+/// What people call the backend: its kind and its place, without secrets.
+pub fn name(config: &Config) -> String {
+    let place = match config.storage.backend {
+        StorageKind::Embedded | StorageKind::File => {
+            let path = config.vault_path().unwrap_or_default();
+            path.display().to_string()
+        }
+        StorageKind::Postgres => {
+            let section = &config.storage_postgres;
+            // Behind the user, who has no password here.
+            let url = section.url.as_deref().unwrap_or_default();
+            let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
+            format!("{place}/{}", section.schema)
+        }
+        StorageKind::S3 => {
+            let section = &config.storage_s3;
+            let endpoint = section.endpoint.as_deref().unwrap_or_default();
+            format!(
+                "{endpoint}/{}",
+                section.bucket.as_deref().unwrap_or_default()
+            )
+        }
+        StorageKind::Azure => {
+            let section = &config.storage_azure;
+            let account = section.account.as_deref().unwrap_or_default();
+            format!(
+                "{account}/{}",
+                section.container.as_deref().unwrap_or_default()
+            )
+        }
+        StorageKind::Gcs => config.storage_gcs.bucket.clone().unwrap_or_default(),
+    };
+    let prefix = match config.storage.backend.section() {
+        Some(_) => format!("/{}", prefix(config)),
+        None => String::new(),
+    };
+    format!("{} {place}{prefix}", config.storage.backend)
+}
+
+/// Opens the chosen backend and prepares it, whatever a migration says of it.
+pub async fn open_whatever(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
     let backend: Arc<dyn StorageBackend> = match config.storage.backend {
         StorageKind::Embedded | StorageKind::File => local(config)?,
         StorageKind::Postgres => Arc::new(postgres(config)?),
@@ -33,13 +92,8 @@ pub async fn open(
         StorageKind::Azure => Arc::new(object(config, &azure(&config.storage_azure)?)?),
         StorageKind::Gcs => Arc::new(object(config, &gcs(&config.storage_gcs)?)?),
     };
-    let watched = MeasuredBackend::new(backend, config.storage.backend.name(), clock);
-    let watched = match config.storage.backend {
-        StorageKind::Embedded | StorageKind::File => watched.on_disk(&local_folder(config)),
-        _ => watched,
-    };
-    watched.init().await?;
-    Ok(Arc::new(watched))
+    backend.init().await?;
+    Ok(backend)
 }
 
 /// Where the bytes are, if they are on a disk of this machine.

@@ -6,6 +6,7 @@ mod asking;
 mod exchanging;
 mod keeping;
 mod keks;
+mod migrating;
 mod mistakes;
 mod offline;
 mod profiles;

@@ -4,6 +4,7 @@
 
 mod bad_line;
 mod local;
+mod migrating;
 mod postgres;
 mod stores;
 mod vault;

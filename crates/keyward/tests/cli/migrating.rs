@@ -1,0 +1,150 @@
+//! The vault and the registry moved by the commands, between servers that are started and stopped.
+
+use keyward_testkit::postgres;
+
+use crate::stage::{Dev, Stage, move_in, with_dev};
+
+const PLAINTEXT: &[u8] = b"Blood type: 0 negative";
+
+fn encrypted(stage: &Stage) -> String {
+    stage
+        .keyward_with("key encrypt patient-records", PLAINTEXT)
+        .done()
+}
+
+#[track_caller]
+fn decrypts(stage: &Stage, ciphertext: &str) {
+    let opened = stage.keyward_with("key decrypt patient-records", ciphertext.as_bytes());
+    assert_eq!(opened.done().as_bytes(), PLAINTEXT);
+}
+
+fn started(stage: &mut Stage) -> Dev {
+    let dev = stage.dev();
+    move_in(stage, &dev);
+    dev
+}
+
+const DEV: &str = "dev --listen 127.0.0.1:0 --data data";
+
+#[test]
+fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
+    let (mut stage, dev) = with_dev();
+    let before = encrypted(&stage);
+    stage.write("files.toml", "[storage]\nbackend = \"file\"\n");
+    stage.write("embedded.toml", "[storage]\nbackend = \"embedded\"\n");
+    let migrate = "storage migrate --data data --to files.toml";
+    stage.keyward(migrate).refused(5, &["is in use by process"]);
+    dev.server.stop();
+
+    let done = stage.keyward(migrate).json();
+    assert_eq!(done["standing"], "cut-over");
+    assert_eq!(done["digest_from"], done["digest_to"]);
+    assert!(done["objects"].as_u64().unwrap() > 5, "{done}");
+    // Again: there is nothing left to do, and it says the same.
+    assert_eq!(stage.keyward(migrate).json(), done);
+    stage.keyward(DEV).refused(
+        5,
+        &["the vault here has moved to file", "docs/migration.md"],
+    );
+
+    stage.set("KEYWARD_STORAGE_BACKEND", "file");
+    let dev = started(&mut stage);
+    decrypts(&stage, &before);
+    stage.keyward("key create since").done();
+    stage.keyward("key rotate patient-records").done();
+    let since = encrypted(&stage);
+    dev.server.stop();
+    stage.environment.remove("KEYWARD_STORAGE_BACKEND");
+
+    // Back, with what was made since.
+    let sides = "--data data --from embedded.toml --to files.toml";
+    let done = stage
+        .keyward(&format!("storage roll-back {sides} --erase"))
+        .json();
+    assert_eq!(done["standing"], "rolled-back");
+    assert!(done["erased"].as_u64().unwrap() > 5, "{done}");
+    let dev = started(&mut stage);
+    decrypts(&stage, &before);
+    decrypts(&stage, &since);
+    dev.server.stop();
+
+    // And there for good.
+    stage.keyward(migrate).done();
+    stage
+        .keyward(&format!("storage commit {sides} --erase"))
+        .done();
+    stage
+        .keyward(&format!("storage roll-back {sides}"))
+        .refused(5, &["no migration"]);
+    stage.set("KEYWARD_STORAGE_BACKEND", "file");
+    let dev = started(&mut stage);
+    decrypts(&stage, &since);
+    drop(dev);
+}
+
+#[test]
+fn a_target_in_use_is_refused_and_one_side_cannot_be_both() {
+    let (stage, dev) = with_dev();
+    dev.server.stop();
+    stage.write("same.toml", "[storage]\nbackend = \"embedded\"\n");
+    stage
+        .keyward("storage migrate --data data --to same.toml")
+        .refused(2, &["source and target are the same"]);
+    stage.write(
+        "strange.toml",
+        "[storage]\nbackend = \"file\"\npath = \"strange\"\n",
+    );
+    std::fs::create_dir_all(stage.path("strange/objects/root")).unwrap();
+    std::fs::write(stage.path("strange/objects/root/current="), "{}").unwrap();
+    stage
+        .keyward("storage migrate --data data --to strange.toml")
+        .refused(5, &["the target is not empty: it holds root/current"]);
+    drop(stage.dev());
+}
+
+#[test]
+fn i04_the_registry_moves_to_postgres_and_back_with_all_that_was_made_since() {
+    let database = postgres::server().unwrap().database().unwrap();
+    let (mut stage, dev) = with_dev();
+    let before = encrypted(&stage);
+    let to = format!("--data data --to {}", database.url);
+    dev.server.stop();
+
+    let ended = stage.keyward(&format!("registry migrate {to}"));
+    assert!(ended.err.contains("in [registry]"), "{ended:?}");
+    let proof = ended.done();
+    assert!(
+        proof.contains("key_versions") && !proof.contains("DIFFERENT"),
+        "{proof}"
+    );
+    assert_eq!(
+        stage.keyward(&format!("registry migrate {to}")).done(),
+        proof
+    );
+    stage
+        .keyward(DEV)
+        .refused(5, &["the registry has moved to postgres://"]);
+
+    stage.set("KEYWARD_REGISTRY_URL", &database.url);
+    let dev = started(&mut stage);
+    decrypts(&stage, &before);
+    stage.keyward("key create since").done();
+    stage.keyward("key rotate patient-records").done();
+    let since = encrypted(&stage);
+    dev.server.stop();
+    stage.environment.remove("KEYWARD_REGISTRY_URL");
+
+    // Written since: not to be moved over once more.
+    stage
+        .keyward(&format!("registry migrate {to}"))
+        .refused(5, &["the two databases differ in"]);
+    stage.keyward(&format!("registry roll-back {to}")).done();
+    stage
+        .keyward(&format!("{DEV} --set registry.url={}", database.url))
+        .refused(5, &["the registry has moved to sqlite"]);
+    let dev = started(&mut stage);
+    decrypts(&stage, &before);
+    decrypts(&stage, &since);
+    assert!(stage.keyward("key list").done().contains("since"));
+    drop(dev);
+}

@@ -1,0 +1,185 @@
+//! The turns of a migration, each in the file before anything follows from it, and the marks that
+//! keep a server from being started on the side that does not hold the vault.
+
+use futures_util::{StreamExt as _, stream};
+use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+
+use super::standing::Phase;
+use super::{AT_ONCE, MigratingBackend, MigrationError, is_own};
+
+/// The mark's name. It belongs to one side alone and is never copied.
+const MARK: &str = "migration/standing";
+/// Names erased between two looks at the list.
+const PAGE: usize = 500;
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Where the vault was.
+    From,
+    /// Where it goes.
+    To,
+}
+
+/// Why a backend is not to be used as the vault, if it says so.
+///
+/// # Errors
+/// [`StorageError`].
+pub async fn marked(backend: &dyn StorageBackend) -> Result<Option<String>, StorageError> {
+    let text = backend.read(&mark()?).await?;
+    Ok(text.map(|text| String::from_utf8_lossy(&text).into_owned()))
+}
+
+/// Refuses a target that holds anything but what is every backend's own.
+pub(super) async fn ensure_empty(target: &dyn StorageBackend) -> Result<(), MigrationError> {
+    let names = target.list("", None, PAGE).await?;
+    match names.into_iter().find(|name| !is_own(name)) {
+        Some(name) => Err(MigrationError::NotEmpty {
+            name: name.as_str().to_owned(),
+        }),
+        None => Ok(()),
+    }
+}
+
+impl MigratingBackend {
+    /// Lets the target lead; the source follows. Waits until nothing is under way. Only when both
+    /// sides are known to be equal.
+    ///
+    /// # Errors
+    /// [`MigrationError::NotVerified`], [`MigrationError::Phase`], [`MigrationError::Standing`].
+    pub async fn cut_over(&self) -> Result<(), MigrationError> {
+        let allowed = |phase| phase == Phase::Copying;
+        self.turn(Phase::CutOver, "cut over", allowed, true).await
+    }
+
+    /// Leaves the target and goes on with the source. After a cut-over only when both sides are
+    /// known to be equal: nothing that was acknowledged stays behind.
+    ///
+    /// # Errors
+    /// As [`Self::cut_over`].
+    pub async fn roll_back(&self) -> Result<(), MigrationError> {
+        let phase = self.standing().await.phase;
+        let allowed =
+            move |found| found == phase && matches!(found, Phase::Copying | Phase::CutOver);
+        let verified = phase == Phase::CutOver;
+        self.turn(Phase::RolledBack, "roll back", allowed, verified)
+            .await
+    }
+
+    /// Leaves the source. From here there is no way back; the target has led since the cut-over.
+    ///
+    /// # Errors
+    /// [`MigrationError::Phase`], [`MigrationError::Standing`].
+    pub async fn commit(&self) -> Result<(), MigrationError> {
+        let allowed = |phase| phase == Phase::CutOver;
+        self.turn(Phase::Committed, "be committed", allowed, false)
+            .await
+    }
+
+    async fn turn(
+        &self,
+        to: Phase,
+        wanted: &'static str,
+        allowed: impl Fn(Phase) -> bool,
+        verified: bool,
+    ) -> Result<(), MigrationError> {
+        let mut walk = self.walk.lock().await;
+        {
+            // Nothing is under way while this is held.
+            let mut standing = self.standing.write().await;
+            let phase = standing.standing().phase;
+            if !allowed(phase) {
+                return Err(MigrationError::Phase { phase, wanted });
+            }
+            if verified {
+                if !self.is_verified() {
+                    return Err(MigrationError::NotVerified);
+                }
+                let (leading, following) = self.sides_in(phase);
+                for name in self.noted() {
+                    self.equalize(leading, following, &name).await?;
+                }
+            }
+            standing.turn(to)?;
+        }
+        walk.begin_again();
+        drop(walk);
+        self.put_marks().await
+    }
+
+    /// Deletes everything on the side that was left, after a commit or a roll-back. How many names;
+    /// doing it again finishes what was interrupted.
+    ///
+    /// # Errors
+    /// [`MigrationError::Phase`], [`MigrationError::Storage`].
+    pub async fn erase(&self) -> Result<u64, MigrationError> {
+        let phase = self.standing().await.phase;
+        let left = match phase {
+            Phase::Committed => &self.from,
+            Phase::RolledBack => &self.to,
+            Phase::Copying | Phase::CutOver => {
+                let wanted = "erase a side that is in use";
+                return Err(MigrationError::Phase { phase, wanted });
+            }
+        };
+        let mut erased = 0;
+        loop {
+            let names = left.list("", None, PAGE).await?;
+            // The mark goes last: until then nobody takes the rest for a vault.
+            let rest: Vec<ObjectName> = names.into_iter().filter(|name| !is_mark(name)).collect();
+            if rest.is_empty() {
+                left.delete(&mark()?).await?;
+                return Ok(erased);
+            }
+            let gone = rest.into_iter().map(|name| delete(&**left, name));
+            let mut gone = stream::iter(gone).buffer_unordered(AT_ONCE);
+            while let Some(gone) = gone.next().await {
+                gone?;
+                erased += 1;
+            }
+        }
+    }
+
+    /// Marks the side that does not hold the vault, and no other.
+    pub(super) async fn put_marks(&self) -> Result<(), MigrationError> {
+        let standing = self.standing().await;
+        let (shut, open, why) = match standing.phase {
+            Phase::Copying => (Side::To, Side::From, "is being filled from"),
+            Phase::CutOver | Phase::Committed => (Side::From, Side::To, "has moved to"),
+            Phase::RolledBack => (Side::To, Side::From, "was left again for"),
+        };
+        let named = match open {
+            Side::From => &standing.from,
+            Side::To => &standing.to,
+        };
+        let text = format!("the vault here {why} {named}").into_bytes();
+        self.side(shut).write(&mark()?, text).await?;
+        self.side(open).delete(&mark()?).await?;
+        Ok(())
+    }
+
+    fn side(&self, side: Side) -> &dyn StorageBackend {
+        match side {
+            Side::From => &*self.from,
+            Side::To => &*self.to,
+        }
+    }
+}
+
+/// Deletes and looks whether it is gone.
+async fn delete(side: &dyn StorageBackend, name: ObjectName) -> Result<(), StorageError> {
+    side.delete(&name).await?;
+    if side.read(&name).await?.is_none() {
+        return Ok(());
+    }
+    let cause = "the backend still returns what was deleted".to_owned();
+    Err(StorageError::Unavailable { cause })
+}
+
+fn is_mark(name: &ObjectName) -> bool {
+    name.as_str() == MARK
+}
+
+fn mark() -> Result<ObjectName, StorageError> {
+    crate::object_names::named(MARK)
+}
