@@ -37,6 +37,8 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     TenantResume,
     TenantShred,
     TenantRotateKek,
+    BackupCreate,
+    BackupRead,
 ]);
 
 /// Members of a tenant and what they may do.
@@ -128,6 +130,7 @@ const USE: ActionSet = ActionSet::of(&[
 
 /// Looking at everything.
 const AUDIT: ActionSet = ActionSet::of(&[
+    BackupRead,
     TenantList,
     TenantRead,
     PrincipalList,

@@ -6,6 +6,7 @@
 
 pub mod algorithm;
 pub mod audit;
+pub mod backup;
 pub mod binary;
 pub mod binding;
 pub mod class;

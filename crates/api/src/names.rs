@@ -110,7 +110,7 @@ names! {
         "unspecified", "key_compromise", "affiliation_changed", "superseded",
         "cessation_of_operation", "privilege_withdrawn",
     ];
-    JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records"];
+    JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "create_backup"];
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
     AuditOutcome "How an operation ended." ["ok", "refused", "failed"];
     AuditAuthentication "How the actor was known." ["token", "system", "none"];
@@ -132,7 +132,8 @@ names! {
         "random.bytes", "class.read", "class.assign", "class.revert", "binding.create",
         "binding.list", "binding.release", "policy.create", "policy.list", "policy.update",
         "policy.delete", "secret.put", "secret.get", "secret.read", "secret.list", "secret.delete",
-        "secret.destroy", "job.list", "audit.read",
+        "secret.destroy", "backup.create", "backup.complete", "backup.read",
+        "backup.restore", "job.list", "audit.read",
     ];
 }
 

@@ -25,6 +25,7 @@
 
 mod algorithm;
 mod audit;
+mod backup;
 mod binding;
 mod class;
 mod connection;

@@ -9,6 +9,7 @@ use keyward_crypto::exchange::ExchangeError;
 
 use crate::noun::state::{IllegalTransition, State};
 use crate::port::audit_log::AuditError;
+use crate::port::backup::BackupError;
 use crate::port::key_provider::ProviderError;
 use crate::port::registry::RegistryError;
 use crate::port::storage::StorageError;
@@ -196,6 +197,15 @@ pub enum OpError {
     /// The registry is down or damaged.
     #[error("{0}")]
     Registry(#[source] RegistryError),
+    /// Nobody said where backups go.
+    #[error(
+        "no backups are configured: set backup.destination, its place, and backup.recipients, and \
+         start the server again"
+    )]
+    NoBackups,
+    /// A backup could not be made or read.
+    #[error("{0}")]
+    Backup(#[source] BackupError),
     /// The library failed.
     #[error("the cryptographic library failed; nothing was changed")]
     Crypto,
@@ -252,8 +262,20 @@ impl OpError {
             Self::Record(_) => ErrorCode::RecordRefused,
             Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
+            Self::NoBackups => ErrorCode::WrongState,
+            Self::Backup(error) => backup_code(error),
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
         }
+    }
+}
+
+/// What keeps a backup from being made or read.
+const fn backup_code(error: &BackupError) -> ErrorCode {
+    match error {
+        BackupError::Destination(error) | BackupError::Vault(error) => storage_code(error),
+        BackupError::Snapshot(_) => ErrorCode::RegistryUnavailable,
+        BackupError::Record { .. } | BackupError::Refused { .. } => ErrorCode::RecordRefused,
+        BackupError::Sealing(_) => ErrorCode::Internal,
     }
 }
 
@@ -320,6 +342,12 @@ fn singular(table: &'static str) -> &'static str {
         "secret_versions" => "secret version",
         "idempotency" => "request",
         _ => "row",
+    }
+}
+
+impl From<BackupError> for OpError {
+    fn from(error: BackupError) -> Self {
+        Self::Backup(error)
     }
 }
 

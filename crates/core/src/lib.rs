@@ -8,6 +8,7 @@ pub mod caller;
 pub mod change;
 mod change_pump;
 mod crypto_names;
+mod deletion_gate;
 pub mod error;
 mod hot;
 pub mod ids;

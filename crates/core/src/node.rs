@@ -9,11 +9,13 @@ use keyward_crypto::random::Random;
 
 use crate::change::Change;
 use crate::change_pump::ChangePump;
+use crate::deletion_gate::DeletionGate;
 use crate::error::OpError;
 use crate::hot::Hot;
 use crate::noun::key::ProviderKind;
 use crate::ops::reserve::Reservations;
 use crate::port::audit_log::AuditLog;
+use crate::port::backup::BackupStore;
 use crate::port::decide::Decide;
 use crate::port::key_provider::KeyProvider;
 use crate::port::registry::{ChangeObserver, Registry};
@@ -41,6 +43,8 @@ pub struct Ports {
     pub seal: Arc<dyn SealControl>,
     /// Key services by kind.
     pub providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
+    /// Where backups go; none if that is not configured.
+    pub backups: Option<Arc<dyn BackupStore>>,
     /// Who decides.
     pub decide: Arc<dyn Decide>,
     /// The present.
@@ -86,6 +90,9 @@ pub struct Node {
     pub(crate) ticking: Mutex<()>,
     /// One slice at a time.
     pub(crate) rewrapping: Mutex<()>,
+    /// One backup at a time.
+    pub(crate) backing_up: Mutex<()>,
+    pub(crate) deletions: DeletionGate,
     pub(crate) flushing: Mutex<()>,
     requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
@@ -210,6 +217,8 @@ impl Node {
             reservations: Reservations::default(),
             ticking: Mutex::new(()),
             rewrapping: Mutex::new(()),
+            backing_up: Mutex::new(()),
+            deletions: DeletionGate::default(),
             flushing: Mutex::new(()),
             requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),

@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod audit;
+mod backup;
 mod batch;
 mod binding;
 mod class;
@@ -52,6 +53,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(binding::routes());
     routes.extend(policy::routes());
     routes.extend(secret::routes());
+    routes.extend(backup::routes());
     routes.extend(algorithm::routes());
     routes.extend(audit::routes());
     routes.extend(system::routes());

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::algorithm::AlgorithmCommand;
 use crate::commands::audit::AuditCommand;
+use crate::commands::backup::BackupCommand;
 use crate::commands::class::ClassCommand;
 use crate::commands::config::ConfigCommand;
 use crate::commands::job::JobCommand;
@@ -65,6 +66,8 @@ enum Command {
     #[command(subcommand)]
     Secret(SecretCommand),
     #[command(subcommand)]
+    Backup(BackupCommand),
+    #[command(subcommand)]
     Job(JobCommand),
     #[command(subcommand)]
     Algorithm(AlgorithmCommand),
@@ -87,6 +90,9 @@ impl Cli {
             Command::Dev(command) => command.run(&environment),
             Command::Init(command) => command.run(&environment),
             Command::Serve(command) => command.run(&environment),
+            Command::Backup(command) if command.is_offline() => {
+                command.run_offline(&Context::new(self.globals, environment))
+            }
             asking => ask(asking, &Context::new(self.globals, environment)),
         }
     }
@@ -112,6 +118,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Class(command) => command.run(context).await,
             Command::Policy(command) => command.run(context).await,
             Command::Secret(command) => command.run(context).await,
+            Command::Backup(command) => command.run(context).await,
             Command::Job(command) => command.run(context).await,
             Command::Algorithm(command) => command.run(context).await,
             Command::Audit(command) => command.run(context).await,

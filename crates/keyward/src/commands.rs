@@ -2,6 +2,7 @@
 
 pub mod algorithm;
 pub mod audit;
+pub mod backup;
 pub mod class;
 pub mod config;
 pub mod job;

@@ -1,6 +1,7 @@
 //! The server side: configuration, the data directory, and the parts put together.
 
 pub mod assembly;
+pub mod backups;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
@@ -11,6 +12,7 @@ pub mod filesystem;
 pub mod hardening;
 pub mod init;
 pub mod logging;
+pub mod restore;
 pub mod run;
 pub mod sample;
 pub mod self_test;

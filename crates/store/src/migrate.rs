@@ -51,6 +51,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(3, "0003_exchange"),
     migration!(4, "0004_rewrap"),
     migration!(5, "0005_secrets"),
+    migration!(8, "0008_backups"),
 ];
 
 /// The newest schema this program knows.

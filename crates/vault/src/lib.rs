@@ -14,6 +14,7 @@ pub mod backend;
 mod fair_gate;
 mod object_names;
 pub mod seal;
+mod sealed_copies;
 pub mod vault;
 
 pub use backend::Patience;
@@ -22,4 +23,5 @@ pub use backend::file::FileBackend;
 pub use backend::object::ObjectBackend;
 pub use backend::postgres::{PostgresBackend, PostgresSettings};
 pub use seal::SealError;
+pub use sealed_copies::SealedCopies;
 pub use vault::{InitOutcome, SealSetup, Vault};

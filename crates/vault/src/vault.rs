@@ -39,6 +39,7 @@ use crate::seal::SealError;
 use crate::seal::manifest::Manifest;
 
 pub use self::initialize::{InitOutcome, SealSetup};
+pub(crate) use self::layout::is_core;
 
 /// Secure storage over a backend. Starts sealed.
 pub struct Vault {

@@ -15,6 +15,8 @@ text_enum! {
         ShredTenant => "shred_tenant",
         /// Wraps a tenant's records under its newest key-encryption key.
         RewrapRecords => "rewrap_records",
+        /// Makes a backup; its subject is the backup's id.
+        CreateBackup => "create_backup",
     }
 }
 
@@ -61,7 +63,7 @@ pub struct Job {
     pub kind: JobKind,
     /// Where it stands.
     pub state: JobState,
-    /// What it acts on: the id of a version or a tenant.
+    /// What it acts on: the id of a version, a tenant or a backup.
     pub subject: uuid::Uuid,
     /// When it may begin.
     pub due_at: Timestamp,

@@ -126,6 +126,7 @@ pub(crate) const fn outcome_of(error: &OpError) -> Outcome {
         | OpError::Record(_)
         | OpError::Storage(_)
         | OpError::Registry(_)
+        | OpError::Backup(_)
         | OpError::Crypto => Outcome::Failed,
         _ => Outcome::Refused,
     }

@@ -96,6 +96,9 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/tenants"),
         ("GET", "/v1/audit"),
         ("POST", "/v1/system/seal"),
+        ("GET", "/v1/backups"),
+        ("POST", "/v1/backups"),
+        ("GET", "/v1/backup-key"),
     ] {
         assert_eq!(
             desk.ask(&rival, method, path, None).await.problem(403),

@@ -61,6 +61,53 @@ pub enum StartError {
          belongs together, from one backup"
     )]
     Mixed,
+    /// Where backups go.
+    #[error("the directory of backups: {0}")]
+    BackupPlace(StorageError),
+    /// Where backups should be is nothing.
+    #[error("there are no backups in {}: {source}", path.display())]
+    NoBackups {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: StorageError,
+    },
+    /// Who can open backups.
+    #[error("the recipients of backups: {0}")]
+    Recipients(crate::server::backups::RecipientsError),
+    /// A restore has begun and not ended.
+    #[error(
+        "the data directory {} is being restored from backup {backup}, which was not finished: run \
+         `keyward backup restore` again, as before; it goes on where it was",
+        path.display()
+    )]
+    RestoreUnfinished {
+        /// Which directory.
+        path: PathBuf,
+        /// From which backup.
+        backup: uuid::Uuid,
+    },
+    /// A restore.
+    #[error(transparent)]
+    Restore(#[from] keyward_backup::RestoreError),
+    /// A backup that cannot be read.
+    #[error(transparent)]
+    Backup(#[from] keyward_core::port::backup::BackupError),
+    /// There is no backup to restore.
+    #[error("{0}")]
+    NothingToRestore(&'static str),
+    /// What lies where the deployment is to be.
+    #[error(
+        "{} holds a deployment already ({found}); nothing was changed: name an empty data directory, \
+         or add --set-aside to move what is there into a directory beside it",
+        path.display()
+    )]
+    NotEmpty {
+        /// Which directory.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+    },
     /// The journal.
     #[error("{}", with_source(.0))]
     Journal(#[from] keyward_audit::OpenError),
@@ -117,7 +164,11 @@ impl From<StartError> for Failure {
         let exit = match &error {
             StartError::Config(_) | StartError::DevBeyondLoopback { .. } => Exit::Usage,
             StartError::DataDir(DataDirError::InUse { .. })
-            | StartError::Seal(keyward_vault::SealError::AlreadyInitialized) => Exit::Conflict,
+            | StartError::Seal(keyward_vault::SealError::AlreadyInitialized)
+            | StartError::RestoreUnfinished { .. }
+            | StartError::NotEmpty { .. } => Exit::Conflict,
+            StartError::NothingToRestore(_) | StartError::NoBackups { .. } => Exit::NotFound,
+            StartError::Restore(keyward_backup::RestoreError::NotSound(_)) => Exit::NotValid,
             StartError::OpenRegistry(_)
             | StartError::Registry(_)
             | StartError::Storage(

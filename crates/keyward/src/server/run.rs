@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward_core::error::OpError;
 use keyward_core::node::Node;
-use keyward_core::ops::{clockwork, kek, secret};
+use keyward_core::ops::{backup, clockwork, kek, secret};
 use keyward_crypto::random::{Random, SystemRandom};
 use keyward_http::HttpConfig;
 use keyward_http::config::Rate;
@@ -26,6 +26,9 @@ use crate::server::tls::{key_in_vault, server_tls};
 /// How often the clock's work is done.
 const TICK: Duration = Duration::from_secs(1);
 
+/// After how many ticks it is looked again whether a backup is due.
+const LOOK_FOR_BACKUPS_EVERY: u64 = 60;
+
 /// Serves until a signal says to stop. `listening` is told where, once connections are accepted.
 pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(), StartError> {
     let door = match Door::open(&assembly).await {
@@ -44,6 +47,8 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
         pace(&assembly),
         ended.clone(),
     ));
+    let interval = assembly.deployment.config.backup.interval_hours;
+    let backing_up = tokio::spawn(back_up(assembly.node.clone(), interval, ended.clone()));
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -51,6 +56,9 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let _ = end.send(true);
     let _ = clockwork.await;
     let _ = rewrapping.await;
+    // A backup may take long, and one that is cut short begins again.
+    backing_up.abort();
+    let _ = backing_up.await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)
@@ -124,6 +132,30 @@ async fn rewrap(node: Arc<Node>, per_second: u64, mut ended: watch::Receiver<boo
         };
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+    }
+}
+
+/// Orders backups when they are due, and makes those that were ordered.
+async fn back_up(node: Arc<Node>, interval_hours: u64, mut ended: watch::Receiver<bool>) {
+    let interval = i64::try_from(interval_hours * 3600).unwrap_or(i64::MAX);
+    let mut ticks = 0_u64;
+    loop {
+        if interval > 0 && ticks.is_multiple_of(LOOK_FOR_BACKUPS_EVERY) {
+            match backup::order_if_due(&node, interval).await {
+                Ok(_) | Err(OpError::Sealed | OpError::NotReady { .. }) => {}
+                Err(error) => tracing::warn!(%error, "a backup is due and could not be ordered"),
+            }
+        }
+        ticks += 1;
+        match backup::work(&node).await {
+            Ok(true) => tracing::info!("a backup was made"),
+            Ok(false) | Err(OpError::Sealed) => {}
+            Err(error) => tracing::error!(%error, "a backup could not be made"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
             _ = ended.wait_for(|ended| *ended) => return,
         }
     }

@@ -16,6 +16,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
     registry(config, &mut found);
     check_storage::check(config, &mut found);
     limits(config, &mut found);
+    super::check_backup::check(config, &mut found);
     if let Some(file) = &config.seal.key_file {
         found.private("seal.key_file", file);
     }
@@ -25,11 +26,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
             "must be error, warn, info, debug, trace, or directives",
         );
     }
-    if found.0.is_empty() {
-        Ok(())
-    } else {
-        Err(ConfigError { problems: found.0 })
-    }
+    found.into_result()
 }
 
 /// What is wrong so far.
@@ -37,6 +34,14 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
 pub(super) struct Findings(Vec<Problem>);
 
 impl Findings {
+    pub(super) fn into_result(self) -> Result<(), ConfigError> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError { problems: self.0 })
+        }
+    }
+
     pub(super) fn add(&mut self, at: &str, what: impl Into<String>) {
         self.0.push(Problem {
             at: at.to_owned(),
