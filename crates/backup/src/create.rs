@@ -61,8 +61,7 @@ impl BackupStore for Backups {
         progress: &dyn BackupProgress,
     ) -> Result<BackupSummary, BackupError> {
         let begun_at = self.clock.now();
-        let signer =
-            Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
+        let signer = Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
         self.place.prepare().await?;
         self.place.sweep(order.id).await?;
         let mut parts = Parts::new(self, order.id);
@@ -208,11 +207,7 @@ impl Backups {
 }
 
 /// What was read of a record.
-type Read = (
-    RecordId,
-    Reference,
-    Result<Vec<SealedObject>, StorageError>,
-);
+type Read = (RecordId, Reference, Result<Vec<SealedObject>, StorageError>);
 
 /// Deleted already, and the registry not told yet.
 fn is_on_its_way_out(reference: &Reference, found: &[SealedObject]) -> bool {
@@ -351,12 +346,12 @@ impl<'a> Parts<'a> {
     async fn objects(&mut self, objects: Vec<SealedObject>) -> Result<(), BackupError> {
         self.content = Content::Vault;
         for object in objects {
-            entry::push(&object.name, &object.bytes, &mut self.open).ok_or(
-                BackupError::Vault(StorageError::TooLarge {
+            entry::push(&object.name, &object.bytes, &mut self.open).ok_or(BackupError::Vault(
+                StorageError::TooLarge {
                     size_bytes: object.bytes.len(),
                     size_bytes_max: u32::MAX as usize,
-                }),
-            )?;
+                },
+            ))?;
             self.entries += 1;
             self.seal_if_full().await?;
         }

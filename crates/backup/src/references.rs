@@ -99,8 +99,13 @@ impl References {
         if let Some(rows) = self.tables.get_mut(&table.name) {
             *rows += 1;
         }
-        if !["tenant_keks", "key_versions", "secret_versions", "import_keys"]
-            .contains(&table.name.as_str())
+        if ![
+            "tenant_keks",
+            "key_versions",
+            "secret_versions",
+            "import_keys",
+        ]
+        .contains(&table.name.as_str())
         {
             return Ok(());
         }
@@ -157,19 +162,17 @@ impl Row<'_> {
     }
 
     fn text(&self, column: &str) -> Result<&str, Unreadable> {
-        self.value(column)
-            .and_then(Value::as_str)
-            .ok_or(Unreadable)
+        self.value(column).and_then(Value::as_str).ok_or(Unreadable)
     }
 
     fn int(&self, column: &str) -> Result<i64, Unreadable> {
-        self.value(column)
-            .and_then(Value::as_i64)
-            .ok_or(Unreadable)
+        self.value(column).and_then(Value::as_i64).ok_or(Unreadable)
     }
 
     fn digest(&self, column: &str) -> Result<Digest, Unreadable> {
-        let bytes = STANDARD.decode(self.text(column)?).map_err(|_| Unreadable)?;
+        let bytes = STANDARD
+            .decode(self.text(column)?)
+            .map_err(|_| Unreadable)?;
         Digest::from_slice(&bytes).ok_or(Unreadable)
     }
 
@@ -196,7 +199,10 @@ mod tests {
         let digest = STANDARD.encode([7; 32]);
         let id = |n: u8| format!("0193{n:02x}00-0000-7000-8000-000000000000");
         let row = |n: u8, provider: &str, destroyed: &str, digest: &str| {
-            format!("[\"{provider}\",{destroyed},false,\"{}\",{digest}]\n", id(n))
+            format!(
+                "[\"{provider}\",{destroyed},false,\"{}\",{digest}]\n",
+                id(n)
+            )
         };
         let quoted = format!("\"{digest}\"");
         let lines = [

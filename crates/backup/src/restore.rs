@@ -102,7 +102,10 @@ pub enum RestoreError {
 
 fn first(findings: &[Finding]) -> String {
     let more = findings.len().saturating_sub(1);
-    let first = findings.first().map(ToString::to_string).unwrap_or_default();
+    let first = findings
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     match more {
         0 => first,
         more => format!("{first}; and {more} more, which `keyward backup verify` lists"),
@@ -131,12 +134,7 @@ pub async fn restore(
     identities: &Identities,
     target: &Target,
 ) -> Result<RestoreOutcome, RestoreError> {
-    let is_lost = |finding: &&Finding| !matches!(finding, Finding::RecordLost { .. });
-    let unsound: Vec<Finding> = verified.findings.iter().filter(is_lost).cloned().collect();
-    let signed = match &verified.signed {
-        Some(signed) if unsound.is_empty() && verified.opened => signed,
-        _ => return Err(RestoreError::NotSound(unsound)),
-    };
+    let signed = verified.ensure_restores()?;
     let restoring = Restoring {
         signed,
         parts: Parts {

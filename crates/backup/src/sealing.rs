@@ -72,7 +72,10 @@ impl Recipients {
 
     /// Seals bytes to all of them.
     pub(crate) fn seal(&self, bytes: &[u8]) -> Result<Vec<u8>, SealingError> {
-        let recipients = self.0.iter().map(|recipient| recipient as &dyn age::Recipient);
+        let recipients = self
+            .0
+            .iter()
+            .map(|recipient| recipient as &dyn age::Recipient);
         let encryptor =
             age::Encryptor::with_recipients(recipients).map_err(|_| SealingError::Failed)?;
         let mut sealed = Vec::with_capacity(bytes.len() + bytes.len() / 2048 + 1024);
@@ -178,6 +181,9 @@ mod tests {
         assert_eq!(none, SealingError::NoRecipients);
         let refused = Identities::parse("# one\nnonsense\n").err();
         assert_eq!(refused, Some(SealingError::Identity { line: 2 }));
-        assert_eq!(Identities::parse("#\n").err(), Some(SealingError::NoIdentity));
+        assert_eq!(
+            Identities::parse("#\n").err(),
+            Some(SealingError::NoIdentity)
+        );
     }
 }

@@ -56,7 +56,7 @@ impl BackupKey {
             Message::Raw(&with_purpose(message)),
             signature,
         )
-            .map_err(|_| SignatureError::Wrong)
+        .map_err(|_| SignatureError::Wrong)
     }
 }
 
@@ -85,7 +85,10 @@ impl Signer {
     pub fn new(secret: &SecretBytes) -> Result<Self, SignatureError> {
         let material = KeyMaterial::import(Algorithm::Ed25519, secret)
             .map_err(|_| SignatureError::PrivateKey)?;
-        let der = material.public().ok_or(SignatureError::PrivateKey)?.to_vec();
+        let der = material
+            .public()
+            .ok_or(SignatureError::PrivateKey)?
+            .to_vec();
         let key = PreparedKey::new(&material).map_err(|_| SignatureError::PrivateKey)?;
         let public = BackupKey { der };
         Ok(Self { key, public })

@@ -19,7 +19,7 @@ use crate::manifest::{Content, Manifest, ManifestError, Signed};
 use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
 use crate::references::References;
-use crate::restore::ROOT;
+use crate::restore::{ROOT, RestoreError};
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
 use crate::signature::BackupKey;
@@ -106,6 +106,19 @@ pub struct Verified {
     pub findings: Vec<Finding>,
 }
 
+impl Verified {
+    /// Refuses what does not restore: what was not opened, or has anything wrong but records that were
+    /// lost before the backup was made.
+    pub fn ensure_restores(&self) -> Result<&Signed, RestoreError> {
+        let is_unsound = |finding: &&Finding| !matches!(finding, Finding::RecordLost { .. });
+        let unsound: Vec<Finding> = self.findings.iter().filter(is_unsound).cloned().collect();
+        match &self.signed {
+            Some(signed) if unsound.is_empty() && self.opened => Ok(signed),
+            _ => Err(RestoreError::NotSound(unsound)),
+        }
+    }
+}
+
 /// Checks a backup. What is wrong with it is the answer; an error is of the place where it lies.
 pub async fn verify(
     place: &Place,
@@ -142,10 +155,12 @@ pub async fn verify(
         manifest: &signed.manifest,
     };
     let lost = signed.manifest.lost.iter();
-    verified.findings.extend(lost.map(|lost| Finding::RecordLost {
-        record: lost.record,
-        wrong: lost.wrong.clone(),
-    }));
+    verified
+        .findings
+        .extend(lost.map(|lost| Finding::RecordLost {
+            record: lost.record,
+            wrong: lost.wrong.clone(),
+        }));
     match identities {
         None => shallow(&parts, &mut verified).await?,
         Some(identities) => deep(&parts, identities, &mut verified).await?,
@@ -212,7 +227,9 @@ async fn registry(
             verified.rows = summary.rows;
             let (found, expected) = (summary.header.revision, parts.manifest.revision);
             if found != expected {
-                verified.findings.push(Finding::Revision { found, expected });
+                verified
+                    .findings
+                    .push(Finding::Revision { found, expected });
             }
             Ok(Some(references))
         }
@@ -309,9 +326,10 @@ fn compare(manifest: &Manifest, references: &References, held: &Held, found: &mu
         .keks
         .iter()
         .map(|kek| (kek.record, kek.record_digest, false, true));
-    let of_records = references.records.iter().map(|(record, reference)| {
-        (*record, reference.digest, reference.may_be_gone, false)
-    });
+    let of_records = references
+        .records
+        .iter()
+        .map(|(record, reference)| (*record, reference.digest, reference.may_be_gone, false));
     for (record, digest, may_be_gone, is_kek) in of_keks.chain(of_records) {
         let is_excused = may_be_gone || lost.contains(&record.uuid());
         match held.records.get(&record) {

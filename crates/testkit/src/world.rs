@@ -71,7 +71,8 @@ impl Clock for DrivenClock {
 /// To whom a world's backups are sealed.
 pub const BACKUP_RECIPIENT: &str = "age1zgq3qa8640vhnggw8aqj2zgx89kqqx3nkg75j78x8f0fdzf5c5kqcegm4s";
 /// What opens them. It protects nothing but tests.
-pub const BACKUP_IDENTITY: &str = "AGE-SECRET-KEY-1JFTN932X702XG2PRLR4YNQ3H0XWZAVR2NLG974A43WJR2CET9PRSS34UQ5";
+pub const BACKUP_IDENTITY: &str =
+    "AGE-SECRET-KEY-1JFTN932X702XG2PRLR4YNQ3H0XWZAVR2NLG974A43WJR2CET9PRSS34UQ5";
 
 /// Which registry a world runs on.
 #[derive(Clone, Debug)]

@@ -120,7 +120,10 @@ async fn i09_a_backup_restores_on_another_database_and_vault_row_for_row() {
         assert_eq!(verified.rows, summary.rows);
         let (registry, vault) = elsewhere(&world);
         let blank = world.blank(registry, vault).await;
-        world.restore(&verified, &blank, false, false).await.unwrap();
+        world
+            .restore(&verified, &blank, false, false)
+            .await
+            .unwrap();
         // The job itself moved on by one change between the look and the backup.
         let restored = blank.holds().await;
         assert_eq!(restored.header.revision, summary.revision);
@@ -182,7 +185,11 @@ async fn i09_a_backup_made_under_load_holds_everything_that_was_acknowledged_bef
         let (churned, ()) = tokio::join!(churn, backing_up);
         assert!(churned > 0);
         let ended = job(&world, id).await;
-        assert_eq!((ended.state, ended.attempts), (JobState::Done, 1), "at the first try");
+        assert_eq!(
+            (ended.state, ended.attempts),
+            (JobState::Done, 1),
+            "at the first try"
+        );
 
         let verified = world.verified(id, None).await;
         assert_eq!(verified.findings, []);
@@ -198,7 +205,9 @@ async fn i09_a_backup_made_under_load_holds_everything_that_was_acknowledged_bef
         assert_eq!(got(&other, &clinic, "churned").await.len() % 8, 0);
         // No number of a version is ever given twice, whatever was made after the backup.
         let (at, _) = &before[0];
-        let newest = key::read(&world.node, &clinic.admin, &clinic.place, at).await.unwrap();
+        let newest = key::read(&world.node, &clinic.admin, &clinic.place, at)
+            .await
+            .unwrap();
         let rotated = key::rotate(
             &other.node,
             &clinic.operator,
@@ -240,7 +249,8 @@ async fn i09_every_altered_cut_swapped_or_missing_part_is_found_and_named() {
         let part_name = name.trim_end_matches('=').to_owned();
         let genuine = std::fs::read(part).unwrap();
         let places = [0, genuine.len() / 3, genuine.len() / 2, genuine.len() - 2];
-        let mut broken: Vec<Option<Vec<u8>>> = vec![None, Some(genuine[..genuine.len() / 2].into())];
+        let mut broken: Vec<Option<Vec<u8>>> =
+            vec![None, Some(genuine[..genuine.len() / 2].into())];
         for place in places {
             let mut altered = genuine.clone();
             altered[place] ^= 1;
@@ -275,7 +285,10 @@ async fn i09_every_altered_cut_swapped_or_missing_part_is_found_and_named() {
     let stranger = World::new().await;
     let other = key_of(&stranger).await;
     let refused = world.verified(first.id, Some(&other)).await.findings;
-    assert!(matches!(&refused[..], [Finding::Manifest(_)]), "{refused:?}");
+    assert!(
+        matches!(&refused[..], [Finding::Manifest(_)]),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -293,7 +306,11 @@ async fn i09_a_backup_that_fails_half_way_is_none_and_is_made_again() {
             let _ = backup::work(&world.node).await;
             assert!(world.backup_faults.mend(), "{form:?} after {sound}");
             work(&world).await;
-            assert_eq!(job(&world, id).await.state, JobState::Done, "{form:?} after {sound}");
+            assert_eq!(
+                job(&world, id).await.state,
+                JobState::Done,
+                "{form:?} after {sound}"
+            );
             let listing = world.backups.list().await.unwrap();
             assert!(listing.leftovers.is_empty(), "{:?}", listing.leftovers);
             assert_eq!(listing.complete.last(), Some(&id));
@@ -357,7 +374,10 @@ async fn i09_one_lost_record_is_named_and_keeps_no_other_from_its_backup() {
     assert_eq!(ended.last_error.as_deref(), Some("records_lost"));
 
     let verified = world.verified(id, None).await;
-    assert!(matches!(verified.findings[..], [Finding::RecordLost { .. }]));
+    assert!(matches!(
+        verified.findings[..],
+        [Finding::RecordLost { .. }]
+    ));
     let blank = world.blank(RegistryKind::Sqlite, VaultKind::Embedded).await;
     world.restore(&verified, &blank, false, true).await.unwrap();
     let other = world.on_restored(blank).await;
@@ -369,7 +389,12 @@ async fn only_who_may_orders_and_sees_backups_and_nobody_gets_the_key_that_signs
     let world = World::new().await;
     let clinic = world.tenant("clinic").await;
     let node = &world.node;
-    for caller in [&clinic.admin, &clinic.operator, &clinic.user, &clinic.auditor] {
+    for caller in [
+        &clinic.admin,
+        &clinic.operator,
+        &clinic.user,
+        &clinic.auditor,
+    ] {
         assert_eq!(code(backup::create(node, caller, None).await), "forbidden");
         assert_eq!(code(backup::list(node, caller).await), "forbidden");
         assert_eq!(code(backup::public_key(node, caller).await), "forbidden");

@@ -113,7 +113,9 @@ async fn finished(client: &Client, id: Uuid) -> Result<Job, Failure> {
         let progress = job.progress.as_ref();
         let now = match (progress, &job.last_error) {
             (_, Some(why)) => format!("trying again: {why}\n"),
-            (Some(at), None) if at.found > 0 => format!("{} of {} records\n", at.examined, at.found),
+            (Some(at), None) if at.found > 0 => {
+                format!("{} of {} records\n", at.examined, at.found)
+            }
             _ => String::new(),
         };
         if now != told {

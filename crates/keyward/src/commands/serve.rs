@@ -131,7 +131,10 @@ fn data_setting(dir: &Path) -> String {
 }
 
 /// Runs a piece of server: hardened before there is anything to protect, logging, on all cores.
-pub(crate) fn run_server<T, F>(config: &Config, work: impl FnOnce(Arc<Lull>) -> F) -> Result<T, Failure>
+pub(crate) fn run_server<T, F>(
+    config: &Config,
+    work: impl FnOnce(Arc<Lull>) -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<T, StartError>>,
 {

@@ -88,11 +88,15 @@ pub fn to_read(
     let (directory, file) = if is_named {
         (directory, destination_file)
     } else {
-        (backup.directory.as_deref(), backup.destination_file.as_deref())
+        (
+            backup.directory.as_deref(),
+            backup.destination_file.as_deref(),
+        )
     };
     Ok(match (directory, file) {
         (Some(directory), _) => {
-            let backend = FileBackend::open_beside(directory).map_err(|error| absent(directory, error))?;
+            let backend =
+                FileBackend::open_beside(directory).map_err(|error| absent(directory, error))?;
             Some(Place::new(Arc::new(backend)))
         }
         (None, Some(file)) => Some(Place::new(remote(file)?)),

@@ -102,6 +102,7 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
     let backup = which(&request).await?;
     // Before the directory is touched: what does not verify changes nothing.
     let verified = verify(&request, backup).await?;
+    verified.ensure_restores()?;
     let data_dir = DataDir::hold(&config.node.data_dir)?;
     let begun = read_mark(data_dir.path())?;
     if let Some(other) = begun.filter(|other| *other != backup) {

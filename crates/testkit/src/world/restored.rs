@@ -110,10 +110,7 @@ struct Nowhere;
 
 #[async_trait::async_trait]
 impl keyward_core::port::snapshot::SnapshotSink for Nowhere {
-    async fn put(
-        &mut self,
-        _: String,
-    ) -> Result<(), keyward_core::port::snapshot::SnapshotError> {
+    async fn put(&mut self, _: String) -> Result<(), keyward_core::port::snapshot::SnapshotError> {
         Ok(())
     }
 }

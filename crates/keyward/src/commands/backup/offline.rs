@@ -86,7 +86,10 @@ impl VerifyArguments {
         }
         Err(Failure::new(
             Exit::NotValid,
-            format!("backup {id} does not verify: {} finding(s)", verified.findings.len()),
+            format!(
+                "backup {id} does not verify: {} finding(s)",
+                verified.findings.len()
+            ),
         ))
     }
 }
@@ -237,7 +240,12 @@ impl Words {
             |_| "the PostgreSQL database of the configuration".to_owned(),
         );
         let vault = config.vault_path().map_or_else(
-            || format!("the vault on {} of the configuration", config.storage.backend),
+            || {
+                format!(
+                    "the vault on {} of the configuration",
+                    config.storage.backend
+                )
+            },
             |path| path.display().to_string(),
         );
         Self {
@@ -282,7 +290,11 @@ fn tell(
     };
     let manifest = &signed.manifest;
     let will = |done: &str, would: &str| {
-        let words = if restored.outcome.is_some() { done } else { would };
+        let words = if restored.outcome.is_some() {
+            done
+        } else {
+            would
+        };
         words.to_owned()
     };
     let mut lines = vec![format!(
@@ -292,20 +304,31 @@ fn tell(
         manifest.revision,
         manifest.committed_at,
         signed.by.text(),
-        if is_compared { "" } else { " (NOT COMPARED: no --key was given)" },
+        if is_compared {
+            ""
+        } else {
+            " (NOT COMPARED: no --key was given)"
+        },
     )];
     if restored.resumes {
         lines.push("an earlier try was interrupted and is taken up".to_owned());
     }
     if let Some(aside) = &restored.set_aside {
         let verb = will("was moved", "would be moved");
-        lines.push(format!("what lay in {} {verb} to {}", place.data_dir, aside.display()));
+        lines.push(format!(
+            "what lay in {} {verb} to {}",
+            place.data_dir,
+            aside.display()
+        ));
     }
     let rows: u64 = manifest.tables.values().sum();
     let verb = will("were written", "would be written, if it is empty");
     lines.push(format!("{rows} rows: {verb}, into {}", place.registry));
     let records: u64 = manifest.records.values().sum();
-    lines.push(format!("{records} sealed records: {verb}, into {}", place.vault));
+    lines.push(format!(
+        "{records} sealed records: {verb}, into {}",
+        place.vault
+    ));
     lines.extend(versions(restored, nothing_since));
     lines.push(after(manifest));
     for line in lines {
@@ -334,10 +357,13 @@ fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
 }
 
 fn after(manifest: &Manifest) -> String {
-    let seals = manifest.seals.iter().map(|seal| match (seal.threshold, seal.total) {
-        (Some(threshold), Some(total)) => format!("any {threshold} of the {total} shares"),
-        _ => format!("the {} of that time", seal.kind.replace('-', " ")),
-    });
+    let seals = manifest
+        .seals
+        .iter()
+        .map(|seal| match (seal.threshold, seal.total) {
+            (Some(threshold), Some(total)) => format!("any {threshold} of the {total} shares"),
+            _ => format!("the {} of that time", seal.kind.replace('-', " ")),
+        });
     let seals: Vec<String> = seals.collect();
     format!(
         "next: `keyward serve`, then unseal with {}",
