@@ -80,8 +80,7 @@ impl Chain {
         let mut segments = Vec::new();
         for id in &listing.segments {
             let found = manifest(place, *id, key).await?;
-            let is_of_it =
-                found.kind == BackupKind::Segment && found.deployment == full.deployment;
+            let is_of_it = found.kind == BackupKind::Segment && found.deployment == full.deployment;
             if is_of_it && found.from_revision <= reached && found.revision > reached {
                 reached = found.revision;
                 segments.push(*id);

@@ -65,8 +65,7 @@ impl BackupStore for Backups {
         progress: &dyn BackupProgress,
     ) -> Result<BackupSummary, BackupError> {
         let begun_at = self.clock.now();
-        let signer =
-            Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
+        let signer = Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
         self.place.prepare().await?;
         self.place.sweep(order.id).await?;
         let mut parts = Parts::new(self, order.id);
@@ -223,11 +222,7 @@ impl Backups {
 }
 
 /// What was read of a record.
-pub(crate) type Read = (
-    RecordId,
-    Reference,
-    Result<Vec<SealedObject>, StorageError>,
-);
+pub(crate) type Read = (RecordId, Reference, Result<Vec<SealedObject>, StorageError>);
 
 /// Deleted already, and the registry not told yet.
 fn is_on_its_way_out(reference: &Reference, found: &[SealedObject]) -> bool {
@@ -366,11 +361,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    pub(crate) async fn lines(
-        &mut self,
-        content: Content,
-        lines: &str,
-    ) -> Result<(), BackupError> {
+    pub(crate) async fn lines(&mut self, content: Content, lines: &str) -> Result<(), BackupError> {
         self.content = content;
         self.open.extend_from_slice(lines.as_bytes());
         self.entries += lines.lines().count() as u64;
@@ -380,12 +371,12 @@ impl<'a> Parts<'a> {
     pub(crate) async fn objects(&mut self, objects: Vec<SealedObject>) -> Result<(), BackupError> {
         self.content = Content::Vault;
         for object in objects {
-            entry::push(&object.name, &object.bytes, &mut self.open).ok_or(
-                BackupError::Vault(StorageError::TooLarge {
+            entry::push(&object.name, &object.bytes, &mut self.open).ok_or(BackupError::Vault(
+                StorageError::TooLarge {
                     size_bytes: object.bytes.len(),
                     size_bytes_max: u32::MAX as usize,
-                }),
-            )?;
+                },
+            ))?;
             self.entries += 1;
             self.seal_if_full().await?;
         }
@@ -441,9 +432,12 @@ impl SnapshotSink for RegistrySink<'_, '_> {
         if self.references.take(&lines).is_err() {
             return Err(passage("a row that names a record cannot be read"));
         }
-        self.parts.lines(Content::Registry, &lines).await.map_err(|error| {
-            self.failure = Some(error);
-            passage("the backup's destination")
-        })
+        self.parts
+            .lines(Content::Registry, &lines)
+            .await
+            .map_err(|error| {
+                self.failure = Some(error);
+                passage("the backup's destination")
+            })
     }
 }

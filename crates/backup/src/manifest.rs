@@ -168,7 +168,9 @@ pub enum ManifestError {
     #[error("the manifest is not one, or was cut")]
     Malformed,
     /// Of another release.
-    #[error("the manifest has the format `{found}`; this keyward knows {FORMAT}: use the release that made the backup, or a newer one")]
+    #[error(
+        "the manifest has the format `{found}`; this keyward knows {FORMAT}: use the release that made the backup, or a newer one"
+    )]
     Format {
         /// What it says.
         found: String,

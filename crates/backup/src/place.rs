@@ -99,7 +99,12 @@ impl Place {
     }
 
     /// Writes a part; durable on return.
-    pub(crate) async fn put(&self, id: Uuid, part: &str, bytes: Vec<u8>) -> Result<(), BackupError> {
+    pub(crate) async fn put(
+        &self,
+        id: Uuid,
+        part: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(), BackupError> {
         self.write(name(id, part)?, bytes).await
     }
 

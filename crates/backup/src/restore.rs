@@ -26,8 +26,8 @@ use crate::facts::Facts;
 use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
 use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
-use crate::sealing::Identities;
 use crate::sealed_record::{Seen, look};
+use crate::sealing::Identities;
 use crate::verify::{Finding, Verified, record_of};
 
 /// The object that makes a vault count: written last.
@@ -122,7 +122,10 @@ pub enum RestoreError {
 
 fn first(findings: &[Finding]) -> String {
     let more = findings.len().saturating_sub(1);
-    let first = findings.first().map(ToString::to_string).unwrap_or_default();
+    let first = findings
+        .first()
+        .map(ToString::to_string)
+        .unwrap_or_default();
     match more {
         0 => first,
         more => format!("{first}; and {more} more, which `keyward backup verify` lists"),
@@ -234,7 +237,11 @@ impl<'a> Restoring<'a> {
         self.to.is_none_or(|to| change.committed_at <= to)
     }
 
-    async fn open(&self, parts: &Parts<'_>, part: &Part) -> Result<Zeroizing<Vec<u8>>, RestoreError> {
+    async fn open(
+        &self,
+        parts: &Parts<'_>,
+        part: &Part,
+    ) -> Result<Zeroizing<Vec<u8>>, RestoreError> {
         let opened = parts.opened(part, self.identities).await?;
         opened.map_err(|fault| RestoreError::Part {
             part: part.name.clone(),

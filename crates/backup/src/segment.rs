@@ -42,7 +42,11 @@ impl Came {
                     self.note(record, Some(key.record_digest), Named::ImportKey);
                 }
                 Row::SecretVersion(version) => {
-                    self.note(Some(version.record), Some(version.record_digest), Named::Secret);
+                    self.note(
+                        Some(version.record),
+                        Some(version.record_digest),
+                        Named::Secret,
+                    );
                 }
                 _ => {}
             }
@@ -74,13 +78,14 @@ impl Backups {
             return Ok(None);
         };
         let begun_at = self.clock.now();
-        let signer =
-            Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
+        let signer = Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
         let mut parts = Parts::new(self, order.id);
         let Some((came, last)) = self.changes(previous.revision, &mut parts).await? else {
             return Ok(None);
         };
-        let root = self.records(&came, previous.root_sha256, &mut parts).await?;
+        let root = self
+            .records(&came, previous.root_sha256, &mut parts)
+            .await?;
         let manifest = Manifest {
             format: FORMAT.to_owned(),
             backup: order.id,
@@ -114,14 +119,15 @@ impl Backups {
     }
 
     /// What the next segment follows on: the last segment, so that there is no gap between segments
-    /// whatever full backups are made meanwhile; the first one follows on the last full backup.
+    /// whatever full backups are made meanwhile; the first one follows on the oldest full backup.
     async fn newest(&self) -> Result<Option<Manifest>, BackupError> {
         let listing = self.place.list().await?;
         // A segment alone restores nothing.
-        let Some(full) = listing.complete.last() else {
+        let Some(full) = listing.complete.first() else {
             return Ok(None);
         };
-        self.manifest(*listing.segments.last().unwrap_or(full)).await
+        self.manifest(*listing.segments.last().unwrap_or(full))
+            .await
     }
 
     async fn manifest(&self, id: Uuid) -> Result<Option<Manifest>, BackupError> {
@@ -177,7 +183,11 @@ impl Backups {
         let digest = digest_of_root(&root);
         let is_new = digest != root_before;
         // A new root key wraps them all anew.
-        let all = if is_new { self.all_keks().await? } else { Vec::new() };
+        let all = if is_new {
+            self.all_keks().await?
+        } else {
+            Vec::new()
+        };
         for kek in if is_new { &all } else { &came.keks } {
             let found = self.vault.of_tenant_kek(kek).await;
             let found = found.map_err(BackupError::Vault)?;
@@ -222,8 +232,7 @@ impl Backups {
 }
 
 fn line(change: &Change) -> Result<String, BackupError> {
-    let mut line =
-        serde_json::to_string(change).map_err(|_| BackupError::Sealing("written"))?;
+    let mut line = serde_json::to_string(change).map_err(|_| BackupError::Sealing("written"))?;
     line.push('\n');
     Ok(line)
 }

@@ -156,10 +156,12 @@ pub async fn verify(
         manifest: &signed.manifest,
     };
     let lost = signed.manifest.lost.iter();
-    verified.findings.extend(lost.map(|lost| Finding::RecordLost {
-        record: lost.record,
-        wrong: lost.wrong.clone(),
-    }));
+    verified
+        .findings
+        .extend(lost.map(|lost| Finding::RecordLost {
+            record: lost.record,
+            wrong: lost.wrong.clone(),
+        }));
     match identities {
         None => shallow(&parts, &mut verified).await?,
         Some(identities) => deep(&parts, identities, &mut verified).await?,
@@ -219,7 +221,9 @@ async fn segment(
                 for change in &changes {
                     if change.revision != reached + 1 {
                         let (found, expected) = (change.revision, reached + 1);
-                        verified.findings.push(Finding::Revision { found, expected });
+                        verified
+                            .findings
+                            .push(Finding::Revision { found, expected });
                     }
                     reached = change.revision;
                 }
@@ -234,7 +238,9 @@ async fn segment(
     let expected = parts.manifest.revision;
     if reached != expected {
         let found = reached;
-        verified.findings.push(Finding::Revision { found, expected });
+        verified
+            .findings
+            .push(Finding::Revision { found, expected });
     }
     Ok(())
 }
@@ -269,7 +275,9 @@ async fn registry(
             verified.rows = summary.rows;
             let (found, expected) = (summary.header.revision, parts.manifest.revision);
             if found != expected {
-                verified.findings.push(Finding::Revision { found, expected });
+                verified
+                    .findings
+                    .push(Finding::Revision { found, expected });
             }
             Ok(Some(references))
         }
@@ -366,9 +374,10 @@ fn compare(manifest: &Manifest, references: &References, held: &Held, found: &mu
         .keks
         .iter()
         .map(|kek| (kek.record, kek.record_digest, false, true));
-    let of_records = references.records.iter().map(|(record, reference)| {
-        (*record, reference.digest, reference.may_be_gone, false)
-    });
+    let of_records = references
+        .records
+        .iter()
+        .map(|(record, reference)| (*record, reference.digest, reference.may_be_gone, false));
     for (record, digest, may_be_gone, is_kek) in of_keks.chain(of_records) {
         let is_excused = may_be_gone || lost.contains(&record.uuid());
         match held.records.get(&record) {

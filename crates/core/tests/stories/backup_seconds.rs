@@ -160,7 +160,9 @@ impl History {
             }
             Step::RotateKek => {
                 let (node, root) = (&self.world.node, self.world.root());
-                kek::rotate(node, root, &self.clinic.place, None).await.unwrap();
+                kek::rotate(node, root, &self.clinic.place, None)
+                    .await
+                    .unwrap();
                 while kek::rewrap_slice(node).await.unwrap().is_some() {}
             }
             Step::Put(at, bytes) => {
@@ -224,7 +226,9 @@ impl History {
     }
 
     async fn chain(&self, to: Timestamp) -> (Verified, Vec<Verified>) {
-        let chain = Chain::find(&self.world.backups, None, Some(to)).await.unwrap();
+        let chain = Chain::find(&self.world.backups, None, Some(to))
+            .await
+            .unwrap();
         let mut verified = Vec::new();
         for id in chain.all() {
             let one = self.world.verified(id, None).await;
@@ -308,7 +312,10 @@ impl History {
             let found = other.registry.token(*id).await.unwrap();
             assert_eq!(found.is_some(), at < model.tokens);
             let is_revoked = found.is_some_and(|token| token.revoked_at.is_some());
-            assert_eq!(is_revoked, at < model.tokens && self.now.revoked.contains(&at));
+            assert_eq!(
+                is_revoked,
+                at < model.tokens && self.now.revoked.contains(&at)
+            );
         }
     }
 }
@@ -319,7 +326,9 @@ async fn i09_any_second_of_a_random_history_is_restored_and_what_holds_for_ever_
         let mut runner = TestRunner::default();
         let steps = vec(step(), STEPS..STEPS + 1).new_tree(&mut runner).unwrap();
         let steps = steps.current();
-        let looks = vec(0..STEPS, LOOKS..LOOKS + 1).new_tree(&mut runner).unwrap();
+        let looks = vec(0..STEPS, LOOKS..LOOKS + 1)
+            .new_tree(&mut runner)
+            .unwrap();
         let looks = looks.current();
         // Shown if it fails.
         println!("{steps:?}\nlooked at: {looks:?}");

@@ -175,8 +175,8 @@ impl From<StartError> for Failure {
             | StartError::Chain(
                 keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
             ) => Exit::NotFound,
-            StartError::Chain(keyward_backup::ChainError::Refused { .. }) => Exit::NotValid,
-            StartError::Restore(keyward_backup::RestoreError::NotSound(_)) => Exit::NotValid,
+            StartError::Chain(keyward_backup::ChainError::Refused { .. })
+            | StartError::Restore(keyward_backup::RestoreError::NotSound(_)) => Exit::NotValid,
             StartError::OpenRegistry(_)
             | StartError::Registry(_)
             | StartError::Storage(

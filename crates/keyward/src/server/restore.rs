@@ -200,10 +200,7 @@ async fn which(request: &Request) -> Result<Chain, StartError> {
     ))
 }
 
-async fn verify(
-    request: &Request,
-    chain: &Chain,
-) -> Result<(Verified, Vec<Verified>), StartError> {
+async fn verify(request: &Request, chain: &Chain) -> Result<(Verified, Vec<Verified>), StartError> {
     let (place, key) = (&request.place, request.key.as_ref());
     let identities = Some(&request.identities);
     let full = keyward_backup::verify(place, chain.full, key, identities).await?;

@@ -106,7 +106,7 @@ impl World {
 impl Blank {
     /// What its registry holds of what backups cover.
     pub async fn holds(&self) -> SnapshotSummary {
-        holds(&*self.registry).await
+        holds(&self.registry).await
     }
 
     /// Whether it has any change.

@@ -21,7 +21,7 @@ use crate::server::restore::{self, Request, Restored};
 
 /// Where backups lie
 #[derive(Args, Clone, Debug)]
-struct From {
+struct Origin {
     /// The directory of backups [default: the configuration's]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
@@ -36,7 +36,7 @@ struct From {
     key: Option<String>,
 }
 
-impl From {
+impl Origin {
     fn place(&self, config: &Config) -> Result<Place, Failure> {
         let place = backups::to_read(config, self.from.as_deref(), self.from_store.as_deref());
         place?.ok_or_else(|| {
@@ -55,7 +55,7 @@ impl From {
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
     #[command(flatten)]
-    from: From,
+    origin: Origin,
     /// The file with an identity that the backup is sealed to: opens and compares everything
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
@@ -68,10 +68,10 @@ impl VerifyArguments {
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         let quiet = ["log.level=warn".to_owned()];
         let config = self.config.load(&context.environment, &quiet)?;
-        let place = self.from.place(&config)?;
-        let key = self.from.key()?;
+        let place = self.origin.place(&config)?;
+        let key = self.origin.key()?;
         let identities = self.identity.as_deref().map(identities).transpose()?;
-        let wanted = self.from.backup;
+        let wanted = self.origin.backup;
         let (id, verified) = run_server(&config, |_| async move {
             let id = match wanted {
                 Some(id) => id,
@@ -81,7 +81,7 @@ impl VerifyArguments {
             let verified = keyward_backup::verify(&place, id, key, identities).await?;
             Ok((id, verified))
         })?;
-        report(context, id, &verified, self.from.key.is_some())?;
+        report(context, id, &verified, self.origin.key.is_some())?;
         if verified.findings.is_empty() {
             return Ok(());
         }
@@ -163,7 +163,7 @@ fn report(
 #[derive(Args, Debug)]
 pub struct RestoreArguments {
     #[command(flatten)]
-    from: From,
+    origin: Origin,
     /// The file with an identity that the backup is sealed to
     #[arg(long, value_name = "FILE")]
     identity: PathBuf,
@@ -196,10 +196,10 @@ impl RestoreArguments {
         let config = self.config.load(&context.environment, &set)?;
         config::check(&config).map_err(StartError::from)?;
         let request = Request {
-            place: self.from.place(&config)?,
-            backup: self.from.backup,
+            place: self.origin.place(&config)?,
+            backup: self.origin.backup,
             to: self.to,
-            key: self.from.key()?,
+            key: self.origin.key()?,
             identities: identities(&self.identity)?,
             sets_aside: self.set_aside,
             nothing_since: self.nothing_since,
@@ -370,7 +370,11 @@ fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
 
 /// What the segments add, in words.
 fn segments(restored: &Restored) -> Vec<String> {
-    let last = restored.segments.iter().rev().find_map(|it| it.signed.as_ref());
+    let last = restored
+        .segments
+        .iter()
+        .rev()
+        .find_map(|it| it.signed.as_ref());
     let Some(last) = last else {
         return Vec::new();
     };
