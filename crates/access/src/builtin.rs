@@ -46,6 +46,8 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageRead,
     StorageScrub,
     StorageConfirm,
+    BackupCreate,
+    BackupRead,
 ]);
 
 /// Members of a tenant and what they may do.
@@ -141,6 +143,7 @@ const USE: ActionSet = ActionSet::of(&[
 
 /// Looking at everything.
 const AUDIT: ActionSet = ActionSet::of(&[
+    BackupRead,
     TenantList,
     TenantRead,
     PrincipalList,

@@ -111,7 +111,7 @@ names! {
         "cessation_of_operation", "privilege_withdrawn",
     ];
     SealKind "What a seal is opened with." ["key-file", "shares", "passphrase", "pkcs11", "transit"];
-    JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "scrub_storage"];
+    JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "scrub_storage", "create_backup"];
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
     AlertSeverity "How bad a condition is." ["info", "warning", "critical"];
     AlertState "Whether a condition is still so." ["open", "cleared"];
@@ -139,7 +139,8 @@ names! {
         "random.bytes", "class.read", "class.assign", "class.revert", "binding.create",
         "binding.list", "binding.release", "policy.create", "policy.list", "policy.update",
         "policy.delete", "secret.put", "secret.get", "secret.read", "secret.list", "secret.delete",
-        "secret.destroy", "job.list", "alert.list", "alert.raise", "alert.clear", "storage.read",
+        "secret.destroy", "backup.create", "backup.complete", "backup.read",
+        "backup.restore", "job.list", "alert.list", "alert.raise", "alert.clear", "storage.read",
         "storage.scrub", "storage.examine", "storage.sweep", "storage.confirm", "audit.read",
     ];
 }

@@ -9,6 +9,7 @@ use keyward_crypto::exchange::ExchangeError;
 
 use crate::noun::state::{IllegalTransition, State};
 use crate::port::audit_log::AuditError;
+use crate::port::backup::BackupError;
 use crate::port::key_provider::ProviderError;
 use crate::port::registry::RegistryError;
 use crate::port::seal::{SealFault, UnsealError};
@@ -200,6 +201,15 @@ pub enum OpError {
     /// The seals or the root key were not changed.
     #[error("{0}")]
     Seal(#[source] SealFault),
+    /// Nobody said where backups go.
+    #[error(
+        "no backups are configured: set backup.destination, its place, and backup.recipients, and \
+         start the server again"
+    )]
+    NoBackups,
+    /// A backup could not be made or read.
+    #[error("{0}")]
+    Backup(#[source] BackupError),
     /// The library failed.
     #[error("the cryptographic library failed; nothing was changed")]
     Crypto,
@@ -257,8 +267,20 @@ impl OpError {
             Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Seal(fault) => seal_code(fault),
+            Self::NoBackups => ErrorCode::WrongState,
+            Self::Backup(error) => backup_code(error),
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
         }
+    }
+}
+
+/// What keeps a backup from being made or read.
+const fn backup_code(error: &BackupError) -> ErrorCode {
+    match error {
+        BackupError::Destination(error) | BackupError::Vault(error) => storage_code(error),
+        BackupError::Snapshot(_) => ErrorCode::RegistryUnavailable,
+        BackupError::Record { .. } | BackupError::Refused { .. } => ErrorCode::RecordRefused,
+        BackupError::Sealing(_) => ErrorCode::Internal,
     }
 }
 
@@ -349,6 +371,12 @@ fn singular(table: &'static str) -> &'static str {
         "stray_records" => "stray record",
         "idempotency" => "request",
         _ => "row",
+    }
+}
+
+impl From<BackupError> for OpError {
+    fn from(error: BackupError) -> Self {
+        Self::Backup(error)
     }
 }
 

@@ -9,6 +9,7 @@ pub mod change;
 mod change_pump;
 mod condition_board;
 mod crypto_names;
+mod deletion_gate;
 pub mod error;
 mod hot;
 pub mod ids;

@@ -10,6 +10,7 @@ use keyward_crypto::random::Random;
 use crate::change::Change;
 use crate::change_pump::ChangePump;
 use crate::condition_board::ConditionBoard;
+use crate::deletion_gate::DeletionGate;
 use crate::error::OpError;
 use crate::hot::Hot;
 use crate::noun::key::ProviderKind;
@@ -17,6 +18,7 @@ use crate::ops::reserve::Reservations;
 use crate::ops::storage::StorageWatch;
 use crate::ops::storage::scrub::ScrubMemory;
 use crate::port::audit_log::AuditLog;
+use crate::port::backup::BackupStore;
 use crate::port::decide::Decide;
 use crate::port::key_provider::KeyProvider;
 use crate::port::registry::{ChangeObserver, Registry};
@@ -47,6 +49,8 @@ pub struct Ports {
     pub seal: Arc<dyn SealControl>,
     /// Key services by kind.
     pub providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
+    /// Where backups go; none if that is not configured.
+    pub backups: Option<Arc<dyn BackupStore>>,
     /// Who decides.
     pub decide: Arc<dyn Decide>,
     /// The present.
@@ -98,6 +102,11 @@ pub struct Node {
     pub(crate) ticking: Mutex<()>,
     /// One slice at a time.
     pub(crate) rewrapping: Mutex<()>,
+    /// One backup at a time.
+    pub(crate) backing_up: Mutex<()>,
+    pub(crate) deletions: DeletionGate,
+    /// Up to which revision a segment was made, as far as this process knows.
+    pub(crate) segmented_to: AtomicI64,
     pub(crate) flushing: Mutex<()>,
     /// One writer of conditions at a time.
     pub(crate) settling: Mutex<()>,
@@ -230,6 +239,9 @@ impl Node {
             reservations: Reservations::default(),
             ticking: Mutex::new(()),
             rewrapping: Mutex::new(()),
+            backing_up: Mutex::new(()),
+            deletions: DeletionGate::default(),
+            segmented_to: AtomicI64::new(0),
             flushing: Mutex::new(()),
             settling: Mutex::new(()),
             scrubbing: Mutex::default(),

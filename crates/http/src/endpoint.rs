@@ -3,6 +3,7 @@
 mod alert;
 mod algorithm;
 mod audit;
+mod backup;
 mod batch;
 mod binding;
 mod class;
@@ -56,6 +57,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(binding::routes());
     routes.extend(policy::routes());
     routes.extend(secret::routes());
+    routes.extend(backup::routes());
     routes.extend(algorithm::routes());
     routes.extend(alert::routes());
     routes.extend(audit::routes());

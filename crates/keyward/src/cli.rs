@@ -5,6 +5,7 @@ use clap::{Parser, Subcommand};
 use crate::commands::alert::AlertCommand;
 use crate::commands::algorithm::AlgorithmCommand;
 use crate::commands::audit::AuditCommand;
+use crate::commands::backup::BackupCommand;
 use crate::commands::class::ClassCommand;
 use crate::commands::config::ConfigCommand;
 use crate::commands::job::JobCommand;
@@ -69,6 +70,8 @@ enum Command {
     #[command(subcommand)]
     Secret(SecretCommand),
     #[command(subcommand)]
+    Backup(BackupCommand),
+    #[command(subcommand)]
     Job(JobCommand),
     #[command(subcommand)]
     Storage(StorageCommand),
@@ -100,6 +103,9 @@ impl Cli {
             Command::Seal(command) if command.is_offline() => command.run_offline(&environment),
             Command::Storage(StorageCommand::Move(command)) => command.run(&environment),
             Command::Registry(command) => command.run(&environment),
+            Command::Backup(command) if command.is_offline() => {
+                command.run_offline(&Context::new(self.globals, environment))
+            }
             asking => ask(asking, &Context::new(self.globals, environment)),
         }
     }
@@ -125,6 +131,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Class(command) => command.run(context).await,
             Command::Policy(command) => command.run(context).await,
             Command::Secret(command) => command.run(context).await,
+            Command::Backup(command) => command.run(context).await,
             Command::Job(command) => command.run(context).await,
             Command::Storage(command) => command.run(context).await,
             Command::Alert(command) => command.run(context).await,

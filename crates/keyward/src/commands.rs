@@ -3,6 +3,7 @@
 pub mod alert;
 pub mod algorithm;
 pub mod audit;
+pub mod backup;
 pub mod class;
 pub mod config;
 pub mod job;

@@ -1,6 +1,7 @@
 //! The server side: configuration, the data directory, and the parts put together.
 
 pub mod assembly;
+pub mod backups;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
@@ -12,6 +13,7 @@ pub mod hardening;
 pub mod init;
 pub mod logging;
 pub mod registry_migration;
+pub mod restore;
 pub mod run;
 pub mod sample;
 pub mod seals;

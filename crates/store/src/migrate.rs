@@ -52,6 +52,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(4, "0004_rewrap"),
     migration!(5, "0005_secrets"),
     migration!(6, "0006_conditions"),
+    migration!(7, "0007_backups"),
 ];
 
 /// The newest schema this program knows.

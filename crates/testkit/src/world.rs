@@ -2,6 +2,8 @@
 //! SQLite or PostgreSQL, embedded or file vault, journal on disk. Stories go through its few doors.
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
+mod restored;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyward_access::RoleDecider;
 use keyward_audit::{Journal, JournalConfig};
+use keyward_backup::{Backups, Place, Recipients};
 use keyward_core::audit::Journaled;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::names::{CorrelationId, PrincipalName, RoleName, TenantName};
@@ -28,13 +31,15 @@ use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_store::{Config, SqlRegistry};
 use keyward_vault::{
     EmbeddedBackend, FileBackend, MeasuredBackend, PostgresBackend, PostgresSettings, SealSetup,
-    Vault,
+    SealedCopies, Vault,
 };
 use tempfile::TempDir;
 
 use crate::faulty::FaultyBackend;
 use crate::postgres::TestDatabase;
 use crate::stores::{self, Store};
+
+pub use self::restored::Blank;
 
 /// A clock that stands still until a test moves it.
 pub struct DrivenClock(AtomicI64);
@@ -63,6 +68,12 @@ impl Clock for DrivenClock {
         Timestamp::from_micros(self.0.fetch_add(1, Ordering::SeqCst))
     }
 }
+
+/// To whom a world's backups are sealed.
+pub const BACKUP_RECIPIENT: &str = "age1zgq3qa8640vhnggw8aqj2zgx89kqqx3nkg75j78x8f0fdzf5c5kqcegm4s";
+/// What opens them. It protects nothing but tests.
+pub const BACKUP_IDENTITY: &str =
+    "AGE-SECRET-KEY-1JFTN932X702XG2PRLR4YNQ3H0XWZAVR2NLG974A43WJR2CET9PRSS34UQ5";
 
 /// Which registry a world runs on.
 #[derive(Clone, Debug)]
@@ -132,6 +143,10 @@ pub struct World {
     pub watched: Arc<MeasuredBackend>,
     /// Makes changes of the vault's storage fail; sound until told otherwise.
     pub storage_faults: Arc<FaultyBackend>,
+    /// Where its backups lie.
+    pub backups: Place,
+    /// Makes changes of what lies there fail; sound until told otherwise.
+    pub backup_faults: Arc<FaultyBackend>,
     root: Option<Caller>,
     setup: Setup,
     pump: tokio::task::JoinHandle<()>,
@@ -148,14 +163,8 @@ struct Setup {
     bootstrap: Option<String>,
 }
 
-impl World {
-    /// A new deployment on SQLite and the embedded vault, unsealed by a key file.
-    pub async fn new() -> Self {
-        Self::on(RegistryKind::Sqlite, VaultKind::Embedded).await
-    }
-
-    /// A new deployment.
-    pub async fn on(registry: RegistryKind, backend: VaultKind) -> Self {
+impl Setup {
+    fn new(registry: RegistryKind, backend: VaultKind) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let (url, database) = match registry {
             RegistryKind::Sqlite => {
@@ -168,7 +177,7 @@ impl World {
             }
         };
         let vault_database = matches!(backend, VaultKind::Postgres).then(own_database);
-        let setup = Setup {
+        Self {
             directory,
             url,
             backend,
@@ -176,7 +185,19 @@ impl World {
             vault_database,
             database,
             bootstrap: None,
-        };
+        }
+    }
+}
+
+impl World {
+    /// A new deployment on SQLite and the embedded vault, unsealed by a key file.
+    pub async fn new() -> Self {
+        Self::on(RegistryKind::Sqlite, VaultKind::Embedded).await
+    }
+
+    /// A new deployment.
+    pub async fn on(registry: RegistryKind, backend: VaultKind) -> Self {
+        let setup = Setup::new(registry, backend);
         let clock = Arc::new(DrivenClock::new());
         let mut world = Self::open(setup, clock, true).await;
         let token = world
@@ -253,6 +274,18 @@ impl World {
             as_clock.clone(),
             CacheLimits::default(),
         ));
+        let backup_files = FileBackend::open(&data.join("backups")).expect("a directory");
+        let backup_files = Arc::new(FaultyBackend::new(Arc::new(backup_files)));
+        let backups = Arc::new(Backups {
+            registry: registry.clone(),
+            feed: registry.clone(),
+            vault: Arc::new(SealedCopies::new(backend.clone())),
+            place: Place::new(backup_files.clone()),
+            recipients: Recipients::parse(&[BACKUP_RECIPIENT]).expect("a recipient"),
+            clock: as_clock.clone(),
+            software: "a test".to_owned(),
+        });
+        let place = Place::new(backup_files.clone());
         let ports = Ports {
             registry: registry.clone(),
             audit: journal.clone(),
@@ -261,6 +294,7 @@ impl World {
             secrets: vault.clone(),
             storage: watched.clone(),
             seal: vault.clone(),
+            backups: Some(backups.clone()),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
             decide: Arc::new(RoleDecider),
             clock: as_clock,
@@ -294,6 +328,8 @@ impl World {
             backend,
             watched,
             storage_faults,
+            backups: place,
+            backup_faults: backup_files,
             root: None,
             setup,
             pump,

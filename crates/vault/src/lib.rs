@@ -16,6 +16,7 @@ mod fair_gate;
 pub mod migration;
 mod object_names;
 pub mod seal;
+mod sealed_copies;
 pub mod vault;
 
 pub use backend::Patience;
@@ -25,4 +26,5 @@ pub use backend::measured::MeasuredBackend;
 pub use backend::object::ObjectBackend;
 pub use backend::postgres::{PostgresBackend, PostgresSettings};
 pub use seal::{SealAccess, SealError};
+pub use sealed_copies::SealedCopies;
 pub use vault::{InitOutcome, SealSetup, Vault};

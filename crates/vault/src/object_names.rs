@@ -28,8 +28,6 @@ pub(crate) const KEKS: &str = "kek/";
 
 /// What the names of all records begin with.
 pub(crate) const RECORDS: &str = "rec/";
-/// What the names of all tenants' key-encryption keys begin with.
-pub(crate) const KEKS: &str = "kek/";
 const OUTER: &str = ".outer";
 const PART: &str = ".part-";
 
@@ -46,7 +44,11 @@ pub(crate) fn record_of(name: &ObjectName) -> Option<RecordId> {
         return None;
     }
     match family {
-        "rec" => last.strip_suffix(OUTER).unwrap_or(last).parse().ok(),
+        "rec" => {
+            let whole = last.strip_suffix(OUTER).unwrap_or(last);
+            let whole = whole.split_once(PART).map_or(whole, |(whole, _)| whole);
+            whole.parse().ok()
+        }
         "kek" => last.split_once('-')?.1.parse().ok(),
         _ => None,
     }
@@ -134,6 +136,7 @@ mod tests {
         assert_eq!(outer(id).unwrap().as_str(), format!("{name}.outer"));
         assert_eq!(record_of(&record(id).unwrap()), Some(id));
         assert_eq!(record_of(&outer(id).unwrap()), Some(id));
+        assert_eq!(record_of(&part(id, 3).unwrap()), Some(id));
         let kek = format!("kek/{id}/7-{id}");
         assert_eq!(record_of(&named(&kek).unwrap()), Some(id));
         for other in ["root/current", "rec/ab/cd", "rec/ab", "kek/x/y", "seal/a/b"] {

@@ -54,6 +54,7 @@ use crate::fair_gate::{FairGate, GateLimits};
 use crate::seal::{SealAccess, SealError};
 
 pub use self::initialize::{InitOutcome, SealSetup};
+pub(crate) use self::layout::is_core;
 
 /// Secure storage over a backend. Starts sealed.
 pub struct Vault {

@@ -133,6 +133,24 @@ const ROOMS: &[Room] = &[
                   primitive is crypto's",
     },
     Room {
+        name: "backup",
+        knows: &["core", "crypto"],
+        without: &[
+            "aws-lc-rs",
+            "tokio",
+            "rustix",
+            SQL[0],
+            SQL[1],
+            WEB[0],
+            WEB[1],
+            WEB[2],
+            WEB[3],
+            WEB[4],
+            WEB[5],
+        ],
+        because: "a backup copies what the ports give it and opens no record",
+    },
+    Room {
         name: "audit",
         knows: &["core"],
         without: &[
@@ -197,6 +215,7 @@ const ROOMS: &[Room] = &[
             "store",
             "vault",
             "audit",
+            "backup",
             "access",
             "providers",
             "http",

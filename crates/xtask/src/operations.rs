@@ -3,6 +3,7 @@
 //! The catalogue of actions in core names them; what is said here of each is found by a match
 //! without a catch-all, so that a new action does not compile without its documentation.
 
+mod backups;
 mod deployment;
 mod exchange;
 mod keys;
@@ -133,6 +134,10 @@ documented! {
     SecretList => secrets::LIST,
     SecretDelete => secrets::DELETE,
     SecretDestroy => secrets::DESTROY,
+    BackupCreate => backups::CREATE,
+    BackupComplete => backups::COMPLETE,
+    BackupRead => backups::READ,
+    BackupRestore => backups::RESTORE,
     JobList => keys::JOB_LIST,
     AlertList => upkeep::ALERT_LIST,
     AlertRaise => upkeep::ALERT_RAISE,

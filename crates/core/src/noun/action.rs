@@ -161,6 +161,10 @@ actions! {
     SecretList "secret.list" Tenant Read "Lists secrets, without their values.";
     SecretDelete "secret.delete" Tenant Change "Deletes a secret, or one version of it.";
     SecretDestroy "secret.destroy" Tenant Record "Destroyed the value of a version that was deleted or is older than those kept.";
+    BackupCreate "backup.create" System Change "Makes a backup of the whole deployment.";
+    BackupComplete "backup.complete" System Record "A backup was made, or could not be.";
+    BackupRead "backup.read" System Read "Lists backups and shows the key that signs them.";
+    BackupRestore "backup.restore" System Record "The deployment was restored from a backup.";
     JobList "job.list" Tenant Read "Lists background jobs.";
     AlertList "alert.list" Tenant Read "Lists conditions: what is, or was, not as it should be.";
     AlertRaise "alert.raise" System Record "Something is not as it should be, or is still so.";

@@ -17,6 +17,8 @@ text_enum! {
         RewrapRecords => "rewrap_records",
         /// Reads and verifies everything that is stored, and looks for what nothing refers to.
         ScrubStorage => "scrub_storage",
+        /// Makes a backup; its subject is the backup's id.
+        CreateBackup => "create_backup",
     }
 }
 
@@ -63,7 +65,7 @@ pub struct Job {
     pub kind: JobKind,
     /// Where it stands.
     pub state: JobState,
-    /// What it acts on: the id of a version or a tenant.
+    /// What it acts on: the id of a version, a tenant or a backup.
     pub subject: uuid::Uuid,
     /// When it may begin.
     pub due_at: Timestamp,

@@ -130,6 +130,7 @@ pub(crate) const fn outcome_of(error: &OpError) -> Outcome {
         | OpError::Seal(
             SealFault::DidNotOpen { .. } | SealFault::Service { .. } | SealFault::Damaged { .. },
         )
+        | OpError::Backup(_)
         | OpError::Crypto => Outcome::Failed,
         _ => Outcome::Refused,
     }

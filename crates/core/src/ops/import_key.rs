@@ -205,6 +205,9 @@ pub(crate) async fn sweep(node: &Node) -> Result<(), OpError> {
 }
 
 async fn destroy(node: &Node, mut row: ImportKey) -> Result<(), OpError> {
+    let Some(_passage) = node.deletions.pass() else {
+        return Ok(());
+    };
     let provider = node.provider(ProviderKind::Native)?;
     provider.destroy_import_key(&reference(&row)?).await?;
     let action = Action::ImportKeyDestroy;

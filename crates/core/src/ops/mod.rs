@@ -4,6 +4,7 @@
 //! audit entry → answer. A refusal is an audit entry too.
 
 pub mod authenticate;
+pub mod backup;
 pub mod binding;
 pub mod class;
 pub mod clockwork;

@@ -69,6 +69,26 @@ fn ensure_scope_active(node: &Node, scope: &TenantRef) -> Result<(), OpError> {
         .map_or(Ok(()), |tenant| ensure_active(&tenant))
 }
 
+/// What the names of the server's own secrets begin with: they are shown and listed like others, and
+/// put, given out and deleted by the server alone.
+pub(crate) const OWN_PREFIX: &str = "keyward.";
+
+/// Refuses to touch what is the server's own.
+fn ensure_not_own(
+    caller: &Caller,
+    action: Action,
+    scope: &TenantRef,
+    name: &SecretName,
+) -> Result<(), OpError> {
+    let is_own = *scope == TenantRef::System && name.as_str().starts_with(OWN_PREFIX);
+    if is_own && !caller.is_system() {
+        return Err(OpError::Forbidden {
+            action: action.name(),
+        });
+    }
+    Ok(())
+}
+
 /// A secret that is there.
 async fn find(node: &Node, tenant: Option<TenantId>, name: &SecretName) -> Result<Secret, OpError> {
     let found = node.ports.registry.secret(tenant, name).await?;
@@ -100,6 +120,7 @@ pub async fn get(
     node.ensure_auditable()?;
     let got = async {
         let (tenant, _) = node.authorize_scope(caller, Action::SecretGet, scope)?;
+        ensure_not_own(caller, Action::SecretGet, scope, name)?;
         ensure_scope_active(node, scope)?;
         node.ensure_unsealed()?;
         open(node, tenant, name, version).await

@@ -1,6 +1,7 @@
 //! The ports: what core asks of the world. Adapters implement them; nothing here does I/O.
 
 pub mod audit_log;
+pub mod backup;
 pub mod decide;
 pub mod key_provider;
 pub mod registry;
@@ -8,6 +9,6 @@ pub mod seal;
 pub mod secret_store;
 pub mod snapshot;
 pub mod storage;
-pub mod stream_storage;
 pub mod storage_care;
+pub mod stream_storage;
 pub mod upkeep;

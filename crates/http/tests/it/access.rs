@@ -105,6 +105,9 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("POST", "/v1/system/root-key/begin-rotation"),
         ("POST", "/v1/system/root-key/commit-rotation"),
         ("POST", "/v1/system/root-key/cancel-rotation"),
+        ("GET", "/v1/backups"),
+        ("POST", "/v1/backups"),
+        ("GET", "/v1/backup-key"),
     ] {
         assert_eq!(
             desk.ask(&rival, method, path, None).await.problem(403),

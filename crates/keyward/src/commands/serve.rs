@@ -131,7 +131,7 @@ pub(super) fn data_setting(dir: &Path) -> String {
 }
 
 /// Runs a piece of server: hardened before there is anything to protect, logging, on all cores.
-pub(super) fn run_server<T, F>(
+pub(crate) fn run_server<T, F>(
     config: &Config,
     work: impl FnOnce(Arc<Lull>) -> F,
 ) -> Result<T, Failure>

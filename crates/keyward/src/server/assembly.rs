@@ -14,6 +14,7 @@ use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
+use crate::server::backups;
 use crate::server::config::{AuditSync, Config};
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
@@ -46,6 +47,7 @@ impl Assembly {
         let vault = Arc::new(vault.with_access(seals::access(&deployment.config)));
         let usage = open_usage(&deployment).await?;
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
+        let backups = backups::open(&deployment)?.map(|backups| Arc::new(backups) as _);
         let native = Arc::new(NativeProvider::new(
             vault.clone(),
             random.clone(),
@@ -60,6 +62,7 @@ impl Assembly {
             secrets: vault.clone(),
             storage: deployment.backend.clone(),
             seal: vault.clone(),
+            backups,
             providers: BTreeMap::from([(ProviderKind::Native, native.clone() as _)]),
             decide: Arc::new(RoleDecider),
             clock: deployment.clock.clone(),

@@ -3,6 +3,7 @@
 //! or to the vault, never values. This file says what can be configured; it starts nothing.
 
 mod check;
+mod check_backup;
 mod check_seal;
 mod check_storage;
 mod load;
@@ -14,6 +15,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 pub use check::{check, check_to_serve};
+pub use check_backup::destination;
 pub use load::{ConfigError, Problem, Sources, load};
 use secret_source::SecretSource;
 use settings::{choice, settings};
@@ -203,6 +205,25 @@ settings! {
         ca_file: Option<PathBuf> = None, "not set";
         /// Plain HTTP, for tests; refused on any address but loopback.
         allow_http: bool = false, "`false`";
+    }
+
+    /// Backups of the whole deployment, sealed to recipients: [backup.md](backup.md).
+    [backup] Backup {
+        /// The directory where they go: on another disk than the data directory, or on another
+        /// machine's.
+        directory: Option<PathBuf> = None, "not set: no backups";
+        /// Instead of a directory, an object store: a file that says which, with a section
+        /// `[storage]` and the one of its backend, as they are described here for the vault.
+        destination_file: Option<PathBuf> = None, "not set";
+        /// A file with the recipients, one `age1…` a line, comments after `#`. Whoever holds the
+        /// identity of one of them can open every backup.
+        recipients_file: Option<PathBuf> = None, "must be set, for backups";
+        /// How many hours after the last backup the next one begins by itself. 0: only when somebody
+        /// orders one.
+        interval_hours: u64 = 24, "`24`";
+        /// How many seconds after a change it is in a segment beside the backups, from which any
+        /// second can be restored. 0: no segments.
+        segment_seconds: u64 = 60, "`60`";
     }
 
     /// How the root key comes into memory by itself. Several seals can hold it at once

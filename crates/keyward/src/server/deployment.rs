@@ -15,7 +15,7 @@ use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::error::StartError;
-use crate::server::{registry_migration, vault_backend};
+use crate::server::{registry_migration, restore, vault_backend};
 
 /// An open deployment. The data directory is held until this is dropped.
 pub struct Deployment {
@@ -35,8 +35,14 @@ pub struct Deployment {
 
 impl Deployment {
     /// Takes hold of the data directory and opens everything in it.
-    pub async fn open(mut config: Config) -> Result<Self, StartError> {
+    pub async fn open(config: Config) -> Result<Self, StartError> {
         let data_dir = DataDir::hold(&config.node.data_dir)?;
+        restore::ensure_finished(data_dir.path())?;
+        Self::open_in(data_dir, config).await
+    }
+
+    /// The same in a data directory that is held already.
+    pub async fn open_in(data_dir: DataDir, mut config: Config) -> Result<Self, StartError> {
         config.node.data_dir = data_dir.path().to_owned();
         registry_migration::ensure_in_force(&config)?;
         let clock = Arc::new(SystemClock::default());

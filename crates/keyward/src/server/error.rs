@@ -105,6 +105,56 @@ pub enum StartError {
     /// A migration of the vault.
     #[error(transparent)]
     Migration(#[from] keyward_vault::migration::MigrationError),
+    /// Where backups go.
+    #[error("the directory of backups: {0}")]
+    BackupPlace(StorageError),
+    /// Where backups should be is nothing.
+    #[error("there are no backups in {}: {source}", path.display())]
+    NoBackups {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: StorageError,
+    },
+    /// Who can open backups.
+    #[error("the recipients of backups: {0}")]
+    Recipients(crate::server::backups::RecipientsError),
+    /// A restore has begun and not ended.
+    #[error(
+        "the data directory {} is being restored from backup {backup}, which was not finished: run \
+         `keyward backup restore` again, as before; it goes on where it was",
+        path.display()
+    )]
+    RestoreUnfinished {
+        /// Which directory.
+        path: PathBuf,
+        /// From which backup.
+        backup: uuid::Uuid,
+    },
+    /// A restore.
+    #[error(transparent)]
+    Restore(#[from] keyward_backup::RestoreError),
+    /// A backup that cannot be read.
+    #[error(transparent)]
+    Backup(#[from] keyward_core::port::backup::BackupError),
+    /// No backup restores what is wanted.
+    #[error(transparent)]
+    Chain(#[from] keyward_backup::ChainError),
+    /// There is no backup to restore.
+    #[error("{0}")]
+    NothingToRestore(&'static str),
+    /// What lies where the deployment is to be.
+    #[error(
+        "{} holds a deployment already ({found}); nothing was changed: name an empty data directory, \
+         or add --set-aside to move what is there into a directory beside it",
+        path.display()
+    )]
+    NotEmpty {
+        /// Which directory.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+    },
     /// The journal.
     #[error("{}", with_source(.0))]
     Journal(#[from] keyward_audit::OpenError),
@@ -172,7 +222,16 @@ impl From<StartError> for Failure {
                 | MigrationError::NotVerified
                 | MigrationError::OtherSides { .. },
             )
-            | StartError::Seal(keyward_vault::SealError::AlreadyInitialized) => Exit::Conflict,
+            | StartError::Seal(keyward_vault::SealError::AlreadyInitialized)
+            | StartError::RestoreUnfinished { .. }
+            | StartError::NotEmpty { .. } => Exit::Conflict,
+            StartError::NothingToRestore(_)
+            | StartError::NoBackups { .. }
+            | StartError::Chain(
+                keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
+            ) => Exit::NotFound,
+            StartError::Chain(keyward_backup::ChainError::Refused { .. })
+            | StartError::Restore(keyward_backup::RestoreError::NotSound(_)) => Exit::NotValid,
             StartError::OpenRegistry(_)
             | StartError::Registry(_)
             | StartError::Storage(

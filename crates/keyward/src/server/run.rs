@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward_core::error::OpError;
 use keyward_core::node::Node;
-use keyward_core::ops::{clockwork, kek, secret, storage};
+use keyward_core::ops::{backup, clockwork, kek, secret, storage};
 use keyward_crypto::random::{Random, SystemRandom};
 use keyward_http::HttpConfig;
 use keyward_http::config::Rate;
@@ -19,13 +19,16 @@ use tokio::time::MissedTickBehavior;
 
 use crate::private_file;
 use crate::server::assembly::Assembly;
-use crate::server::config::{Config, Limits};
+use crate::server::config::{Backup, Config, Limits};
 use crate::server::error::StartError;
 use crate::server::seals;
 use crate::server::tls::{key_in_vault, server_tls};
 
 /// How often the clock's work is done.
 const TICK: Duration = Duration::from_secs(1);
+
+/// After how many ticks it is looked again whether a backup is due.
+const LOOK_FOR_BACKUPS_EVERY: u64 = 60;
 
 /// Serves until a signal says to stop. `listening` is told where, once connections are accepted.
 pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(), StartError> {
@@ -55,6 +58,8 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
         ended.clone(),
     ));
     let watching_storage = tokio::spawn(watch_storage(assembly.node.clone(), ended.clone()));
+    let schedule = assembly.deployment.config.backup.clone();
+    let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -67,6 +72,9 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     watching.abort();
     let _ = scrubbing.await;
     let _ = watching_storage.await;
+    // A backup may take long, and one that is cut short begins again.
+    backing_up.abort();
+    let _ = backing_up.await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)
@@ -182,6 +190,36 @@ async fn watch_storage(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = storage::watch(&node) => {}
+        }
+    }
+}
+
+/// Orders backups when they are due, and makes those that were ordered.
+async fn back_up(node: Arc<Node>, schedule: Backup, mut ended: watch::Receiver<bool>) {
+    let interval = i64::try_from(schedule.interval_hours * 3600).unwrap_or(i64::MAX);
+    let every = schedule.segment_seconds;
+    let mut ticks = 0_u64;
+    loop {
+        if interval > 0 && ticks.is_multiple_of(LOOK_FOR_BACKUPS_EVERY) {
+            match backup::order_if_due(&node, interval).await {
+                Ok(_) | Err(OpError::Sealed | OpError::NotReady { .. }) => {}
+                Err(error) => tracing::warn!(%error, "a backup is due and could not be ordered"),
+            }
+        }
+        ticks += 1;
+        if every > 0
+            && ticks.is_multiple_of(every)
+            && let Err(error) = backup::segment(&node).await
+        {
+            tracing::error!(%error, "changes could not be backed up; it is tried again");
+        }
+        match backup::work(&node).await {
+            Ok(true) => tracing::info!("a backup was made"),
+            Ok(false) | Err(OpError::Sealed) => {}
+            Err(error) => tracing::error!(%error, "a backup could not be made"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
             _ = ended.wait_for(|ended| *ended) => return,
         }
     }

@@ -85,15 +85,20 @@ pub fn name(config: &Config) -> String {
 
 /// Opens the chosen backend and prepares it, whatever a migration says of it.
 pub async fn open_whatever(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
-    let backend: Arc<dyn StorageBackend> = match config.storage.backend {
+    let backend = unprepared(config)?;
+    backend.init().await?;
+    Ok(backend)
+}
+
+/// Opens the chosen backend; a service is asked nothing yet.
+pub fn unprepared(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
+    Ok(match config.storage.backend {
         StorageKind::Embedded | StorageKind::File => local(config)?,
         StorageKind::Postgres => Arc::new(postgres(config)?),
         StorageKind::S3 => Arc::new(object(config, &s3(&config.storage_s3)?)?),
         StorageKind::Azure => Arc::new(object(config, &azure(&config.storage_azure)?)?),
         StorageKind::Gcs => Arc::new(object(config, &gcs(&config.storage_gcs)?)?),
-    };
-    backend.init().await?;
-    Ok(backend)
+    })
 }
 
 /// Where the bytes are, if they are on a disk of this machine.

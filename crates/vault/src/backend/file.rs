@@ -41,6 +41,18 @@ impl FileBackend {
         Self::with_ops(root, Arc::new(StdFileOps))
     }
 
+    /// Opens a folder that is there, to read beside somebody else who may be writing in it: makes
+    /// nothing, sweeps nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Unavailable`] when the folder is not there.
+    pub fn open_beside(root: &Path) -> Result<Self, StorageError> {
+        let tree = Tree::beside(root, Arc::new(StdFileOps)).map_err(|error| io_fault(&error))?;
+        Ok(Self {
+            tree: Arc::new(tree),
+        })
+    }
+
     /// As [`FileBackend::open`], over other file operations than the system's.
     ///
     /// # Errors

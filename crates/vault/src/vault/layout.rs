@@ -44,7 +44,7 @@ pub(super) fn objects(
 }
 
 /// Whether an object is the core of a large record, its outer header being another object.
-pub(super) fn is_core(object: &[u8]) -> bool {
+pub(crate) fn is_core(object: &[u8]) -> bool {
     object.starts_with(CORE_MAGIC)
 }
 

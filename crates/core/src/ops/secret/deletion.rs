@@ -1,7 +1,7 @@
 //! Deleting a secret or a version: the registry marks it, the vault destroys the value and looks
 //! whether it is gone, then the row goes. Each step can be repeated.
 
-use super::{NO_VERSION, attempt, find, spec};
+use super::{NO_VERSION, attempt, ensure_not_own, find, spec};
 use crate::caller::{Caller, Changed, TenantRef};
 use crate::change::{Row, Write};
 use crate::error::OpError;
@@ -51,6 +51,7 @@ pub async fn delete(
     let deleted: Result<_, OpError> = async {
         node.ensure_auditable()?;
         let (tenant, proof) = node.authorize_scope(caller, Action::SecretDelete, scope)?;
+        ensure_not_own(caller, Action::SecretDelete, scope, name)?;
         node.ensure_unsealed()?;
         let DeleteRequest {
             version,
@@ -137,6 +138,9 @@ pub(super) async fn destroy(
 }
 
 async fn destroy_one(node: &Node, caller: &Caller, version: SecretVersion) -> Result<(), OpError> {
+    let _passage = node.deletions.pass().ok_or(OpError::NotReady {
+        why: "a backup is under way; what is deleted goes when it is done",
+    })?;
     let action = Action::SecretDestroy;
     let mut named = resource("secret", Some(version.secret.uuid()), None);
     named.version = Some(version.version);
@@ -155,7 +159,8 @@ pub(crate) async fn sweep(node: &Node) -> Result<(), OpError> {
         .registry
         .due_secret_versions(node.now(), SWEEP_LIMIT)
         .await?;
-    if due.is_empty() || node.ensure_unsealed().is_err() {
+    let is_for_later = node.ensure_unsealed().is_err() || node.deletions.pass().is_none();
+    if due.is_empty() || is_for_later {
         return Ok(());
     }
     let caller = Caller::system(node.own_correlation_id()?);

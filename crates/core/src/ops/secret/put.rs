@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use keyward_crypto::secret::SecretBytes;
 
-use super::{attempt, ensure_scope_active, spec};
+use super::{attempt, ensure_not_own, ensure_scope_active, spec};
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};
 use crate::change::{IdempotencyKey, Row, Write};
 use crate::error::OpError;
@@ -66,6 +66,7 @@ pub async fn put(
     let done: Result<_, OpError> = async {
         node.ensure_auditable()?;
         let (tenant, proof) = node.authorize_scope(caller, Action::SecretPut, scope)?;
+        ensure_not_own(caller, Action::SecretPut, scope, &new.name)?;
         ensure_scope_active(node, scope)?;
         node.ensure_unsealed()?;
         check(&new)?;

@@ -29,6 +29,7 @@ fn checked(config: &Config, mut found: Findings) -> Result<(), ConfigError> {
     registry(config, &mut found);
     check_storage::check(config, &mut found);
     limits(config, &mut found);
+    super::check_backup::check(config, &mut found);
     check_seal::check(config, &mut found);
     if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
         found.add(
@@ -36,13 +37,7 @@ fn checked(config: &Config, mut found: Findings) -> Result<(), ConfigError> {
             "must be error, warn, info, debug, trace, or directives",
         );
     }
-    if found.problems.is_empty() {
-        Ok(())
-    } else {
-        Err(ConfigError {
-            problems: found.problems,
-        })
-    }
+    found.into_result()
 }
 
 /// What is wrong so far.
@@ -53,6 +48,16 @@ pub(super) struct Findings {
 }
 
 impl Findings {
+    pub(super) fn into_result(self) -> Result<(), ConfigError> {
+        if self.problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError {
+                problems: self.problems,
+            })
+        }
+    }
+
     pub(super) fn add(&mut self, at: &str, what: impl Into<String>) {
         self.problems.push(Problem {
             at: at.to_owned(),

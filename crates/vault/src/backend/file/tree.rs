@@ -46,7 +46,25 @@ impl Tree {
     /// Makes what is missing and sweeps up what a crash left. A read-only disk is no reason not to
     /// open: what is there can be read.
     pub(super) fn open(root: &Path, ops: Arc<dyn FileOps>) -> io::Result<Self> {
-        let tree = Self {
+        let tree = Self::of(root, ops);
+        for directory in [&tree.objects, &tree.temporary] {
+            if tree.ops.list(directory).is_err() {
+                tree.ensure_directory(directory)?;
+            }
+        }
+        tree.sweep();
+        Ok(tree)
+    }
+
+    /// What is there, to be read beside somebody else who may be writing: nothing is made or swept.
+    pub(super) fn beside(root: &Path, ops: Arc<dyn FileOps>) -> io::Result<Self> {
+        let tree = Self::of(root, ops);
+        tree.ops.list(&tree.objects)?;
+        Ok(tree)
+    }
+
+    fn of(root: &Path, ops: Arc<dyn FileOps>) -> Self {
+        Self {
             ops,
             root: root.to_owned(),
             objects: root.join("objects"),
@@ -55,14 +73,7 @@ impl Tree {
             next_probe: AtomicU64::new(0),
             synced_directories: Mutex::new(HashSet::new()),
             locks: (0..LOCKS).map(|_| Mutex::new(())).collect(),
-        };
-        for directory in [&tree.objects, &tree.temporary] {
-            if tree.ops.list(directory).is_err() {
-                tree.ensure_directory(directory)?;
-            }
         }
-        tree.sweep();
-        Ok(tree)
     }
 
     pub(super) fn read(&self, name: &ObjectName) -> io::Result<Option<Vec<u8>>> {

@@ -1,0 +1,443 @@
+//! Making a backup: the registry at one revision first, then the records that it names, which never
+//! change. Everything goes through in parts of bounded size; the manifest comes last.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
+use keyward_core::ids::RecordId;
+use keyward_core::noun::tenant::{Digest, TenantKek};
+use keyward_core::port::backup::{
+    BackupError, BackupOrder, BackupProgress, BackupStore, BackupSummary, SealedObject,
+    SealedObjects,
+};
+use keyward_core::port::registry::Registry;
+use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink};
+use keyward_core::port::storage::StorageError;
+use keyward_core::snapshot::{Coverage, SnapshotSummary};
+use keyward_core::time::Clock;
+use keyward_crypto::digest::sha256;
+use keyward_crypto::record::KekRef;
+use uuid::Uuid;
+
+use crate::entry;
+use crate::manifest::{
+    AuditPosition, BackupKind, Content, FORMAT, KekHeld, LostRecord, Manifest, Part, SealNeeded,
+    Signed,
+};
+use crate::place::Place;
+use crate::references::{Reference, References};
+use crate::sealed_record::{Seen, look};
+use crate::sealing::Recipients;
+use crate::signature::Signer;
+
+/// A part is sealed when it has so many bytes. One object larger than that is a part of its own.
+const PART_BYTES: usize = 4 << 20;
+/// Records read at once: what hides the distance of a backend that is far.
+const AT_ONCE: usize = 64;
+/// How many records lie between two words about progress.
+const PROGRESS_EVERY: u64 = 20_000;
+
+/// Makes and lists backups.
+pub struct Backups {
+    /// The registry as a whole.
+    pub registry: Arc<dyn RegistrySnapshot>,
+    /// The same registry, for its changes.
+    pub feed: Arc<dyn Registry>,
+    /// The vault's objects.
+    pub vault: Arc<dyn SealedObjects>,
+    /// Where backups go.
+    pub place: Place,
+    /// Who can open them.
+    pub recipients: Recipients,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// This program and its version.
+    pub software: String,
+}
+
+#[async_trait]
+impl BackupStore for Backups {
+    async fn create(
+        &self,
+        order: BackupOrder,
+        progress: &dyn BackupProgress,
+    ) -> Result<BackupSummary, BackupError> {
+        let begun_at = self.clock.now();
+        let signer = Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
+        self.place.prepare().await?;
+        self.place.sweep(order.id).await?;
+        let mut parts = Parts::new(self, order.id);
+        let (snapshot, references) = self.registry_parts(&mut parts).await?;
+        let (lost, root) = self
+            .vault_parts(&mut parts, &references, &order, progress)
+            .await?;
+        let manifest = Manifest {
+            format: FORMAT.to_owned(),
+            backup: order.id,
+            kind: BackupKind::Full,
+            deployment: snapshot.header.deployment,
+            from_revision: 0,
+            revision: snapshot.header.revision,
+            committed_at: snapshot.header.committed_at,
+            begun_at,
+            completed_at: self.clock.now(),
+            software: self.software.clone(),
+            schema: snapshot.header.schema,
+            recipients: self.recipients.texts(),
+            seals: seals(&order),
+            audit: audit(&order),
+            root_sha256: root,
+            tables: references.tables.clone(),
+            records: references.counts(),
+            lost,
+            keks: references.keks.iter().map(held).collect(),
+            parts: parts.done,
+        };
+        let signed = manifest
+            .sign(&signer)
+            .map_err(|_| BackupError::Sealing("signed"))?;
+        self.place
+            .complete(order.id, BackupKind::Full, signed)
+            .await?;
+        Ok(summary(&Signed {
+            manifest,
+            by: signer.public().clone(),
+        }))
+    }
+
+    async fn segment(&self, order: BackupOrder) -> Result<Option<BackupSummary>, BackupError> {
+        self.make_segment(order).await
+    }
+
+    async fn list(&self) -> Result<Vec<BackupSummary>, BackupError> {
+        let complete = self.place.list().await?.complete;
+        let mut summaries = Vec::with_capacity(complete.len());
+        for id in complete {
+            summaries.extend(self.show(id).await?);
+        }
+        Ok(summaries)
+    }
+
+    async fn show(&self, id: Uuid) -> Result<Option<BackupSummary>, BackupError> {
+        let Some(stored) = self.place.manifest(id).await? else {
+            return Ok(None);
+        };
+        let signed = Manifest::read(&stored, None).map_err(|error| BackupError::Refused {
+            backup: id,
+            what: "the manifest".to_owned(),
+            why: error.to_string(),
+        })?;
+        Ok(Some(summary(&signed)))
+    }
+}
+
+impl Backups {
+    async fn registry_parts(
+        &self,
+        parts: &mut Parts<'_>,
+    ) -> Result<(SnapshotSummary, References), BackupError> {
+        let mut sink = RegistrySink {
+            parts,
+            references: References::default(),
+            failure: None,
+        };
+        let exported = self.registry.export(Coverage::Backup, &mut sink).await;
+        let RegistrySink {
+            references,
+            failure,
+            ..
+        } = sink;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        let snapshot = exported?;
+        parts.seal().await?;
+        Ok((snapshot, references))
+    }
+
+    /// Copies keys, records and root, in this order; which records are lost.
+    async fn vault_parts(
+        &self,
+        parts: &mut Parts<'_>,
+        references: &References,
+        order: &BackupOrder,
+        progress: &dyn BackupProgress,
+    ) -> Result<(Vec<LostRecord>, Digest), BackupError> {
+        let mut lost = Losses {
+            accepted: order.accept_losses,
+            found: Vec::new(),
+        };
+        for kek in &references.keks {
+            let found = self.vault.of_tenant_kek(kek).await;
+            let found = found.map_err(BackupError::Vault)?;
+            match fault_of(&found, kek.record, &kek.record_digest, None) {
+                Some(wrong) => lost.note(kek.record, wrong)?,
+                None => parts.objects(found).await?,
+            }
+        }
+        let keks: HashSet<KekRef> = references.keks.iter().filter_map(kek_ref).collect();
+        let of = references.records.len() as u64;
+        let named: Vec<(RecordId, Reference)> = references
+            .records
+            .iter()
+            .map(|(record, reference)| (*record, *reference))
+            .collect();
+        let reads = named
+            .into_iter()
+            .map(|(record, reference)| self.read(record, reference));
+        let mut reads = stream::iter(reads).buffered(AT_ONCE);
+        let mut copied = 0;
+        while let Some((record, reference, read)) = reads.next().await {
+            let found = read.map_err(BackupError::Vault)?;
+            match fault_of(&found, record, &reference.digest, Some(&keks)) {
+                None => parts.objects(found).await?,
+                Some(_) if is_on_its_way_out(&reference, &found) => {}
+                Some(wrong) => lost.note(record, wrong)?,
+            }
+            copied += 1;
+            if copied % PROGRESS_EVERY == 0 {
+                progress.reached(copied, of).await;
+            }
+        }
+        let root = self.vault.of_root().await.map_err(BackupError::Vault)?;
+        let digest = digest_of_root(&root);
+        parts.objects(root).await?;
+        parts.seal().await?;
+        Ok((lost.found, digest))
+    }
+}
+
+/// What names the root key is the last of its objects.
+pub(crate) fn digest_of_root(objects: &[SealedObject]) -> Digest {
+    let last = objects.last().map_or(&[][..], |object| &object.bytes);
+    Digest(sha256(last))
+}
+
+impl Backups {
+    pub(crate) async fn read(&self, record: RecordId, reference: Reference) -> Read {
+        (record, reference, self.vault.of_record(record).await)
+    }
+}
+
+/// What was read of a record.
+pub(crate) type Read = (RecordId, Reference, Result<Vec<SealedObject>, StorageError>);
+
+/// Deleted already, and the registry not told yet.
+fn is_on_its_way_out(reference: &Reference, found: &[SealedObject]) -> bool {
+    reference.may_be_gone && found.is_empty()
+}
+
+struct Losses {
+    accepted: bool,
+    found: Vec<LostRecord>,
+}
+
+impl Losses {
+    fn note(&mut self, record: RecordId, wrong: &'static str) -> Result<(), BackupError> {
+        if !self.accepted {
+            return Err(BackupError::Record { record, wrong });
+        }
+        self.found.push(LostRecord {
+            record: record.uuid(),
+            wrong: wrong.to_owned(),
+        });
+        Ok(())
+    }
+}
+
+/// What is wrong with what lies where a record should.
+pub(crate) fn fault_of(
+    found: &[SealedObject],
+    record: RecordId,
+    digest: &Digest,
+    keks: Option<&HashSet<KekRef>>,
+) -> Option<&'static str> {
+    if found.is_empty() {
+        return Some("missing");
+    }
+    let (mut core, mut outer) = (None, None);
+    for object in found {
+        match look(&object.bytes) {
+            Seen::Whole {
+                record,
+                digest,
+                kek,
+            } => (core, outer) = (Some((record, digest)), Some(kek)),
+            Seen::Core { record, digest } => core = Some((record, digest)),
+            Seen::Outer { kek } => outer = Some(kek),
+            Seen::Other => {}
+        }
+    }
+    match (core, outer) {
+        (Some((found, of)), Some(kek)) if found == record && of == *digest => {
+            let is_known = keks.is_none_or(|keks| keks.contains(&kek));
+            (!is_known).then_some("under a key that the registry does not name")
+        }
+        (None, _) | (_, None) => Some("cut or unreadable"),
+        _ => Some("another than the one that was stored"),
+    }
+}
+
+pub(crate) fn kek_ref(kek: &TenantKek) -> Option<KekRef> {
+    Some(KekRef {
+        id: kek.record.uuid(),
+        version: u32::try_from(kek.version).ok()?,
+    })
+}
+
+pub(crate) fn held(kek: &TenantKek) -> KekHeld {
+    KekHeld {
+        tenant: kek.tenant.uuid(),
+        version: kek.version,
+        record: kek.record.uuid(),
+    }
+}
+
+pub(crate) fn seals(order: &BackupOrder) -> Vec<SealNeeded> {
+    let status = &order.seals;
+    let needed = |kind: &String| {
+        let is_shared = kind == "shares";
+        SealNeeded {
+            kind: kind.clone(),
+            threshold: status.threshold.filter(|_| is_shared),
+            total: status.total.filter(|_| is_shared),
+        }
+    };
+    status.seals.iter().map(needed).collect()
+}
+
+pub(crate) fn audit(order: &BackupOrder) -> Option<AuditPosition> {
+    let position = order.journal.as_ref()?;
+    Some(AuditPosition {
+        node: position.node.to_string(),
+        sequence: position.sequence,
+        entry_sha256: position.entry,
+    })
+}
+
+/// What a manifest tells in short.
+pub(crate) fn summary(signed: &Signed) -> BackupSummary {
+    let manifest = &signed.manifest;
+    BackupSummary {
+        id: manifest.backup,
+        kind: manifest.kind.name().to_owned(),
+        from_revision: manifest.from_revision,
+        revision: manifest.revision,
+        committed_at: manifest.committed_at,
+        begun_at: manifest.begun_at,
+        completed_at: manifest.completed_at,
+        software: manifest.software.clone(),
+        parts: manifest.parts.len() as u64,
+        bytes: manifest.sealed_bytes(),
+        rows: manifest.tables.values().sum(),
+        records: manifest.records.values().sum(),
+        lost: manifest.lost.len() as u64,
+        recipients: manifest.recipients.clone(),
+        signed_by: signed.by.text(),
+    }
+}
+
+/// The parts so far, and the one that is being filled.
+pub(crate) struct Parts<'a> {
+    backups: &'a Backups,
+    id: Uuid,
+    content: Content,
+    open: Vec<u8>,
+    entries: u64,
+    pub(crate) done: Vec<Part>,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) const fn new(backups: &'a Backups, id: Uuid) -> Self {
+        Self {
+            backups,
+            id,
+            content: Content::Registry,
+            open: Vec::new(),
+            entries: 0,
+            done: Vec::new(),
+        }
+    }
+
+    pub(crate) async fn lines(&mut self, content: Content, lines: &str) -> Result<(), BackupError> {
+        self.content = content;
+        self.open.extend_from_slice(lines.as_bytes());
+        self.entries += lines.lines().count() as u64;
+        self.seal_if_full().await
+    }
+
+    pub(crate) async fn objects(&mut self, objects: Vec<SealedObject>) -> Result<(), BackupError> {
+        self.content = Content::Vault;
+        for object in objects {
+            entry::push(&object.name, &object.bytes, &mut self.open).ok_or(BackupError::Vault(
+                StorageError::TooLarge {
+                    size_bytes: object.bytes.len(),
+                    size_bytes_max: u32::MAX as usize,
+                },
+            ))?;
+            self.entries += 1;
+            self.seal_if_full().await?;
+        }
+        Ok(())
+    }
+
+    async fn seal_if_full(&mut self) -> Result<(), BackupError> {
+        if self.open.len() < PART_BYTES {
+            return Ok(());
+        }
+        self.seal().await
+    }
+
+    /// Seals what was gathered and writes it, if anything was.
+    pub(crate) async fn seal(&mut self) -> Result<(), BackupError> {
+        if self.entries == 0 {
+            return Ok(());
+        }
+        let opened = std::mem::take(&mut self.open);
+        let sealed = self
+            .backups
+            .recipients
+            .seal(&opened)
+            .map_err(|_| BackupError::Sealing("sealed"))?;
+        let number = self.done.len() + 1;
+        let part = Part {
+            name: format!("{number:06}-{}.age", self.content.name()),
+            content: self.content,
+            entries: std::mem::take(&mut self.entries),
+            sealed_bytes: sealed.len() as u64,
+            sealed_sha256: Digest(sha256(&sealed)),
+            opened_bytes: opened.len() as u64,
+        };
+        self.backups.place.put(self.id, &part.name, sealed).await?;
+        self.done.push(part);
+        Ok(())
+    }
+}
+
+struct RegistrySink<'a, 'b> {
+    parts: &'a mut Parts<'b>,
+    references: References,
+    /// What really failed: the registry is told only that something did.
+    failure: Option<BackupError>,
+}
+
+#[async_trait]
+impl SnapshotSink for RegistrySink<'_, '_> {
+    async fn put(&mut self, lines: String) -> Result<(), SnapshotError> {
+        let passage = |cause: &str| SnapshotError::Passage {
+            cause: cause.to_owned(),
+        };
+        if self.references.take(&lines).is_err() {
+            return Err(passage("a row that names a record cannot be read"));
+        }
+        self.parts
+            .lines(Content::Registry, &lines)
+            .await
+            .map_err(|error| {
+                self.failure = Some(error);
+                passage("the backup's destination")
+            })
+    }
+}

@@ -1,0 +1,36 @@
+//! Backups: the registry and the vault at one revision, in parts sealed to recipients, under a signed
+//! manifest. Made while the server serves; verified and restored anywhere, by whoever holds an
+//! identity.
+//!
+//! | to | look at |
+//! |---|---|
+//! | make and list backups | [`Backups`], core's port `BackupStore` on [`Place`] |
+//! | check one | [`verify()`]: with nothing but the public key, or in depth with an identity |
+//! | restore one | [`restore()`], into an empty registry and an empty vault of any kind |
+//! | understand what is written | [`manifest`]; for strangers `docs/formats/backup.md` |
+//!
+//! Nothing here opens a record, and nothing here knows SQL or HTTP: it copies what the ports give.
+
+mod chain;
+mod create;
+mod entry;
+mod facts;
+pub mod manifest;
+mod parts;
+mod place;
+mod references;
+mod restore;
+mod sealed_record;
+pub mod sealing;
+mod segment;
+pub mod signature;
+mod verify;
+
+pub use chain::{Chain, ChainError};
+pub use create::Backups;
+pub use manifest::{Manifest, ManifestError};
+pub use place::{Listing, Place};
+pub use restore::{RestoreError, RestoreOutcome, Source, Target, restore};
+pub use sealing::{Identities, Recipients, SealingError};
+pub use signature::{BackupKey, SignatureError};
+pub use verify::{Finding, Verified, verify};

@@ -1,0 +1,148 @@
+//! Where backups lie: a folder or prefix for each, named by its id, with its parts in it and its
+//! manifest, which is written last and whose name says whether it is a full backup or a segment. What has no manifest is no backup, but what an interrupted one
+//! left behind.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use keyward_core::port::backup::BackupError;
+use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+use uuid::Uuid;
+
+use crate::manifest::BackupKind;
+
+/// The name of a full backup's manifest in its folder.
+const MANIFEST: &str = "manifest";
+/// The name of a segment's.
+const SEGMENT: &str = "segment";
+/// Names asked for at once.
+const PAGE: usize = 1000;
+
+/// A place for backups.
+#[derive(Clone)]
+pub struct Place {
+    destination: Arc<dyn StorageBackend>,
+}
+
+/// What lies in a place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    /// Complete full backups, oldest first.
+    pub complete: Vec<Uuid>,
+    /// Complete segments, oldest first.
+    pub segments: Vec<Uuid>,
+    /// Names of what interrupted backups left behind, by the id they had.
+    pub leftovers: BTreeMap<Uuid, Vec<ObjectName>>,
+}
+
+impl Place {
+    /// A directory or an object store.
+    pub const fn new(destination: Arc<dyn StorageBackend>) -> Self {
+        Self { destination }
+    }
+
+    /// Makes sure that the place does what is expected of it.
+    pub(crate) async fn prepare(&self) -> Result<(), BackupError> {
+        let prepared = self.destination.init().await;
+        prepared.map_err(BackupError::Destination)
+    }
+
+    /// Looks at everything that is there.
+    pub async fn list(&self) -> Result<Listing, BackupError> {
+        let mut found: BTreeMap<Uuid, Vec<ObjectName>> = BTreeMap::new();
+        let mut after: Option<ObjectName> = None;
+        loop {
+            let listed = self.destination.list("", after.as_ref(), PAGE).await;
+            let names = listed.map_err(BackupError::Destination)?;
+            after = names.last().cloned();
+            let is_last = names.len() < PAGE;
+            for name in names {
+                let folder = name.as_str().split('/').next();
+                // What is not named as backups are is not ours.
+                if let Some(id) = folder.and_then(|folder| Uuid::try_parse(folder).ok()) {
+                    found.entry(id).or_default().push(name);
+                }
+            }
+            if is_last {
+                break;
+            }
+        }
+        let mut listing = Listing::default();
+        for (id, names) in found {
+            if names.contains(&name(id, MANIFEST)?) {
+                listing.complete.push(id);
+            } else if names.contains(&name(id, SEGMENT)?) {
+                listing.segments.push(id);
+            } else {
+                listing.leftovers.insert(id, names);
+            }
+        }
+        Ok(listing)
+    }
+
+    /// The manifest of a backup, as stored.
+    pub(crate) async fn manifest(&self, id: Uuid) -> Result<Option<Vec<u8>>, BackupError> {
+        match self.read(&name(id, MANIFEST)?).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.read(&name(id, SEGMENT)?).await,
+        }
+    }
+
+    /// A part, as stored.
+    pub(crate) async fn part(&self, id: Uuid, part: &str) -> Result<Option<Vec<u8>>, BackupError> {
+        self.read(&name(id, part)?).await
+    }
+
+    async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, BackupError> {
+        let read = self.destination.read(name).await;
+        read.map_err(BackupError::Destination)
+    }
+
+    /// Writes a part; durable on return.
+    pub(crate) async fn put(
+        &self,
+        id: Uuid,
+        part: &str,
+        bytes: Vec<u8>,
+    ) -> Result<(), BackupError> {
+        self.write(name(id, part)?, bytes).await
+    }
+
+    /// Writes the manifest, which makes it a backup.
+    pub(crate) async fn complete(
+        &self,
+        id: Uuid,
+        kind: BackupKind,
+        manifest: Vec<u8>,
+    ) -> Result<(), BackupError> {
+        let called = match kind {
+            BackupKind::Full => MANIFEST,
+            BackupKind::Segment => SEGMENT,
+        };
+        self.write(name(id, called)?, manifest).await
+    }
+
+    async fn write(&self, name: ObjectName, bytes: Vec<u8>) -> Result<(), BackupError> {
+        let written = self.destination.write_if_absent(&name, bytes).await;
+        written.map_err(BackupError::Destination)
+    }
+
+    /// Removes what an interrupted backup left behind under this id. A complete one is not touched.
+    pub(crate) async fn sweep(&self, id: Uuid) -> Result<u64, BackupError> {
+        let mut listing = self.list().await?;
+        let left = listing.leftovers.remove(&id).unwrap_or_default();
+        for name in &left {
+            let deleted = self.destination.delete(name).await;
+            deleted.map_err(BackupError::Destination)?;
+        }
+        Ok(left.len() as u64)
+    }
+}
+
+fn name(id: Uuid, part: &str) -> Result<ObjectName, BackupError> {
+    ObjectName::new(&format!("{id}/{part}")).ok_or_else(|| {
+        BackupError::Destination(StorageError::Unavailable {
+            cause: "a part's name is not well formed".to_owned(),
+        })
+    })
+}

@@ -1,0 +1,413 @@
+//! What is done with backups where no server is: verifying and restoring.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use keyward_backup::{BackupKey, Identities, Manifest, Place, Verified};
+use keyward_core::time::Timestamp;
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::commands::config::ConfigFlags;
+use crate::commands::serve::run_server;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::output;
+use crate::private_file;
+use crate::server::backups;
+use crate::server::config::{self, Config};
+use crate::server::error::StartError;
+use crate::server::restore::{self, Request, Restored};
+
+/// Where backups lie
+#[derive(Args, Clone, Debug)]
+struct Origin {
+    /// The directory of backups [default: the configuration's]
+    #[arg(long, value_name = "DIR")]
+    from: Option<PathBuf>,
+    /// A file that names an object store, as `backup.destination_file` does
+    #[arg(long, value_name = "FILE", conflicts_with = "from")]
+    from_store: Option<PathBuf>,
+    /// Which backup, alone [default: the newest, and the segments that follow on it]
+    #[arg(long, value_name = "ID")]
+    backup: Option<Uuid>,
+    /// The public key that must have signed it, as `keyward backup key` printed it
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+}
+
+impl Origin {
+    fn place(&self, config: &Config) -> Result<Place, Failure> {
+        let place = backups::to_read(config, self.from.as_deref(), self.from_store.as_deref());
+        place?.ok_or_else(|| {
+            Failure::usage("no place of backups is named")
+                .next("add --from DIR, or a configuration that has one")
+        })
+    }
+
+    fn key(&self) -> Result<Option<BackupKey>, Failure> {
+        let parsed = self.key.as_deref().map(BackupKey::parse).transpose();
+        parsed.map_err(|error| Failure::usage(error).about("--key"))
+    }
+}
+
+/// Which backup is verified, and how deeply
+#[derive(Args, Debug)]
+pub struct VerifyArguments {
+    #[command(flatten)]
+    origin: Origin,
+    /// The file with an identity that the backup is sealed to: opens and compares everything
+    #[arg(long, value_name = "FILE")]
+    identity: Option<PathBuf>,
+    #[command(flatten)]
+    config: ConfigFlags,
+}
+
+impl VerifyArguments {
+    /// Does it.
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let quiet = ["log.level=warn".to_owned()];
+        let config = self.config.load(&context.environment, &quiet)?;
+        let place = self.origin.place(&config)?;
+        let key = self.origin.key()?;
+        let identities = self.identity.as_deref().map(identities).transpose()?;
+        let wanted = self.origin.backup;
+        let (id, verified) = run_server(&config, |_| async move {
+            let id = match wanted {
+                Some(id) => id,
+                None => newest(&place).await?,
+            };
+            let (key, identities) = (key.as_ref(), identities.as_ref());
+            let verified = keyward_backup::verify(&place, id, key, identities).await?;
+            Ok((id, verified))
+        })?;
+        report(context, id, &verified, self.origin.key.is_some())?;
+        if verified.findings.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::new(
+            Exit::NotValid,
+            format!(
+                "backup {id} does not verify: {} finding(s)",
+                verified.findings.len()
+            ),
+        ))
+    }
+}
+
+async fn newest(place: &Place) -> Result<Uuid, StartError> {
+    let listing = place.list().await?;
+    let newest = listing.complete.last().copied();
+    newest.ok_or(StartError::NothingToRestore("there is no complete backup"))
+}
+
+fn identities(file: &Path) -> Result<Identities, Failure> {
+    let text = private_file::read_text(file).map_err(Failure::usage)?;
+    Identities::parse(&text).map_err(|error| Failure::usage(error).about(file.display()))
+}
+
+fn report(
+    context: &Context,
+    id: Uuid,
+    verified: &Verified,
+    is_compared: bool,
+) -> Result<(), Failure> {
+    let findings: Vec<String> = verified.findings.iter().map(ToString::to_string).collect();
+    if !context.for_people() {
+        return output::json(&json!({
+            "backup": id,
+            "sound": findings.is_empty(),
+            "opened": verified.opened,
+            "parts": verified.parts,
+            "rows": verified.rows,
+            "records": verified.records,
+            "signed_by": verified.signed.as_ref().map(|signed| signed.by.text()),
+            "findings": findings,
+        }));
+    }
+    for finding in &findings {
+        output::line(&format!("WRONG  {finding}"))?;
+    }
+    let Some(signed) = &verified.signed else {
+        return Ok(());
+    };
+    let manifest = &signed.manifest;
+    output::line(&format!(
+        "backup {id} of deployment {}, revision {}, as of {}",
+        manifest.deployment, manifest.revision, manifest.committed_at
+    ))?;
+    output::line(&format!("signed by {}", signed.by.text()))?;
+    if !is_compared {
+        output::say(
+            "NOTE: anybody can sign with a key of their own: compare the key above with the one that \
+             `keyward backup key` printed, or give that one with --key.\n",
+        );
+    }
+    if !findings.is_empty() {
+        return Ok(());
+    }
+    output::line(&if verified.opened {
+        format!(
+            "it restores: {} parts opened, {} rows, {} records, each the one that its row names",
+            verified.parts, verified.rows, verified.records
+        )
+    } else {
+        format!(
+            "it is whole: {} parts, each as it was signed (give --identity to open them as well)",
+            verified.parts
+        )
+    })
+}
+
+/// Which backup is restored, and where to
+#[derive(Args, Debug)]
+pub struct RestoreArguments {
+    #[command(flatten)]
+    origin: Origin,
+    /// The file with an identity that the backup is sealed to
+    #[arg(long, value_name = "FILE")]
+    identity: PathBuf,
+    /// The second to restore, RFC 3339 [default: the last that is covered]
+    #[arg(long, value_name = "TIME", conflicts_with = "backup")]
+    to: Option<Timestamp>,
+    /// Only say what would be done
+    #[arg(long)]
+    plan: bool,
+    /// The data directory [default: the configuration's]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Move what lies in the data directory into a directory beside it
+    #[arg(long)]
+    set_aside: bool,
+    /// Nothing was changed after the backup: numbers of new key versions go on without a gap
+    #[arg(long)]
+    nothing_since: bool,
+    #[command(flatten)]
+    config: ConfigFlags,
+}
+
+impl RestoreArguments {
+    /// Does it.
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let data = self.data.as_deref();
+        let data = data.map(|dir| format!("node.data_dir={}", dir.display()));
+        let quiet = "log.level=warn".to_owned();
+        let set: Vec<String> = [quiet].into_iter().chain(data).collect();
+        let config = self.config.load(&context.environment, &set)?;
+        config::check(&config).map_err(StartError::from)?;
+        let request = Request {
+            place: self.origin.place(&config)?,
+            backup: self.origin.backup,
+            to: self.to,
+            key: self.origin.key()?,
+            identities: identities(&self.identity)?,
+            sets_aside: self.set_aside,
+            nothing_since: self.nothing_since,
+        };
+        let is_compared = request.key.is_some();
+        let nothing_since = self.nothing_since;
+        let is_plan = self.plan;
+        let place = Words::of(&config);
+        let restored = run_server(&config.clone(), |_| async move {
+            if is_plan {
+                restore::plan(&config, &request).await
+            } else {
+                restore::restore(config, request).await
+            }
+        })?;
+        if !context.for_people() {
+            return output::json(&as_json(&restored));
+        }
+        tell(&restored, &place, is_compared, nothing_since)?;
+        let mut all = [&restored.verified].into_iter().chain(&restored.segments);
+        if restored.outcome.is_none() && !all.all(is_sound) {
+            return Err(Failure::new(Exit::NotValid, "it would be refused"));
+        }
+        Ok(())
+    }
+}
+
+fn is_sound(verified: &Verified) -> bool {
+    let lost = |finding| matches!(finding, &keyward_backup::Finding::RecordLost { .. });
+    verified.findings.iter().all(lost)
+}
+
+/// Where a restore goes, in words.
+struct Words {
+    registry: String,
+    vault: String,
+    data_dir: String,
+}
+
+impl Words {
+    fn of(config: &Config) -> Self {
+        let registry = config.registry.url.as_deref().map_or_else(
+            || config.registry_file().display().to_string(),
+            |_| "the PostgreSQL database of the configuration".to_owned(),
+        );
+        let vault = config.vault_path().map_or_else(
+            || {
+                format!(
+                    "the vault on {} of the configuration",
+                    config.storage.backend
+                )
+            },
+            |path| path.display().to_string(),
+        );
+        Self {
+            registry,
+            vault,
+            data_dir: config.node.data_dir.display().to_string(),
+        }
+    }
+}
+
+fn as_json(restored: &Restored) -> serde_json::Value {
+    let outcome = restored.outcome.as_ref();
+    let findings: Vec<String> = restored
+        .verified
+        .findings
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    json!({
+        "backup": restored.backup,
+        "restored": outcome.is_some(),
+        "resumed": restored.resumes,
+        "revision": outcome.map(|outcome| outcome.revision),
+        "objects": outcome.map(|outcome| outcome.objects),
+        "restored_at": outcome.map(|outcome| outcome.restored_at),
+        "segments": restored.segments.len(),
+        "facts": outcome.map(|outcome| outcome.facts),
+        "keys_moved_on": outcome.map(|outcome| outcome.keys_moved_on),
+        "set_aside": restored.set_aside,
+        "findings": findings,
+    })
+}
+
+fn tell(
+    restored: &Restored,
+    place: &Words,
+    is_compared: bool,
+    nothing_since: bool,
+) -> Result<(), Failure> {
+    let verified = [&restored.verified].into_iter().chain(&restored.segments);
+    for finding in verified.flat_map(|verified| &verified.findings) {
+        output::line(&format!("WRONG  {finding}"))?;
+    }
+    let Some(signed) = &restored.verified.signed else {
+        return Ok(());
+    };
+    let manifest = &signed.manifest;
+    let will = |done: &str, would: &str| {
+        let words = if restored.outcome.is_some() {
+            done
+        } else {
+            would
+        };
+        words.to_owned()
+    };
+    let mut lines = vec![format!(
+        "backup {} of deployment {}, revision {}, as of {}, signed by {}{}",
+        manifest.backup,
+        manifest.deployment,
+        manifest.revision,
+        manifest.committed_at,
+        signed.by.text(),
+        if is_compared {
+            ""
+        } else {
+            " (NOT COMPARED: no --key was given)"
+        },
+    )];
+    if restored.resumes {
+        lines.push("an earlier try was interrupted and is taken up".to_owned());
+    }
+    if let Some(aside) = &restored.set_aside {
+        let verb = will("was moved", "would be moved");
+        lines.push(format!(
+            "what lay in {} {verb} to {}",
+            place.data_dir,
+            aside.display()
+        ));
+    }
+    lines.extend(segments(restored));
+    let rows: u64 = manifest.tables.values().sum();
+    let verb = will("were written", "would be written, if it is empty");
+    lines.push(format!("{rows} rows: {verb}, into {}", place.registry));
+    let records: u64 = manifest.records.values().sum();
+    lines.push(format!(
+        "{records} sealed records: {verb}, into {}",
+        place.vault
+    ));
+    lines.extend(versions(restored, nothing_since));
+    let last = restored.segments.last().unwrap_or(&restored.verified);
+    lines.extend(last.signed.as_ref().map(|signed| after(&signed.manifest)));
+    for line in lines {
+        output::line(&line)?;
+    }
+    Ok(())
+}
+
+fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
+    if nothing_since {
+        return vec!["numbers of new key versions go on without a gap".to_owned()];
+    }
+    let skipped = match &restored.outcome {
+        Some(outcome) => format!(
+            "the next version of {} key(s) skips 1,000 numbers",
+            outcome.keys_moved_on
+        ),
+        None => "the next version of every key would skip 1,000 numbers".to_owned(),
+    };
+    vec![
+        format!("{skipped}: what was made after the backup may have used the next ones"),
+        "NOT KNOWN: what was destroyed, compromised, revoked or locked after the last backup or \
+         segment. Do it again, before anybody uses what is restored"
+            .to_owned(),
+    ]
+}
+
+/// What the segments add, in words.
+fn segments(restored: &Restored) -> Vec<String> {
+    let last = restored
+        .segments
+        .iter()
+        .rev()
+        .find_map(|it| it.signed.as_ref());
+    let Some(last) = last else {
+        return Vec::new();
+    };
+    let mut lines = vec![format!(
+        "{} segment(s) follow on it, up to revision {}, as of {}",
+        restored.segments.len(),
+        last.manifest.revision,
+        last.manifest.committed_at
+    )];
+    if let Some(outcome) = &restored.outcome {
+        lines.push(format!(
+            "the state is the one of revision {}, as of {}",
+            outcome.restored_revision, outcome.restored_at
+        ));
+        lines.push(format!(
+            "{} row(s) say what was destroyed, compromised, revoked or numbered after that: it holds",
+            outcome.facts
+        ));
+    }
+    lines
+}
+
+fn after(manifest: &Manifest) -> String {
+    let seals = manifest
+        .seals
+        .iter()
+        .map(|seal| match (seal.threshold, seal.total) {
+            (Some(threshold), Some(total)) => format!("any {threshold} of the {total} shares"),
+            _ => format!("the {} of that time", seal.kind.replace('-', " ")),
+        });
+    let seals: Vec<String> = seals.collect();
+    format!(
+        "next: `keyward serve`, then unseal with {}",
+        seals.join(", or ")
+    )
+}

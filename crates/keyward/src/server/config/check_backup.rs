@@ -1,0 +1,91 @@
+//! What the settings of backups mean together, and the file that names another destination than a
+//! directory.
+
+use std::path::Path;
+
+use super::check::Findings;
+use super::{Config, ConfigError, Sources, StorageKind, check_storage, load};
+use crate::server::backups;
+
+pub(super) fn check(config: &Config, found: &mut Findings) {
+    let backup = &config.backup;
+    let has_destination = backup.directory.is_some() || backup.destination_file.is_some();
+    if backup.directory.is_some() && backup.destination_file.is_some() {
+        found.add(
+            "backup.destination_file",
+            "is set beside a directory; backups go to one of them",
+        );
+    }
+    if let Some(directory) = &backup.directory
+        && directory.is_file()
+    {
+        let what = format!("{} is a file", directory.display());
+        found.add("backup.directory", what);
+    }
+    if let Some(file) = &backup.destination_file
+        && let Err(error) = destination(file)
+    {
+        for problem in error.problems {
+            let what = format!("{}: {problem}", file.display());
+            found.add("backup.destination_file", what);
+        }
+    }
+    match &backup.recipients_file {
+        None if has_destination => found.add(
+            "backup.recipients_file",
+            "is needed: without a recipient nobody could open a backup",
+        ),
+        Some(_) if !has_destination => found.add(
+            "backup.recipients_file",
+            "is set, but neither a directory nor a destination_file",
+        ),
+        Some(file) => {
+            if let Err(error) = backups::recipients(file) {
+                found.add("backup.recipients_file", error.to_string());
+            }
+        }
+        None => {}
+    }
+    if backup.segment_seconds > 86_400 {
+        let what = format!("is {}; must be 0 to 86400", backup.segment_seconds);
+        found.add("backup.segment_seconds", what);
+    }
+    if backup.interval_hours > 8_784 {
+        let what = format!("is {}; must be 0 to 8784", backup.interval_hours);
+        found.add("backup.interval_hours", what);
+    }
+}
+
+/// Reads the file that says where backups go.
+pub fn destination(file: &Path) -> Result<Config, ConfigError> {
+    let sources = Sources {
+        file: Some(file.to_owned()),
+        ..Sources::default()
+    };
+    let config = load(&sources)?;
+    let mut found = Findings::default();
+    let storage_only = Config {
+        storage: config.storage.clone(),
+        storage_postgres: config.storage_postgres.clone(),
+        storage_s3: config.storage_s3.clone(),
+        storage_azure: config.storage_azure.clone(),
+        storage_gcs: config.storage_gcs.clone(),
+        ..Config::default()
+    };
+    if config != storage_only {
+        found.add("the file", "has other sections than those of storage");
+    }
+    match config.storage.backend {
+        StorageKind::Embedded | StorageKind::Postgres => found.add(
+            "storage.backend",
+            "must be file, s3, azure or gcs: a backup is files or objects that can be copied",
+        ),
+        StorageKind::File if config.storage.path.is_none() => {
+            found.add("storage.path", "is needed for backend = \"file\"");
+        }
+        _ => {}
+    }
+    check_storage::check(&config, &mut found);
+    found.into_result()?;
+    Ok(config)
+}

@@ -1,0 +1,15 @@
+-- No job makes a backup: one that was interrupted is ordered again later. Backups themselves are elsewhere.
+DELETE FROM jobs WHERE kind = 'create_backup';
+-- A type loses no values: it is made anew, with all the others that it has.
+ALTER TYPE job_kind RENAME TO job_kind_wide;
+DO $$
+DECLARE
+    kept TEXT;
+BEGIN
+    SELECT string_agg(quote_literal(enumlabel), ', ' ORDER BY enumsortorder) INTO kept
+        FROM pg_enum WHERE enumtypid = 'job_kind_wide'::regtype AND enumlabel <> 'create_backup';
+    EXECUTE 'CREATE TYPE job_kind AS ENUM (' || kept || ')';
+END
+$$;
+ALTER TABLE jobs ALTER COLUMN kind TYPE job_kind USING kind::text::job_kind;
+DROP TYPE job_kind_wide;

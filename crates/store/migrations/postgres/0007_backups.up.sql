@@ -1,0 +1,2 @@
+-- Making a backup is a job.
+ALTER TYPE job_kind ADD VALUE 'create_backup';
