@@ -159,6 +159,7 @@ const AUDIT: ActionSet = ActionSet::of(&[
     JobList,
     AlertList,
     StorageRead,
+    SealList,
     AuditRead,
 ]);
 
