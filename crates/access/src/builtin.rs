@@ -162,6 +162,7 @@ const AUDIT: ActionSet = ActionSet::of(&[
     JobList,
     AlertList,
     StorageRead,
+    SealList,
     AuditRead,
 ]);
 

@@ -7,7 +7,9 @@ use crate::caller::{Caller, Origin};
 use crate::error::OpError;
 use crate::node::Node;
 use crate::noun::action::Action;
+use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::ops::authenticate::log_by_system;
+use crate::ops::condition;
 use crate::ops::gate::{Attempt, detail, resource};
 use crate::port::seal::{SealStatus, UnsealError, UnsealTry};
 
@@ -37,9 +39,22 @@ pub async fn submit_passphrase(
     logged(node, origin, "passphrase", taken).await
 }
 
-/// Writes down by which seal a node opened itself at its start, and which failed before. Without a
-/// journal the root key must not stay in memory unseen.
+/// Writes down by which seal a node opened itself at its start, and raises a condition for each that
+/// failed before. Without a journal the root key must not stay in memory unseen.
 pub async fn log_automatic_unseal(node: &Node, tries: &[UnsealTry]) -> Result<(), OpError> {
+    let severity = if tries.iter().any(|tried| tried.failure.is_none()) {
+        Severity::Warning
+    } else {
+        Severity::Critical
+    };
+    for tried in tries {
+        if let Some(why) = &tried.failure {
+            let subject = Subject::system(&tried.seal.to_string());
+            let detail = format!("the {} seal does not open: {why}", tried.kind);
+            let kind = ConditionKind::SEAL_UNAVAILABLE;
+            condition::raise(node, kind, &subject, severity, &detail).await;
+        }
+    }
     let Some(opened) = tries.iter().find(|tried| tried.failure.is_none()) else {
         return Ok(());
     };

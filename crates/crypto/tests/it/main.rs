@@ -10,6 +10,7 @@ mod hybrid;
 mod known_answers;
 mod materials;
 mod messages;
+mod passphrases;
 mod records;
 mod self_tests;
 mod shares;

@@ -108,10 +108,10 @@ async fn the_seals_are_kept_by_whoever_may_and_each_change_is_logged_before_and_
         .collect();
     assert_eq!((shares.len(), &made["seal"]["pending"]), (3, &json!(true)));
     let seal = format!("/v1/system/seals/{}", made["seal"]["id"].as_str().unwrap());
-    let path = format!("{seal}/prove");
+    let place = format!("{seal}/prove");
     let prove = |share: &str| {
         let body = Some(json!({ "share": share }));
-        desk.ask(&root, "POST", &path, body)
+        desk.ask(&root, "POST", &place, body)
     };
     assert_eq!(prove("kwshare1-x").await.problem(400), "invalid_request");
     let first = prove(shares[2]).await.ok();

@@ -76,11 +76,13 @@ impl Pkcs11Seal {
         work: impl FnOnce(&Inner) -> Result<T, SealServiceError> + Send + 'static,
     ) -> Result<T, SealServiceError> {
         let inner = Arc::clone(&self.inner);
+        let patience = Duration::from_secs(PATIENCE_SECONDS);
         let working = tokio::task::spawn_blocking(move || {
-            let _turn = TURN.lock();
+            // A module that hangs keeps one thread, and not one more with every try.
+            let turn = TURN.try_lock_for(patience);
+            let _turn = turn.ok_or_else(|| unavailable("the module does not answer"))?;
             work(&inner)
         });
-        let patience = Duration::from_secs(PATIENCE_SECONDS);
         match tokio::time::timeout(patience, working).await {
             Ok(Ok(done)) => done,
             Ok(Err(_)) => Err(unavailable("the module's thread ended")),
