@@ -5,6 +5,7 @@
 
 pub mod authenticate;
 pub mod binding;
+pub mod builtin_roles;
 pub mod class;
 pub mod clockwork;
 mod commit;
