@@ -175,13 +175,26 @@ const SECRET_KEEPING: ActionSet = SECRET_NAMES.union(ActionSet::of(&[SecretPut, 
 /// Reading the values of secrets.
 const SECRET_READING: ActionSet = SECRET_NAMES.union(ActionSet::of(&[SecretGet]));
 
+/// What may be known of providers' credentials and custodians' shares without their values.
+const OTHER_NAMES: ActionSet = ActionSet::of(&[CredentialList, ShareList]);
+
+/// Keeping providers' credentials. Nobody reads them but the server, to whom they are of use; a role
+/// that may is made by name.
+const CREDENTIAL_KEEPING: ActionSet =
+    ActionSet::of(&[CredentialList, CredentialPut, CredentialDelete]);
+
+/// Keeping custodians' sealed shares: handing them in and taking them away is not reading them.
+const SHARE_KEEPING: ActionSet = ActionSet::of(&[ShareList, SharePut, ShareDelete]);
+
 /// Holding shares of escrowed keys.
-const CUSTODY: ActionSet = ActionSet::of(&[KeySearch, KeyRead, KeyHistory]);
+const CUSTODY: ActionSet = ActionSet::of(&[KeySearch, KeyRead, KeyHistory, ShareList, ShareGet]);
 
 const TENANT_ADMINISTRATION: ActionSet = MEMBERS
     .union(OPERATION)
     .union(KEY_ADMINISTRATION)
-    .union(SECRET_KEEPING);
+    .union(SECRET_KEEPING)
+    .union(CREDENTIAL_KEEPING)
+    .union(SHARE_KEEPING);
 
 /// All built-in roles.
 pub fn roles() -> Vec<BuiltinRole> {
@@ -204,7 +217,10 @@ pub fn roles() -> Vec<BuiltinRole> {
             id: id(3),
             name: "operator",
             description: "Runs the everyday life of keys and stops leaks; neither makes, destroys nor uses keys",
-            permissions: OPERATION.union(SECRET_NAMES).union(STORAGE),
+            permissions: OPERATION
+                .union(SECRET_NAMES)
+                .union(OTHER_NAMES)
+                .union(STORAGE),
             delegable: ActionSet::EMPTY,
         },
         BuiltinRole {
@@ -218,7 +234,7 @@ pub fn roles() -> Vec<BuiltinRole> {
             id: id(5),
             name: "auditor",
             description: "Sees everything but the values of secrets, the audit log included; changes and uses nothing",
-            permissions: AUDIT.union(SECRET_NAMES),
+            permissions: AUDIT.union(SECRET_NAMES).union(OTHER_NAMES),
             delegable: ActionSet::EMPTY,
         },
         BuiltinRole {
@@ -240,6 +256,13 @@ pub fn roles() -> Vec<BuiltinRole> {
             name: "secret-reader",
             description: "Reads the values of secrets; changes none",
             permissions: SECRET_READING,
+            delegable: ActionSet::EMPTY,
+        },
+        BuiltinRole {
+            id: id(9),
+            name: "credential-keeper",
+            description: "Puts and deletes providers' credentials; cannot read them",
+            permissions: CREDENTIAL_KEEPING,
             delegable: ActionSet::EMPTY,
         },
     ]

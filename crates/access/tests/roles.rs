@@ -52,6 +52,15 @@ fn only_a_secret_reader_reads_the_values_of_secrets() {
         let reads = role.permissions.contains(Action::SecretGet);
         assert_eq!(reads, role.name == "secret-reader", "{}", role.name);
     }
+    for role in roles() {
+        assert!(
+            !role.permissions.contains(Action::CredentialGet),
+            "{}",
+            role.name
+        );
+        let reads = role.permissions.contains(Action::ShareGet);
+        assert_eq!(reads, role.name == "custodian", "{}", role.name);
+    }
     let reader = role("secret-reader").permissions;
     assert!(!has_effect(reader, &[Effect::Change]));
     let keeper = role("secret-keeper").permissions;
@@ -125,12 +134,15 @@ fn every_action_that_can_be_granted_can_be_delegated_by_the_system_admin() {
 }
 
 #[test]
-fn every_action_but_the_two_that_are_only_given_by_name_is_in_some_role() {
+fn every_action_but_those_that_are_only_given_by_name_is_in_some_role() {
     let held = roles()
         .iter()
         .fold(ActionSet::EMPTY, |held, role| held.union(role.permissions));
     for action in Action::ALL.iter().copied() {
-        let only_by_name = matches!(action, Action::KeyExport | Action::KeyUseCompromised);
+        let only_by_name = matches!(
+            action,
+            Action::KeyExport | Action::KeyUseCompromised | Action::CredentialGet
+        );
         let granted = action.effect() != Effect::Record && !only_by_name;
         assert_eq!(held.contains(action), granted, "{action}");
     }
@@ -152,7 +164,8 @@ fn ids_and_names_are_valid_distinct_and_never_change() {
             "auditor",
             "custodian",
             "secret-keeper",
-            "secret-reader"
+            "secret-reader",
+            "credential-keeper"
         ]
     );
     assert!(names.iter().all(|name| RoleName::new(name).is_ok()));
@@ -176,6 +189,6 @@ fn the_table_has_a_row_for_every_action_that_can_be_granted() {
         assert_eq!(row.is_some(), action.effect() != Effect::Record, "{action}");
     }
     assert!(table.contains(
-        "| `key.encrypt` | ○ | ○ |  | ● |  |  |  |  | Encrypts with the primary version. |"
+        "| `key.encrypt` | ○ | ○ |  | ● |  |  |  |  |  | Encrypts with the primary version. |"
     ));
 }

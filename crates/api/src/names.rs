@@ -126,7 +126,7 @@ names! {
         "system.init", "system.unseal", "system.seal", "seal.list", "seal.prove", "seal.add", "seal.remove", "seal.rewrap", "root_key.rotate", "root_key.rewrap", "system.key_create", "system.start", "system.stop",
         "authentication.refused", "tenant.create", "tenant.list", "tenant.read", "tenant.suspend",
         "tenant.resume", "tenant.shred", "tenant.rotate_kek", "tenant.rewrap", "principal.create", "principal.list", "principal.disable",
-        "token.create", "token.list", "token.revoke", "role.create", "role.list", "role.update",
+        "token.create", "token.list", "token.revoke", "role.refresh", "role.create", "role.list", "role.update",
         "role.assign", "role.unassign", "key.create", "import_key.create", "import_key.read",
         "import_key.destroy", "key.import", "key.search", "key.read", "key.history",
         "key.usage", "key.list_public", "key.import_version", "key.export", "key.update", "key.activate", "key.suspend", "key.resume", "key.rotate",
@@ -139,8 +139,10 @@ names! {
         "random.bytes", "class.read", "class.assign", "class.revert", "binding.create",
         "binding.list", "binding.release", "policy.create", "policy.list", "policy.update",
         "policy.delete", "secret.put", "secret.get", "secret.read", "secret.list", "secret.delete",
-        "secret.destroy", "backup.create", "backup.complete", "backup.read",
-        "backup.restore", "job.list", "alert.list", "alert.raise", "alert.clear", "storage.read",
+        "secret.destroy", "backup.create", "backup.complete", "backup.read", "backup.restore",
+        "credential.put", "credential.get", "credential.list", "credential.delete", "share.put",
+        "share.get", "share.list", "share.delete", "job.list", "alert.list", "alert.raise",
+        "alert.clear", "storage.read",
         "storage.scrub", "storage.examine", "storage.sweep", "storage.confirm", "audit.read",
     ];
 }

@@ -303,22 +303,15 @@ impl World {
         let node = Arc::new(Node::new(ports, Settings::new(&name, deployment)));
         let pump = tokio::spawn(node.pump());
         if first {
-            let roles: Vec<_> = keyward_access::builtin::roles()
-                .into_iter()
-                .map(|role| BuiltinRole {
-                    id: role.id,
-                    name: role.name,
-                    description: role.description,
-                    permissions: role.permissions,
-                    delegable: role.delegable,
-                })
-                .collect();
-            let issued = ops::initialize::initialize(&node, &roles)
+            let issued = ops::initialize::initialize(&node, &builtin_roles())
                 .await
                 .expect("initialises");
             setup.bootstrap = Some(issued.text.to_string());
         }
         ops::start::load(&node).await.expect("the node loads");
+        ops::builtin_roles::bring_up_to_date(&node, &builtin_roles())
+            .await
+            .expect("the roles are brought up to date");
         Self {
             node,
             clock,
@@ -544,6 +537,19 @@ impl World {
         let page = self.journal.tail(query).await.expect("the journal reads");
         page.into_iter().next_back().expect("something happened")
     }
+}
+
+fn builtin_roles() -> Vec<BuiltinRole> {
+    keyward_access::builtin::roles()
+        .into_iter()
+        .map(|role| BuiltinRole {
+            id: role.id,
+            name: role.name,
+            description: role.description,
+            permissions: role.permissions,
+            delegable: role.delegable,
+        })
+        .collect()
 }
 
 fn own_database() -> TestDatabase {

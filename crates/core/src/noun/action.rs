@@ -96,6 +96,7 @@ actions! {
     TokenCreate "token.create" Tenant Change "Makes a token for a principal and shows it once.";
     TokenList "token.list" Tenant Read "Lists tokens, without their secrets.";
     TokenRevoke "token.revoke" Tenant Change "Ends a token.";
+    RoleRefresh "role.refresh" System Record "Brought the built-in roles up to date with this version of the program.";
     RoleCreate "role.create" Tenant Change "Makes a role from the catalogue of permissions.";
     RoleList "role.list" Tenant Read "Lists roles and their assignments.";
     RoleUpdate "role.update" Tenant Change "Changes what a role allows.";
@@ -161,6 +162,14 @@ actions! {
     SecretList "secret.list" Tenant Read "Lists secrets, without their values.";
     SecretDelete "secret.delete" Tenant Change "Deletes a secret, or one version of it.";
     SecretDestroy "secret.destroy" Tenant Record "Destroyed the value of a version that was deleted or is older than those kept.";
+    CredentialPut "credential.put" Tenant Change "Makes a provider's credential, or a new version of it: a secret below `provider/`.";
+    CredentialGet "credential.get" Tenant Release "Gives out a provider's credential.";
+    CredentialList "credential.list" Tenant Read "Lists and shows providers' credentials, without their values.";
+    CredentialDelete "credential.delete" Tenant Change "Deletes a provider's credential, or one version of it.";
+    SharePut "share.put" Tenant Change "Puts a custodian's sealed share, or a new version of it: a secret below `custodian/`.";
+    ShareGet "share.get" Tenant Release "Gives out a custodian's sealed share.";
+    ShareList "share.list" Tenant Read "Lists and shows custodians' sealed shares, without their values.";
+    ShareDelete "share.delete" Tenant Change "Deletes a custodian's sealed share, or one version of it.";
     BackupCreate "backup.create" System Change "Makes a backup of the whole deployment.";
     BackupComplete "backup.complete" System Record "A backup was made, or could not be.";
     BackupRead "backup.read" System Read "Lists backups and shows the key that signs them.";

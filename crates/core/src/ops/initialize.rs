@@ -76,7 +76,7 @@ pub async fn initialize(node: &Node, roles: &[BuiltinRole]) -> Result<IssuedToke
     Ok(issued)
 }
 
-fn row(role: &BuiltinRole, now: crate::time::Timestamp) -> Result<Role, OpError> {
+pub(super) fn row(role: &BuiltinRole, now: crate::time::Timestamp) -> Result<Role, OpError> {
     Ok(Role {
         id: role.id,
         tenant: None,

@@ -6,6 +6,7 @@
 pub mod authenticate;
 pub mod backup;
 pub mod binding;
+pub mod builtin_roles;
 pub mod class;
 pub mod clockwork;
 mod commit;

@@ -1,19 +1,20 @@
 //! Secrets: put, got, shown, listed, deleted. The value goes to the vault and comes back from it; it
 //! is in no row, no log, no error and no memory of a request.
 
+pub mod category;
 mod deletion;
 mod put;
 mod system_key;
 
 use keyward_crypto::secret::SecretBytes;
 
+use self::category::{Category, Verb};
 use crate::audit::Outcome;
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
 use crate::ids::TenantId;
 use crate::names::SecretName;
 use crate::node::Node;
-use crate::noun::action::Action;
 use crate::noun::secret::{Secret, SecretState, SecretVersion};
 use crate::ops::gate::{Attempt, ensure_active, page_size, resource};
 use crate::port::registry::Page;
@@ -51,14 +52,15 @@ const NO_VERSION: OpError = OpError::NotFound {
 /// How often a value is looked for again when somebody replaced it meanwhile.
 const LOOKS: usize = 8;
 
-/// The attempt on a secret.
+/// The attempt on a secret: what is asked of its category.
 fn attempt<'a>(
     node: &'a Node,
     caller: &'a Caller,
-    action: Action,
+    verb: Verb,
     scope: &TenantRef,
     name: &SecretName,
 ) -> Attempt<'a> {
+    let action = Category::of(name).action(verb);
     let named = resource("secret", None, Some(name.as_str()));
     Attempt::new(node, caller, action, node.tenant_id(scope), named)
 }
@@ -115,12 +117,12 @@ pub async fn get(
     name: &SecretName,
     version: Option<i64>,
 ) -> Result<SecretValue, OpError> {
-    let mut attempt = attempt(node, caller, Action::SecretGet, scope, name);
+    let mut attempt = attempt(node, caller, Verb::Get, scope, name);
     attempt.resource.version = version;
     node.ensure_auditable()?;
     let got = async {
-        let (tenant, _) = node.authorize_scope(caller, Action::SecretGet, scope)?;
-        ensure_not_own(caller, Action::SecretGet, scope, name)?;
+        let (tenant, _) = node.authorize_scope(caller, attempt.action, scope)?;
+        ensure_not_own(caller, attempt.action, scope, name)?;
         ensure_scope_active(node, scope)?;
         node.ensure_unsealed()?;
         open(node, tenant, name, version).await
@@ -196,9 +198,11 @@ pub async fn read(
     scope: &TenantRef,
     name: &SecretName,
 ) -> Result<SecretWithVersions, OpError> {
-    attempt(node, caller, Action::SecretRead, scope, name)
+    let attempt = attempt(node, caller, Verb::Read, scope, name);
+    let action = attempt.action;
+    attempt
         .read(async {
-            let (tenant, _) = node.authorize_scope(caller, Action::SecretRead, scope)?;
+            let (tenant, _) = node.authorize_scope(caller, action, scope)?;
             let secret = find(node, tenant, name).await?;
             let mut versions = node.ports.registry.secret_versions(secret.id).await?;
             versions.retain(|version| version.destroying_at.is_none());
@@ -207,7 +211,8 @@ pub async fn read(
         .await
 }
 
-/// Lists secrets whose names begin with a prefix, without their values.
+/// Lists secrets whose names begin with a prefix, without their values; of the categories that the
+/// caller may list.
 pub async fn list(
     node: &Node,
     caller: &Caller,
@@ -217,24 +222,52 @@ pub async fn list(
     limit: Option<usize>,
 ) -> Result<Page<Secret>, OpError> {
     let named = resource("secret", None, None);
-    Attempt::new(
-        node,
-        caller,
-        Action::SecretList,
-        node.tenant_id(scope),
-        named,
-    )
-    .read(async {
-        let (tenant, _) = node.authorize_scope(caller, Action::SecretList, scope)?;
-        if prefix.len() > 128 || !prefix.bytes().all(may_be_in_a_name) {
-            return Err(OpError::invalid("prefix", "begins no secret's name"));
+    let wanted = Category::within(prefix);
+    let may = |it: &Category| {
+        let asked = node.authorize_scope(caller, it.action(Verb::List), scope);
+        asked.is_ok()
+    };
+    let visible: Vec<Category> = wanted.iter().copied().filter(may).collect();
+    // Who may list none of them is refused the first.
+    let first = visible.first().or(wanted.first()).copied();
+    let action = first.unwrap_or_default().action(Verb::List);
+    Attempt::new(node, caller, action, node.tenant_id(scope), named)
+        .read(async {
+            let (tenant, _) = node.authorize_scope(caller, action, scope)?;
+            if prefix.len() > 128 || !prefix.bytes().all(may_be_in_a_name) {
+                return Err(OpError::invalid("prefix", "begins no secret's name"));
+            }
+            visible_page(node, tenant, prefix, after, page_size(limit)?, &visible).await
+        })
+        .await
+}
+
+/// A page of those that may be seen. Others are passed over, so that a page is full while there are
+/// more.
+async fn visible_page(
+    node: &Node,
+    tenant: Option<TenantId>,
+    prefix: &str,
+    after: Option<&SecretName>,
+    limit: usize,
+    visible: &[Category],
+) -> Result<Page<Secret>, OpError> {
+    let registry = &node.ports.registry;
+    let mut rows: Vec<Secret> = Vec::new();
+    let mut after = after.cloned();
+    loop {
+        let page = registry
+            .secrets(tenant, prefix, after.as_ref(), limit + 1)
+            .await?;
+        after = page.rows.last().map(|last| last.name.clone());
+        let seen = |it: &Secret| visible.contains(&Category::of(&it.name));
+        rows.extend(page.rows.into_iter().filter(seen));
+        let more = rows.len() > limit;
+        if more || !page.more {
+            rows.truncate(limit);
+            return Ok(Page { rows, more });
         }
-        let registry = &node.ports.registry;
-        Ok(registry
-            .secrets(tenant, prefix, after, page_size(limit)?)
-            .await?)
-    })
-    .await
+    }
 }
 
 const fn may_be_in_a_name(byte: u8) -> bool {

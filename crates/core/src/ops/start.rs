@@ -49,6 +49,14 @@ pub async fn load(node: &Node) -> Result<(), OpError> {
     )
     .await?;
     node.set_loaded();
+    let (logged, present) = (node.ports.usage.logged_to(), registry.revision().await?);
+    if logged > present {
+        let words = format!(
+            "the registry is at revision {present}, and this node's audit log knows of revision {logged}: \
+             it was put back to an older state"
+        );
+        super::storage::sweep::hold(node, &words).await;
+    }
     Ok(())
 }
 

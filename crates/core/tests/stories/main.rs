@@ -5,6 +5,7 @@
 mod access;
 mod backup_seconds;
 mod backups;
+mod categories;
 mod classes_and_bindings;
 mod concurrency;
 mod conditions;

@@ -204,7 +204,7 @@ async fn each_role_may_do_what_its_table_says_and_each_refusal_is_logged() {
                 (
                     Action::SecretList,
                     list,
-                    code(secret::list(node, caller, place, "", None, None).await),
+                    code(secret::list(node, caller, place, "kept", None, None).await),
                 ),
                 (
                     Action::SecretDelete,

@@ -7,6 +7,7 @@ use keyward_access::RoleDecider;
 use keyward_audit::{Journal, JournalConfig, Lull, SyncMode};
 use keyward_core::node::{Node, Ports, Settings, UsageBook};
 use keyward_core::noun::key::ProviderKind;
+use keyward_core::ops::builtin_roles;
 use keyward_core::ops::start::changes_watermark_name;
 use keyward_core::port::registry::Registry;
 use keyward_crypto::random::SystemRandom;
@@ -18,6 +19,7 @@ use crate::server::backups;
 use crate::server::config::{AuditSync, Config};
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
+use crate::server::init::builtin_roles;
 use crate::server::seals;
 
 /// A node and what the binary itself keeps of its parts.
@@ -87,7 +89,13 @@ impl Assembly {
 
     /// Loads keys and lets the node serve.
     pub async fn load(&self) -> Result<(), StartError> {
-        Ok(keyward_core::ops::start::load(&self.node).await?)
+        keyward_core::ops::start::load(&self.node).await?;
+        let roles = builtin_roles();
+        let refreshed = builtin_roles::bring_up_to_date(&self.node, &roles).await?;
+        if refreshed > 0 {
+            tracing::info!(refreshed, "built-in roles were brought up to date");
+        }
+        Ok(())
     }
 
     /// Ends everything in order: counters, log, secrets, journal, registry.

@@ -58,7 +58,8 @@ pub async fn first_token(node: &Node, registry: &SqlRegistry) -> Result<IssuedTo
     }
 }
 
-fn builtin_roles() -> Vec<BuiltinRole> {
+/// The built-in roles of this version.
+pub fn builtin_roles() -> Vec<BuiltinRole> {
     keyward_access::builtin::roles()
         .into_iter()
         .map(|role| BuiltinRole {

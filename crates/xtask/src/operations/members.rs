@@ -80,3 +80,10 @@ pub const ROLE_UNASSIGN: Operation = Operation {
     errors: &[],
     audit: "the reason as given, `principal` and `role`.",
 };
+
+pub const ROLE_REFRESH: Operation = Operation {
+    conditions: "a node starts whose built-in roles differ from those of the deployment.",
+    effects: "built-in roles that are missing are there, and those that differ say what this version says; whoever holds one may from then on what it says.",
+    errors: &[],
+    audit: "by the server itself; the names of the roles that were `added` and `changed`.",
+};

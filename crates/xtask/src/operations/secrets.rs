@@ -65,3 +65,38 @@ pub const DESTROY: Operation = Operation {
     errors: &[],
     audit: "the secret's id and the version.",
 };
+
+pub const CREDENTIAL_PUT: Operation = Operation {
+    conditions: "as for `secret.put`, with a name of this category.",
+    effects: "as for `secret.put`.",
+    errors: PUT.errors,
+    audit: "as for `secret.put`.",
+};
+
+pub const CREDENTIAL_GET: Operation = Operation {
+    conditions: "as for `secret.get`, with a name of this category. No built-in role holds this permission: it is given by name.",
+    effects: "as for `secret.get`.",
+    errors: GET.errors,
+    audit: "as for `secret.get`.",
+};
+
+pub const SHARE_GET: Operation = Operation {
+    conditions: "as for `secret.get`, with a name of this category. Only the role `custodian` holds this permission.",
+    effects: "as for `secret.get`.",
+    errors: GET.errors,
+    audit: "as for `secret.get`.",
+};
+
+pub const CREDENTIAL_LIST: Operation = Operation {
+    conditions: "as for `secret.list` and `secret.read`, with names of this category. A list over several categories shows those that the caller may list.",
+    effects: "none. No value is read.",
+    errors: &[],
+    audit: "as for `secret.read`.",
+};
+
+pub const CREDENTIAL_DELETE: Operation = Operation {
+    conditions: "as for `secret.delete`, with a name of this category.",
+    effects: "as for `secret.delete`.",
+    errors: DELETE.errors,
+    audit: "as for `secret.delete`.",
+};

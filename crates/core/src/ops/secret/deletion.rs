@@ -1,6 +1,7 @@
 //! Deleting a secret or a version: the registry marks it, the vault destroys the value and looks
 //! whether it is gone, then the row goes. Each step can be repeated.
 
+use super::category::Verb;
 use super::{NO_VERSION, attempt, ensure_not_own, find, spec};
 use crate::caller::{Caller, Changed, TenantRef};
 use crate::change::{Row, Write};
@@ -46,12 +47,12 @@ pub async fn delete(
     name: &SecretName,
     request: DeleteRequest,
 ) -> Result<Changed<Deletion>, OpError> {
-    let mut attempt = attempt(node, caller, Action::SecretDelete, scope, name);
+    let mut attempt = attempt(node, caller, Verb::Delete, scope, name);
     attempt.resource.version = request.version;
     let deleted: Result<_, OpError> = async {
         node.ensure_auditable()?;
-        let (tenant, proof) = node.authorize_scope(caller, Action::SecretDelete, scope)?;
-        ensure_not_own(caller, Action::SecretDelete, scope, name)?;
+        let (tenant, proof) = node.authorize_scope(caller, attempt.action, scope)?;
+        ensure_not_own(caller, attempt.action, scope, name)?;
         node.ensure_unsealed()?;
         let DeleteRequest {
             version,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use keyward_crypto::secret::SecretBytes;
 
+use super::category::Verb;
 use super::{attempt, ensure_not_own, ensure_scope_active, spec};
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};
 use crate::change::{IdempotencyKey, Row, Write};
@@ -12,7 +13,6 @@ use crate::error::OpError;
 use crate::ids::{RecordId, SecretId, SecretVersionId, TenantId};
 use crate::names::SecretName;
 use crate::node::Node;
-use crate::noun::action::Action;
 use crate::noun::secret::{Secret, SecretState, SecretVersion};
 use crate::noun::tenant::Digest;
 use crate::ops::commit::{Earlier, idempotency_key};
@@ -62,11 +62,11 @@ pub async fn put(
     new: NewValue,
     idempotency: Option<&Idempotency>,
 ) -> Result<Changed<PutVersion>, OpError> {
-    let mut attempt = attempt(node, caller, Action::SecretPut, scope, &new.name);
+    let mut attempt = attempt(node, caller, Verb::Put, scope, &new.name);
     let done: Result<_, OpError> = async {
         node.ensure_auditable()?;
-        let (tenant, proof) = node.authorize_scope(caller, Action::SecretPut, scope)?;
-        ensure_not_own(caller, Action::SecretPut, scope, &new.name)?;
+        let (tenant, proof) = node.authorize_scope(caller, attempt.action, scope)?;
+        ensure_not_own(caller, attempt.action, scope, &new.name)?;
         ensure_scope_active(node, scope)?;
         node.ensure_unsealed()?;
         check(&new)?;
