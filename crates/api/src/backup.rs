@@ -11,7 +11,7 @@ use crate::time::Time;
 pub struct Backup {
     /// Its id, in order of time.
     pub id: Uuid,
-    /// What it is: `full`.
+    /// What it is: `full`, or `segment`: what changed since another one.
     pub kind: String,
     /// The registry's revision that it holds.
     #[schema(minimum = 0)]

@@ -12,6 +12,7 @@ use keyward_core::port::backup::{
     BackupError, BackupOrder, BackupProgress, BackupStore, BackupSummary, SealedObject,
     SealedObjects,
 };
+use keyward_core::port::registry::Registry;
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink};
 use keyward_core::port::storage::StorageError;
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
@@ -22,7 +23,8 @@ use uuid::Uuid;
 
 use crate::entry;
 use crate::manifest::{
-    AuditPosition, Content, FORMAT, KekHeld, LostRecord, Manifest, Part, SealNeeded, Signed,
+    AuditPosition, BackupKind, Content, FORMAT, KekHeld, LostRecord, Manifest, Part, SealNeeded,
+    Signed,
 };
 use crate::place::Place;
 use crate::references::{Reference, References};
@@ -41,6 +43,8 @@ const PROGRESS_EVERY: u64 = 20_000;
 pub struct Backups {
     /// The registry as a whole.
     pub registry: Arc<dyn RegistrySnapshot>,
+    /// The same registry, for its changes.
+    pub feed: Arc<dyn Registry>,
     /// The vault's objects.
     pub vault: Arc<dyn SealedObjects>,
     /// Where backups go.
@@ -66,14 +70,15 @@ impl BackupStore for Backups {
         self.place.sweep(order.id).await?;
         let mut parts = Parts::new(self, order.id);
         let (snapshot, references) = self.registry_parts(&mut parts).await?;
-        let lost = self
+        let (lost, root) = self
             .vault_parts(&mut parts, &references, &order, progress)
             .await?;
         let manifest = Manifest {
             format: FORMAT.to_owned(),
             backup: order.id,
-            kind: "full".to_owned(),
+            kind: BackupKind::Full,
             deployment: snapshot.header.deployment,
+            from_revision: 0,
             revision: snapshot.header.revision,
             committed_at: snapshot.header.committed_at,
             begun_at,
@@ -82,11 +87,8 @@ impl BackupStore for Backups {
             schema: snapshot.header.schema,
             recipients: self.recipients.texts(),
             seals: seals(&order),
-            audit: order.journal.map(|position| AuditPosition {
-                node: position.node.to_string(),
-                sequence: position.sequence,
-                entry_sha256: position.entry,
-            }),
+            audit: audit(&order),
+            root_sha256: root,
             tables: references.tables.clone(),
             records: references.counts(),
             lost,
@@ -96,11 +98,17 @@ impl BackupStore for Backups {
         let signed = manifest
             .sign(&signer)
             .map_err(|_| BackupError::Sealing("signed"))?;
-        self.place.complete(order.id, signed).await?;
+        self.place
+            .complete(order.id, BackupKind::Full, signed)
+            .await?;
         Ok(summary(&Signed {
             manifest,
             by: signer.public().clone(),
         }))
+    }
+
+    async fn segment(&self, order: BackupOrder) -> Result<Option<BackupSummary>, BackupError> {
+        self.make_segment(order).await
     }
 
     async fn list(&self) -> Result<Vec<BackupSummary>, BackupError> {
@@ -156,7 +164,7 @@ impl Backups {
         references: &References,
         order: &BackupOrder,
         progress: &dyn BackupProgress,
-    ) -> Result<Vec<LostRecord>, BackupError> {
+    ) -> Result<(Vec<LostRecord>, Digest), BackupError> {
         let mut lost = Losses {
             accepted: order.accept_losses,
             found: Vec::new(),
@@ -194,20 +202,27 @@ impl Backups {
             }
         }
         let root = self.vault.of_root().await.map_err(BackupError::Vault)?;
+        let digest = digest_of_root(&root);
         parts.objects(root).await?;
         parts.seal().await?;
-        Ok(lost.found)
+        Ok((lost.found, digest))
     }
 }
 
+/// What names the root key is the last of its objects.
+pub(crate) fn digest_of_root(objects: &[SealedObject]) -> Digest {
+    let last = objects.last().map_or(&[][..], |object| &object.bytes);
+    Digest(sha256(last))
+}
+
 impl Backups {
-    async fn read(&self, record: RecordId, reference: Reference) -> Read {
+    pub(crate) async fn read(&self, record: RecordId, reference: Reference) -> Read {
         (record, reference, self.vault.of_record(record).await)
     }
 }
 
 /// What was read of a record.
-type Read = (RecordId, Reference, Result<Vec<SealedObject>, StorageError>);
+pub(crate) type Read = (RecordId, Reference, Result<Vec<SealedObject>, StorageError>);
 
 /// Deleted already, and the registry not told yet.
 fn is_on_its_way_out(reference: &Reference, found: &[SealedObject]) -> bool {
@@ -233,7 +248,7 @@ impl Losses {
 }
 
 /// What is wrong with what lies where a record should.
-fn fault_of(
+pub(crate) fn fault_of(
     found: &[SealedObject],
     record: RecordId,
     digest: &Digest,
@@ -272,7 +287,7 @@ pub(crate) fn kek_ref(kek: &TenantKek) -> Option<KekRef> {
     })
 }
 
-fn held(kek: &TenantKek) -> KekHeld {
+pub(crate) fn held(kek: &TenantKek) -> KekHeld {
     KekHeld {
         tenant: kek.tenant.uuid(),
         version: kek.version,
@@ -280,7 +295,7 @@ fn held(kek: &TenantKek) -> KekHeld {
     }
 }
 
-fn seals(order: &BackupOrder) -> Vec<SealNeeded> {
+pub(crate) fn seals(order: &BackupOrder) -> Vec<SealNeeded> {
     let status = &order.seals;
     let needed = |kind: &String| {
         let is_shared = kind == "shares";
@@ -293,12 +308,22 @@ fn seals(order: &BackupOrder) -> Vec<SealNeeded> {
     status.seals.iter().map(needed).collect()
 }
 
+pub(crate) fn audit(order: &BackupOrder) -> Option<AuditPosition> {
+    let position = order.journal.as_ref()?;
+    Some(AuditPosition {
+        node: position.node.to_string(),
+        sequence: position.sequence,
+        entry_sha256: position.entry,
+    })
+}
+
 /// What a manifest tells in short.
 pub(crate) fn summary(signed: &Signed) -> BackupSummary {
     let manifest = &signed.manifest;
     BackupSummary {
         id: manifest.backup,
-        kind: manifest.kind.clone(),
+        kind: manifest.kind.name().to_owned(),
+        from_revision: manifest.from_revision,
         revision: manifest.revision,
         committed_at: manifest.committed_at,
         begun_at: manifest.begun_at,
@@ -315,17 +340,17 @@ pub(crate) fn summary(signed: &Signed) -> BackupSummary {
 }
 
 /// The parts so far, and the one that is being filled.
-struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     backups: &'a Backups,
     id: Uuid,
     content: Content,
     open: Vec<u8>,
     entries: u64,
-    done: Vec<Part>,
+    pub(crate) done: Vec<Part>,
 }
 
 impl<'a> Parts<'a> {
-    const fn new(backups: &'a Backups, id: Uuid) -> Self {
+    pub(crate) const fn new(backups: &'a Backups, id: Uuid) -> Self {
         Self {
             backups,
             id,
@@ -336,14 +361,14 @@ impl<'a> Parts<'a> {
         }
     }
 
-    async fn lines(&mut self, lines: &str) -> Result<(), BackupError> {
-        self.content = Content::Registry;
+    pub(crate) async fn lines(&mut self, content: Content, lines: &str) -> Result<(), BackupError> {
+        self.content = content;
         self.open.extend_from_slice(lines.as_bytes());
         self.entries += lines.lines().count() as u64;
         self.seal_if_full().await
     }
 
-    async fn objects(&mut self, objects: Vec<SealedObject>) -> Result<(), BackupError> {
+    pub(crate) async fn objects(&mut self, objects: Vec<SealedObject>) -> Result<(), BackupError> {
         self.content = Content::Vault;
         for object in objects {
             entry::push(&object.name, &object.bytes, &mut self.open).ok_or(BackupError::Vault(
@@ -366,7 +391,7 @@ impl<'a> Parts<'a> {
     }
 
     /// Seals what was gathered and writes it, if anything was.
-    async fn seal(&mut self) -> Result<(), BackupError> {
+    pub(crate) async fn seal(&mut self) -> Result<(), BackupError> {
         if self.entries == 0 {
             return Ok(());
         }
@@ -407,9 +432,12 @@ impl SnapshotSink for RegistrySink<'_, '_> {
         if self.references.take(&lines).is_err() {
             return Err(passage("a row that names a record cannot be read"));
         }
-        self.parts.lines(&lines).await.map_err(|error| {
-            self.failure = Some(error);
-            passage("the backup's destination")
-        })
+        self.parts
+            .lines(Content::Registry, &lines)
+            .await
+            .map_err(|error| {
+                self.failure = Some(error);
+                passage("the backup's destination")
+            })
     }
 }

@@ -11,8 +11,10 @@
 //!
 //! Nothing here opens a record, and nothing here knows SQL or HTTP: it copies what the ports give.
 
+mod chain;
 mod create;
 mod entry;
+mod facts;
 pub mod manifest;
 mod parts;
 mod place;
@@ -20,13 +22,15 @@ mod references;
 mod restore;
 mod sealed_record;
 pub mod sealing;
+mod segment;
 pub mod signature;
 mod verify;
 
+pub use chain::{Chain, ChainError};
 pub use create::Backups;
 pub use manifest::{Manifest, ManifestError};
 pub use place::{Listing, Place};
-pub use restore::{RestoreError, RestoreOutcome, Target, restore};
+pub use restore::{RestoreError, RestoreOutcome, Source, Target, restore};
 pub use sealing::{Identities, Recipients, SealingError};
 pub use signature::{BackupKey, SignatureError};
 pub use verify::{Finding, Verified, verify};

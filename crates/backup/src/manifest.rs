@@ -31,8 +31,20 @@ text_enum! {
     pub enum Content {
         /// Rows of the registry.
         Registry => "registry",
+        /// Changes of the registry, one after the other.
+        Changes => "changes",
         /// Sealed objects of the vault.
         Vault => "vault",
+    }
+}
+
+text_enum! {
+    /// What a backup is.
+    pub enum BackupKind {
+        /// Everything, at one revision.
+        Full => "full",
+        /// What changed since another one.
+        Segment => "segment",
     }
 }
 
@@ -110,10 +122,12 @@ pub struct Manifest {
     pub format: String,
     /// Its id: in order of time.
     pub backup: Uuid,
-    /// `full`.
-    pub kind: String,
+    /// Everything, or what changed.
+    pub kind: BackupKind,
     /// Of which deployment.
     pub deployment: Uuid,
+    /// A segment holds what changed after this revision; 0 for a full backup.
+    pub from_revision: i64,
     /// The registry's revision that it holds.
     pub revision: i64,
     /// When that revision was committed.
@@ -132,6 +146,9 @@ pub struct Manifest {
     pub seals: Vec<SealNeeded>,
     /// How far the audit log was.
     pub audit: Option<AuditPosition>,
+    /// SHA-256 of `root/current`, which names the root key and its seals. A segment holds the root
+    /// and the key-encryption keys only if it changed.
+    pub root_sha256: Digest,
     /// Rows by table.
     pub tables: BTreeMap<String, u64>,
     /// Records by kind.

@@ -1,5 +1,5 @@
 //! Where backups lie: a folder or prefix for each, named by its id, with its parts in it and its
-//! manifest, which is written last. What has no manifest is no backup, but what an interrupted one
+//! manifest, which is written last and whose name says whether it is a full backup or a segment. What has no manifest is no backup, but what an interrupted one
 //! left behind.
 
 use std::collections::BTreeMap;
@@ -9,8 +9,12 @@ use keyward_core::port::backup::BackupError;
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use uuid::Uuid;
 
-/// The name of a manifest in its folder.
+use crate::manifest::BackupKind;
+
+/// The name of a full backup's manifest in its folder.
 const MANIFEST: &str = "manifest";
+/// The name of a segment's.
+const SEGMENT: &str = "segment";
 /// Names asked for at once.
 const PAGE: usize = 1000;
 
@@ -23,8 +27,10 @@ pub struct Place {
 /// What lies in a place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// Complete backups, oldest first.
+    /// Complete full backups, oldest first.
     pub complete: Vec<Uuid>,
+    /// Complete segments, oldest first.
+    pub segments: Vec<Uuid>,
     /// Names of what interrupted backups left behind, by the id they had.
     pub leftovers: BTreeMap<Uuid, Vec<ObjectName>>,
 }
@@ -63,8 +69,10 @@ impl Place {
         }
         let mut listing = Listing::default();
         for (id, names) in found {
-            if names.contains(&manifest_name(id)?) {
+            if names.contains(&name(id, MANIFEST)?) {
                 listing.complete.push(id);
+            } else if names.contains(&name(id, SEGMENT)?) {
+                listing.segments.push(id);
             } else {
                 listing.leftovers.insert(id, names);
             }
@@ -74,7 +82,10 @@ impl Place {
 
     /// The manifest of a backup, as stored.
     pub(crate) async fn manifest(&self, id: Uuid) -> Result<Option<Vec<u8>>, BackupError> {
-        self.read(&manifest_name(id)?).await
+        match self.read(&name(id, MANIFEST)?).await? {
+            Some(found) => Ok(Some(found)),
+            None => self.read(&name(id, SEGMENT)?).await,
+        }
     }
 
     /// A part, as stored.
@@ -98,8 +109,17 @@ impl Place {
     }
 
     /// Writes the manifest, which makes it a backup.
-    pub(crate) async fn complete(&self, id: Uuid, manifest: Vec<u8>) -> Result<(), BackupError> {
-        self.write(manifest_name(id)?, manifest).await
+    pub(crate) async fn complete(
+        &self,
+        id: Uuid,
+        kind: BackupKind,
+        manifest: Vec<u8>,
+    ) -> Result<(), BackupError> {
+        let called = match kind {
+            BackupKind::Full => MANIFEST,
+            BackupKind::Segment => SEGMENT,
+        };
+        self.write(name(id, called)?, manifest).await
     }
 
     async fn write(&self, name: ObjectName, bytes: Vec<u8>) -> Result<(), BackupError> {
@@ -117,10 +137,6 @@ impl Place {
         }
         Ok(left.len() as u64)
     }
-}
-
-fn manifest_name(id: Uuid) -> Result<ObjectName, BackupError> {
-    name(id, MANIFEST)
 }
 
 fn name(id: Uuid, part: &str) -> Result<ObjectName, BackupError> {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
-use keyward_core::change::{Commit, Row, Write};
+use keyward_core::change::{Change, Commit, Row, Write};
 use keyward_core::ids::{KeyId, TenantId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -16,15 +16,19 @@ use keyward_core::port::backup::{BackupError, BackupSummary};
 use keyward_core::port::registry::{Registry, RegistryError};
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
-use keyward_core::time::Clock;
+use keyward_core::time::{Clock, Timestamp};
+use zeroize::Zeroizing;
 
+use crate::chain;
 use crate::create::summary;
 use crate::entry::{self, VaultEntry};
-use crate::manifest::{Content, Manifest, Signed};
+use crate::facts::Facts;
+use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
 use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
+use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
-use crate::verify::{Finding, Verified};
+use crate::verify::{Finding, Verified, record_of};
 
 /// The object that makes a vault count: written last.
 pub(crate) const ROOT: &str = "root/current";
@@ -35,8 +39,24 @@ pub const VERSIONS_SKIPPED: i64 = 1_000;
 const KEYS_PAGE: usize = 200;
 /// Changes looked through at once.
 const CHANGES_PAGE: usize = 1_000;
+/// What the log calls the numbers that keys skip.
+const SKIPPED: &str = "versions_skipped";
+/// Changes applied in one transaction.
+const CHANGES_AT_ONCE: usize = 500;
 /// Objects written at once.
 const OBJECTS_AT_ONCE: usize = 256;
+
+/// What is restored: a full backup, what follows on it, and up to when.
+pub struct Source<'a> {
+    /// Where they lie.
+    pub place: &'a Place,
+    /// The full backup, verified with an identity.
+    pub full: &'a Verified,
+    /// The segments that follow on it, in order, verified likewise.
+    pub segments: &'a [Verified],
+    /// The second that is wanted: the last revision that was committed by then. None: the last.
+    pub to: Option<Timestamp>,
+}
 
 /// Where a backup is restored to.
 pub struct Target {
@@ -123,41 +143,62 @@ pub struct RestoreOutcome {
     pub objects: u64,
     /// Keys whose next version skips numbers.
     pub keys_moved_on: u64,
+    /// Segments of which something was applied or learnt.
+    pub segments: u64,
+    /// The revision that was restored, before anything was added to it.
+    pub restored_revision: i64,
+    /// When it was committed.
+    pub restored_at: Timestamp,
+    /// Rows that were changed since because what they say holds for ever.
+    pub facts: u64,
     /// The registry's revision now.
     pub revision: i64,
 }
 
 /// Restores what was verified.
 pub async fn restore(
-    place: &Place,
-    verified: &Verified,
+    source: &Source<'_>,
     identities: &Identities,
     target: &Target,
 ) -> Result<RestoreOutcome, RestoreError> {
-    let signed = verified.ensure_restores()?;
-    let restoring = Restoring {
-        signed,
-        parts: Parts {
-            place,
-            manifest: &signed.manifest,
-        },
+    let full = source.full.ensure_restores()?;
+    let segments: Vec<&Signed> = source
+        .segments
+        .iter()
+        .map(Verified::ensure_restores)
+        .collect::<Result<_, _>>()?;
+    let mut restoring = Restoring {
+        place: source.place,
+        full,
+        segments,
         identities,
         target,
+        to: source.to,
+        facts: Facts::default(),
+        restored: (full.manifest.revision, full.manifest.committed_at),
     };
     if !target.resumes {
         ensure_vault_empty(&*target.vault).await?;
     }
+    restoring.learn().await?;
     let (objects, root) = restoring.vault().await?;
     restoring.registry().await?;
+    restoring.apply().await?;
+    let facts = restoring.assert_facts().await?;
     let keys_moved_on = restoring.move_on().await?;
     if let Some(root) = root {
         place_object(&*target.vault, root).await?;
     }
+    let (restored_revision, restored_at) = restoring.restored;
     Ok(RestoreOutcome {
-        backup: summary(signed),
-        manifest: signed.manifest.clone(),
+        backup: summary(full),
+        manifest: full.manifest.clone(),
         objects,
         keys_moved_on,
+        segments: restoring.segments.len() as u64,
+        restored_revision,
+        restored_at,
+        facts,
         revision: target.registry.revision().await?,
     })
 }
@@ -173,61 +214,167 @@ async fn ensure_vault_empty(vault: &dyn StorageBackend) -> Result<(), RestoreErr
 }
 
 struct Restoring<'a> {
-    signed: &'a Signed,
-    parts: Parts<'a>,
+    place: &'a Place,
+    full: &'a Signed,
+    segments: Vec<&'a Signed>,
     identities: &'a Identities,
     target: &'a Target,
+    to: Option<Timestamp>,
+    facts: Facts,
+    /// The revision that is restored, and when it was committed.
+    restored: (i64, Timestamp),
 }
 
-impl Restoring<'_> {
-    /// Writes every object but the root's manifest, which is given back.
-    async fn vault(&self) -> Result<(u64, Option<VaultEntry>), RestoreError> {
-        let (mut written, mut root) = (0, None);
-        for part in self.parts.of(Content::Vault) {
-            let failed = |fault| RestoreError::Part {
-                part: part.name.clone(),
-                fault,
-            };
-            let opened = self.parts.opened(part, self.identities).await?;
-            let opened = opened.map_err(failed)?;
-            let mut waiting = Vec::with_capacity(OBJECTS_AT_ONCE);
-            for object in entry::objects(&opened) {
-                let object = object.ok_or_else(|| failed(PartFault::Contents))?;
-                written += 1;
-                if object.name.as_str() == ROOT {
-                    root = Some(object);
-                    continue;
-                }
-                waiting.push(object);
-                if waiting.len() == OBJECTS_AT_ONCE {
-                    place_objects(&*self.target.vault, std::mem::take(&mut waiting)).await?;
+impl<'a> Restoring<'a> {
+    const fn parts(&self, of: &'a Signed) -> Parts<'a> {
+        Parts {
+            place: self.place,
+            manifest: &of.manifest,
+        }
+    }
+
+    fn is_wanted(&self, change: &Change) -> bool {
+        self.to.is_none_or(|to| change.committed_at <= to)
+    }
+
+    async fn open(
+        &self,
+        parts: &Parts<'_>,
+        part: &Part,
+    ) -> Result<Zeroizing<Vec<u8>>, RestoreError> {
+        let opened = parts.opened(part, self.identities).await?;
+        opened.map_err(|fault| RestoreError::Part {
+            part: part.name.clone(),
+            fault,
+        })
+    }
+
+    /// The changes of a part of a segment.
+    async fn changes(&self, parts: &Parts<'_>, part: &Part) -> Result<Vec<Change>, RestoreError> {
+        let opened = self.open(parts, part).await?;
+        chain::changes(&opened).ok_or_else(|| RestoreError::Part {
+            part: part.name.clone(),
+            fault: PartFault::Contents,
+        })
+    }
+
+    /// Goes through all changes once: which is the last that is wanted, and what holds for ever.
+    async fn learn(&mut self) -> Result<(), RestoreError> {
+        for segment in self.segments.clone() {
+            let parts = self.parts(segment);
+            for part in parts.of(Content::Changes) {
+                for change in self.changes(&parts, part).await? {
+                    let is_wanted = self.is_wanted(&change);
+                    self.facts.take(&change, !is_wanted);
+                    if is_wanted && change.revision > self.restored.0 {
+                        self.restored = (change.revision, change.committed_at);
+                    }
                 }
             }
-            place_objects(&*self.target.vault, waiting).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes every object but the root's manifest, which is given back. The newest backup first: what
+    /// it has of a name is what counts.
+    async fn vault(&self) -> Result<(u64, Option<VaultEntry>), RestoreError> {
+        let (mut written, mut root) = (0, None);
+        let mut names: HashSet<ObjectName> = HashSet::new();
+        let backups = self.segments.iter().rev().copied().chain([self.full]);
+        for backup in backups {
+            let is_full = backup.manifest.kind == BackupKind::Full;
+            let parts = self.parts(backup);
+            for part in parts.of(Content::Vault) {
+                let opened = self.open(&parts, part).await?;
+                let mut waiting = Vec::with_capacity(OBJECTS_AT_ONCE);
+                for object in entry::objects(&opened) {
+                    let object = object.ok_or_else(|| RestoreError::Part {
+                        part: part.name.clone(),
+                        fault: PartFault::Contents,
+                    })?;
+                    if object.name.as_str() == ROOT {
+                        root = root.or(Some(object));
+                        continue;
+                    }
+                    if names.contains(&object.name) || self.is_gone(&object) {
+                        continue;
+                    }
+                    if !is_full {
+                        names.insert(object.name.clone());
+                    }
+                    written += 1;
+                    waiting.push(object);
+                    if waiting.len() == OBJECTS_AT_ONCE {
+                        place_objects(&*self.target.vault, std::mem::take(&mut waiting)).await?;
+                    }
+                }
+                place_objects(&*self.target.vault, waiting).await?;
+            }
         }
         Ok((written, root))
     }
 
+    /// Whether it belongs to a record that was destroyed: no restore brings it back.
+    fn is_gone(&self, object: &VaultEntry) -> bool {
+        let record = match look(&object.bytes) {
+            Seen::Whole { record, .. } | Seen::Core { record, .. } => Some(record),
+            Seen::Outer { .. } => record_of(object.name.as_str()),
+            Seen::Other => None,
+        };
+        record.is_some_and(|record| self.facts.gone.contains(&record))
+    }
+
     /// Fills the registry, unless an earlier try has.
     async fn registry(&self) -> Result<(), RestoreError> {
-        let manifest = &self.signed.manifest;
         if self.target.resumes && self.is_filled().await? {
             return Ok(());
         }
-        let mut lines = RegistryLines::new(&self.parts, self.identities);
+        let parts = self.parts(self.full);
+        let mut lines = RegistryLines::new(&parts, self.identities);
         let imported = self.target.snapshot.import(&mut lines).await;
         match lines.failure {
             Some(Failure::Place(error)) => return Err(error.into()),
             Some(Failure::Part { part, fault }) => return Err(RestoreError::Part { part, fault }),
             None => {}
         }
-        let summary = imported?;
-        debug_assert!(summary.header.revision == manifest.revision);
+        imported?;
         Ok(())
     }
 
+    /// Brings the registry forward to the revision that is wanted. What it has is passed over.
+    async fn apply(&self) -> Result<(), RestoreError> {
+        let until = self.restored.0;
+        let mut reached = self.target.registry.revision().await?;
+        for segment in &self.segments {
+            if segment.manifest.revision <= reached || reached >= until {
+                continue;
+            }
+            let parts = self.parts(segment);
+            for part in parts.of(Content::Changes) {
+                let mut changes = self.changes(&parts, part).await?;
+                changes.retain(|change| change.revision <= until);
+                for some in changes.chunks(CHANGES_AT_ONCE) {
+                    reached = self.target.snapshot.apply_changes(some).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Does again what holds for ever.
+    async fn assert_facts(&self) -> Result<u64, RestoreError> {
+        let registry = &self.target.registry;
+        let mut rows = 0;
+        for (scope, writes) in self.facts.missing_in(&**registry).await? {
+            rows += writes.len() as u64;
+            let told = ("facts".to_owned(), writes.len().into());
+            registry.commit(self.commit(scope, writes, [told])).await?;
+        }
+        Ok(rows)
+    }
+
     async fn is_filled(&self) -> Result<bool, RestoreError> {
-        let manifest = &self.signed.manifest;
+        let manifest = &self.full.manifest;
         let registry = &self.target.registry;
         Ok(registry.deployment().await? == manifest.deployment
             && registry.revision().await? >= manifest.revision)
@@ -259,7 +406,10 @@ impl Restoring<'_> {
             }
             for (tenant, writes) in by_tenant {
                 moved += writes.len() as u64;
-                registry.commit(self.commit(tenant, writes)).await?;
+                let told = (SKIPPED.to_owned(), VERSIONS_SKIPPED.into());
+                registry
+                    .commit(self.commit(Some(tenant), writes, [told]))
+                    .await?;
             }
             if !page.more {
                 return Ok(moved);
@@ -270,7 +420,7 @@ impl Restoring<'_> {
     /// What an interrupted try has done of it.
     async fn moved_on_already(&self) -> Result<HashSet<KeyId>, RestoreError> {
         let mut done = HashSet::new();
-        let mut after = self.signed.manifest.revision;
+        let mut after = self.restored.0;
         loop {
             let registry = &self.target.registry;
             let changes = registry.changes_after(after, CHANGES_PAGE).await?;
@@ -278,7 +428,9 @@ impl Restoring<'_> {
                 return Ok(done);
             };
             after = last.revision;
-            for write in changes.into_iter().flat_map(|change| change.writes) {
+            let moved = |change: &Change| change.event.details.contains_key(SKIPPED);
+            let moved = changes.into_iter().filter(moved);
+            for write in moved.flat_map(|change| change.writes) {
                 if let Row::Key(key) = write.row {
                     done.insert(key.id);
                 }
@@ -286,12 +438,17 @@ impl Restoring<'_> {
         }
     }
 
-    fn commit(&self, tenant: TenantId, writes: Vec<Write>) -> Commit {
-        let backup = self.signed.manifest.backup;
+    fn commit(
+        &self,
+        tenant: Option<TenantId>,
+        writes: Vec<Write>,
+        details: [(String, serde_json::Value); 1],
+    ) -> Commit {
+        let backup = self.full.manifest.backup;
         let event = AuditEvent {
             time: self.target.clock.now(),
             node: self.target.node.clone(),
-            tenant: Some(tenant),
+            tenant,
             actor: Actor::system(),
             action: Action::BackupRestore,
             resource: Resource {
@@ -304,16 +461,13 @@ impl Restoring<'_> {
             reason: None,
             correlation_id: CorrelationId::new(&format!("kw-{backup}"))
                 .unwrap_or_else(|_| unreachable!("an id is well formed")),
-            details: BTreeMap::from([
-                ("keys".to_owned(), writes.len().into()),
-                ("versions_skipped".to_owned(), VERSIONS_SKIPPED.into()),
-            ]),
+            details: BTreeMap::from(details),
             used: Vec::new(),
             revision: None,
             change: None,
         };
         Commit {
-            tenant: Some(tenant),
+            tenant,
             writes,
             event,
             idempotency: None,

@@ -93,6 +93,8 @@ pub struct Node {
     /// One backup at a time.
     pub(crate) backing_up: Mutex<()>,
     pub(crate) deletions: DeletionGate,
+    /// Up to which revision a segment was made, as far as this process knows.
+    pub(crate) segmented_to: AtomicI64,
     pub(crate) flushing: Mutex<()>,
     requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
@@ -219,6 +221,7 @@ impl Node {
             rewrapping: Mutex::new(()),
             backing_up: Mutex::new(()),
             deletions: DeletionGate::default(),
+            segmented_to: AtomicI64::new(0),
             flushing: Mutex::new(()),
             requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),

@@ -260,6 +260,7 @@ impl World {
         let backup_files = Arc::new(FaultyBackend::new(Arc::new(backup_files)));
         let backups = Arc::new(Backups {
             registry: registry.clone(),
+            feed: registry.clone(),
             vault: Arc::new(SealedCopies::new(backend.clone())),
             place: Place::new(backup_files.clone()),
             recipients: Recipients::parse(&[BACKUP_RECIPIENT]).expect("a recipient"),

@@ -2,6 +2,7 @@
 //! which lives in the vault as one of the server's own secrets.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use keyward_crypto::algorithm::Algorithm;
@@ -200,6 +201,50 @@ pub async fn order_if_due(node: &Node, interval_seconds: i64) -> Result<bool, Op
     }
     let caller = Caller::system(node.own_correlation_id()?);
     create(node, &caller, Some("scheduled".to_owned())).await?;
+    Ok(true)
+}
+
+/// Makes a segment, if something changed since the last. Answers whether it did. By the server itself,
+/// again and again; it changes nothing in the registry, or it would never have an end.
+pub async fn segment(node: &Node) -> Result<bool, OpError> {
+    let Some(backups) = node.ports.backups.as_deref() else {
+        return Ok(false);
+    };
+    // A full backup that is under way holds everything anyway.
+    let Some(_alone) = node.backing_up.try_lock() else {
+        return Ok(false);
+    };
+    if node.ports.seal.is_sealed() {
+        return Ok(false);
+    }
+    let revision = node.ports.registry.revision().await?;
+    if node.segmented_to.load(Ordering::Acquire) == revision {
+        return Ok(false);
+    }
+    let caller = Caller::system(node.own_correlation_id()?);
+    let order = BackupOrder {
+        id: node.ordered_id()?,
+        seals: node.ports.seal.status(),
+        journal: journal_position(node).await?,
+        accept_losses: false,
+        signing_key: signing_key(node).await?,
+    };
+    let named = resource("backup", Some(order.id), None);
+    let attempt = Attempt::new(node, &caller, Action::BackupComplete, None, named);
+    let made = match backups.segment(order).await {
+        Ok(made) => made,
+        Err(error) => return Err(attempt.log_failure(error.into()).await),
+    };
+    let Some(made) = made else {
+        return Ok(false);
+    };
+    node.segmented_to.store(made.revision, Ordering::Release);
+    let mut event = attempt.event(Outcome::Ok);
+    detail(&mut event, "kind", made.kind);
+    detail(&mut event, "backup_revision", made.revision);
+    detail(&mut event, "records", made.records);
+    detail(&mut event, "bytes", made.bytes);
+    node.ports.audit.append(event).await?;
     Ok(true)
 }
 

@@ -96,8 +96,10 @@ pub struct BackupOrder {
 pub struct BackupSummary {
     /// Its id, in order of time.
     pub id: Uuid,
-    /// `full`.
+    /// `full`, or `segment`: what changed since another one.
     pub kind: String,
+    /// A segment holds what changed after this revision; 0 for a full backup.
+    pub from_revision: i64,
     /// The registry's revision that it holds.
     pub revision: i64,
     /// When that revision was committed.
@@ -142,6 +144,10 @@ pub trait BackupStore: Send + Sync {
         order: BackupOrder,
         progress: &dyn BackupProgress,
     ) -> Result<BackupSummary, BackupError>;
+
+    /// Makes a segment: what changed since the newest backup, and the records that came. None if
+    /// nothing did, or if there is no backup that it could follow on.
+    async fn segment(&self, order: BackupOrder) -> Result<Option<BackupSummary>, BackupError>;
 
     /// Every complete backup, oldest first.
     async fn list(&self) -> Result<Vec<BackupSummary>, BackupError>;

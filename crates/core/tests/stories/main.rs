@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod access;
+mod backup_seconds;
 mod backups;
 mod classes_and_bindings;
 mod concurrency;

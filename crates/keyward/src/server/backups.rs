@@ -69,6 +69,7 @@ pub fn open(deployment: &Deployment) -> Result<Option<Backups>, StartError> {
         };
     Ok(Some(Backups {
         registry: deployment.registry.clone(),
+        feed: deployment.registry.clone(),
         vault: Arc::new(SealedCopies::new(deployment.backend.clone())),
         place: Place::new(destination),
         recipients: recipients(file).map_err(StartError::Recipients)?,

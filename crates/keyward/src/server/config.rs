@@ -218,6 +218,9 @@ settings! {
         /// How many hours after the last backup the next one begins by itself. 0: only when somebody
         /// orders one.
         interval_hours: u64 = 24, "`24`";
+        /// How many seconds after a change it is in a segment beside the backups, from which any
+        /// second can be restored. 0: no segments.
+        segment_seconds: u64 = 60, "`60`";
     }
 
     /// How the root key comes into memory.

@@ -93,6 +93,9 @@ pub enum StartError {
     /// A backup that cannot be read.
     #[error(transparent)]
     Backup(#[from] keyward_core::port::backup::BackupError),
+    /// No backup restores what is wanted.
+    #[error(transparent)]
+    Chain(#[from] keyward_backup::ChainError),
     /// There is no backup to restore.
     #[error("{0}")]
     NothingToRestore(&'static str),
@@ -167,8 +170,13 @@ impl From<StartError> for Failure {
             | StartError::Seal(keyward_vault::SealError::AlreadyInitialized)
             | StartError::RestoreUnfinished { .. }
             | StartError::NotEmpty { .. } => Exit::Conflict,
-            StartError::NothingToRestore(_) | StartError::NoBackups { .. } => Exit::NotFound,
-            StartError::Restore(keyward_backup::RestoreError::NotSound(_)) => Exit::NotValid,
+            StartError::NothingToRestore(_)
+            | StartError::NoBackups { .. }
+            | StartError::Chain(
+                keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
+            ) => Exit::NotFound,
+            StartError::Chain(keyward_backup::ChainError::Refused { .. })
+            | StartError::Restore(keyward_backup::RestoreError::NotSound(_)) => Exit::NotValid,
             StartError::OpenRegistry(_)
             | StartError::Registry(_)
             | StartError::Storage(

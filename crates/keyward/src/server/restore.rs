@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keyward_backup::{
-    BackupKey, Identities, Place, RestoreOutcome, Target, Verified, restore as restore_backup,
+    BackupKey, Chain, Identities, Place, RestoreOutcome, Source, Target, Verified,
+    restore as restore_backup,
 };
+use keyward_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -36,8 +38,10 @@ const HELD: [&str; 8] = [
 pub struct Request {
     /// Where the backup lies.
     pub place: Place,
-    /// Which; the newest, if not said.
+    /// This one alone, without what follows on it.
     pub backup: Option<Uuid>,
+    /// The second that is wanted; the last that is covered, if not said.
+    pub to: Option<Timestamp>,
     /// Who must have signed it.
     pub key: Option<BackupKey>,
     /// What opens it.
@@ -54,6 +58,8 @@ pub struct Restored {
     pub backup: Uuid,
     /// The verification that came before everything else.
     pub verified: Verified,
+    /// That of the segments that follow on it, in order.
+    pub segments: Vec<Verified>,
     /// What came of it; none for a plan.
     pub outcome: Option<RestoreOutcome>,
     /// Where what lay in the data directory is now, or would be.
@@ -65,25 +71,28 @@ pub struct Restored {
 #[derive(Serialize, Deserialize)]
 struct Mark {
     backup: Uuid,
+    #[serde(default)]
+    to: Option<Timestamp>,
 }
 
 /// Refuses a data directory in which a restore was begun and not finished.
 pub fn ensure_finished(data_dir: &Path) -> Result<(), StartError> {
     match read_mark(data_dir)? {
         None => Ok(()),
-        Some(backup) => Err(StartError::RestoreUnfinished {
+        Some(mark) => Err(StartError::RestoreUnfinished {
             path: data_dir.to_owned(),
-            backup,
+            backup: mark.backup,
         }),
     }
 }
 
 /// Says what a restore would do. Writes nothing.
 pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartError> {
-    let backup = which(request).await?;
-    let verified = verify(request, backup).await?;
+    let chain = which(request).await?;
+    let backup = chain.full;
+    let (verified, segments) = verify(request, &chain).await?;
     let data_dir = &config.node.data_dir;
-    let resumes = read_mark(data_dir)? == Some(backup);
+    let resumes = read_mark(data_dir)?.is_some_and(|mark| mark.backup == backup);
     let set_aside = match first_held(data_dir) {
         Some(found) if !resumes => Some(aside(data_dir, backup, request, &found)?),
         _ => None,
@@ -91,6 +100,7 @@ pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartE
     Ok(Restored {
         backup,
         verified,
+        segments,
         outcome: None,
         set_aside,
         resumes,
@@ -99,16 +109,20 @@ pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartE
 
 /// Restores.
 pub async fn restore(config: Config, request: Request) -> Result<Restored, StartError> {
-    let backup = which(&request).await?;
+    let chain = which(&request).await?;
+    let backup = chain.full;
     // Before the directory is touched: what does not verify changes nothing.
-    let verified = verify(&request, backup).await?;
-    verified.ensure_restores()?;
+    let (verified, segments) = verify(&request, &chain).await?;
+    for verified in [&verified].into_iter().chain(&segments) {
+        verified.ensure_restores()?;
+    }
     let data_dir = DataDir::hold(&config.node.data_dir)?;
     let begun = read_mark(data_dir.path())?;
-    if let Some(other) = begun.filter(|other| *other != backup) {
+    let is_other = |mark: &Mark| mark.backup != backup || mark.to != request.to;
+    if let Some(other) = begun.as_ref().filter(|mark| is_other(mark)) {
         return Err(StartError::RestoreUnfinished {
             path: data_dir.path().to_owned(),
-            backup: other,
+            backup: other.backup,
         });
     }
     let resumes = begun.is_some();
@@ -116,7 +130,8 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         None
     } else {
         let moved = clear(data_dir.path(), backup, &request)?;
-        write_mark(data_dir.path(), backup)?;
+        let to = request.to;
+        write_mark(data_dir.path(), &Mark { backup, to })?;
         moved
     };
     let path = data_dir.path().to_owned();
@@ -140,7 +155,13 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         resumes,
         skips_versions: !request.nothing_since,
     };
-    let done = restore_backup(&request.place, &verified, &request.identities, &target).await;
+    let source = Source {
+        place: &request.place,
+        full: &verified,
+        segments: &segments,
+        to: request.to,
+    };
+    let done = restore_backup(&source, &request.identities, &target).await;
     drop(target);
     deployment.registry.close().await;
     let outcome = done.inspect_err(|error| {
@@ -153,6 +174,7 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
     Ok(Restored {
         backup,
         verified,
+        segments,
         outcome: Some(outcome),
         set_aside,
         resumes,
@@ -165,24 +187,28 @@ const fn changed_nothing(error: &keyward_backup::RestoreError) -> bool {
     matches!(error, E::NotSound(_) | E::VaultNotEmpty { .. })
 }
 
-async fn which(request: &Request) -> Result<Uuid, StartError> {
-    let listing = request.place.list().await?;
-    match request.backup {
-        Some(backup) if listing.complete.contains(&backup) => Ok(backup),
-        Some(_) => Err(StartError::NothingToRestore(
-            "there is no complete backup with this id; `keyward backup verify` lists those there are",
-        )),
-        None => listing
-            .complete
-            .last()
-            .copied()
-            .ok_or(StartError::NothingToRestore("there is no complete backup")),
+async fn which(request: &Request) -> Result<Chain, StartError> {
+    let Some(backup) = request.backup else {
+        let (place, key) = (&request.place, request.key.as_ref());
+        return Ok(Chain::find(place, key, request.to).await?);
+    };
+    if request.place.list().await?.complete.contains(&backup) {
+        return Ok(Chain::only(backup));
     }
+    Err(StartError::NothingToRestore(
+        "there is no complete full backup with this id",
+    ))
 }
 
-async fn verify(request: &Request, backup: Uuid) -> Result<Verified, StartError> {
-    let (key, identities) = (request.key.as_ref(), Some(&request.identities));
-    Ok(keyward_backup::verify(&request.place, backup, key, identities).await?)
+async fn verify(request: &Request, chain: &Chain) -> Result<(Verified, Vec<Verified>), StartError> {
+    let (place, key) = (&request.place, request.key.as_ref());
+    let identities = Some(&request.identities);
+    let full = keyward_backup::verify(place, chain.full, key, identities).await?;
+    let mut segments = Vec::with_capacity(chain.segments.len());
+    for id in &chain.segments {
+        segments.push(keyward_backup::verify(place, *id, key, identities).await?);
+    }
+    Ok((full, segments))
 }
 
 /// Something of a deployment in the data directory.
@@ -229,11 +255,11 @@ fn clear(data_dir: &Path, backup: Uuid, request: &Request) -> Result<Option<Path
     Ok(Some(place))
 }
 
-fn read_mark(data_dir: &Path) -> Result<Option<Uuid>, StartError> {
+fn read_mark(data_dir: &Path) -> Result<Option<Mark>, StartError> {
     match fs::read(data_dir.join(MARK)) {
         Ok(bytes) => {
-            let mark: Mark = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
-            Ok(Some(mark.backup))
+            let mark = serde_json::from_slice(&bytes).map_err(io::Error::other)?;
+            Ok(Some(mark))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
@@ -241,10 +267,10 @@ fn read_mark(data_dir: &Path) -> Result<Option<Uuid>, StartError> {
 }
 
 /// Written whole or not at all.
-fn write_mark(data_dir: &Path, backup: Uuid) -> Result<(), StartError> {
+fn write_mark(data_dir: &Path, mark: &Mark) -> Result<(), StartError> {
     let draft = data_dir.join(format!("{MARK}.new"));
     let mut file = fs::File::create(&draft)?;
-    let text = serde_json::to_vec(&Mark { backup }).map_err(io::Error::other)?;
+    let text = serde_json::to_vec(mark).map_err(io::Error::other)?;
     file.write_all(&text)?;
     file.sync_all()?;
     fs::rename(&draft, data_dir.join(MARK))?;

@@ -19,7 +19,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::private_file;
 use crate::server::assembly::Assembly;
-use crate::server::config::{Config, Limits};
+use crate::server::config::{Backup, Config, Limits};
 use crate::server::error::StartError;
 use crate::server::tls::{key_in_vault, server_tls};
 
@@ -47,8 +47,8 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
         pace(&assembly),
         ended.clone(),
     ));
-    let interval = assembly.deployment.config.backup.interval_hours;
-    let backing_up = tokio::spawn(back_up(assembly.node.clone(), interval, ended.clone()));
+    let schedule = assembly.deployment.config.backup.clone();
+    let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -138,8 +138,9 @@ async fn rewrap(node: Arc<Node>, per_second: u64, mut ended: watch::Receiver<boo
 }
 
 /// Orders backups when they are due, and makes those that were ordered.
-async fn back_up(node: Arc<Node>, interval_hours: u64, mut ended: watch::Receiver<bool>) {
-    let interval = i64::try_from(interval_hours * 3600).unwrap_or(i64::MAX);
+async fn back_up(node: Arc<Node>, schedule: Backup, mut ended: watch::Receiver<bool>) {
+    let interval = i64::try_from(schedule.interval_hours * 3600).unwrap_or(i64::MAX);
+    let every = schedule.segment_seconds;
     let mut ticks = 0_u64;
     loop {
         if interval > 0 && ticks.is_multiple_of(LOOK_FOR_BACKUPS_EVERY) {
@@ -149,6 +150,12 @@ async fn back_up(node: Arc<Node>, interval_hours: u64, mut ended: watch::Receive
             }
         }
         ticks += 1;
+        if every > 0
+            && ticks.is_multiple_of(every)
+            && let Err(error) = backup::segment(&node).await
+        {
+            tracing::error!(%error, "changes could not be backed up; it is tried again");
+        }
         match backup::work(&node).await {
             Ok(true) => tracing::info!("a backup was made"),
             Ok(false) | Err(OpError::Sealed) => {}

@@ -16,7 +16,7 @@ const SERVE: &str = "--config keyward.toml --listen 127.0.0.1:0 --set log.format
 /// What the first machine is configured by.
 const CONFIGURATION: &str = "\
 [node]\ndata_dir = \"data\"\n\n\
-[backup]\ndirectory = \"backups\"\nrecipients_file = \"recipients.txt\"\ninterval_hours = 0\n";
+[backup]\ndirectory = \"backups\"\nrecipients_file = \"recipients.txt\"\ninterval_hours = 0\nsegment_seconds = 1\n";
 
 fn run(stage: &Stage, words: &str, input: &[u8]) -> String {
     stage
@@ -93,6 +93,13 @@ fn disaster() -> Left {
     });
     assert_eq!(backup["lost"], 0, "{backup}");
     assert_eq!(backup["signed_by"], key.as_str());
+    // What comes after the backup is in a segment, soon.
+    let late = run(&stage, "--output json key create late", b"");
+    let late: serde_json::Value = serde_json::from_str(&late).unwrap();
+    let revision = late["revision"].as_i64().unwrap();
+    while segmented_to(&stage) < revision {
+        stage.keyward("status").done();
+    }
     let listed = stage.keyward("backup list").done();
     let backup = backup["id"].as_str().unwrap().to_owned();
     assert!(listed.contains(&backup), "{listed}");
@@ -106,6 +113,19 @@ fn disaster() -> Left {
         acknowledged,
         backup,
     }
+}
+
+/// Up to which revision there are segments.
+fn segmented_to(stage: &Stage) -> i64 {
+    let folders = std::fs::read_dir(stage.path("backups/objects")).unwrap();
+    let manifests = folders.map(|folder| folder.unwrap().path().join("segment="));
+    let texts = manifests.filter_map(|path| std::fs::read_to_string(path).ok());
+    let revisions = texts.map(|text| {
+        let first = text.lines().next().unwrap();
+        let manifest: serde_json::Value = serde_json::from_str(first).unwrap();
+        manifest["revision"].as_i64().unwrap()
+    });
+    revisions.max().unwrap_or(0)
 }
 
 /// An empty machine, to which somebody brought the backups and the identity.
@@ -132,6 +152,7 @@ fn is_back(left: &Left, stage: &mut Stage, serve: &str) {
         assert_eq!(&opened, name);
     }
     hold_token(stage, &left.token, &url);
+    run(stage, "key show late", b"");
     // It lives on: and no number of a version is given twice.
     let rotated = run(stage, "--output json key rotate notes-0", b"");
     let rotated: serde_json::Value = serde_json::from_str(&rotated).unwrap();
@@ -184,6 +205,7 @@ fn i09_a_busy_server_is_restored_on_an_empty_machine_with_backup_identity_and_sh
     let said = stage.keyward(&restore).done();
     for words in [
         "were written",
+        "segment(s) follow on it",
         "NOT KNOWN",
         "keyward serve",
         "any 2 of the 3 shares",
@@ -231,7 +253,8 @@ fn i09_a_restore_that_is_killed_again_and_again_ends_well() {
             .spawn()
             .unwrap();
         // The instant is the point: each try lives a little longer than the one before.
-        std::thread::sleep(Duration::from_millis(8 * instant));
+        let (_never, told) = std::sync::mpsc::channel::<()>();
+        let _ = told.recv_timeout(Duration::from_millis(8 * instant));
         child.kill().unwrap();
         let ended = child.wait().unwrap();
         if ended.success() {

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use keyward_backup::{BackupKey, Identities, RestoreError, RestoreOutcome, Target, Verified};
+use keyward_backup::{
+    BackupKey, Identities, RestoreError, RestoreOutcome, Source, Target, Verified,
+};
 use keyward_core::port::registry::Registry;
 use keyward_core::port::snapshot::RegistrySnapshot;
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
+use keyward_core::time::Timestamp;
 use keyward_store::{Config, SqlRegistry};
 use uuid::Uuid;
 
@@ -50,6 +53,26 @@ impl World {
         resumes: bool,
         skips_versions: bool,
     ) -> Result<RestoreOutcome, RestoreError> {
+        self.restore_to(verified, &[], None, to, resumes, skips_versions)
+            .await
+    }
+
+    /// The same with what follows on it, up to an instant.
+    pub async fn restore_to(
+        &self,
+        full: &Verified,
+        segments: &[Verified],
+        instant: Option<Timestamp>,
+        to: &Blank,
+        resumes: bool,
+        skips_versions: bool,
+    ) -> Result<RestoreOutcome, RestoreError> {
+        let source = Source {
+            place: &self.backups,
+            full,
+            segments,
+            to: instant,
+        };
         let target = Target {
             snapshot: to.registry.clone(),
             registry: to.registry.clone(),
@@ -59,7 +82,7 @@ impl World {
             resumes,
             skips_versions,
         };
-        keyward_backup::restore(&self.backups, verified, &identities(), &target).await
+        keyward_backup::restore(&source, &identities(), &target).await
     }
 
     /// A world on what was restored, by this world's seal.
@@ -83,7 +106,7 @@ impl World {
 impl Blank {
     /// What its registry holds of what backups cover.
     pub async fn holds(&self) -> SnapshotSummary {
-        holds(&*self.registry).await
+        holds(&self.registry).await
     }
 
     /// Whether it has any change.

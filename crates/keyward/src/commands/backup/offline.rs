@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use keyward_backup::{BackupKey, Identities, Manifest, Place, Verified};
+use keyward_core::time::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -20,14 +21,14 @@ use crate::server::restore::{self, Request, Restored};
 
 /// Where backups lie
 #[derive(Args, Clone, Debug)]
-struct From {
+struct Origin {
     /// The directory of backups [default: the configuration's]
     #[arg(long, value_name = "DIR")]
     from: Option<PathBuf>,
     /// A file that names an object store, as `backup.destination_file` does
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     from_store: Option<PathBuf>,
-    /// Which backup [default: the newest]
+    /// Which backup, alone [default: the newest, and the segments that follow on it]
     #[arg(long, value_name = "ID")]
     backup: Option<Uuid>,
     /// The public key that must have signed it, as `keyward backup key` printed it
@@ -35,7 +36,7 @@ struct From {
     key: Option<String>,
 }
 
-impl From {
+impl Origin {
     fn place(&self, config: &Config) -> Result<Place, Failure> {
         let place = backups::to_read(config, self.from.as_deref(), self.from_store.as_deref());
         place?.ok_or_else(|| {
@@ -54,7 +55,7 @@ impl From {
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
     #[command(flatten)]
-    from: From,
+    origin: Origin,
     /// The file with an identity that the backup is sealed to: opens and compares everything
     #[arg(long, value_name = "FILE")]
     identity: Option<PathBuf>,
@@ -67,10 +68,10 @@ impl VerifyArguments {
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         let quiet = ["log.level=warn".to_owned()];
         let config = self.config.load(&context.environment, &quiet)?;
-        let place = self.from.place(&config)?;
-        let key = self.from.key()?;
+        let place = self.origin.place(&config)?;
+        let key = self.origin.key()?;
         let identities = self.identity.as_deref().map(identities).transpose()?;
-        let wanted = self.from.backup;
+        let wanted = self.origin.backup;
         let (id, verified) = run_server(&config, |_| async move {
             let id = match wanted {
                 Some(id) => id,
@@ -80,7 +81,7 @@ impl VerifyArguments {
             let verified = keyward_backup::verify(&place, id, key, identities).await?;
             Ok((id, verified))
         })?;
-        report(context, id, &verified, self.from.key.is_some())?;
+        report(context, id, &verified, self.origin.key.is_some())?;
         if verified.findings.is_empty() {
             return Ok(());
         }
@@ -162,10 +163,13 @@ fn report(
 #[derive(Args, Debug)]
 pub struct RestoreArguments {
     #[command(flatten)]
-    from: From,
+    origin: Origin,
     /// The file with an identity that the backup is sealed to
     #[arg(long, value_name = "FILE")]
     identity: PathBuf,
+    /// The second to restore, RFC 3339 [default: the last that is covered]
+    #[arg(long, value_name = "TIME", conflicts_with = "backup")]
+    to: Option<Timestamp>,
     /// Only say what would be done
     #[arg(long)]
     plan: bool,
@@ -192,9 +196,10 @@ impl RestoreArguments {
         let config = self.config.load(&context.environment, &set)?;
         config::check(&config).map_err(StartError::from)?;
         let request = Request {
-            place: self.from.place(&config)?,
-            backup: self.from.backup,
-            key: self.from.key()?,
+            place: self.origin.place(&config)?,
+            backup: self.origin.backup,
+            to: self.to,
+            key: self.origin.key()?,
             identities: identities(&self.identity)?,
             sets_aside: self.set_aside,
             nothing_since: self.nothing_since,
@@ -214,7 +219,8 @@ impl RestoreArguments {
             return output::json(&as_json(&restored));
         }
         tell(&restored, &place, is_compared, nothing_since)?;
-        if restored.outcome.is_none() && !is_sound(&restored.verified) {
+        let mut all = [&restored.verified].into_iter().chain(&restored.segments);
+        if restored.outcome.is_none() && !all.all(is_sound) {
             return Err(Failure::new(Exit::NotValid, "it would be refused"));
         }
         Ok(())
@@ -270,6 +276,9 @@ fn as_json(restored: &Restored) -> serde_json::Value {
         "resumed": restored.resumes,
         "revision": outcome.map(|outcome| outcome.revision),
         "objects": outcome.map(|outcome| outcome.objects),
+        "restored_at": outcome.map(|outcome| outcome.restored_at),
+        "segments": restored.segments.len(),
+        "facts": outcome.map(|outcome| outcome.facts),
         "keys_moved_on": outcome.map(|outcome| outcome.keys_moved_on),
         "set_aside": restored.set_aside,
         "findings": findings,
@@ -282,7 +291,8 @@ fn tell(
     is_compared: bool,
     nothing_since: bool,
 ) -> Result<(), Failure> {
-    for finding in &restored.verified.findings {
+    let verified = [&restored.verified].into_iter().chain(&restored.segments);
+    for finding in verified.flat_map(|verified| &verified.findings) {
         output::line(&format!("WRONG  {finding}"))?;
     }
     let Some(signed) = &restored.verified.signed else {
@@ -321,6 +331,7 @@ fn tell(
             aside.display()
         ));
     }
+    lines.extend(segments(restored));
     let rows: u64 = manifest.tables.values().sum();
     let verb = will("were written", "would be written, if it is empty");
     lines.push(format!("{rows} rows: {verb}, into {}", place.registry));
@@ -330,7 +341,8 @@ fn tell(
         place.vault
     ));
     lines.extend(versions(restored, nothing_since));
-    lines.push(after(manifest));
+    let last = restored.segments.last().unwrap_or(&restored.verified);
+    lines.extend(last.signed.as_ref().map(|signed| after(&signed.manifest)));
     for line in lines {
         output::line(&line)?;
     }
@@ -350,10 +362,39 @@ fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
     };
     vec![
         format!("{skipped}: what was made after the backup may have used the next ones"),
-        "NOT KNOWN: what was destroyed, compromised, revoked or locked after the backup. Do it again, \
-         before anybody uses what is restored"
+        "NOT KNOWN: what was destroyed, compromised, revoked or locked after the last backup or \
+         segment. Do it again, before anybody uses what is restored"
             .to_owned(),
     ]
+}
+
+/// What the segments add, in words.
+fn segments(restored: &Restored) -> Vec<String> {
+    let last = restored
+        .segments
+        .iter()
+        .rev()
+        .find_map(|it| it.signed.as_ref());
+    let Some(last) = last else {
+        return Vec::new();
+    };
+    let mut lines = vec![format!(
+        "{} segment(s) follow on it, up to revision {}, as of {}",
+        restored.segments.len(),
+        last.manifest.revision,
+        last.manifest.committed_at
+    )];
+    if let Some(outcome) = &restored.outcome {
+        lines.push(format!(
+            "the state is the one of revision {}, as of {}",
+            outcome.restored_revision, outcome.restored_at
+        ));
+        lines.push(format!(
+            "{} row(s) say what was destroyed, compromised, revoked or numbered after that: it holds",
+            outcome.facts
+        ));
+    }
+    lines
 }
 
 fn after(manifest: &Manifest) -> String {

@@ -46,6 +46,10 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         }
         None => {}
     }
+    if backup.segment_seconds > 86_400 {
+        let what = format!("is {}; must be 0 to 86400", backup.segment_seconds);
+        found.add("backup.segment_seconds", what);
+    }
     if backup.interval_hours > 8_784 {
         let what = format!("is {}; must be 0 to 8784", backup.interval_hours);
         found.add("backup.interval_hours", what);
