@@ -13,6 +13,7 @@
 
 mod chain;
 mod create;
+mod empty_vault;
 mod entry;
 mod facts;
 pub mod manifest;

@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use crate::chain;
 use crate::create::summary;
+use crate::empty_vault::{ensure_vault_empty, place_object, place_objects};
 use crate::entry::{self, VaultEntry};
 use crate::facts::Facts;
 use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
@@ -201,16 +202,6 @@ pub async fn restore(
         facts,
         revision: target.registry.revision().await?,
     })
-}
-
-async fn ensure_vault_empty(vault: &dyn StorageBackend) -> Result<(), RestoreError> {
-    let found = vault.list("", None, 1).await.map_err(RestoreError::Vault)?;
-    match found.first() {
-        None => Ok(()),
-        Some(name) => Err(RestoreError::VaultNotEmpty {
-            name: name.as_str().to_owned(),
-        }),
-    }
 }
 
 struct Restoring<'a> {
@@ -472,46 +463,5 @@ impl<'a> Restoring<'a> {
             event,
             idempotency: None,
         }
-    }
-}
-
-/// Writes objects together; one by one if some are there already.
-async fn place_objects(
-    vault: &dyn StorageBackend,
-    objects: Vec<VaultEntry>,
-) -> Result<(), RestoreError> {
-    if objects.is_empty() {
-        return Ok(());
-    }
-    let all: Vec<(ObjectName, Vec<u8>)> = objects
-        .iter()
-        .map(|object| (object.name.clone(), object.bytes.clone()))
-        .collect();
-    match vault.put_many(all).await {
-        Ok(()) => Ok(()),
-        Err(StorageError::AlreadyExists) => {
-            for object in objects {
-                place_object(vault, object).await?;
-            }
-            Ok(())
-        }
-        Err(error) => Err(RestoreError::Vault(error)),
-    }
-}
-
-async fn place_object(vault: &dyn StorageBackend, object: VaultEntry) -> Result<(), RestoreError> {
-    let VaultEntry { name, bytes } = object;
-    match vault.write_if_absent(&name, bytes.clone()).await {
-        Ok(()) => Ok(()),
-        Err(StorageError::AlreadyExists) => {
-            let found = vault.read(&name).await.map_err(RestoreError::Vault)?;
-            if found.as_deref() == Some(&bytes[..]) {
-                return Ok(());
-            }
-            Err(RestoreError::OtherObject {
-                name: name.as_str().to_owned(),
-            })
-        }
-        Err(error) => Err(RestoreError::Vault(error)),
     }
 }

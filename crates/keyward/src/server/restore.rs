@@ -117,23 +117,7 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         verified.ensure_restores()?;
     }
     let data_dir = DataDir::hold(&config.node.data_dir)?;
-    let begun = read_mark(data_dir.path())?;
-    let is_other = |mark: &Mark| mark.backup != backup || mark.to != request.to;
-    if let Some(other) = begun.as_ref().filter(|mark| is_other(mark)) {
-        return Err(StartError::RestoreUnfinished {
-            path: data_dir.path().to_owned(),
-            backup: other.backup,
-        });
-    }
-    let resumes = begun.is_some();
-    let set_aside = if resumes {
-        None
-    } else {
-        let moved = clear(data_dir.path(), backup, &request)?;
-        let to = request.to;
-        write_mark(data_dir.path(), &Mark { backup, to })?;
-        moved
-    };
+    let (resumes, set_aside) = begin(data_dir.path(), backup, &request)?;
     let path = data_dir.path().to_owned();
     let opened = Deployment::open_in(data_dir, config).await;
     let deployment = match opened {
@@ -179,6 +163,27 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         set_aside,
         resumes,
     })
+}
+
+/// Sets the mark, or finds it. Whether an earlier try is taken up, and where what lay there went.
+fn begin(
+    data_dir: &Path,
+    backup: Uuid,
+    request: &Request,
+) -> Result<(bool, Option<PathBuf>), StartError> {
+    let to = request.to;
+    match read_mark(data_dir)? {
+        Some(mark) if mark.backup == backup && mark.to == to => Ok((true, None)),
+        Some(other) => Err(StartError::RestoreUnfinished {
+            path: data_dir.to_owned(),
+            backup: other.backup,
+        }),
+        None => {
+            let moved = clear(data_dir, backup, request)?;
+            write_mark(data_dir, &Mark { backup, to })?;
+            Ok((false, moved))
+        }
+    }
 }
 
 /// Whether a restore ended before it wrote anything.

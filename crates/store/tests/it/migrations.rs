@@ -200,7 +200,7 @@ async fn going_back_never_loses_a_key() {
         assert_eq!(down(1).await, refused(2, "keys of later algorithms", later));
         assert_eq!(count(&world.place, "keys").await, Algorithm::ALL.len());
         let versions = count(&world.place, "schema_migrations").await;
-        assert_eq!(i64::try_from(versions).unwrap(), KNOWN, "not even half-way");
+        assert_eq!(versions, MIGRATIONS.len(), "not even half-way");
 
         // Nor does anybody forget where keys came from.
         let imported =

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keyward_backup::{BackupKey, Identities, Manifest, Place, Verified};
+use keyward_backup::{BackupKey, Chain, Identities, Manifest, Place, Verified};
 use keyward_core::time::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
@@ -72,33 +72,30 @@ impl VerifyArguments {
         let key = self.origin.key()?;
         let identities = self.identity.as_deref().map(identities).transpose()?;
         let wanted = self.origin.backup;
-        let (id, verified) = run_server(&config, |_| async move {
-            let id = match wanted {
-                Some(id) => id,
-                None => newest(&place).await?,
-            };
+        let (id, verified, segments) = run_server(&config, |_| async move {
             let (key, identities) = (key.as_ref(), identities.as_ref());
-            let verified = keyward_backup::verify(&place, id, key, identities).await?;
-            Ok((id, verified))
+            let chain = match wanted {
+                Some(id) => Chain::only(id),
+                None => Chain::find(&place, key, None).await?,
+            };
+            let verified = keyward_backup::verify(&place, chain.full, key, identities).await?;
+            let mut segments = Vec::with_capacity(chain.segments.len());
+            for id in chain.segments {
+                segments.push(keyward_backup::verify(&place, id, key, identities).await?);
+            }
+            Ok((chain.full, verified, segments))
         })?;
-        report(context, id, &verified, self.origin.key.is_some())?;
-        if verified.findings.is_empty() {
+        report(context, id, &verified, &segments, self.origin.key.is_some())?;
+        let all = [&verified].into_iter().chain(&segments);
+        let wrong: usize = all.map(|verified| verified.findings.len()).sum();
+        if wrong == 0 {
             return Ok(());
         }
         Err(Failure::new(
             Exit::NotValid,
-            format!(
-                "backup {id} does not verify: {} finding(s)",
-                verified.findings.len()
-            ),
+            format!("backup {id} does not verify: {wrong} finding(s)"),
         ))
     }
-}
-
-async fn newest(place: &Place) -> Result<Uuid, StartError> {
-    let listing = place.list().await?;
-    let newest = listing.complete.last().copied();
-    newest.ok_or(StartError::NothingToRestore("there is no complete backup"))
 }
 
 fn identities(file: &Path) -> Result<Identities, Failure> {
@@ -110,14 +107,20 @@ fn report(
     context: &Context,
     id: Uuid,
     verified: &Verified,
+    segments: &[Verified],
     is_compared: bool,
 ) -> Result<(), Failure> {
-    let findings: Vec<String> = verified.findings.iter().map(ToString::to_string).collect();
+    let all = [verified].into_iter().chain(segments);
+    let findings: Vec<String> = all
+        .flat_map(|verified| &verified.findings)
+        .map(ToString::to_string)
+        .collect();
     if !context.for_people() {
         return output::json(&json!({
             "backup": id,
             "sound": findings.is_empty(),
             "opened": verified.opened,
+            "segments": segments.len(),
             "parts": verified.parts,
             "rows": verified.rows,
             "records": verified.records,
@@ -142,6 +145,14 @@ fn report(
             "NOTE: anybody can sign with a key of their own: compare the key above with the one that \
              `keyward backup key` printed, or give that one with --key.\n",
         );
+    }
+    if let Some(last) = segments.iter().rev().find_map(|it| it.signed.as_ref()) {
+        output::line(&format!(
+            "{} segment(s) follow on it, up to revision {}, as of {}",
+            segments.len(),
+            last.manifest.revision,
+            last.manifest.committed_at
+        ))?;
     }
     if !findings.is_empty() {
         return Ok(());
