@@ -131,6 +131,11 @@ settings! {
         timeout_seconds: u64 = 30, "`30`";
         /// How often it is tried within that time, with growing pauses.
         attempts: u64 = 8, "`8`";
+        /// A file with the `[storage]` sections of the backend that the vault moves to while the
+        /// server serves: [migration.md](migration.md).
+        migrate_to: Option<PathBuf> = None, "not set";
+        /// How many objects are looked at in a second on that way.
+        migrate_per_second: u64 = 2_000, "`2000`";
     }
 
     /// The vault on PostgreSQL, for `backend = "postgres"`.

@@ -8,6 +8,7 @@ use keyward_core::port::registry::Registry;
 use keyward_core::port::storage::StorageBackend;
 use keyward_core::time::Clock;
 use keyward_store::SqlRegistry;
+use keyward_vault::migration::MigratingBackend;
 use uuid::Uuid;
 
 use crate::private_file;
@@ -15,7 +16,7 @@ use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::error::StartError;
-use crate::server::{registry_migration, vault_backend};
+use crate::server::{registry_migration, storage_migration};
 
 /// An open deployment. The data directory is held until this is dropped.
 pub struct Deployment {
@@ -29,6 +30,8 @@ pub struct Deployment {
     pub registry: Arc<SqlRegistry>,
     /// Where sealed bytes are kept.
     pub backend: Arc<dyn StorageBackend>,
+    /// The vault on its way to another backend.
+    pub migration: Option<Arc<MigratingBackend>>,
     /// The deployment's id.
     pub id: Uuid,
 }
@@ -43,7 +46,7 @@ impl Deployment {
         let registry = open_registry(&config, clock.clone()).await?;
         // The clock of a machine may have been set back since the last start.
         clock.raise(registry.advance_clock(clock.now()).await?);
-        let backend = vault_backend::open(&config).await?;
+        let (backend, migration) = storage_migration::for_server(&config).await?;
         let id = registry.deployment().await?;
         Ok(Self {
             config,
@@ -51,6 +54,7 @@ impl Deployment {
             clock,
             registry: Arc::new(registry),
             backend,
+            migration,
             id,
         })
     }

@@ -21,6 +21,7 @@ use crate::private_file;
 use crate::server::assembly::Assembly;
 use crate::server::config::{Config, Limits};
 use crate::server::error::StartError;
+use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
 
 /// How often the clock's work is done.
@@ -44,6 +45,10 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
         pace(&assembly),
         ended.clone(),
     ));
+    let moving = assembly.deployment.migration.clone().map(|migration| {
+        let per_second = assembly.deployment.config.storage.migrate_per_second;
+        tokio::spawn(carry_on(migration, per_second, ended.clone()))
+    });
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -51,6 +56,9 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let _ = end.send(true);
     let _ = clockwork.await;
     let _ = rewrapping.await;
+    if let Some(moving) = moving {
+        let _ = moving.await;
+    }
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)
