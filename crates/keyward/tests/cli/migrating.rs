@@ -42,10 +42,9 @@ fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
     assert!(done["objects"].as_u64().unwrap() > 5, "{done}");
     // Again: there is nothing left to do, and it says the same.
     assert_eq!(stage.keyward(migrate).json(), done);
-    stage.keyward(DEV).refused(
-        5,
-        &["the vault here has moved to file", "docs/migration.md"],
-    );
+    stage
+        .keyward(DEV)
+        .refused(5, &["the vault is file", "docs/migration.md"]);
 
     stage.set("KEYWARD_STORAGE_BACKEND", "file");
     let dev = started(&mut stage);
@@ -76,6 +75,7 @@ fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
     stage
         .keyward(&format!("storage roll-back {sides}"))
         .refused(5, &["no migration"]);
+    stage.keyward(DEV).refused(5, &["the vault is file"]);
     stage.set("KEYWARD_STORAGE_BACKEND", "file");
     let dev = started(&mut stage);
     decrypts(&stage, &since);

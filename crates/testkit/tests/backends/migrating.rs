@@ -163,7 +163,7 @@ fn records() -> usize {
         reason = "how much a test does is asked of its environment"
     )]
     let wanted = std::env::var("KEYWARD_MIGRATE_RECORDS").ok();
-    wanted.and_then(|text| text.parse().ok()).unwrap_or(200)
+    wanted.and_then(|text| text.parse().ok()).unwrap_or(100)
 }
 
 /// File → SQLite → PostgreSQL → S3 → Azure → GCS → file, with writes going on.
