@@ -15,6 +15,7 @@ use crate::error::OpError;
 use crate::ids::TenantId;
 use crate::names::SecretName;
 use crate::node::Node;
+use crate::noun::action::Action;
 use crate::noun::secret::{Secret, SecretState, SecretVersion};
 use crate::ops::gate::{Attempt, ensure_active, page_size, resource};
 use crate::port::registry::Page;

@@ -10,8 +10,8 @@ use crate::commands::serve::{data_setting, run_server};
 use crate::environment::Environment;
 use crate::exit::Failure;
 use crate::output;
-use crate::server::config::{self, Config, Sources};
-use crate::server::storage_migration::{Progress, Sides};
+use crate::server::config::Config;
+use crate::server::storage_migration::{self, Progress, Sides};
 
 /// Move the vault to another backend; the server is stopped meanwhile
 #[derive(Subcommand, Debug)]
@@ -141,24 +141,9 @@ impl MigrationCommand {
     }
 }
 
-/// A side's settings: its file's storage, everything else as the server has it.
 fn side(file: &Path, server: &Config) -> Result<Config, Failure> {
-    let sources = Sources {
-        file: Some(file.to_owned()),
-        ..Sources::default()
-    };
-    let read = config::load(&sources)
-        .map_err(|error| Failure::usage(error).next("docs/configuration.md lists every setting"))?;
-    let side = Config {
-        storage: read.storage,
-        storage_postgres: read.storage_postgres,
-        storage_s3: read.storage_s3,
-        storage_azure: read.storage_azure,
-        storage_gcs: read.storage_gcs,
-        ..server.clone()
-    };
-    config::check(&side).map_err(Failure::usage)?;
-    Ok(side)
+    storage_migration::side(file, server)
+        .map_err(|error| Failure::usage(error).next("docs/configuration.md lists every setting"))
 }
 
 fn tell(progress: &Progress) {

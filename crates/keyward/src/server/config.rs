@@ -136,6 +136,11 @@ settings! {
         attempts: u64 = 8, "`8`";
         /// Less free room than this, in MiB, on the disk that holds the vault raises an alert.
         space_low_mib: u64 = 1_024, "`1024`";
+        /// A file with the `[storage]` sections of the backend that the vault moves to while the
+        /// server serves: [migration.md](migration.md).
+        migrate_to: Option<PathBuf> = None, "not set";
+        /// How many objects are looked at in a second on that way.
+        migrate_per_second: u64 = 2_000, "`2000`";
     }
 
     /// The vault on PostgreSQL, for `backend = "postgres"`.

@@ -8,6 +8,7 @@ use keyward_core::port::registry::Registry;
 use keyward_core::time::Clock;
 use keyward_store::SqlRegistry;
 use keyward_vault::MeasuredBackend;
+use keyward_vault::migration::MigratingBackend;
 use uuid::Uuid;
 
 use crate::private_file;
@@ -15,7 +16,7 @@ use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::error::StartError;
-use crate::server::{registry_migration, restore, vault_backend};
+use crate::server::{registry_migration, restore, storage_migration, vault_backend};
 
 /// An open deployment. The data directory is held until this is dropped.
 pub struct Deployment {
@@ -29,6 +30,8 @@ pub struct Deployment {
     pub registry: Arc<SqlRegistry>,
     /// Where sealed bytes are kept.
     pub backend: Arc<MeasuredBackend>,
+    /// The vault on its way to another backend.
+    pub migration: Option<Arc<MigratingBackend>>,
     /// The deployment's id.
     pub id: Uuid,
 }
@@ -49,7 +52,8 @@ impl Deployment {
         let registry = open_registry(&config, clock.clone()).await?;
         // The clock of a machine may have been set back since the last start.
         clock.raise(registry.advance_clock(clock.now()).await?);
-        let backend = vault_backend::open(&config, clock.clone()).await?;
+        let (backend, migration) = storage_migration::for_server(&config).await?;
+        let backend = vault_backend::watched(&config, backend, clock.clone());
         let id = registry.deployment().await?;
         Ok(Self {
             config,
@@ -57,6 +61,7 @@ impl Deployment {
             clock,
             registry: Arc::new(registry),
             backend,
+            migration,
             id,
         })
     }

@@ -209,8 +209,9 @@ fn with_source(error: &dyn std::error::Error) -> String {
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         let exit = match &error {
-            StartError::Config(_) | StartError::DevBeyondLoopback { .. } => Exit::Usage,
-            StartError::SameVault { .. } => Exit::Usage,
+            StartError::Config(_)
+            | StartError::DevBeyondLoopback { .. }
+            | StartError::SameVault { .. } => Exit::Usage,
             StartError::DataDir(DataDirError::InUse { .. })
             | StartError::VaultElsewhere { .. }
             | StartError::RegistryElsewhere { .. }

@@ -22,6 +22,7 @@ use crate::server::assembly::Assembly;
 use crate::server::config::{Backup, Config, Limits};
 use crate::server::error::StartError;
 use crate::server::seals;
+use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
 
 /// How often the clock's work is done.
@@ -60,6 +61,10 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let watching_storage = tokio::spawn(watch_storage(assembly.node.clone(), ended.clone()));
     let schedule = assembly.deployment.config.backup.clone();
     let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
+    let moving = assembly.deployment.migration.clone().map(|migration| {
+        let per_second = assembly.deployment.config.storage.migrate_per_second;
+        tokio::spawn(carry_on(migration, per_second, ended.clone()))
+    });
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -75,6 +80,9 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     // A backup may take long, and one that is cut short begins again.
     backing_up.abort();
     let _ = backing_up.await;
+    if let Some(moving) = moving {
+        let _ = moving.await;
+    }
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)

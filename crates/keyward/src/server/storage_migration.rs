@@ -1,16 +1,18 @@
-//! Moving the vault to another backend while the server stands still: the data directory is held,
-//! so that nobody else writes. What is begun here can be interrupted at any moment and goes on.
+//! Moving the vault to another backend, while the server stands still or while it serves. The data
+//! directory is held, so that nobody else writes. What is begun here can be interrupted at any moment
+//! and goes on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_core::port::storage::StorageBackend;
 use keyward_vault::migration::{
-    MigratingBackend, MigrationError, Phase, Survey, standing_in, survey,
+    MigratingBackend, MigrationError, Phase, Survey, marked, standing_in, survey,
 };
+use tokio::sync::watch;
 
-use crate::server::config::Config;
+use crate::server::config::{self, Config, ConfigError, Sources};
 use crate::server::data_dir::DataDir;
 use crate::server::error::StartError;
 use crate::server::vault_backend;
@@ -24,7 +26,7 @@ pub struct Sides {
     from: Arc<dyn StorageBackend>,
     to: Arc<dyn StorageBackend>,
     file: PathBuf,
-    _data_dir: DataDir,
+    _data_dir: Option<DataDir>,
 }
 
 /// What is told meanwhile.
@@ -51,16 +53,24 @@ impl Sides {
         let data_dir = DataDir::hold(&from.node.data_dir)?;
         data_dir.path().clone_into(&mut from.node.data_dir);
         data_dir.path().clone_into(&mut to.node.data_dir);
-        let names = (vault_backend::name(&from), vault_backend::name(&to));
+        Ok(Self {
+            _data_dir: Some(data_dir),
+            ..Self::of(&from, &to).await?
+        })
+    }
+
+    /// Opens both sides, for whoever holds the data directory.
+    async fn of(from: &Config, to: &Config) -> Result<Self, StartError> {
+        let names = (vault_backend::name(from), vault_backend::name(to));
         if names.0 == names.1 {
             return Err(StartError::SameVault { name: names.0 });
         }
         Ok(Self {
-            file: vault_backend::migration_file(&from),
-            from: vault_backend::open_whatever(&from).await?,
-            to: vault_backend::open_whatever(&to).await?,
+            file: vault_backend::migration_file(from),
+            from: vault_backend::open_whatever(from).await?,
+            to: vault_backend::open_whatever(to).await?,
             names,
-            _data_dir: data_dir,
+            _data_dir: None,
         })
     }
 
@@ -71,13 +81,11 @@ impl Sides {
 
     /// Goes on with what was begun, or begins.
     async fn take_up(&self) -> Result<Arc<MigratingBackend>, MigrationError> {
-        match self.begun().await? {
-            Some(migration) => Ok(migration),
-            None => {
-                let (from, to) = (Arc::clone(&self.from), Arc::clone(&self.to));
-                MigratingBackend::begin(&self.file, self.names(), from, to).await
-            }
+        if let Some(migration) = self.begun().await? {
+            return Ok(migration);
         }
+        let (from, to) = (Arc::clone(&self.from), Arc::clone(&self.to));
+        MigratingBackend::begin(&self.file, self.names(), from, to).await
     }
 
     /// What was begun and has not ended, if it is between these two.
@@ -156,6 +164,96 @@ impl Sides {
         let migration = self.resume().await?.ok_or(StartError::NoMigration)?;
         Ok(migration.erase().await?)
     }
+}
+
+/// The vault's backend for a server that serves, and the migration that goes on meanwhile if
+/// `storage.migrate_to` asks for one. The data directory is held.
+pub async fn for_server(
+    config: &Config,
+) -> Result<(Arc<dyn StorageBackend>, Option<Arc<MigratingBackend>>), StartError> {
+    let Some(file) = &config.storage.migrate_to else {
+        return Ok((vault_backend::open(config).await?, None));
+    };
+    let sides = Sides::of(config, &side(file, config)?).await?;
+    if sides.begun().await?.is_none()
+        && let Some(why) = marked(&*sides.from).await?
+    {
+        return Err(StartError::VaultElsewhere { why });
+    }
+    let migration = sides.take_up().await?;
+    Ok((migration.backend(), Some(migration)))
+}
+
+/// A side's settings: the `[storage]` sections of its file, everything else as the server has it.
+pub fn side(file: &Path, server: &Config) -> Result<Config, ConfigError> {
+    let sources = Sources {
+        file: Some(file.to_owned()),
+        ..Sources::default()
+    };
+    let read = config::load(&sources)?;
+    let side = Config {
+        storage: read.storage,
+        storage_postgres: read.storage_postgres,
+        storage_s3: read.storage_s3,
+        storage_azure: read.storage_azure,
+        storage_gcs: read.storage_gcs,
+        ..server.clone()
+    };
+    config::check(&side)?;
+    Ok(side)
+}
+
+/// Carries a migration on while the server serves: passes until both sides are equal, then the
+/// cut-over; from then on the source is kept up with. Ends when it is told to.
+pub async fn carry_on(
+    migration: Arc<MigratingBackend>,
+    per_second: u64,
+    mut ended: watch::Receiver<bool>,
+) {
+    let slice = usize::try_from(per_second.clamp(1, SLICE as u64)).unwrap_or(SLICE);
+    loop {
+        let pause = match step_or_turn(&migration, slice).await {
+            Ok(0) => Duration::from_secs(1),
+            Ok(now) => Duration::from_secs(now).div_f64(per_second.max(1) as f64),
+            Err(error) => {
+                tracing::warn!(%error, "the migration of the vault waits; it is tried each second");
+                Duration::from_secs(1)
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+    }
+}
+
+/// How many objects were looked at.
+async fn step_or_turn(
+    migration: &Arc<MigratingBackend>,
+    slice: usize,
+) -> Result<u64, MigrationError> {
+    let step = migration.step(slice).await?;
+    let standing = migration.standing().await;
+    if step.verified && standing.phase == Phase::Copying {
+        migration.cut_over().await?;
+        let seen = step
+            .seen
+            .map(|seen| (seen.objects, seen.digest.to_string()));
+        tracing::info!(
+            from = standing.from,
+            to = standing.to,
+            ?seen,
+            "every object was verified: the vault's target leads, the source follows"
+        );
+    } else if !step.verified {
+        tracing::info!(
+            pass = step.pass,
+            examined = step.examined,
+            differed = step.differed,
+            "the vault is being moved"
+        );
+    }
+    Ok(step.now)
 }
 
 /// Steps until both sides are known to be equal, no faster than allowed.

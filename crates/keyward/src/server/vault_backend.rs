@@ -11,7 +11,7 @@ use keyward_crypto::random::SystemRandom;
 use keyward_vault::backend::object::service::{
     AzureSettings, GcsSettings, Reach, S3Credentials, S3Settings, SecretText, Service,
 };
-use keyward_vault::migration::marked;
+use keyward_vault::migration::{MigrationError, Phase, marked, standing_in};
 use keyward_vault::{
     EmbeddedBackend, FileBackend, MeasuredBackend, ObjectBackend, Patience, PostgresBackend,
     PostgresSettings,
@@ -22,21 +22,44 @@ use crate::server::config::{Config, StorageAzure, StorageGcs, StorageKind, Stora
 use crate::server::deployment::with_password;
 use crate::server::error::StartError;
 
-/// Opens the chosen backend and prepares it, if it is the one that holds the vault; it is watched
-/// from then on.
-pub async fn open(
+/// Watches a backend from then on.
+pub fn watched(
     config: &Config,
+    backend: Arc<dyn StorageBackend>,
     clock: Arc<dyn Clock>,
-) -> Result<Arc<MeasuredBackend>, StartError> {
-    let backend = open_whatever(config).await?;
-    if let Some(why) = marked(&*backend).await? {
-        return Err(StartError::VaultElsewhere { why });
-    }
+) -> Arc<MeasuredBackend> {
     let watched = MeasuredBackend::new(backend, config.storage.backend.name(), clock);
-    Ok(Arc::new(match config.storage.backend {
+    Arc::new(match config.storage.backend {
         StorageKind::Embedded | StorageKind::File => watched.on_disk(&local_folder(config)),
         _ => watched,
-    }))
+    })
+}
+
+/// Opens the chosen backend and prepares it, if it is the one that holds the vault.
+pub async fn open(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
+    ensure_in_force(config)?;
+    let backend = open_whatever(config).await?;
+    match marked(&*backend).await? {
+        Some(why) => Err(StartError::VaultElsewhere { why }),
+        None => Ok(backend),
+    }
+}
+
+/// Refuses the side that a migration left: one that was erased has no mark any more.
+fn ensure_in_force(config: &Config) -> Result<(), StartError> {
+    let standing = standing_in(&migration_file(config)).map_err(MigrationError::from)?;
+    let Some(standing) = standing else {
+        return Ok(());
+    };
+    let (left, kept) = match standing.phase {
+        Phase::CutOver | Phase::Committed => (standing.from, standing.to),
+        Phase::Copying | Phase::RolledBack => (standing.to, standing.from),
+    };
+    if name(config) == left {
+        let why = format!("the vault is {kept}");
+        return Err(StartError::VaultElsewhere { why });
+    }
+    Ok(())
 }
 
 /// Where a migration of the vault stands.

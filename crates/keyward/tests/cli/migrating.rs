@@ -42,10 +42,9 @@ fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
     assert!(done["objects"].as_u64().unwrap() > 5, "{done}");
     // Again: there is nothing left to do, and it says the same.
     assert_eq!(stage.keyward(migrate).json(), done);
-    stage.keyward(DEV).refused(
-        5,
-        &["the vault here has moved to file", "docs/migration.md"],
-    );
+    stage
+        .keyward(DEV)
+        .refused(5, &["the vault is file", "docs/migration.md"]);
 
     stage.set("KEYWARD_STORAGE_BACKEND", "file");
     let dev = started(&mut stage);
@@ -76,6 +75,7 @@ fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
     stage
         .keyward(&format!("storage roll-back {sides}"))
         .refused(5, &["no migration"]);
+    stage.keyward(DEV).refused(5, &["the vault is file"]);
     stage.set("KEYWARD_STORAGE_BACKEND", "file");
     let dev = started(&mut stage);
     decrypts(&stage, &since);
@@ -146,5 +146,56 @@ fn i04_the_registry_moves_to_postgres_and_back_with_all_that_was_made_since() {
     decrypts(&stage, &before);
     decrypts(&stage, &since);
     assert!(stage.keyward("key list").done().contains("since"));
+    drop(dev);
+}
+
+/// The server serves all the while, is killed on the way, and goes on.
+#[test]
+fn i04_the_vault_moves_while_the_server_serves_and_is_killed_on_the_way() {
+    let (mut stage, dev) = with_dev();
+    let mut ciphertexts = vec![encrypted(&stage)];
+    dev.server.stop();
+    let to = stage.write("files.toml", "[storage]\nbackend = \"file\"\n");
+    stage.set("KEYWARD_STORAGE_MIGRATE_TO", &to);
+    // Slow enough to be caught half-way.
+    stage.set("KEYWARD_STORAGE_MIGRATE_PER_SECOND", "2");
+    let file = stage.path("data/storage-migration.json");
+    let phase = || std::fs::read_to_string(&file).unwrap_or_default();
+    for round in 0..3 {
+        let dev = started(&mut stage);
+        for ciphertext in &ciphertexts {
+            decrypts(&stage, ciphertext);
+        }
+        stage.keyward(&format!("key create key-{round}")).done();
+        stage.keyward("key rotate patient-records").done();
+        ciphertexts.push(encrypted(&stage));
+        assert!(phase().contains("copying"));
+        dev.server.kill();
+    }
+    stage.set("KEYWARD_STORAGE_MIGRATE_PER_SECOND", "1000");
+    let dev = started(&mut stage);
+    let patience = tokio::time::Instant::now();
+    while !phase().contains("cut-over") {
+        decrypts(&stage, &ciphertexts[0]);
+        assert!(patience.elapsed().as_secs() < 60, "{}", phase());
+    }
+    ciphertexts.push(encrypted(&stage));
+    stage.keyward("key rotate patient-records").done();
+    ciphertexts.push(encrypted(&stage));
+    dev.server.kill();
+    for name in [
+        "KEYWARD_STORAGE_MIGRATE_TO",
+        "KEYWARD_STORAGE_MIGRATE_PER_SECOND",
+    ] {
+        stage.environment.remove(name);
+    }
+    stage
+        .keyward("storage commit --data data --to files.toml --erase")
+        .done();
+    stage.set("KEYWARD_STORAGE_BACKEND", "file");
+    let dev = started(&mut stage);
+    for ciphertext in &ciphertexts {
+        decrypts(&stage, ciphertext);
+    }
     drop(dev);
 }
