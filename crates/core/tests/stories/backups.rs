@@ -99,7 +99,7 @@ async fn i09_a_backup_restores_on_another_database_and_vault_row_for_row() {
         let (key, text) = used(&world, &clinic, "notes").await;
         put(&world, &clinic, "db/password", b"opensesame", 10).await;
         // Large records are two objects.
-        put(&world, &clinic, "large", &[7; 64 * 1024], 10).await;
+        put(&world, &clinic, "large", &vec![7; 64 * 1024], 10).await;
         kek::rotate(&world.node, world.root(), &clinic.place, None)
             .await
             .unwrap();
@@ -137,7 +137,7 @@ async fn i09_a_backup_restores_on_another_database_and_vault_row_for_row() {
         let other = world.on_restored(blank).await;
         assert_eq!(opens(&other, &clinic, &key, &text).await, "notes");
         assert_eq!(got(&other, &clinic, "db/password").await, b"opensesame");
-        assert_eq!(got(&other, &clinic, "large").await, [7; 64 * 1024]);
+        assert_eq!(got(&other, &clinic, "large").await, vec![7; 64 * 1024]);
     }
 }
 
@@ -167,7 +167,7 @@ async fn i09_a_backup_made_under_load_holds_everything_that_was_acknowledged_bef
                     RotateRequest::default(),
                 );
                 rotated.await.unwrap();
-                if number % 3 == 0 {
+                if number.is_multiple_of(3) {
                     kek::rotate(&world.node, world.root(), &clinic.place, None)
                         .await
                         .unwrap();
@@ -234,7 +234,7 @@ async fn i09_every_altered_cut_swapped_or_missing_part_is_found_and_named() {
     let world = World::new().await;
     let clinic = world.tenant("clinic").await;
     used(&world, &clinic, "notes").await;
-    put(&world, &clinic, "large", &[7; 64 * 1024], 1).await;
+    put(&world, &clinic, "large", &vec![7; 64 * 1024], 1).await;
     let signer = key_of(&world).await;
     let first = made(&world).await;
     let second = made(&world).await;
@@ -324,7 +324,7 @@ async fn i09_a_restore_that_fails_anywhere_is_taken_up_and_ends_the_same() {
     for world in World::on_each_registry().await {
         let clinic = world.tenant("clinic").await;
         let (key, text) = used(&world, &clinic, "notes").await;
-        put(&world, &clinic, "large", &[7; 64 * 1024], 1).await;
+        put(&world, &clinic, "large", &vec![7; 64 * 1024], 1).await;
         let id = made(&world).await.id;
         let verified = world.verified(id, None).await;
         for form in FORMS {

@@ -1,6 +1,11 @@
 //! Stories on real parts: each runs on SQLite with the embedded vault and on PostgreSQL with the
 //! file vault. Permissions, history and audit entries are looked at on every step.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod access;
 mod backup_seconds;
