@@ -25,6 +25,7 @@ mod sealed_record;
 pub mod sealing;
 mod segment;
 pub mod signature;
+mod spent;
 mod verify;
 
 pub use chain::{Chain, ChainError};

@@ -29,6 +29,7 @@ use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
+use crate::spent::spend_all;
 use crate::verify::{Finding, Verified, record_of};
 
 /// The object that makes a vault count: written last.
@@ -73,8 +74,8 @@ pub struct Target {
     pub node: Arc<str>,
     /// Whether an earlier try of this same restore was interrupted: what is there already is its.
     pub resumes: bool,
-    /// Whether numbers of new versions are moved on: yes, unless nothing was changed after the
-    /// backup.
+    /// Whether numbers of new versions are moved on, and the uses of limited keys count as spent:
+    /// yes, unless nothing was changed or used after the backup.
     pub skips_versions: bool,
 }
 
@@ -144,6 +145,8 @@ pub struct RestoreOutcome {
     pub objects: u64,
     /// Keys whose next version skips numbers.
     pub keys_moved_on: u64,
+    /// Versions of limited keys whose uses count as spent: what was used since is not known.
+    pub limits_spent: u64,
     /// Segments of which something was applied or learnt.
     pub segments: u64,
     /// The revision that was restored, before anything was added to it.
@@ -187,6 +190,11 @@ pub async fn restore(
     restoring.apply().await?;
     let facts = restoring.assert_facts().await?;
     let keys_moved_on = restoring.move_on().await?;
+    let limits_spent = if target.skips_versions {
+        spend_all(&*target.registry).await?
+    } else {
+        0
+    };
     if let Some(root) = root {
         place_object(&*target.vault, root).await?;
     }
@@ -196,6 +204,7 @@ pub async fn restore(
         manifest: full.manifest.clone(),
         objects,
         keys_moved_on,
+        limits_spent,
         segments: restoring.segments.len() as u64,
         restored_revision,
         restored_at,

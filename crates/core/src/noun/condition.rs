@@ -64,6 +64,14 @@ kinds! {
     STORAGE_CHECK_FAILED "storage_check_failed";
     /// A seal that needs nobody did not open when it was last really tried.
     SEAL_UNAVAILABLE "seal_unavailable";
+    /// The last try of a backup, or of a segment, ended in a failure.
+    BACKUP_FAILED "backup_failed";
+    /// No backup was made for twice the interval.
+    BACKUP_LATE "backup_late";
+    /// The last backup lacks records that the vault had lost before.
+    BACKUP_INCOMPLETE "backup_incomplete";
+    /// The last backup holds far less than the one before.
+    BACKUP_SHRANK "backup_shrank";
     /// Nothing is swept up until somebody confirms that the registry is the right one.
     SWEEP_HELD "sweep_held";
 }

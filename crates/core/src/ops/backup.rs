@@ -1,6 +1,8 @@
 //! Backups: ordered by whoever may, made in the background, listed; and the key that signs them,
 //! which lives in the vault as one of the server's own secrets.
 
+mod alerts;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
@@ -27,6 +29,10 @@ use crate::port::backup::{
     BackupError, BackupOrder, BackupProgress, BackupStore, BackupSummary, JournalPosition,
 };
 
+/// What conditions call a backup of everything.
+const FULL: &str = "backup";
+/// And one of what changed.
+const SEGMENT: &str = "segment";
 /// Jobs looked through for the next backup.
 const JOBS_LIMIT: usize = 500;
 /// How often a backup is tried that the destination or the registry keeps from being made.
@@ -184,11 +190,17 @@ async fn make_signing_key(node: &Node) -> Result<(), OpError> {
 /// Orders a backup if the newest, or the last try, is as old as that. By the server itself.
 pub async fn order_if_due(node: &Node, interval_seconds: i64) -> Result<bool, OpError> {
     let registry = &node.ports.registry;
-    if node.ports.backups.is_none() || node.ports.seal.is_sealed() {
+    if node.ports.backups.is_none() {
         return Ok(false);
     }
-    let jobs = registry.jobs(None, JOBS_LIMIT).await?;
-    let last = jobs.iter().find(|job| job.kind == JobKind::CreateBackup);
+    let mut backups = registry.jobs(None, JOBS_LIMIT).await?;
+    backups.retain(|job| job.kind == JobKind::CreateBackup);
+    // Also while it is sealed, when none can be made.
+    alerts::look_for_late(node, &backups, interval_seconds).await;
+    if node.ports.seal.is_sealed() {
+        return Ok(false);
+    }
+    let last = backups.first();
     let pause = match last {
         None => 0,
         Some(job) if job.state == JobState::Done => interval_seconds,
@@ -233,8 +245,12 @@ pub async fn segment(node: &Node) -> Result<bool, OpError> {
     let attempt = Attempt::new(node, &caller, Action::BackupComplete, None, named);
     let made = match backups.segment(order).await {
         Ok(made) => made,
-        Err(error) => return Err(attempt.log_failure(error.into()).await),
+        Err(error) => {
+            alerts::failed(node, SEGMENT, error.code()).await;
+            return Err(attempt.log_failure(error.into()).await);
+        }
     };
+    alerts::over(node, SEGMENT).await;
     let Some(made) = made else {
         return Ok(false);
     };
@@ -380,7 +396,13 @@ async fn finish(
             Some(code)
         }
     };
+    let is_over = job.state == JobState::Failed;
     save(node, job, Some((made.as_ref().ok(), failure))).await?;
+    match &made {
+        Ok(summary) => alerts::made(node, summary).await,
+        Err(_) if is_over => alerts::failed(node, FULL, failure.unwrap_or_default()).await,
+        Err(_) => {}
+    }
     made.map(drop)
 }
 

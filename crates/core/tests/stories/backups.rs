@@ -3,15 +3,17 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use keyward_backup::{BackupKey, Finding, RestoreError};
+use keyward_core::caller::TenantRef;
 use keyward_core::crypto_types::Algorithm;
 use keyward_core::names::SecretName;
 use keyward_core::noun::action::Action;
 use keyward_core::noun::job::{Job, JobState};
+use keyward_core::ops::condition::{self, ConditionFilter};
 use keyward_core::ops::key::RotateRequest;
 use keyward_core::ops::{backup, clockwork, initialize, kek, key, secret};
 use keyward_core::port::backup::BackupSummary;
 use keyward_core::port::registry::KeyRef;
-use keyward_core::port::storage::StorageBackend;
+use keyward_core::port::storage::{StorageBackend, StorageError};
 use keyward_testkit::faulty::FORMS;
 use keyward_testkit::world::{RegistryKind, Tenancy, VaultKind, World};
 use uuid::Uuid;
@@ -434,4 +436,88 @@ async fn what_is_not_empty_is_not_restored_over() {
     let refused = world.restore(&verified, &blank, false, true).await;
     assert!(matches!(refused, Err(RestoreError::VaultNotEmpty { .. })));
     assert_eq!(blank.holds().await, holds);
+}
+
+/// How often a limited key was used since the backup nobody knows: the worst is assumed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i09_a_limited_key_protects_again_after_a_restore_only_when_it_is_rotated() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        let limited = Story::new(&world, &clinic, "limited", Algorithm::Aes256Gcm, None).await;
+        activate(&limited, &clinic.operator).await.unwrap();
+        let text = limited.encrypt("before").await.unwrap();
+        let id = made(&world).await.id;
+        let verified = world.verified(id, None).await;
+        for is_known in [false, true] {
+            let (registry, vault) = elsewhere(&world);
+            let blank = world.blank(registry, vault).await;
+            let restored = world.restore(&verified, &blank, false, !is_known).await;
+            assert_eq!(restored.unwrap().limits_spent, u64::from(!is_known));
+            let other = world.on_restored(blank).await;
+            let story = Story {
+                world: &other,
+                tenancy: &clinic,
+                key: limited.key.clone(),
+            };
+            assert_eq!(story.decrypt(&text).await.unwrap(), "before");
+            let encrypted = story.encrypt("after").await;
+            if is_known {
+                assert!(encrypted.is_ok());
+                continue;
+            }
+            assert_eq!(code(encrypted), "limit_reached");
+            let request = RotateRequest::default();
+            key::rotate(
+                &other.node,
+                &clinic.operator,
+                &clinic.place,
+                &limited.key,
+                request,
+            )
+            .await
+            .unwrap();
+            let text = story.encrypt("after").await.unwrap();
+            assert_eq!(story.decrypt(&text).await.unwrap(), "after");
+        }
+    }
+}
+
+async fn open_alerts(world: &World) -> Vec<String> {
+    let (scope, filter) = (TenantRef::System, ConditionFilter::default());
+    let listed = condition::list(&world.node, world.root(), &scope, &filter, None, None).await;
+    let open = listed.unwrap().rows.into_iter().map(|it| it.condition);
+    let mut kinds: Vec<String> = open
+        .filter(|it| it.cleared_at.is_none())
+        .map(|it| it.kind.as_str().to_owned())
+        .collect();
+    kinds.sort();
+    kinds
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backup_that_fails_or_is_late_is_an_alert_until_one_is_made() {
+    for world in World::on_each_registry().await {
+        let day = 24 * 3600;
+        let clinic = world.tenant("clinic").await;
+        used(&world, &clinic, "notes").await;
+        made(&world).await;
+        assert!(!backup::order_if_due(&world.node, day).await.unwrap());
+        assert_eq!(open_alerts(&world).await, Vec::<String>::new());
+
+        // Nobody makes the next one for two days.
+        world.clock.advance_seconds(2 * day + 60);
+        assert!(backup::order_if_due(&world.node, day).await.unwrap());
+        assert_eq!(open_alerts(&world).await, ["backup_late"]);
+
+        let outage = StorageError::Unavailable {
+            cause: "away".to_owned(),
+        };
+        world.backup_faults.begin_outage(outage, true);
+        work(&world).await;
+        assert_eq!(open_alerts(&world).await, ["backup_failed", "backup_late"]);
+        world.backup_faults.end_outage();
+        made(&world).await;
+        assert!(!backup::order_if_due(&world.node, day).await.unwrap());
+        assert_eq!(open_alerts(&world).await, Vec::<String>::new());
+    }
 }

@@ -291,6 +291,7 @@ fn as_json(restored: &Restored) -> serde_json::Value {
         "segments": restored.segments.len(),
         "facts": outcome.map(|outcome| outcome.facts),
         "keys_moved_on": outcome.map(|outcome| outcome.keys_moved_on),
+        "limits_spent": outcome.map(|outcome| outcome.limits_spent),
         "set_aside": restored.set_aside,
         "findings": findings,
     })
@@ -362,7 +363,8 @@ fn tell(
 
 fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
     if nothing_since {
-        return vec!["numbers of new key versions go on without a gap".to_owned()];
+        let words = "numbers of new key versions and uses of limited keys go on without a gap";
+        return vec![words.to_owned()];
     }
     let skipped = match &restored.outcome {
         Some(outcome) => format!(
@@ -371,8 +373,17 @@ fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
         ),
         None => "the next version of every key would skip 1,000 numbers".to_owned(),
     };
+    let spent = match restored
+        .outcome
+        .as_ref()
+        .map(|outcome| outcome.limits_spent)
+    {
+        Some(spent) => format!("{spent} version(s) of limited keys open but do not protect"),
+        None => "limited keys would open but not protect".to_owned(),
+    };
     vec![
         format!("{skipped}: what was made after the backup may have used the next ones"),
+        format!("{spent}, until they are rotated: how often they were used since is not known"),
         "NOT KNOWN: what was destroyed, compromised, revoked or locked after the last backup or \
          segment. Do it again, before anybody uses what is restored"
             .to_owned(),
