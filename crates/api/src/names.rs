@@ -139,9 +139,9 @@ names! {
         "random.bytes", "class.read", "class.assign", "class.revert", "binding.create",
         "binding.list", "binding.release", "policy.create", "policy.list", "policy.update",
         "policy.delete", "secret.put", "secret.get", "secret.read", "secret.list", "secret.delete",
-        "secret.destroy", "backup.create", "backup.complete", "backup.read", "backup.restore",
-        "credential.put", "credential.get", "credential.list", "credential.delete", "share.put",
-        "share.get", "share.list", "share.delete", "job.list", "alert.list", "alert.raise",
+        "secret.destroy", "credential.put", "credential.get", "credential.list",
+        "credential.delete", "share.put", "share.get", "share.list", "share.delete",
+        "backup.create", "backup.complete", "backup.read", "backup.restore", "job.list", "alert.list", "alert.raise",
         "alert.clear", "storage.read",
         "storage.scrub", "storage.examine", "storage.sweep", "storage.confirm", "audit.read",
     ];
