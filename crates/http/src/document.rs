@@ -241,6 +241,13 @@ impl Endpoint {
         self
     }
 
+    /// Reads, and may meet a state that forbids it.
+    #[must_use]
+    pub fn may_be_forbidden_by_state(mut self) -> Self {
+        self.refusals.push("409");
+        self
+    }
+
     /// Takes `If-Match`.
     #[must_use]
     pub fn if_match(mut self) -> Self {

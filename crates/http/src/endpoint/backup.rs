@@ -38,6 +38,7 @@ pub fn routes() -> Vec<Route> {
             TAG,
             "Lists complete backups",
         )
+        .may_be_forbidden_by_state()
         .answers::<Backups>("Those whose manifest is there, newest first.")
         .to(list),
         Endpoint::new(
@@ -47,6 +48,7 @@ pub fn routes() -> Vec<Route> {
             TAG,
             "Shows a complete backup",
         )
+        .may_be_forbidden_by_state()
         .answers::<Backup>("The backup.")
         .to(read),
         Endpoint::new(
@@ -65,6 +67,7 @@ pub fn routes() -> Vec<Route> {
             TAG,
             "Shows the public half of the key that signs backups",
         )
+        .may_be_forbidden_by_state()
         .answers::<BackupKey>("The key; made now, if there was none.")
         .to(key),
     ]
