@@ -30,8 +30,8 @@ use keyward_crypto::random::{Random, SystemRandom};
 use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_store::{Config, SqlRegistry};
 use keyward_vault::{
-    EmbeddedBackend, FileBackend, MeasuredBackend, PostgresBackend, PostgresSettings, SealSetup,
-    SealedCopies, Vault,
+    EmbeddedBackend, FileBackend, MeasuredBackend, PostgresBackend, PostgresSettings, SealAccess,
+    SealSetup, SealedCopies, Vault,
 };
 use tempfile::TempDir;
 
@@ -243,7 +243,10 @@ impl World {
         let vault = Vault::open(backend.clone(), ledger, random.clone())
             .await
             .expect("the vault opens");
-        let vault = Arc::new(vault);
+        let vault = Arc::new(vault.with_access(SealAccess {
+            key_files: vec![key_file.clone()],
+            services: Vec::new(),
+        }));
         vault
             .unseal_with_key_file(&key_file)
             .expect("the key file unseals");

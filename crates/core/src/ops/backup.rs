@@ -233,6 +233,10 @@ pub async fn segment(node: &Node) -> Result<bool, OpError> {
     if node.segmented_to.load(Ordering::Acquire) == revision {
         return Ok(false);
     }
+    // What it copies stays under the keys that it copies with it.
+    let Some(_hold) = node.deletions.hold().await else {
+        return Ok(false);
+    };
     let caller = Caller::system(node.own_correlation_id()?);
     let order = BackupOrder {
         id: node.ordered_id()?,

@@ -142,6 +142,10 @@ pub async fn rewrap_slice(node: &Node) -> Result<bool, OpError> {
     if node.ports.seal.is_sealed() {
         return Ok(false);
     }
+    // A backup copies keys one after the other, and the root keys that they are under.
+    let Some(_passage) = node.deletions.pass() else {
+        return Ok(false);
+    };
     let Some(done) = node.ports.seal.rewrap_under_root(SLICE).await? else {
         return Ok(false);
     };

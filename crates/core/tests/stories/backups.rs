@@ -10,6 +10,7 @@ use keyward_core::noun::action::Action;
 use keyward_core::noun::job::{Job, JobState};
 use keyward_core::ops::condition::{self, ConditionFilter};
 use keyward_core::ops::key::RotateRequest;
+use keyward_core::ops::seal_keeping::{self, RootStep};
 use keyward_core::ops::{backup, clockwork, initialize, kek, key, secret};
 use keyward_core::port::backup::BackupSummary;
 use keyward_core::port::registry::KeyRef;
@@ -175,6 +176,17 @@ async fn i09_a_backup_made_under_load_holds_everything_that_was_acknowledged_bef
                         .unwrap();
                 }
                 while kek::rewrap_slice(&world.node).await.unwrap().is_some() {}
+                // The root key too, unless the last rotation is still under way.
+                let root = world.root();
+                if seal_keeping::rotate_root(&world.node, root, RootStep::Begin, None)
+                    .await
+                    .is_ok()
+                {
+                    seal_keeping::rotate_root(&world.node, root, RootStep::Commit, None)
+                        .await
+                        .unwrap();
+                }
+                while seal_keeping::rewrap_slice(&world.node).await.unwrap() {}
                 clockwork::tick(&world.node).await.unwrap();
                 tokio::task::yield_now().await;
             }
