@@ -154,8 +154,10 @@ impl History {
                     request,
                 );
                 if done.await.is_ok() {
-                    let version = self.now.keys[at];
-                    self.now.compromised.insert((*at, version));
+                    // Every version that there is: which of them an intruder has is not known.
+                    let versions = 1..=self.now.keys[at];
+                    let compromised = versions.map(|version| (*at, version));
+                    self.now.compromised.extend(compromised);
                 }
             }
             Step::RotateKek => {

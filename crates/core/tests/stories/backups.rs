@@ -10,7 +10,6 @@ use keyward_core::noun::action::Action;
 use keyward_core::noun::job::{Job, JobState};
 use keyward_core::ops::condition::{self, ConditionFilter};
 use keyward_core::ops::key::RotateRequest;
-use keyward_core::ops::seal_keeping::{self, RootStep};
 use keyward_core::ops::{backup, clockwork, initialize, kek, key, secret};
 use keyward_core::port::backup::BackupSummary;
 use keyward_core::port::registry::KeyRef;
@@ -24,7 +23,7 @@ use crate::secrets::{name, value};
 
 const CHOSEN: Algorithm = Algorithm::Aes256GcmCommit;
 
-async fn ordered(world: &World) -> Job {
+pub async fn ordered(world: &World) -> Job {
     let done = backup::create(&world.node, world.root(), None).await;
     done.unwrap().value
 }
@@ -55,14 +54,14 @@ async fn key_of(world: &World) -> BackupKey {
 }
 
 /// An active key and something encrypted under it.
-async fn used(world: &World, tenancy: &Tenancy, name: &str) -> (KeyRef, String) {
+pub async fn used(world: &World, tenancy: &Tenancy, name: &str) -> (KeyRef, String) {
     let story = Story::new(world, tenancy, name, CHOSEN, None).await;
     activate(&story, &tenancy.operator).await.unwrap();
     let text = story.encrypt(name).await.unwrap();
     (story.key.clone(), text)
 }
 
-async fn opens(world: &World, tenancy: &Tenancy, key: &KeyRef, text: &str) -> String {
+pub async fn opens(world: &World, tenancy: &Tenancy, key: &KeyRef, text: &str) -> String {
     let key = key.clone();
     let story = Story {
         world,
@@ -87,7 +86,7 @@ async fn put(world: &World, tenancy: &Tenancy, at: &str, bytes: &[u8], keep: i32
 }
 
 /// The other kind of registry and of vault than the world has.
-fn elsewhere(world: &World) -> (RegistryKind, VaultKind) {
+pub fn elsewhere(world: &World) -> (RegistryKind, VaultKind) {
     if world.is_postgres() {
         (RegistryKind::Sqlite, VaultKind::Embedded)
     } else {
@@ -176,17 +175,6 @@ async fn i09_a_backup_made_under_load_holds_everything_that_was_acknowledged_bef
                         .unwrap();
                 }
                 while kek::rewrap_slice(&world.node).await.unwrap().is_some() {}
-                // The root key too, unless the last rotation is still under way.
-                let root = world.root();
-                if seal_keeping::rotate_root(&world.node, root, RootStep::Begin, None)
-                    .await
-                    .is_ok()
-                {
-                    seal_keeping::rotate_root(&world.node, root, RootStep::Commit, None)
-                        .await
-                        .unwrap();
-                }
-                while seal_keeping::rewrap_slice(&world.node).await.unwrap() {}
                 clockwork::tick(&world.node).await.unwrap();
                 tokio::task::yield_now().await;
             }

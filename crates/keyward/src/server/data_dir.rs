@@ -37,6 +37,12 @@ pub enum DataDirError {
         /// What it says.
         found: u32,
     },
+    /// There is nothing to work on.
+    #[error("{} is not the data directory of a deployment: there is no VERSION file in it; nothing was made", path.display())]
+    Missing {
+        /// Where.
+        path: PathBuf,
+    },
     /// Its version file is not one of ours.
     #[error("{} is not a version file of keyward's; is this a data directory?", path.display())]
     NotOurs {
@@ -77,6 +83,20 @@ impl DataDir {
         let lock = take_lock(&path)?;
         check_format(&path)?;
         Ok(Self { path, _lock: lock })
+    }
+
+    /// Takes hold of a directory that is one already: what works on a deployment makes none.
+    pub fn hold_existing(path: &Path) -> Result<Self, DataDirError> {
+        match fs::symlink_metadata(path.join("VERSION")) {
+            Ok(_) => Self::hold(path),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DataDirError::Missing {
+                path: path.to_owned(),
+            }),
+            Err(source) => Err(DataDirError::Io {
+                path: path.to_owned(),
+                source,
+            }),
+        }
     }
 
     /// Where it is, as an absolute path.

@@ -44,6 +44,13 @@ impl Deployment {
         Self::open_in(data_dir, config).await
     }
 
+    /// The same, for what makes no deployment.
+    pub async fn open_existing(config: Config) -> Result<Self, StartError> {
+        let data_dir = DataDir::hold_existing(&config.node.data_dir)?;
+        restore::ensure_finished(data_dir.path())?;
+        Self::open_in(data_dir, config).await
+    }
+
     /// The same in a data directory that is held already.
     pub async fn open_in(data_dir: DataDir, mut config: Config) -> Result<Self, StartError> {
         config.node.data_dir = data_dir.path().to_owned();

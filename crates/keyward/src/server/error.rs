@@ -227,6 +227,7 @@ impl From<StartError> for Failure {
             | StartError::RestoreUnfinished { .. }
             | StartError::NotEmpty { .. } => Exit::Conflict,
             StartError::NothingToRestore(_)
+            | StartError::DataDir(DataDirError::Missing { .. })
             | StartError::NoBackups { .. }
             | StartError::Chain(
                 keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },

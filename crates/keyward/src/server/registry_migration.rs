@@ -23,6 +23,7 @@ use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::deployment::registry_url;
 use crate::server::error::StartError;
+use crate::server::restore;
 
 /// Changes brought back at once.
 const CHANGES: usize = 500;
@@ -109,7 +110,8 @@ impl Databases {
     /// Takes hold of the data directory and opens both. The target's schema is made; the source's
     /// must be this program's.
     pub async fn open(mut from: Config, mut to: Config) -> Result<Self, StartError> {
-        let data_dir = DataDir::hold(&from.node.data_dir)?;
+        let data_dir = DataDir::hold_existing(&from.node.data_dir)?;
+        restore::ensure_finished(data_dir.path())?;
         data_dir.path().clone_into(&mut from.node.data_dir);
         data_dir.path().clone_into(&mut to.node.data_dir);
         let names = (name(&from), name(&to));

@@ -83,7 +83,7 @@ fn public(path: PathBuf) -> Source {
 /// Tries every seal of a deployment that does not run. Nothing is kept open.
 pub async fn try_all(config: Config) -> Result<Vec<UnsealTry>, StartError> {
     let access = access(&config);
-    let deployment = Deployment::open(config).await?;
+    let deployment = Deployment::open_existing(config).await?;
     let ledger = deployment.registry.clone();
     let random = Arc::new(SystemRandom);
     let vault = Vault::open(deployment.backend.clone(), ledger, random).await?;

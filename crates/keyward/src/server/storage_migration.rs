@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use crate::server::config::{self, Config, ConfigError, Sources};
 use crate::server::data_dir::DataDir;
 use crate::server::error::StartError;
+use crate::server::restore;
 use crate::server::vault_backend;
 
 /// Names looked at between two looks at the pace.
@@ -50,7 +51,8 @@ pub struct Proof {
 impl Sides {
     /// Takes hold of the data directory and opens both sides.
     pub async fn open(mut from: Config, mut to: Config) -> Result<Self, StartError> {
-        let data_dir = DataDir::hold(&from.node.data_dir)?;
+        let data_dir = DataDir::hold_existing(&from.node.data_dir)?;
+        restore::ensure_finished(data_dir.path())?;
         data_dir.path().clone_into(&mut from.node.data_dir);
         data_dir.path().clone_into(&mut to.node.data_dir);
         Ok(Self {

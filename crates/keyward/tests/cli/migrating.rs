@@ -83,6 +83,20 @@ fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
 }
 
 #[test]
+fn what_works_on_a_deployment_makes_none() {
+    let stage = Stage::new();
+    stage.write("target.toml", "[storage]\nbackend = \"file\"\n");
+    for command in [
+        "seal status --offline --data nowhere",
+        "storage migrate --to target.toml --data nowhere",
+        "registry migrate --to postgres://keyward@127.0.0.1:1/keyward --data nowhere",
+    ] {
+        stage.keyward(command).refused(3, &["no VERSION file"]);
+        assert!(!stage.path("nowhere").exists(), "{command}");
+    }
+}
+
+#[test]
 fn a_target_in_use_is_refused_and_one_side_cannot_be_both() {
     let (stage, dev) = with_dev();
     dev.server.stop();
