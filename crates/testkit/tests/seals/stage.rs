@@ -127,8 +127,12 @@ impl Stage {
 
     /// A node with these key files and every service, sealed.
     pub async fn sealed(&self, key_files: &[&str]) -> Vault {
+        self.sealed_by(self.storage.clone(), key_files).await
+    }
+
+    /// The same by its own way to the storage.
+    async fn sealed_by(&self, storage: Arc<dyn StorageBackend>, key_files: &[&str]) -> Vault {
         let ledger: Arc<dyn RecordLedger> = self.ledger.clone();
-        let storage: Arc<dyn StorageBackend> = self.storage.clone();
         let vault = Vault::open(storage, ledger, Arc::new(SystemRandom)).await;
         vault.unwrap().with_access(SealAccess {
             key_files: key_files.iter().map(|name| self.path(name)).collect(),
@@ -138,7 +142,12 @@ impl Stage {
 
     /// A node that opened itself with `a.key` or `b.key` or a service.
     pub async fn node(&self) -> Vault {
-        let vault = self.sealed(&["a.key", "b.key"]).await;
+        self.node_by(self.storage.clone()).await
+    }
+
+    /// The same by its own way to the storage.
+    pub async fn node_by(&self, storage: Arc<dyn StorageBackend>) -> Vault {
+        let vault = self.sealed_by(storage, &["a.key", "b.key"]).await;
         let tries = vault.unseal_automatically().await.unwrap();
         assert!(!vault.is_sealed(), "{tries:?}");
         vault

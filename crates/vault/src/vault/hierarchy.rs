@@ -84,6 +84,12 @@ impl OpenHierarchy {
         self.roots.read().previous.clone()
     }
 
+    /// Both, of one instant.
+    pub(super) fn roots(&self) -> (Arc<Root>, Option<Arc<Root>>) {
+        let roots = self.roots.read();
+        (roots.current.clone(), roots.previous.clone())
+    }
+
     /// The root key that an outer header names.
     fn root_named(&self, name: KekRef) -> Option<Arc<Root>> {
         let roots = self.roots.read();

@@ -5,9 +5,10 @@
 
 use keyward_core::port::seal::{RootRewrap, RootRotation, SealFault};
 use keyward_core::port::storage::{ObjectName, StorageError};
-use keyward_crypto::record;
+use keyward_crypto::record::{self, KekRef};
 
 use super::hierarchy::Root;
+use super::seals::root_ref;
 use super::{Vault, layout, refused};
 use crate::object_names;
 use crate::seal::manifest::Manifest;
@@ -15,15 +16,55 @@ use crate::seal::manifest::Manifest;
 /// How often an object that changes meanwhile is looked at again.
 const ATTEMPTS: usize = 4;
 
+/// The root key before, and the one that came into force after it. A pass proves something of
+/// exactly these two: another node may rotate on in the middle of it.
+type Rotated = (KekRef, KekRef);
+
 /// How far a pass is.
 #[derive(Default)]
 pub(super) struct Pass {
+    of: Option<Rotated>,
     after: Option<ObjectName>,
     /// Found under the root key before, in this pass.
     found: u64,
     seen: RootRewrap,
     /// Refused in the last whole pass: it is told until it is not so any more.
     refused: u64,
+}
+
+impl Pass {
+    /// Where the pass over the keys of this rotation goes on. Of another one nothing is known yet.
+    fn resume(&mut self, of: Rotated) -> Option<ObjectName> {
+        if self.of != Some(of) {
+            *self = Self {
+                of: Some(of),
+                ..Self::default()
+            };
+        }
+        self.after.clone()
+    }
+
+    /// Takes in a slice; whether the pass is over with it and found nothing, and what was seen.
+    fn take(
+        &mut self,
+        slice: RootRewrap,
+        last: Option<ObjectName>,
+        is_over: bool,
+    ) -> (bool, RootRewrap) {
+        self.found += slice.changed + slice.failed;
+        self.seen.examined += slice.examined;
+        self.seen.changed += slice.changed;
+        self.seen.failed += slice.failed;
+        self.after = last;
+        let (is_proven, seen) = (is_over && self.found == 0, self.seen);
+        if is_over {
+            self.refused = self.seen.failed;
+            self.after = None;
+            self.found = 0;
+            (self.seen.examined, self.seen.failed) = (0, 0);
+        }
+        (is_proven, seen)
+    }
 }
 
 /// What became of one object.
@@ -52,12 +93,14 @@ impl Vault {
 
     /// See [`keyward_core::port::seal::SealKeeping::rewrap_under_root`].
     pub(super) async fn rewrap_keks(&self, limit: usize) -> Result<Option<RootRewrap>, SealFault> {
-        let hierarchy = self.unsealed()?;
-        let Some(previous) = hierarchy.previous_root() else {
+        let (current, previous) = self.unsealed()?.roots();
+        let Some(previous) = previous else {
+            // Whatever was found out before is of a rotation that is over.
+            *self.pass.lock() = Pass::default();
             return Ok(None);
         };
-        let current = hierarchy.root();
-        let after = self.pass.lock().after.clone();
+        let of = (previous.name, current.name);
+        let after = self.pass.lock().resume(of);
         let names = self
             .backend
             .list(object_names::KEKS, after.as_ref(), limit)
@@ -70,43 +113,44 @@ impl Vault {
                 Fate::Failed => failed += 1,
             }
         }
-        let is_over = names.len() < limit;
-        let (found, mut seen) = {
-            let mut pass = self.pass.lock();
-            pass.found += changed + failed;
-            pass.seen.examined += names.len() as u64;
-            pass.seen.changed += changed;
-            pass.seen.failed += failed;
-            pass.after = names.last().cloned();
-            let answer = (pass.found, pass.seen);
-            if is_over {
-                pass.refused = pass.seen.failed;
-                pass.after = None;
-                pass.found = 0;
-                (pass.seen.examined, pass.seen.failed) = (0, 0);
-            }
-            answer
+        let slice = RootRewrap {
+            examined: names.len() as u64,
+            changed,
+            failed,
+            done: false,
         };
-        if is_over && found == 0 {
-            self.drop_previous().await?;
+        let is_over = names.len() < limit;
+        let (is_proven, mut seen) = {
+            let mut pass = self.pass.lock();
+            if pass.of != Some(of) || pass.after != after {
+                // Somebody else went on meanwhile: this slice says nothing of where the pass is now.
+                return Ok(Some(slice));
+            }
+            pass.take(slice, names.last().cloned(), is_over)
+        };
+        if is_proven {
+            seen.done = self.drop_previous(of).await?;
             *self.pass.lock() = Pass::default();
-            seen.done = true;
         }
         Ok(Some(seen))
     }
 
-    /// Nothing is under the root key before.
-    async fn drop_previous(&self) -> Result<(), SealFault> {
+    /// Nothing is under the root key before: it goes, if the rotation in force is the one of which
+    /// that was proven. Whether it did.
+    async fn drop_previous(&self, of: Rotated) -> Result<bool, SealFault> {
         let _alone = self.changing.lock().await;
         let (loaded, _) = self.begin_change().await?;
-        if loaded.manifest.previous.is_none() {
-            return Ok(());
+        let manifest = &loaded.manifest;
+        let previous = manifest.previous.as_ref();
+        let stored = previous.map(|it| (root_ref(it.root_key), root_ref(manifest.root_key)));
+        if stored != Some(of) {
+            return Ok(false);
         }
-        let mut after = Manifest::clone(&loaded.manifest);
+        let mut after = Manifest::clone(manifest);
         after.previous = None;
         self.replace_manifest(&loaded, after).await?;
         tracing::info!("no key-encryption key is under the root key before; it is gone");
-        Ok(())
+        Ok(true)
     }
 
     async fn rewrap_kek(

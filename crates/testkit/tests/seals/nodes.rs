@@ -1,0 +1,93 @@
+//! Several nodes on one storage: one rotates the root key while another is anywhere in its work.
+
+use std::pin::pin;
+
+use keyward_core::port::seal::{SealFault, SealKeeping};
+use keyward_core::port::storage::{ObjectName, StorageBackend};
+use keyward_crypto::record::OUTER_LENGTH;
+use keyward_vault::Vault;
+
+use crate::root::finish;
+use crate::stage::{Stage, at, names};
+use crate::stopping::{Stop, Stopping};
+
+async fn rotate(node: &Vault) {
+    node.begin_root_rotation(at(3)).await.unwrap();
+    node.commit_root_rotation(at(4)).await.unwrap();
+}
+
+/// One node proves that nothing is left under the root key before; at one step of that the other one
+/// finishes too and rotates on. Whether there was such a step.
+async fn rotate_on_at(step: usize) -> bool {
+    let stage = Stage::new().await;
+    let way = Stopping::over(stage.storage.clone());
+    let (one, other) = (stage.node_by(way.clone()).await, stage.node().await);
+    rotate(&other).await;
+    one.check_seals(at(5)).await.unwrap();
+    let seen = one.rewrap_under_root(100).await.unwrap().unwrap();
+    assert!(seen.changed == 3 && !seen.done, "{seen:?}");
+    let Stop { reached, go } = way.stop_after(step);
+    let mut proving = pin!(one.rewrap_under_root(100));
+    let stopped = tokio::select! {
+        _ = &mut proving => false,
+        reached = reached => reached.is_ok(),
+    };
+    if stopped {
+        finish(&other).await;
+        rotate(&other).await;
+        go.send(()).unwrap();
+        match proving.await {
+            Ok(_) | Err(SealFault::Conflict) => {}
+            Err(error) => panic!("step {step}: {error}"),
+        }
+    }
+    way.let_go();
+    // With what is stored now every key-encryption key opens, for whoever starts and for both.
+    stage.all_there(&stage.node().await).await;
+    finish(&one).await;
+    finish(&other).await;
+    stage.all_there(&stage.node().await).await;
+    stopped
+}
+
+#[tokio::test]
+async fn i02_whoever_proves_a_rotation_to_be_over_never_ends_the_next_one() {
+    let mut step = 0;
+    while rotate_on_at(step).await {
+        step += 1;
+    }
+    assert!(step >= 6, "only {step} steps");
+}
+
+#[tokio::test]
+async fn i08_a_pass_that_was_begun_in_one_rotation_proves_nothing_of_the_next() {
+    let stage = Stage::new().await;
+    let (one, other) = (stage.node().await, stage.node().await);
+    rotate(&other).await;
+    one.check_seals(at(5)).await.unwrap();
+    one.rewrap_under_root(100).await.unwrap();
+    // Half of the pass that finds nothing.
+    let seen = one.rewrap_under_root(2).await.unwrap().unwrap();
+    assert!(seen.examined == 2 && !seen.done, "{seen:?}");
+    finish(&other).await;
+    one.check_seals(at(6)).await.unwrap();
+    assert_eq!(one.rewrap_under_root(2).await.unwrap(), None);
+    // The first key cannot follow the next rotation.
+    let name = names(&*stage.storage, "kek/").await.remove(0);
+    let name = ObjectName::new(&name).unwrap();
+    let sound = stage.storage.read(&name).await.unwrap().unwrap();
+    let mut altered = sound.clone();
+    altered[OUTER_LENGTH - 1] ^= 1;
+    stage.storage.write(&name, altered).await.unwrap();
+    rotate(&other).await;
+    let seen = other.rewrap_under_root(100).await.unwrap().unwrap();
+    assert_eq!((seen.changed, seen.failed), (2, 1));
+    one.check_seals(at(7)).await.unwrap();
+    for _ in 0..4 {
+        let seen = one.rewrap_under_root(2).await.unwrap().unwrap();
+        assert!(!seen.done, "{seen:?}");
+    }
+    stage.storage.write(&name, sound).await.unwrap();
+    finish(&one).await;
+    stage.all_there(&stage.node().await).await;
+}
