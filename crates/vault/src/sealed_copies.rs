@@ -13,6 +13,9 @@ use crate::object_names;
 use crate::seal::SealError;
 use crate::seal::manifest::Manifest;
 
+/// How often the manifest is read again when a seal that it names was gone meanwhile.
+const ATTEMPTS: usize = 4;
+
 /// Copies of what a backend holds.
 pub struct SealedCopies {
     backend: Arc<dyn StorageBackend>,
@@ -49,17 +52,57 @@ impl SealedObjects for SealedCopies {
     }
 
     async fn of_root(&self) -> Result<Vec<SealedObject>, StorageError> {
-        let Some(root) = self.object(object_names::root_manifest()?).await? else {
-            return Ok(Vec::new());
-        };
-        let manifest = Manifest::parse(&root.bytes).map_err(damaged)?;
-        let mut objects = Vec::with_capacity(manifest.seals.len() + 1);
-        for seal in &manifest.seals {
-            let name = object_names::named(&seal.object)?;
-            objects.push(self.object(name).await?.ok_or(StorageError::Missing)?);
+        let mut attempt = 1;
+        loop {
+            let Some(root) = self.object(object_names::root_manifest()?).await? else {
+                return Ok(Vec::new());
+            };
+            let manifest = Manifest::parse(&root.bytes).map_err(damaged)?;
+            let (mut objects, gone) = self.of_manifest(&manifest).await?;
+            // Replaced between the two readings: the manifest names other objects by now.
+            if !gone.is_empty() && attempt < ATTEMPTS {
+                attempt += 1;
+                continue;
+            }
+            if gone.contains(&Holds::RootInForce) {
+                return Err(StorageError::Missing);
+            }
+            if !gone.is_empty() {
+                // It is refused by the commit, wherever that is asked for.
+                tracing::error!("a seal for the next root key is gone; the copy is without it");
+            }
+            objects.push(root);
+            return Ok(objects);
         }
-        objects.push(root);
-        Ok(objects)
+    }
+}
+
+/// Which root key a seal holds.
+#[derive(PartialEq, Eq)]
+enum Holds {
+    RootInForce,
+    NextRoot,
+}
+
+impl SealedCopies {
+    /// The seals in force, and those that hold the next root key while a rotation collects them:
+    /// who restores may commit it, and from then on they are all that opens. And which are gone.
+    async fn of_manifest(
+        &self,
+        manifest: &Manifest,
+    ) -> Result<(Vec<SealedObject>, Vec<Holds>), StorageError> {
+        let in_force = manifest.seals.iter().map(|seal| (Holds::RootInForce, seal));
+        let next = manifest.next.iter().flat_map(|next| &next.seals);
+        let next = next.map(|seal| (Holds::NextRoot, seal));
+        let mut objects = Vec::with_capacity(manifest.seals.len() + 1);
+        let mut gone = Vec::new();
+        for (holds, seal) in in_force.chain(next) {
+            match self.object(object_names::named(&seal.object)?).await? {
+                Some(object) => objects.push(object),
+                None => gone.push(holds),
+            }
+        }
+        Ok((objects, gone))
     }
 }
 

@@ -131,7 +131,7 @@ impl Stage {
     }
 
     /// The same by its own way to the storage.
-    async fn sealed_by(&self, storage: Arc<dyn StorageBackend>, key_files: &[&str]) -> Vault {
+    pub async fn sealed_by(&self, storage: Arc<dyn StorageBackend>, key_files: &[&str]) -> Vault {
         let ledger: Arc<dyn RecordLedger> = self.ledger.clone();
         let vault = Vault::open(storage, ledger, Arc::new(SystemRandom)).await;
         vault.unwrap().with_access(SealAccess {

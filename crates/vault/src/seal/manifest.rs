@@ -5,8 +5,10 @@
 //! It is not secret. Nothing is trusted because it is written here: what a seal holds is bound to
 //! the deployment, the root key and the kind of seal, and does not open if they differ.
 
+use data_encoding::HEXLOWER;
 use keyward_core::port::seal::SealKind;
 use keyward_core::port::storage::ObjectName;
+use keyward_crypto::digest::sha256;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -42,6 +44,10 @@ pub(crate) struct SealEntry {
     /// The seal that goes when this one is proven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<Uuid>,
+    /// The SHA-256 of its object as it was read when it was proven, in hex. Seals of format 1 have
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sha256: Option<String>,
 }
 
 impl SealEntry {
@@ -53,7 +59,14 @@ impl SealEntry {
             id: None,
             pending: false,
             replaces: None,
+            sha256: None,
         }
+    }
+
+    /// Whether an object is the one that was proven, as far as that was written down.
+    pub(crate) fn is_proven(&self, object: &[u8]) -> bool {
+        let proven = self.sha256.as_ref();
+        proven.is_none_or(|proven| *proven == digest_of(object))
     }
 
     /// Its id.
@@ -127,6 +140,11 @@ impl Manifest {
     pub(crate) fn counting(&self) -> impl Iterator<Item = &SealEntry> {
         self.seals.iter().filter(|entry| !entry.pending)
     }
+}
+
+/// How an object that was proven is told again.
+pub(crate) fn digest_of(object: &[u8]) -> String {
+    HEXLOWER.encode(&sha256(object))
 }
 
 /// Reads stored JSON; what does not fit is damaged.

@@ -25,6 +25,7 @@ use crate::object_names;
 use crate::seal::SealError;
 use crate::seal::access::SealToOpen;
 use crate::seal::manifest::{Manifest, NextRoot, PreviousRoot, RootKeyName, SealEntry};
+use crate::seal::stored::StoredSeal;
 use crate::seal::wrapped_root::{unwrap_root_under_root, wrap_root_under_root};
 use keyward_core::port::seal::{SealKeeping as _, SealKind};
 
@@ -175,7 +176,7 @@ impl Vault {
     }
 
     /// Once more, just before it counts: every seal that needs nobody really opens to the next root
-    /// key. People's did so when they took part.
+    /// key. People's did so when they took part: what was read then is still what is there.
     async fn prove_parts(
         &self,
         manifest: &Manifest,
@@ -187,13 +188,28 @@ impl Vault {
             name: next.root_key,
             deployment: manifest.deployment,
         };
-        for entry in next.seals.iter().filter(|entry| entry.kind.is_automatic()) {
+        for entry in &next.seals {
             let name = object_names::named(&entry.object)?;
-            self.prove_written(&name, entry.kind, &Key::OfThisNode, &hold)
-                .await?;
+            if entry.kind.is_automatic() {
+                self.prove_written(&name, entry.kind, &Key::OfThisNode, &hold)
+                    .await?;
+            } else {
+                let object = self.backend.read(&name).await?;
+                ensure_is_as_proven(entry, object.as_deref())?;
+            }
         }
         Ok(())
     }
+}
+
+/// Whether what is stored of a seal of people is what their proof opened.
+fn ensure_is_as_proven(entry: &SealEntry, object: Option<&[u8]>) -> Result<(), SealFault> {
+    let damaged = |what| SealFault::Damaged { what };
+    let object = object.ok_or(damaged("a seal of people for the next root key is gone"))?;
+    if !entry.is_proven(object) || StoredSeal::parse(entry.kind, object).is_err() {
+        return Err(damaged("a seal of people for the next root key"));
+    }
+    Ok(())
 }
 
 fn next_name(manifest: &Manifest) -> Result<RootKeyName, SealFault> {
