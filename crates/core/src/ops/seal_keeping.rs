@@ -276,6 +276,15 @@ impl<'a> Change<'a> {
                 node.ports.audit.append(done).await?;
                 Ok(value)
             }
+            // It was done all the same: that is what the log must say.
+            Err(fault @ SealFault::InForceButUnread { .. }) => {
+                let mut done = self.attempt.event(Outcome::Ok);
+                done.reason = self.reason;
+                detail(&mut done, "step", "done");
+                detail(&mut done, "unread", true);
+                node.ports.audit.append(done).await?;
+                Err(fault.into())
+            }
             Err(fault) => Err(self.attempt.log_failure(fault.into()).await),
         }
     }

@@ -267,14 +267,16 @@ impl Vault {
         }
     }
 
-    /// Replaces the manifest. On any error but a lost answer nothing changed; a lost answer is found
-    /// out by reading.
+    /// Replaces the manifest. A lost answer is found out by reading. The error says whether anything
+    /// changed: see [`SealFault`].
     pub(super) async fn replace_manifest(
         &self,
         before: &Loaded,
         mut next: Manifest,
     ) -> Result<Loaded, SealFault> {
-        use keyward_core::port::storage::StorageError::{Conflict, Missing};
+        use keyward_core::port::storage::StorageError::{
+            Conflict, Missing, Throttled, Unavailable,
+        };
         next.format = FORMAT_OF_SEVERAL;
         let bytes = next.encode().map_err(|error| fault_of_manifest(&error))?;
         let name = object_names::root_manifest()?;
@@ -285,14 +287,21 @@ impl Vault {
         match swapped {
             Ok(()) => {}
             Err(Conflict | Missing) => return Err(SealFault::Conflict),
-            Err(error) => {
-                let found = self.backend.read(&name).await?;
-                if found.as_deref() != Some(&bytes[..]) {
-                    return Err(error.into());
+            Err(error @ (Unavailable { .. } | Throttled { .. })) => {
+                let unknown = |why: String| SealFault::OutcomeUnknown { why };
+                let found = self.backend.read(&name).await;
+                match found.map_err(|error| unknown(error.to_string()))? {
+                    Some(found) if found == bytes => {}
+                    Some(found) if found == *before.bytes => return Err(error.into()),
+                    _ => return Err(unknown("the seals were changed since".to_owned())),
                 }
             }
+            Err(error) => return Err(error.into()),
         }
-        self.read_again().await
+        let in_force = |fault: SealFault| SealFault::InForceButUnread {
+            why: fault.to_string(),
+        };
+        self.read_again().await.map_err(in_force)
     }
 }
 

@@ -49,7 +49,12 @@ impl Vault {
         for seal in missing.into_iter().filter(|id| automatic.contains(id)) {
             match self.take_part(&loaded, &root, seal, Key::OfThisNode).await {
                 Ok(after) => loaded = after,
-                Err(error @ (SealFault::Storage(_) | SealFault::Conflict)) => return Err(error),
+                Err(
+                    error @ (SealFault::Storage(_)
+                    | SealFault::Conflict
+                    | SealFault::InForceButUnread { .. }
+                    | SealFault::OutcomeUnknown { .. }),
+                ) => return Err(error),
                 Err(error) => {
                     let why = error.to_string();
                     self.note(seal, SealStanding::Failed { at: now, why });

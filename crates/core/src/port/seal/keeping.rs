@@ -172,7 +172,8 @@ impl fmt::Debug for MadeSeal {
     }
 }
 
-/// Why the seals were not changed. Nothing was, unless the message says so.
+/// Why the seals were not changed. Nothing was, but with [`SealFault::InForceButUnread`], and with
+/// [`SealFault::OutcomeUnknown`] perhaps.
 #[derive(Debug, thiserror::Error)]
 pub enum SealFault {
     /// No such seal.
@@ -260,6 +261,23 @@ pub enum SealFault {
     /// Another node or request changed the seals at the same time.
     #[error("the seals were changed at the same time; look at them again and retry")]
     Conflict,
+    /// It was changed, and what is stored now could not be read.
+    #[error(
+        "the change is in force, and the seals could not be read again: {why}; look at them before \
+         anything else, and do not repeat it"
+    )]
+    InForceButUnread {
+        /// Why not.
+        why: String,
+    },
+    /// The storage neither said whether it was changed nor what is stored.
+    #[error(
+        "whether the change was made is open: {why}; look at the seals before repeating it"
+    )]
+    OutcomeUnknown {
+        /// Why nobody knows.
+        why: String,
+    },
     /// What is stored of a seal or of the root key is not what it should be.
     #[error("what is stored was altered or is of another release: {what}")]
     Damaged {
