@@ -14,7 +14,7 @@ use crate::ops::authenticate::log_by_system;
 use crate::ops::condition;
 use crate::ops::gate::{Attempt, bounded, detail, resource};
 use crate::port::seal::{
-    MadeSeal, NewSeal, RootRewrap, SealFault, SealInfo, SealOverview, SealProof, SealRenewal,
+    MadeSeal, NewSeal, RootRewrap, RootRotation, SealFault, SealInfo, SealOverview, SealProof, SealRenewal,
     SealStanding,
 };
 
@@ -142,6 +142,11 @@ pub async fn rewrap_slice(node: &Node) -> Result<bool, OpError> {
     if node.ports.seal.is_sealed() {
         return Ok(false);
     }
+    // What cannot be logged is not begun.
+    match node.ensure_auditable() {
+        Err(_) if previous_root(node).is_none() => return Ok(false),
+        checked => checked?,
+    }
     // A backup copies keys one after the other, and the root keys that they are under.
     let Some(_passage) = node.deletions.pass() else {
         return Ok(false);
@@ -149,11 +154,33 @@ pub async fn rewrap_slice(node: &Node) -> Result<bool, OpError> {
     let Some(done) = node.ports.seal.rewrap_under_root(SLICE).await? else {
         return Ok(false);
     };
-    if done.changed > 0 || done.done {
+    if done.changed > 0 {
         log_rewrap(node, done).await?;
+    }
+    if done.done {
+        drop_previous(node).await?;
     }
     // With nothing but refused ones left, going over them again is for later.
     Ok(!done.done && done.failed == 0)
+}
+
+/// Has the root key before go, which nothing needs any more. There is no way back from that: the log
+/// says so before it is done.
+async fn drop_previous(node: &Node) -> Result<(), OpError> {
+    let caller = Caller::system(node.own_correlation_id()?);
+    let named = resource("root_key", previous_root(node), Some("drop"));
+    let change = Change::new(node, &caller, Action::RootKeyRewrap, named, None);
+    let dropped = node.ports.seal.drop_previous_root();
+    let tell = |event: &mut AuditEvent, gone: &bool| detail(event, "gone", *gone);
+    change.make(dropped, tell).await.map(drop)
+}
+
+/// The root key before, while there is one.
+fn previous_root(node: &Node) -> Option<Uuid> {
+    match node.ports.seal.overview()?.rotation? {
+        RootRotation::Rewrapping { previous, .. } => Some(previous),
+        RootRotation::Collecting { .. } => None,
+    }
 }
 
 async fn log_rewrap(node: &Node, done: RootRewrap) -> Result<(), OpError> {
@@ -163,7 +190,6 @@ async fn log_rewrap(node: &Node, done: RootRewrap) -> Result<(), OpError> {
         detail(event, "examined", done.examined);
         detail(event, "changed", done.changed);
         detail(event, "failed", done.failed);
-        detail(event, "done", done.done);
     })
     .await
 }

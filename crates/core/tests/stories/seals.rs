@@ -2,8 +2,10 @@
 
 use keyward_core::audit::{Journaled, Outcome};
 use keyward_core::noun::action::Action;
-use keyward_core::ops::seal_keeping;
+use keyward_core::ops::seal_keeping::{self, RootStep};
+use keyward_core::port::audit_log::AuditLog;
 use keyward_core::port::seal::NewSeal;
+use keyward_core::port::storage::StorageBackend;
 use keyward_testkit::faulty::Form;
 use keyward_testkit::world::World;
 
@@ -39,5 +41,56 @@ async fn i03_a_seal_that_was_added_and_could_not_be_looked_at_is_logged_as_added
         seal_keeping::check(&world.node).await.unwrap();
         let seals = seal_keeping::list(&world.node, world.root()).await.unwrap();
         assert_eq!(seals.seals.len(), 2, "it is there");
+    }
+}
+
+async fn rotate(world: &World) {
+    for step in [RootStep::Begin, RootStep::Commit] {
+        let taken = seal_keeping::rotate_root(&world.node, world.root(), step, None);
+        taken.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn i03_the_root_key_before_goes_after_the_log_said_so() {
+    let world = World::new().await;
+    rotate(&world).await;
+    while seal_keeping::rewrap_slice(&world.node).await.unwrap() {}
+    let seals = seal_keeping::list(&world.node, world.root()).await.unwrap();
+    assert_eq!(seals.rotation, None);
+    let told = told(&world, Action::RootKeyRewrap).await;
+    let steps: Vec<&str> = told.iter().map(|(_, step)| step.as_str()).collect();
+    assert_eq!(steps[steps.len() - 2..], ["begun", "done"], "{told:?}");
+}
+
+/// Everything that leads to key-encryption keys, as it is stored.
+async fn stored(world: &World) -> Vec<Option<Vec<u8>>> {
+    let mut objects = Vec::new();
+    for prefix in ["kek/", "root/"] {
+        for name in world.backend.list(prefix, None, 100).await.unwrap() {
+            objects.push(world.backend.read(&name).await.unwrap());
+        }
+    }
+    objects
+}
+
+#[tokio::test]
+async fn i03_no_key_is_wrapped_anew_and_no_root_key_goes_while_the_log_cannot_be_written() {
+    // Before the first slice, and before the proof that nothing is left.
+    for slices in [0, 1] {
+        let world = World::new().await;
+        world.tenant("clinic").await;
+        rotate(&world).await;
+        for _ in 0..slices {
+            assert!(seal_keeping::rewrap_slice(&world.node).await.unwrap());
+        }
+        world.journal.close().await;
+        assert!(world.journal.fault().is_some());
+        let before = stored(&world).await;
+        for _ in 0..4 {
+            let refused = seal_keeping::rewrap_slice(&world.node).await;
+            assert_eq!(refused.unwrap_err().code().as_str(), "audit_unavailable");
+        }
+        assert_eq!(stored(&world).await, before);
     }
 }

@@ -53,9 +53,9 @@ async fn rotate(vault: &Vault, seal: Uuid, shares: &Shares) -> Result<(), SealFa
         }
         vault.commit_root_rotation(at(4)).await?;
     }
-    while let Some(done) = vault.rewrap_under_root(2).await? {
-        if done.done {
-            break;
+    while let Some(seen) = vault.rewrap_under_root(2).await? {
+        if seen.done {
+            vault.drop_previous_root().await?;
         }
     }
     Ok(())

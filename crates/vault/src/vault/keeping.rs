@@ -413,6 +413,10 @@ impl SealKeeping for Vault {
     async fn rewrap_under_root(&self, limit: usize) -> Result<Option<RootRewrap>, SealFault> {
         self.rewrap_keks(limit).await
     }
+
+    async fn drop_previous_root(&self) -> Result<bool, SealFault> {
+        self.drop_previous().await
+    }
 }
 
 impl Vault {

@@ -1,7 +1,7 @@
 //! Key-encryption keys on their way from the root key before to the one in force. The backend is
 //! gone through in the order of its names, and each object replaced only if it is what was read, so
 //! that a crash at any instant leaves every key openable: under the one or under the other. A pass
-//! that finds nothing is the proof that the root key before can go, and then it goes.
+//! that finds nothing is the proof that the root key before can go; it goes when that is asked for.
 
 use keyward_core::port::seal::{RootRewrap, RootRotation, SealFault};
 use keyward_core::port::storage::{ObjectName, StorageError};
@@ -24,7 +24,7 @@ type Rotated = (KekRef, KekRef);
 #[derive(Default)]
 pub(super) struct Pass {
     of: Option<Rotated>,
-    after: Option<ObjectName>,
+    place: Place,
     /// Found under the root key before, in this pass.
     found: u64,
     seen: RootRewrap,
@@ -32,38 +32,58 @@ pub(super) struct Pass {
     refused: u64,
 }
 
+/// Where a pass goes on.
+#[derive(Clone, PartialEq, Eq)]
+enum Place {
+    /// With what is stored behind this name.
+    Stored(Option<ObjectName>),
+    /// Nowhere: it has gone over everything and found nothing.
+    Proven,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self::Stored(None)
+    }
+}
+
 impl Pass {
     /// Where the pass over the keys of this rotation goes on. Of another one nothing is known yet.
-    fn resume(&mut self, of: Rotated) -> Option<ObjectName> {
+    fn resume(&mut self, of: Rotated) -> Place {
         if self.of != Some(of) {
             *self = Self {
                 of: Some(of),
                 ..Self::default()
             };
         }
-        self.after.clone()
+        self.place.clone()
     }
 
-    /// Takes in a slice; whether the pass is over with it and found nothing, and what was seen.
-    fn take(
-        &mut self,
-        slice: RootRewrap,
-        last: Option<ObjectName>,
-        is_over: bool,
-    ) -> (bool, RootRewrap) {
+    /// Takes in a slice and what comes after it; what was seen.
+    fn take(&mut self, slice: RootRewrap, next: Place) -> RootRewrap {
         self.found += slice.changed + slice.failed;
         self.seen.examined += slice.examined;
         self.seen.changed += slice.changed;
         self.seen.failed += slice.failed;
-        self.after = last;
-        let (is_proven, seen) = (is_over && self.found == 0, self.seen);
+        let is_over = next == Place::Proven;
+        let done = is_over && self.found == 0;
+        let seen = RootRewrap { done, ..self.seen };
+        self.place = next;
         if is_over {
             self.refused = self.seen.failed;
-            self.after = None;
             self.found = 0;
             (self.seen.examined, self.seen.failed) = (0, 0);
         }
-        (is_proven, seen)
+        if is_over && !done {
+            // What was found may have been made to follow; the next pass looks whether it was.
+            self.place = Place::default();
+        }
+        seen
+    }
+
+    /// The rotation of which nothing is left to do.
+    fn proven(&self) -> Option<Rotated> {
+        self.of.filter(|_| self.place == Place::Proven)
     }
 }
 
@@ -100,45 +120,64 @@ impl Vault {
             return Ok(None);
         };
         let of = (previous.name, current.name);
-        let after = self.pass.lock().resume(of);
-        let names = self
-            .backend
-            .list(object_names::KEKS, after.as_ref(), limit)
-            .await?;
-        let (mut changed, mut failed) = (0, 0);
-        for name in &names {
-            match self.rewrap_kek(name, &previous, &current).await? {
-                Fate::Left => {}
-                Fate::Changed => changed += 1,
-                Fate::Failed => failed += 1,
+        let place = self.pass.lock().resume(of);
+        let (slice, next) = match &place {
+            Place::Stored(after) => {
+                self.rewrap_stored(after.as_ref(), limit, &previous, &current)
+                    .await?
             }
-        }
-        let slice = RootRewrap {
-            examined: names.len() as u64,
-            changed,
-            failed,
-            done: false,
+            Place::Proven => (RootRewrap::default(), Place::Proven),
         };
-        let is_over = names.len() < limit;
-        let (is_proven, mut seen) = {
-            let mut pass = self.pass.lock();
-            if pass.of != Some(of) || pass.after != after {
-                // Somebody else went on meanwhile: this slice says nothing of where the pass is now.
-                return Ok(Some(slice));
-            }
-            pass.take(slice, names.last().cloned(), is_over)
-        };
-        if is_proven {
-            seen.done = self.drop_previous(of).await?;
-            *self.pass.lock() = Pass::default();
+        let mut pass = self.pass.lock();
+        if pass.of != Some(of) || pass.place != place {
+            // Somebody else went on meanwhile: this slice says nothing of where the pass is now.
+            return Ok(Some(slice));
         }
-        Ok(Some(seen))
+        Ok(Some(pass.take(slice, next)))
     }
 
-    /// Nothing is under the root key before: it goes, if the rotation in force is the one of which
-    /// that was proven. Whether it did.
-    async fn drop_previous(&self, of: Rotated) -> Result<bool, SealFault> {
+    /// Goes over a slice of the stored key-encryption keys; what comes after it.
+    async fn rewrap_stored(
+        &self,
+        after: Option<&ObjectName>,
+        limit: usize,
+        previous: &Root,
+        current: &Root,
+    ) -> Result<(RootRewrap, Place), StorageError> {
+        let names = self.backend.list(object_names::KEKS, after, limit).await?;
+        let mut slice = RootRewrap {
+            examined: names.len() as u64,
+            ..RootRewrap::default()
+        };
+        for name in &names {
+            match self.rewrap_kek(name, previous, current).await? {
+                Fate::Left => {}
+                Fate::Changed => slice.changed += 1,
+                Fate::Failed => slice.failed += 1,
+            }
+        }
+        let next = if names.len() < limit {
+            Place::Proven
+        } else {
+            Place::Stored(names.last().cloned())
+        };
+        Ok((slice, next))
+    }
+
+    /// The root key before goes, if nothing is under it and the rotation in force is the one of
+    /// which that was proven. Whether it did.
+    pub(super) async fn drop_previous(&self) -> Result<bool, SealFault> {
         let _alone = self.changing.lock().await;
+        let Some(of) = self.pass.lock().proven() else {
+            return Ok(false);
+        };
+        let dropped = self.drop_previous_of(of).await;
+        // A proof is used once, whatever became of it.
+        *self.pass.lock() = Pass::default();
+        dropped
+    }
+
+    async fn drop_previous_of(&self, of: Rotated) -> Result<bool, SealFault> {
         let (loaded, _) = self.begin_change().await?;
         let manifest = &loaded.manifest;
         let previous = manifest.previous.as_ref();

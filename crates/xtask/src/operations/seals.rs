@@ -93,7 +93,7 @@ pub const ROOT_KEY_ROTATE: Operation = Operation {
 
 pub const ROOT_KEY_REWRAP: Operation = Operation {
     conditions: "the system's own work after a rotation of the root key, a slice at a time.",
-    effects: "outer headers of key-encryption keys are wrapped under the new root key. The pass that finds none under the one before removes that one. What is refused is named in the log, and the root key before stays until it is mended.",
+    effects: "outer headers of key-encryption keys are wrapped under the new root key. The pass that finds none under the one before is followed by its removal. Nothing of it is begun while the log cannot be written. What is refused is named in the log, and the root key before stays until it is mended.",
     errors: &[],
-    audit: "`examined`, `changed`, `failed`, `done`.",
+    audit: "of a slice that wrapped some: `examined`, `changed`, `failed`; of the removal: two entries, `step` `begun` and `done`, the second with `gone`.",
 };

@@ -91,7 +91,7 @@ pub struct RootRewrap {
     pub changed: u64,
     /// Of these: refused; the log names them. The root key before stays until there are none.
     pub failed: u64,
-    /// Whether nothing is left and the root key before is gone.
+    /// Whether nothing needs the root key before any more: it can go.
     pub done: bool,
 }
 
@@ -339,4 +339,8 @@ pub trait SealKeeping: Send + Sync {
     /// Wraps the next key-encryption keys that are still under the root key before. Nothing if
     /// there is no such key.
     async fn rewrap_under_root(&self, limit: usize) -> Result<Option<RootRewrap>, SealFault>;
+
+    /// Drops the root key before, if [`Self::rewrap_under_root`] has just proven that nothing needs
+    /// it. Whether it did.
+    async fn drop_previous_root(&self) -> Result<bool, SealFault>;
 }
