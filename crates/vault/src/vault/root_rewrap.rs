@@ -1,8 +1,10 @@
 //! Key-encryption keys on their way from the root key before to the one in force. The backend is
 //! gone through in the order of its names, and each object replaced only if it is what was read, so
 //! that a crash at any instant leaves every key openable: under the one or under the other. A pass
-//! that finds nothing is the proof that the root key before can go; it goes when that is asked for.
+//! that finds nothing, and after it every key that the registry names in its place, is the proof that
+//! the root key before can go; it goes when that is asked for.
 
+use keyward_core::ids::RecordId;
 use keyward_core::port::seal::{RootRewrap, RootRotation, SealFault};
 use keyward_core::port::storage::{ObjectName, StorageError};
 use keyward_crypto::record::{self, KekRef};
@@ -37,6 +39,9 @@ pub(super) struct Pass {
 enum Place {
     /// With what is stored behind this name.
     Stored(Option<ObjectName>),
+    /// With what the registry names behind this record: what is not in the storage is not found
+    /// there, and may still be put back.
+    Named(Option<RecordId>),
     /// Nowhere: it has gone over everything and found nothing.
     Proven,
 }
@@ -126,6 +131,7 @@ impl Vault {
                 self.rewrap_stored(after.as_ref(), limit, &previous, &current)
                     .await?
             }
+            Place::Named(after) => self.look_at_named(*after, limit, &current).await?,
             Place::Proven => (RootRewrap::default(), Place::Proven),
         };
         let mut pass = self.pass.lock();
@@ -157,9 +163,42 @@ impl Vault {
             }
         }
         let next = if names.len() < limit {
-            Place::Proven
+            Place::Named(None)
         } else {
             Place::Stored(names.last().cloned())
+        };
+        Ok((slice, next))
+    }
+
+    /// Goes over a slice of the key-encryption keys that the registry names: each must be there, and
+    /// open with the root key in force. What comes after it.
+    async fn look_at_named(
+        &self,
+        after: Option<RecordId>,
+        limit: usize,
+        current: &Root,
+    ) -> Result<(RootRewrap, Place), StorageError> {
+        let rows = self.ledger.live_keks(after, limit).await?;
+        let mut slice = RootRewrap::default();
+        for row in &rows {
+            match self.ensure_under(row, current).await {
+                Ok(()) => {}
+                Err(error @ (StorageError::Missing | StorageError::Refused(_))) => {
+                    let key = object_names::tenant_kek(row)?;
+                    tracing::error!(
+                        key = key.as_str(),
+                        %error,
+                        "a key-encryption key that the registry names does not open"
+                    );
+                    slice.failed += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let next = if rows.len() < limit {
+            Place::Proven
+        } else {
+            Place::Named(rows.last().map(|last| last.record))
         };
         Ok((slice, next))
     }
