@@ -17,9 +17,10 @@ const WORDS: &str = "five words nobody would guess";
 
 /// Every key-encryption key follows.
 pub async fn finish(vault: &Vault) {
-    for _ in 0..100 {
+    for _ in 0..1000 {
         match vault.rewrap_under_root(2).await.unwrap() {
-            Some(seen) if seen.done => assert!(vault.drop_previous_root().await.unwrap()),
+            // Another node may have been faster.
+            Some(seen) if seen.done => drop(vault.drop_previous_root().await.unwrap()),
             Some(_) => {}
             None => return,
         }

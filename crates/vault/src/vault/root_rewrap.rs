@@ -70,18 +70,15 @@ impl Pass {
         self.seen.examined += slice.examined;
         self.seen.changed += slice.changed;
         self.seen.failed += slice.failed;
-        let is_over = next == Place::Proven;
-        let done = is_over && self.found == 0;
+        // What was found may have been made to follow: the next pass looks whether it was.
+        let begins_anew = self.found > 0 && matches!(next, Place::Named(None) | Place::Proven);
+        let done = next == Place::Proven && !begins_anew;
         let seen = RootRewrap { done, ..self.seen };
-        self.place = next;
-        if is_over {
+        self.place = if begins_anew { Place::default() } else { next };
+        if begins_anew || done {
             self.refused = self.seen.failed;
             self.found = 0;
             (self.seen.examined, self.seen.failed) = (0, 0);
-        }
-        if is_over && !done {
-            // What was found may have been made to follow; the next pass looks whether it was.
-            self.place = Place::default();
         }
         seen
     }
