@@ -118,10 +118,10 @@ both! {
             }
             keks.retain(|kek| kek.destroyed_at.is_none());
             assert_eq!(world.registry.tenant_keks(tenant.id).await.unwrap(), keks);
-            use keyward_core::port::storage::RecordLedger;
             let (mut live, mut after) = (Vec::new(), None);
             loop {
-                let page = RecordLedger::live_keks(&*world.registry, after, 2).await.unwrap();
+                let ledger: &dyn keyward_core::port::storage::RecordLedger = &*world.registry;
+                let page = ledger.live_keks(after, 2).await.unwrap();
                 after = page.last().map(|last| last.record);
                 let is_last = page.len() < 2;
                 live.extend(page);
