@@ -63,6 +63,8 @@ codes! {
     LimitReached "limit_reached" 409 "The version has reached its use limit";
     RateLimited "rate_limited" 429 "Too many requests";
     Internal "internal" 500 "The server failed";
+    InForceUnread "in_force_unread" 500 "The change is in force, and could not be read again";
+    OutcomeUnknown "outcome_unknown" 500 "Whether the change was made is open";
     RecordRefused "record_refused" 500 "A stored record is not what it should be";
     Sealed "sealed" 503 "The server is sealed";
     NotReady "not_ready" 503 "The server is not ready";

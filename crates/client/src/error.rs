@@ -95,6 +95,8 @@ fn step_after(problem: &Problem) -> Option<String> {
         "not_found" => "check the name and the tenant; what you may not see looks the same",
         "sealed" => "have the holders of the shares run `keyward unseal`",
         "last_seal" => "add another one first: `keyward seal add`",
+        "in_force_unread" => "it was done: see `keyward seal status`, and do not repeat it",
+        "outcome_unknown" => "see `keyward seal status` before repeating it",
         "seal_not_proven" => "see `keyward seal status`, then `keyward seal prove`",
         "seal_unavailable" => "see `keyward seal status`; docs/seals.md says what to do for each",
         "not_ready" | "audit_unavailable" | "storage_unavailable" | "registry_unavailable" => {

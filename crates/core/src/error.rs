@@ -311,6 +311,8 @@ const fn seal_code(fault: &SealFault) -> ErrorCode {
         ) => ErrorCode::InvalidRequest,
         SealFault::DidNotOpen { .. } | SealFault::Service { .. } => ErrorCode::SealUnavailable,
         SealFault::Conflict => ErrorCode::Conflict,
+        SealFault::InForceButUnread { .. } => ErrorCode::InForceUnread,
+        SealFault::OutcomeUnknown { .. } => ErrorCode::OutcomeUnknown,
         SealFault::Damaged { .. } => ErrorCode::RecordRefused,
         SealFault::Storage(error) => storage_code(error),
         SealFault::Crypto => ErrorCode::Internal,

@@ -1,7 +1,8 @@
 //! A backend whose changes fail when a test says so, in each form: it did not happen; it happened
-//! and was reported as failed; of many objects the first half happened. Reading is disturbed only in
-//! an outage, which lasts until it is ended.
+//! and was reported as failed; of many objects the first half happened. Reading is disturbed in an
+//! outage, which lasts until it is ended, and once after a change in the forms that say so.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -16,9 +17,13 @@ pub enum Form {
     After,
     /// Of a change of many objects the first half happened; of one object, nothing.
     Half,
+    /// It happened and was reported so; the next reading fails.
+    Unread,
+    /// It happened and was reported as failed; the next reading fails.
+    LostUnread,
 }
 
-/// Every form.
+/// Every form that leaves reading alone.
 pub const FORMS: [Form; 3] = [Form::Before, Form::After, Form::Half];
 
 /// A backend that fails as planned.
@@ -26,6 +31,8 @@ pub struct FaultyBackend {
     inner: Arc<dyn StorageBackend>,
     plan: Mutex<Option<(usize, Form)>>,
     outage: Mutex<Option<Outage>>,
+    /// Whether the next reading fails.
+    blind: AtomicBool,
 }
 
 /// What everything is answered with for a while.
@@ -41,6 +48,7 @@ impl FaultyBackend {
             inner,
             plan: Mutex::new(None),
             outage: Mutex::new(None),
+            blind: AtomicBool::new(false),
         }
     }
 
@@ -60,6 +68,9 @@ impl FaultyBackend {
     }
 
     fn may_read(&self) -> Result<(), StorageError> {
+        if self.blind.swap(false, Ordering::SeqCst) {
+            return Err(injected());
+        }
         match &*self.broken() {
             Some(outage) if outage.of_reads => Err(outage.error.clone()),
             _ => Ok(()),
@@ -79,6 +90,7 @@ impl FaultyBackend {
 
     /// Nothing fails any more. Whether the planned failure happened.
     pub fn mend(&self) -> bool {
+        self.blind.store(false, Ordering::SeqCst);
         self.lock().take().is_none()
     }
 
@@ -114,6 +126,14 @@ impl FaultyBackend {
                 Err(injected())
             }
             Some(Form::Before | Form::Half) => Err(injected()),
+            Some(form @ (Form::Unread | Form::LostUnread)) => {
+                change.await?;
+                self.blind.store(true, Ordering::SeqCst);
+                match form {
+                    Form::Unread => Ok(()),
+                    _ => Err(injected()),
+                }
+            }
         }
     }
 }
@@ -145,18 +165,20 @@ impl StorageBackend for FaultyBackend {
 
     async fn put_many(&self, mut objects: Vec<(ObjectName, Vec<u8>)>) -> Result<(), StorageError> {
         self.may_change()?;
-        match self.fails() {
-            None => self.inner.put_many(objects).await,
-            Some(Form::Before) => Err(injected()),
-            Some(Form::After) => {
-                self.inner.put_many(objects).await?;
-                Err(injected())
-            }
-            Some(Form::Half) => {
-                objects.truncate(objects.len() / 2);
-                self.inner.put_many(objects).await?;
-                Err(injected())
-            }
+        let form = self.fails();
+        if form == Some(Form::Before) {
+            return Err(injected());
+        }
+        if form == Some(Form::Half) {
+            objects.truncate(objects.len() / 2);
+        }
+        self.inner.put_many(objects).await?;
+        if matches!(form, Some(Form::Unread | Form::LostUnread)) {
+            self.blind.store(true, Ordering::SeqCst);
+        }
+        match form {
+            None | Some(Form::Unread) => Ok(()),
+            Some(_) => Err(injected()),
         }
     }
 

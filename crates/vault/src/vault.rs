@@ -9,6 +9,7 @@
 //! | `keeping` | seals proven, added, removed, wrapped anew |
 //! | `seal_fault` | what callers hear of a seal that failed |
 //! | `making` | one seal made, written and proven |
+//! | `stray_seals` | seals that a crash left behind, deleted |
 //! | `root_rotation` | the root key replaced |
 //! | `root_rewrap` | key-encryption keys on their way to the new root key |
 //! | `hierarchy` | the root key and tenants' key-encryption keys, in memory only while unsealed |
@@ -36,6 +37,7 @@ mod root_rotation;
 mod seal_fault;
 mod seals;
 mod secrets;
+mod stray_seals;
 mod streams;
 
 use std::sync::Arc;
@@ -50,11 +52,16 @@ use uuid::Uuid;
 use self::hierarchy::OpenHierarchy;
 use self::root_rewrap::Pass;
 use self::seals::Seals;
+use self::stray_seals::Strays;
 use crate::fair_gate::{FairGate, GateLimits};
 use crate::seal::{SealAccess, SealError};
 
 pub use self::initialize::{InitOutcome, SealSetup};
 pub(crate) use self::layout::is_core;
+
+/// How long the root key before is kept at least, unless told otherwise: nodes follow within
+/// seconds, and look once more with every check of the seals.
+const PREVIOUS_ROOT_SECONDS: i64 = 600;
 
 /// Secure storage over a backend. Starts sealed.
 pub struct Vault {
@@ -66,10 +73,16 @@ pub struct Vault {
     seals: RwLock<Seals>,
     /// Whether `seals` holds keys, for those who ask often and must not wait for it.
     is_open: AtomicBool,
+    /// Whether this node sealed itself because another one rotated the root key away from it.
+    is_outdated: AtomicBool,
+    /// How long the root key before is kept at least.
+    previous_root_seconds: i64,
     /// One change of the seals or of the root key at a time.
     changing: tokio::sync::Mutex<()>,
     /// How far key-encryption keys were gone through since the root key was rotated.
     pass: Mutex<Pass>,
+    /// Seals that no manifest names, since this node saw them.
+    strays: Mutex<Strays>,
 }
 
 impl Vault {
@@ -93,8 +106,11 @@ impl Vault {
             access: SealAccess::default(),
             seals: RwLock::new(seals),
             is_open: AtomicBool::new(false),
+            is_outdated: AtomicBool::new(false),
+            previous_root_seconds: PREVIOUS_ROOT_SECONDS,
             changing: tokio::sync::Mutex::new(()),
             pass: Mutex::default(),
+            strays: Mutex::default(),
         })
     }
 
@@ -102,6 +118,16 @@ impl Vault {
     #[must_use]
     pub fn with_access(self, access: SealAccess) -> Self {
         Self { access, ..self }
+    }
+
+    /// How long the root key before is kept at least after a rotation was committed. Until then
+    /// every node on this storage must have heard of it; one that has not opens again by its seals.
+    #[must_use]
+    pub fn keeping_previous_root(self, seconds: i64) -> Self {
+        Self {
+            previous_root_seconds: seconds,
+            ..self
+        }
     }
 
     /// The deployment this storage was initialised for.

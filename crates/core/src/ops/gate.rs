@@ -128,7 +128,10 @@ pub(crate) const fn outcome_of(error: &OpError) -> Outcome {
         | OpError::Storage(_)
         | OpError::Registry(_)
         | OpError::Seal(
-            SealFault::DidNotOpen { .. } | SealFault::Service { .. } | SealFault::Damaged { .. },
+            SealFault::DidNotOpen { .. }
+            | SealFault::Service { .. }
+            | SealFault::OutcomeUnknown { .. }
+            | SealFault::Damaged { .. },
         )
         | OpError::Backup(_)
         | OpError::Crypto => Outcome::Failed,

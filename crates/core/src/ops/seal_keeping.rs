@@ -13,9 +13,10 @@ use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::ops::authenticate::log_by_system;
 use crate::ops::condition;
 use crate::ops::gate::{Attempt, bounded, detail, resource};
+use crate::ops::seal::log_automatic_unseal;
 use crate::port::seal::{
-    MadeSeal, NewSeal, RootRewrap, SealFault, SealInfo, SealOverview, SealProof, SealRenewal,
-    SealStanding,
+    MadeSeal, NewSeal, RootRewrap, RootRotation, SealFault, SealInfo, SealOverview, SealProof,
+    SealRenewal, SealStanding,
 };
 
 /// Key-encryption keys looked at in one slice.
@@ -140,20 +141,60 @@ pub async fn rotate_root(
 /// there is more to do. The system's own work.
 pub async fn rewrap_slice(node: &Node) -> Result<bool, OpError> {
     if node.ports.seal.is_sealed() {
+        if node.ports.seal.is_outdated() && node.ensure_auditable().is_ok() {
+            open_again(node).await?;
+        }
         return Ok(false);
+    }
+    // What cannot be logged is not begun.
+    match node.ensure_auditable() {
+        Err(_) if previous_root(node).is_none() => return Ok(false),
+        checked => checked?,
     }
     // A backup copies keys one after the other, and the root keys that they are under.
     let Some(_passage) = node.deletions.pass() else {
         return Ok(false);
     };
-    let Some(done) = node.ports.seal.rewrap_under_root(SLICE).await? else {
+    let Some(done) = node.ports.seal.rewrap_under_root(SLICE, node.now()).await? else {
         return Ok(false);
     };
-    if done.changed > 0 || done.done {
+    if done.changed > 0 {
         log_rewrap(node, done).await?;
     }
+    if done.done {
+        drop_previous(node).await?;
+    }
     // With nothing but refused ones left, going over them again is for later.
-    Ok(!done.done && done.failed == 0)
+    Ok(!done.done && !done.waits && done.failed == 0)
+}
+
+/// Opens a node again that sealed itself because another one rotated the root key away from it, as at
+/// a start: nothing of before stays in memory, and the log says by which seal it opened.
+async fn open_again(node: &Node) -> Result<(), OpError> {
+    for provider in node.ports.providers.values() {
+        provider.forget_all();
+    }
+    let tries = node.ports.seal.unseal_automatically().await?;
+    log_automatic_unseal(node, &tries).await
+}
+
+/// Has the root key before go, which nothing needs any more. There is no way back from that: the log
+/// says so before it is done.
+async fn drop_previous(node: &Node) -> Result<(), OpError> {
+    let caller = Caller::system(node.own_correlation_id()?);
+    let named = resource("root_key", previous_root(node), Some("drop"));
+    let change = Change::new(node, &caller, Action::RootKeyRewrap, named, None);
+    let dropped = node.ports.seal.drop_previous_root();
+    let tell = |event: &mut AuditEvent, gone: &bool| detail(event, "gone", *gone);
+    change.make(dropped, tell).await.map(drop)
+}
+
+/// The root key before, while there is one.
+fn previous_root(node: &Node) -> Option<Uuid> {
+    match node.ports.seal.overview()?.rotation? {
+        RootRotation::Rewrapping { previous, .. } => Some(previous),
+        RootRotation::Collecting { .. } => None,
+    }
 }
 
 async fn log_rewrap(node: &Node, done: RootRewrap) -> Result<(), OpError> {
@@ -163,7 +204,6 @@ async fn log_rewrap(node: &Node, done: RootRewrap) -> Result<(), OpError> {
         detail(event, "examined", done.examined);
         detail(event, "changed", done.changed);
         detail(event, "failed", done.failed);
-        detail(event, "done", done.done);
     })
     .await
 }
@@ -275,6 +315,15 @@ impl<'a> Change<'a> {
                 tell(&mut done, &value);
                 node.ports.audit.append(done).await?;
                 Ok(value)
+            }
+            // It was done all the same: that is what the log must say.
+            Err(fault @ SealFault::InForceButUnread { .. }) => {
+                let mut done = self.attempt.event(Outcome::Ok);
+                done.reason = self.reason;
+                detail(&mut done, "step", "done");
+                detail(&mut done, "unread", true);
+                node.ports.audit.append(done).await?;
+                Err(fault.into())
             }
             Err(fault) => Err(self.attempt.log_failure(fault.into()).await),
         }

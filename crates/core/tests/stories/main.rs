@@ -22,6 +22,7 @@ mod keks;
 mod limits;
 mod restart;
 mod script;
+mod seals;
 mod secret_model;
 mod secrets;
 mod storage;

@@ -4,13 +4,17 @@
 use keyward_core::port::seal::{
     NewSeal, RootRotation, SealControl, SealFault, SealKeeping, SealKind, SealRenewal,
 };
+use keyward_core::port::storage::{ObjectName, StorageBackend};
 use keyward_testkit::faulty::{FORMS, Form};
 use keyward_vault::Vault;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::root::finish;
-use crate::stage::{Stage, at, find, ids, prove_with};
+use crate::stage::{Stage, at, find, ids, late, prove_with};
+
+/// Besides [`FORMS`]: a change that was made, and cannot be looked at.
+const UNREAD: [Form; 2] = [Form::Unread, Form::LostUnread];
 
 type Shares = Vec<Zeroizing<String>>;
 
@@ -49,9 +53,9 @@ async fn rotate(vault: &Vault, seal: Uuid, shares: &Shares) -> Result<(), SealFa
         }
         vault.commit_root_rotation(at(4)).await?;
     }
-    while let Some(done) = vault.rewrap_under_root(2).await? {
-        if done.done {
-            break;
+    while let Some(seen) = vault.rewrap_under_root(2, late()).await? {
+        if seen.done {
+            vault.drop_previous_root().await?;
         }
     }
     Ok(())
@@ -90,7 +94,7 @@ async fn rotate_with_fault(place: usize, form: Form) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i02_a_rotation_of_the_root_key_may_end_at_any_write_and_is_finished_by_the_next_start() {
-    for form in FORMS {
+    for form in FORMS.into_iter().chain(UNREAD) {
         let mut place = 0;
         while rotate_with_fault(place, form).await {
             place += 1;
@@ -153,11 +157,75 @@ async fn keep_with_fault(place: usize, form: Form) -> bool {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn i02_a_change_of_the_seals_may_end_at_any_write_and_every_former_seal_works() {
-    for form in FORMS {
+    for form in FORMS.into_iter().chain(UNREAD) {
         let mut place = 0;
         while keep_with_fault(place, form).await {
             place += 1;
         }
         assert!(place >= 9, "only {place} writes");
+    }
+}
+
+/// What is stored of the seals, but for what is still to be deleted.
+async fn stored(stage: &Stage) -> serde_json::Value {
+    let name = ObjectName::new("root/current").unwrap();
+    let bytes = stage.storage.read(&name).await.unwrap().unwrap();
+    let mut manifest: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    let fields = manifest.as_object_mut().unwrap();
+    fields.remove("discarded");
+    fields.remove("format");
+    manifest
+}
+
+/// One change with a fault at one write. Whether there was such a write; whether it was made and said
+/// so, in spite of the fault.
+async fn change_with_fault(change: &str, place: usize, form: Form) -> (bool, bool) {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    let second = node.add_seal(NewSeal::KeyFile, at(1)).await.unwrap();
+    let second = second.seal.id;
+    if matches!(change, "commit" | "cancel") {
+        node.begin_root_rotation(at(2)).await.unwrap();
+    }
+    let before = stored(&stage).await;
+    stage.storage.fail_after(place, form);
+    let ended = match change {
+        "add" => {
+            let (threshold, total) = (2, 2);
+            let new = NewSeal::Shares { threshold, total };
+            node.add_seal(new, at(3)).await.map(drop)
+        }
+        "remove" => node.remove_seal(second, at(3)).await,
+        "commit" => node.commit_root_rotation(at(3)).await.map(drop),
+        _ => node.cancel_root_rotation().await,
+    };
+    let happened = stage.storage.mend();
+    let is_changed = stored(&stage).await != before;
+    let told = format!("{change}, write {place}, {form:?}: {ended:?}");
+    match &ended {
+        Ok(()) | Err(SealFault::InForceButUnread { .. }) => assert!(is_changed, "{told}"),
+        Err(SealFault::OutcomeUnknown { .. }) => assert_eq!(form, Form::LostUnread, "{told}"),
+        Err(_) => assert!(!is_changed, "{told}"),
+    }
+    stage.all_there(&node).await;
+    stage.all_there(&stage.node().await).await;
+    let said_so = matches!(ended, Err(SealFault::InForceButUnread { .. }));
+    (happened, said_so)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_a_change_of_the_seals_that_took_effect_is_never_said_to_have_failed() {
+    for change in ["add", "remove", "commit", "cancel"] {
+        let mut told = 0;
+        for form in FORMS.into_iter().chain(UNREAD) {
+            for place in 0.. {
+                let (happened, said_so) = change_with_fault(change, place, form).await;
+                told += usize::from(said_so);
+                if !happened {
+                    break;
+                }
+            }
+        }
+        assert!(told > 0, "{change}: nothing took effect unread");
     }
 }

@@ -309,3 +309,88 @@ async fn of_two_who_change_the_seals_at_once_one_is_told() {
     assert_eq!(one.overview().unwrap().seals.len(), 3 - conflicts);
     assert_eq!(names(&*stage.storage, "seal/").await.len(), 3 - conflicts);
 }
+
+#[tokio::test]
+async fn a_passphrase_seal_that_was_damaged_does_not_keep_the_others_from_opening() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    let mut first = None;
+    for words in [WORDS, "other words, and more of them"] {
+        let new = NewSeal::Passphrase(passphrase(words));
+        let made = node.add_seal(new, at(1)).await.unwrap();
+        first = first.or(Some(made.seal.id));
+    }
+    let first = format!("seal/passphrase/{}", first.unwrap());
+    let mut stored = names(&*stage.storage, "seal/passphrase/").await;
+    stored.retain(|name| name.starts_with(&first));
+    let name = ObjectName::new(&stored[0]).unwrap();
+    let sound = stage.storage.read(&name).await.unwrap().unwrap();
+    let altered = String::from_utf8(sound).unwrap();
+    let altered = altered.replace("wrapped_root\":\"", "wrapped_root\":\"?");
+    stage
+        .storage
+        .write(&name, altered.into_bytes())
+        .await
+        .unwrap();
+    let by_second = stage.sealed(&[]).await;
+    // None is the first one's any more: that it is damaged is said.
+    let refused = by_second.submit_passphrase(passphrase(WORDS)).await;
+    assert!(
+        matches!(refused, Err(UnsealError::Storage(_))),
+        "{refused:?}"
+    );
+    by_second
+        .submit_passphrase(passphrase("other words, and more of them"))
+        .await
+        .unwrap();
+    stage.all_there(&by_second).await;
+}
+
+#[tokio::test]
+async fn a_share_that_was_given_to_a_proof_is_forgotten_when_the_others_do_not_come() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    let (seal, shares) = stage.add_shares(&node).await;
+    let give = async |share: usize, second: i64| {
+        let proof = SealProof::Share(shares[share].clone());
+        node.prove_seal(seal, proof, at(second)).await.unwrap()
+    };
+    assert_eq!(give(0, 100).await.progress, 1);
+    let late = 101 + 15 * 60;
+    // It counts no more for one that comes too late, which counts for the next.
+    let info = give(1, late).await;
+    assert_eq!(info.progress, 1);
+    assert_eq!(info.standing, SealStanding::Proven { at: at(2) });
+    let info = give(0, late + 15 * 60).await;
+    assert_eq!(info.progress, 0);
+    let proven = SealStanding::Proven {
+        at: at(late + 15 * 60),
+    };
+    assert_eq!(info.standing, proven);
+    // And if nobody comes, the next check forgets it.
+    let later = 10_000;
+    assert_eq!(give(2, later).await.progress, 1);
+    node.check_seals(at(later + 15 * 60)).await.unwrap();
+    assert_eq!(find(&node, seal).progress, 1);
+    node.check_seals(at(later + 15 * 60 + 1)).await.unwrap();
+    assert_eq!(find(&node, seal).progress, 0);
+}
+
+#[tokio::test]
+async fn a_seal_that_a_crash_left_behind_is_deleted_and_none_that_counts() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    stage.add_shares(&node).await;
+    node.begin_root_rotation(at(1)).await.unwrap();
+    let sound = names(&*stage.storage, "seal/").await;
+    // As it is between writing a seal and naming it.
+    let stray = ObjectName::new("seal/key-file/0f1e.2d3c").unwrap();
+    stage.storage.write(&stray, b"{}".to_vec()).await.unwrap();
+    node.check_seals(at(100)).await.unwrap();
+    node.check_seals(at(100 + 3599)).await.unwrap();
+    let stored = stage.storage.read(&stray).await.unwrap();
+    assert!(stored.is_some(), "somebody may be about to name it");
+    node.check_seals(at(100 + 3600)).await.unwrap();
+    assert_eq!(names(&*stage.storage, "seal/").await, sound);
+    stage.all_there(&stage.node().await).await;
+}

@@ -5,6 +5,8 @@
 mod faults;
 mod keeping;
 mod kill;
+mod nodes;
 mod root;
 mod services;
 mod stage;
+mod stopping;

@@ -1,21 +1,30 @@
 //! The root key replaced, while everything goes on.
 
+use std::sync::Arc;
+
+use keyward_core::port::backup::SealedObjects;
 use keyward_core::port::seal::{
-    NewSeal, RootRotation, SealControl, SealFault, SealKeeping, SealKind,
+    NewSeal, RootRotation, SealControl, SealFault, SealKeeping, SealKind, SealProof,
 };
 use keyward_core::port::storage::{KeyHierarchy, ObjectName, StorageBackend};
 use keyward_crypto::record::{OUTER_LENGTH, peek_outer};
-use keyward_vault::Vault;
+use keyward_vault::{EmbeddedBackend, SealedCopies, Vault};
 use uuid::Uuid;
 
-use crate::stage::{Stage, at, find, ids, names, passphrase, prove_with, tenant};
+use crate::stage::{Stage, at, find, ids, late, names, passphrase, prove_with, tenant};
+
+const WORDS: &str = "five words nobody would guess";
 
 /// Every key-encryption key follows.
 pub async fn finish(vault: &Vault) {
-    for _ in 0..100 {
-        match vault.rewrap_under_root(2).await.unwrap() {
-            Some(done) if !done.done => {}
-            _ => return,
+    for _ in 0..1000 {
+        match vault.rewrap_under_root(2, late()).await.unwrap() {
+            // Another node may have been faster.
+            Some(seen) if seen.done => {
+                vault.drop_previous_root().await.unwrap();
+            }
+            Some(_) => {}
+            None => return,
         }
     }
     panic!("it does not end");
@@ -77,7 +86,7 @@ async fn every_seal_takes_part_before_the_new_root_key_is_in_force() {
     ));
     stage.all_there(&node).await;
     // Half-way, each seal opens all of it.
-    node.rewrap_under_root(1).await.unwrap();
+    node.rewrap_under_root(1, late()).await.unwrap();
     assert_eq!(roots(&stage).await.len(), 2);
     stage.all_there(&stage.node().await).await;
     let by_shares = stage.sealed(&[]).await;
@@ -179,7 +188,7 @@ async fn i08_a_key_that_is_refused_keeps_the_root_key_before_until_it_is_mended(
     node.begin_root_rotation(at(1)).await.unwrap();
     node.commit_root_rotation(at(2)).await.unwrap();
     for _ in 0..4 {
-        let seen = node.rewrap_under_root(100).await.unwrap().unwrap();
+        let seen = node.rewrap_under_root(100, late()).await.unwrap().unwrap();
         assert!(!seen.done && seen.failed == 1, "{seen:?}");
     }
     let Some(RootRotation::Rewrapping { seen, .. }) = node.overview().unwrap().rotation else {
@@ -193,4 +202,107 @@ async fn i08_a_key_that_is_refused_keeps_the_root_key_before_until_it_is_mended(
     let node = stage.node().await;
     stage.all_there(&node).await;
     node.forget_tenant(tenant(1));
+}
+
+/// A deployment that only a passphrase opens, while a rotation of its root key collects its parts.
+async fn collecting_of_people() -> (Stage, Vault) {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    let words = NewSeal::Passphrase(passphrase(WORDS));
+    let seal = node.add_seal(words, at(1)).await.unwrap().seal.id;
+    let prove = || SealProof::Passphrase(passphrase(WORDS));
+    node.prove_seal(seal, prove(), at(2)).await.unwrap();
+    let by_file = ids(&node, SealKind::KeyFile)[0];
+    node.remove_seal(by_file, at(3)).await.unwrap();
+    node.begin_root_rotation(at(4)).await.unwrap();
+    node.prove_seal(seal, prove(), at(5)).await.unwrap();
+    (stage, node)
+}
+
+#[tokio::test]
+async fn i09_a_rotation_that_was_copied_while_it_collected_can_be_committed_from_the_copy() {
+    let (stage, _) = collecting_of_people().await;
+    let folder = tempfile::tempdir().unwrap();
+    let copy = EmbeddedBackend::open(&folder.path().join("vault.db")).unwrap();
+    let copy: Arc<dyn StorageBackend> = Arc::new(copy);
+    copy.init().await.unwrap();
+    let copies = SealedCopies::new(stage.storage.clone());
+    for object in copies.of_root().await.unwrap().objects {
+        copy.write_if_absent(&object.name, object.bytes)
+            .await
+            .unwrap();
+    }
+    for prefix in ["kek/", "rec/"] {
+        for name in names(&*stage.storage, prefix).await {
+            let name = ObjectName::new(&name).unwrap();
+            let object = stage.storage.read(&name).await.unwrap().unwrap();
+            copy.write(&name, object).await.unwrap();
+        }
+    }
+    let restored = stage.sealed_by(copy.clone(), &[]).await;
+    restored.submit_passphrase(passphrase(WORDS)).await.unwrap();
+    restored.commit_root_rotation(at(6)).await.unwrap();
+    finish(&restored).await;
+    let again = stage.sealed_by(copy, &[]).await;
+    again.submit_passphrase(passphrase(WORDS)).await.unwrap();
+    stage.all_there(&again).await;
+}
+
+#[tokio::test]
+async fn i08_a_root_key_is_not_put_in_force_over_a_seal_of_people_that_is_gone_or_altered() {
+    let (stage, node) = collecting_of_people().await;
+    let manifest = ObjectName::new("root/current").unwrap();
+    let before = stage.storage.read(&manifest).await.unwrap();
+    let text = String::from_utf8(before.clone().unwrap()).unwrap();
+    let named: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let part = named["next"]["seals"][0]["object"].as_str().unwrap();
+    let part = ObjectName::new(part).unwrap();
+    let sound = stage.storage.read(&part).await.unwrap().unwrap();
+    let altered = String::from_utf8(sound.clone()).unwrap();
+    let altered = altered.replace("wrapped_root\":\"E", "wrapped_root\":\"F");
+    assert_ne!(altered.as_bytes(), sound);
+    for damage in [None, Some(altered.into_bytes()), Some(b"{}".to_vec())] {
+        stage.storage.delete(&part).await.unwrap();
+        if let Some(bytes) = damage {
+            stage.storage.write(&part, bytes).await.unwrap();
+        }
+        let refused = node.commit_root_rotation(at(6)).await;
+        assert!(
+            matches!(refused, Err(SealFault::Damaged { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(stage.storage.read(&manifest).await.unwrap(), before);
+    }
+    stage.storage.write(&part, sound).await.unwrap();
+    node.commit_root_rotation(at(7)).await.unwrap();
+    finish(&node).await;
+    let again = stage.sealed(&[]).await;
+    again.submit_passphrase(passphrase(WORDS)).await.unwrap();
+    stage.all_there(&again).await;
+}
+
+#[tokio::test]
+async fn i08_a_key_that_is_missing_keeps_the_root_key_before_until_it_is_put_back() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    for name in names(&*stage.storage, "kek/").await {
+        let name = ObjectName::new(&name).unwrap();
+        let lost = stage.storage.read(&name).await.unwrap().unwrap();
+        stage.storage.delete(&name).await.unwrap();
+        node.begin_root_rotation(at(1)).await.unwrap();
+        node.commit_root_rotation(at(2)).await.unwrap();
+        for _ in 0..8 {
+            let seen = node.rewrap_under_root(2, late()).await.unwrap().unwrap();
+            assert!(!seen.done, "{seen:?}");
+        }
+        assert!(!node.drop_previous_root().await.unwrap());
+        let Some(RootRotation::Rewrapping { seen, .. }) = node.overview().unwrap().rotation else {
+            panic!()
+        };
+        assert_eq!(seen.failed, 1);
+        // Put back as it was before the rotation, it follows.
+        stage.storage.write(&name, lost).await.unwrap();
+        finish(&node).await;
+        stage.all_there(&stage.node().await).await;
+    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use keyward_core::ids::TenantId;
+use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::seal::{
     NewSeal, SealControl, SealInfo, SealKeeping, SealKind, SealProof, SealService,
@@ -43,10 +43,27 @@ impl RecordLedger for Ledger {
         rows.retain(|row| row.tenant == tenant);
         Ok(rows)
     }
+
+    async fn live_keks(
+        &self,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<TenantKek>, StorageError> {
+        let mut rows = self.rows();
+        rows.retain(|row| row.destroyed_at.is_none() && Some(row.record) > after);
+        rows.sort_by_key(|row| row.record);
+        rows.truncate(limit);
+        Ok(rows)
+    }
 }
 
 pub fn at(second: i64) -> Timestamp {
     Timestamp::from_micros(1_800_000_000_000_000 + second * 1_000_000)
+}
+
+/// When no root key before is kept for other nodes any more.
+pub fn late() -> Timestamp {
+    at(1_000_000)
 }
 
 pub fn tenant(number: u128) -> TenantId {
@@ -127,8 +144,12 @@ impl Stage {
 
     /// A node with these key files and every service, sealed.
     pub async fn sealed(&self, key_files: &[&str]) -> Vault {
+        self.sealed_by(self.storage.clone(), key_files).await
+    }
+
+    /// The same by its own way to the storage.
+    pub async fn sealed_by(&self, storage: Arc<dyn StorageBackend>, key_files: &[&str]) -> Vault {
         let ledger: Arc<dyn RecordLedger> = self.ledger.clone();
-        let storage: Arc<dyn StorageBackend> = self.storage.clone();
         let vault = Vault::open(storage, ledger, Arc::new(SystemRandom)).await;
         vault.unwrap().with_access(SealAccess {
             key_files: key_files.iter().map(|name| self.path(name)).collect(),
@@ -138,7 +159,12 @@ impl Stage {
 
     /// A node that opened itself with `a.key` or `b.key` or a service.
     pub async fn node(&self) -> Vault {
-        let vault = self.sealed(&["a.key", "b.key"]).await;
+        self.node_by(self.storage.clone()).await
+    }
+
+    /// The same by its own way to the storage.
+    pub async fn node_by(&self, storage: Arc<dyn StorageBackend>) -> Vault {
+        let vault = self.sealed_by(storage, &["a.key", "b.key"]).await;
         let tries = vault.unseal_automatically().await.unwrap();
         assert!(!vault.is_sealed(), "{tries:?}");
         vault

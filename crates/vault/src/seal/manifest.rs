@@ -5,8 +5,12 @@
 //! It is not secret. Nothing is trusted because it is written here: what a seal holds is bound to
 //! the deployment, the root key and the kind of seal, and does not open if they differ.
 
+use data_encoding::HEXLOWER;
 use keyward_core::port::seal::SealKind;
 use keyward_core::port::storage::ObjectName;
+use keyward_core::time::Timestamp;
+use keyward_crypto::digest::sha256;
+use keyward_crypto::record::KekRef;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -27,6 +31,16 @@ pub(crate) struct RootKeyName {
     pub(crate) version: u32,
 }
 
+impl RootKeyName {
+    /// Its name in outer headers.
+    pub(crate) const fn as_kek(self) -> KekRef {
+        KekRef {
+            id: self.id,
+            version: self.version,
+        }
+    }
+}
+
 /// Where one seal is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,6 +56,10 @@ pub(crate) struct SealEntry {
     /// The seal that goes when this one is proven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) replaces: Option<Uuid>,
+    /// The SHA-256 of its object as it was read when it was proven, in hex. Seals of format 1 have
+    /// none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sha256: Option<String>,
 }
 
 impl SealEntry {
@@ -53,7 +71,14 @@ impl SealEntry {
             id: None,
             pending: false,
             replaces: None,
+            sha256: None,
         }
+    }
+
+    /// Whether an object is the one that was proven, as far as that was written down.
+    pub(crate) fn is_proven(&self, object: &[u8]) -> bool {
+        let proven = self.sha256.as_ref();
+        proven.is_none_or(|proven| *proven == digest_of(object))
     }
 
     /// Its id.
@@ -88,6 +113,9 @@ pub(crate) struct PreviousRoot {
     pub(crate) under_current: String,
     /// The one in force under the one before: for nodes that were open meanwhile.
     pub(crate) current_under_it: String,
+    /// When the rotation was committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) committed_at: Option<Timestamp>,
 }
 
 /// The whole manifest.
@@ -123,10 +151,22 @@ impl Manifest {
         encode(self, "the manifest")
     }
 
+    /// Whether it names an object: as a seal, a seal for the next root key, or to be deleted.
+    pub(crate) fn names(&self, object: &str) -> bool {
+        let next = self.next.iter().flat_map(|next| &next.seals);
+        let mut seals = self.seals.iter().chain(next);
+        seals.any(|seal| seal.object == object) || self.discarded.iter().any(|it| it == object)
+    }
+
     /// The seals that count.
     pub(crate) fn counting(&self) -> impl Iterator<Item = &SealEntry> {
         self.seals.iter().filter(|entry| !entry.pending)
     }
+}
+
+/// How an object that was proven is told again.
+pub(crate) fn digest_of(object: &[u8]) -> String {
+    HEXLOWER.encode(&sha256(object))
 }
 
 /// Reads stored JSON; what does not fit is damaged.

@@ -65,6 +65,7 @@ impl Vault {
     fn keep_open(&self, seals: &mut Seals, hierarchy: Arc<OpenHierarchy>) {
         seals.open = Some(hierarchy);
         seals.reset_shares();
+        self.is_outdated.store(false, Ordering::Release);
         self.is_open.store(true, Ordering::Release);
     }
 
@@ -243,16 +244,18 @@ impl SealControl for Vault {
             return Ok(self.status());
         }
         let passphrase = Arc::new(passphrase);
+        let mut damaged = None;
         for seal in seals {
             let key = derived(&seal, &passphrase).await;
             let root = key.and_then(|key| seal.open(&key, manifest.deployment, manifest.root_key));
             match root.and_then(|root| self.open_with(root)) {
                 Ok(()) => return Ok(self.status()),
                 Err(SealError::WrongPassphrase | SealError::Crypto(_)) => {}
-                Err(error) => return Err(seal_refused(&error)),
+                // Another one may be sound, and this its passphrase.
+                Err(error) => damaged = Some(seal_refused(&error)),
             }
         }
-        Err(UnsealError::WrongPassphrase)
+        Err(damaged.unwrap_or(UnsealError::WrongPassphrase))
     }
 
     fn reset_shares(&self) {
@@ -262,6 +265,7 @@ impl SealControl for Vault {
     fn seal(&self) {
         let mut seals = self.seals.write();
         self.is_open.store(false, Ordering::Release);
+        self.is_outdated.store(false, Ordering::Release);
         // The last holder of the keys zeroizes them: this one, or an operation that still runs.
         seals.open = None;
         seals.reset_shares();

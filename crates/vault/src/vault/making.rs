@@ -20,7 +20,7 @@ use crate::object_names;
 use crate::seal::SealError;
 use crate::seal::access::SealToOpen;
 use crate::seal::key_file::KeyFileSeal;
-use crate::seal::manifest::{FORMAT_OF_SEVERAL, Manifest, RootKeyName, SealEntry};
+use crate::seal::manifest::{FORMAT_OF_SEVERAL, Manifest, RootKeyName, SealEntry, digest_of};
 use crate::seal::passphrase::{LENGTH_MIN, PassphraseSeal};
 use crate::seal::service::ServiceSeal;
 use crate::seal::stored::StoredSeal;
@@ -186,14 +186,17 @@ impl Vault {
             Ok(()) => self.prove_written(&name, kind, &made.key, hold).await,
             Err(error) => Err(error.into()),
         };
-        if let Err(error) = proven {
-            self.take_back(&name).await;
-            return Err(error);
+        match proven {
+            Ok(sha256) => Ok(SealEntry {
+                id: Some(id),
+                sha256: Some(sha256),
+                ..SealEntry::new(kind, &name)
+            }),
+            Err(error) => {
+                self.take_back(&name).await;
+                Err(error)
+            }
         }
-        Ok(SealEntry {
-            id: Some(id),
-            ..SealEntry::new(kind, &name)
-        })
     }
 
     /// Deletes what nothing names.
@@ -203,14 +206,14 @@ impl Vault {
         }
     }
 
-    /// Unwraps a seal from what the storage returns.
+    /// Unwraps a seal from what the storage returns, and says how that is told again.
     pub(super) async fn prove_written(
         &self,
         name: &ObjectName,
         kind: SealKind,
         key: &Key,
         hold: &ToHold<'_>,
-    ) -> Result<(), SealFault> {
+    ) -> Result<String, SealFault> {
         let did_not = |error: SealError| match error {
             SealError::Storage(error) => SealFault::Storage(error),
             error => SealFault::DidNotOpen {
@@ -227,7 +230,7 @@ impl Vault {
         let sealing_key = self.key_of(kind, &mut stored, key, hold.deployment).await;
         let opened = sealing_key.and_then(|key| stored.open(&key, hold.deployment, hold.name));
         match opened {
-            Ok(root) if root.ct_eq(hold.root) => Ok(()),
+            Ok(root) if root.ct_eq(hold.root) => Ok(digest_of(&bytes)),
             Ok(_) => Err(did_not(SealError::AnotherRootKey)),
             Err(error) => Err(did_not(error)),
         }
@@ -264,14 +267,16 @@ impl Vault {
         }
     }
 
-    /// Replaces the manifest. On any error but a lost answer nothing changed; a lost answer is found
-    /// out by reading.
+    /// Replaces the manifest. A lost answer is found out by reading. The error says whether anything
+    /// changed: see [`SealFault`].
     pub(super) async fn replace_manifest(
         &self,
         before: &Loaded,
         mut next: Manifest,
     ) -> Result<Loaded, SealFault> {
-        use keyward_core::port::storage::StorageError::{Conflict, Missing};
+        use keyward_core::port::storage::StorageError::{
+            Conflict, Missing, Throttled, Unavailable,
+        };
         next.format = FORMAT_OF_SEVERAL;
         let bytes = next.encode().map_err(|error| fault_of_manifest(&error))?;
         let name = object_names::root_manifest()?;
@@ -282,14 +287,21 @@ impl Vault {
         match swapped {
             Ok(()) => {}
             Err(Conflict | Missing) => return Err(SealFault::Conflict),
-            Err(error) => {
-                let found = self.backend.read(&name).await?;
-                if found.as_deref() != Some(&bytes[..]) {
-                    return Err(error.into());
+            Err(error @ (Unavailable { .. } | Throttled { .. })) => {
+                let unknown = |why: String| SealFault::OutcomeUnknown { why };
+                let found = self.backend.read(&name).await;
+                match found.map_err(|error| unknown(error.to_string()))? {
+                    Some(found) if found == bytes => {}
+                    Some(found) if found == *before.bytes => return Err(error.into()),
+                    _ => return Err(unknown("the seals were changed since".to_owned())),
                 }
             }
+            Err(error) => return Err(error.into()),
         }
-        self.read_again().await
+        let in_force = |fault: SealFault| SealFault::InForceButUnread {
+            why: fault.to_string(),
+        };
+        self.read_again().await.map_err(in_force)
     }
 }
 

@@ -25,6 +25,7 @@ use crate::object_names;
 use crate::seal::SealError;
 use crate::seal::access::SealToOpen;
 use crate::seal::manifest::{Manifest, NextRoot, PreviousRoot, RootKeyName, SealEntry};
+use crate::seal::stored::StoredSeal;
 use crate::seal::wrapped_root::{unwrap_root_under_root, wrap_root_under_root};
 use keyward_core::port::seal::{SealKeeping as _, SealKind};
 
@@ -48,7 +49,12 @@ impl Vault {
         for seal in missing.into_iter().filter(|id| automatic.contains(id)) {
             match self.take_part(&loaded, &root, seal, Key::OfThisNode).await {
                 Ok(after) => loaded = after,
-                Err(error @ (SealFault::Storage(_) | SealFault::Conflict)) => return Err(error),
+                Err(
+                    error @ (SealFault::Storage(_)
+                    | SealFault::Conflict
+                    | SealFault::InForceButUnread { .. }
+                    | SealFault::OutcomeUnknown { .. }),
+                ) => return Err(error),
                 Err(error) => {
                     let why = error.to_string();
                     self.note(seal, SealStanding::Failed { at: now, why });
@@ -98,11 +104,16 @@ impl Vault {
         };
         let (kind, made) = self.made_for_next(seal, key, &hold).await?;
         let entry = self.write_and_prove(seal, kind, made, &hold).await?;
+        let name = object_names::named(&entry.object)?;
         let mut after = Manifest::clone(manifest);
         if let Some(next) = &mut after.next {
             next.seals.push(entry);
         }
-        self.replace_manifest(loaded, after).await
+        let replaced = self.replace_manifest(loaded, after).await;
+        if matches!(replaced, Err(SealFault::Conflict)) {
+            self.take_back(&name).await;
+        }
+        replaced
     }
 
     async fn made_for_next(
@@ -163,7 +174,10 @@ impl Vault {
         }
         let next_root = next_root(manifest, &root)?;
         self.prove_parts(manifest, next, &next_root.key).await?;
-        let after = committed(manifest, next, &root, &next_root, &*self.random)?;
+        let mut after = committed(manifest, next, &root, &next_root, &*self.random)?;
+        if let Some(previous) = &mut after.previous {
+            previous.committed_at = Some(now);
+        }
         let loaded = self.replace_manifest(&loaded, after).await?;
         // The manifest was read again after it was replaced, and the root keys with it.
         let loaded = self.delete_discarded(loaded).await;
@@ -175,7 +189,7 @@ impl Vault {
     }
 
     /// Once more, just before it counts: every seal that needs nobody really opens to the next root
-    /// key. People's did so when they took part.
+    /// key. People's did so when they took part: what was read then is still what is there.
     async fn prove_parts(
         &self,
         manifest: &Manifest,
@@ -187,13 +201,28 @@ impl Vault {
             name: next.root_key,
             deployment: manifest.deployment,
         };
-        for entry in next.seals.iter().filter(|entry| entry.kind.is_automatic()) {
+        for entry in &next.seals {
             let name = object_names::named(&entry.object)?;
-            self.prove_written(&name, entry.kind, &Key::OfThisNode, &hold)
-                .await?;
+            if entry.kind.is_automatic() {
+                self.prove_written(&name, entry.kind, &Key::OfThisNode, &hold)
+                    .await?;
+            } else {
+                let object = self.backend.read(&name).await?;
+                ensure_is_as_proven(entry, object.as_deref())?;
+            }
         }
         Ok(())
     }
+}
+
+/// Whether what is stored of a seal of people is what their proof opened.
+fn ensure_is_as_proven(entry: &SealEntry, object: Option<&[u8]>) -> Result<(), SealFault> {
+    let damaged = |what| SealFault::Damaged { what };
+    let object = object.ok_or(damaged("a seal of people for the next root key is gone"))?;
+    if !entry.is_proven(object) || StoredSeal::parse(entry.kind, object).is_err() {
+        return Err(damaged("a seal of people for the next root key"));
+    }
+    Ok(())
 }
 
 fn next_name(manifest: &Manifest) -> Result<RootKeyName, SealFault> {
@@ -239,6 +268,7 @@ fn committed(
         root_key: manifest.root_key,
         under_current,
         current_under_it: next.under_current.clone(),
+        committed_at: None,
     });
     after.root_key = next.root_key;
     for entry in &mut after.seals {

@@ -89,10 +89,14 @@ pub struct RootRewrap {
     pub examined: u64,
     /// Of these: wrapped anew.
     pub changed: u64,
-    /// Of these: refused; the log names them. The root key before stays until there are none.
+    /// Refused, or named by the registry and missing; the log names them. The root key before stays
+    /// until there are none.
     pub failed: u64,
-    /// Whether nothing is left and the root key before is gone.
+    /// Whether nothing needs the root key before any more: it can go.
     pub done: bool,
+    /// Whether nothing is under the root key before, and it stays a while for nodes that have not
+    /// heard of the rotation yet.
+    pub waits: bool,
 }
 
 /// The seals and the root key.
@@ -172,7 +176,8 @@ impl fmt::Debug for MadeSeal {
     }
 }
 
-/// Why the seals were not changed. Nothing was, unless the message says so.
+/// Why the seals were not changed. Nothing was, but with [`SealFault::InForceButUnread`], and with
+/// [`SealFault::OutcomeUnknown`] perhaps.
 #[derive(Debug, thiserror::Error)]
 pub enum SealFault {
     /// No such seal.
@@ -260,6 +265,21 @@ pub enum SealFault {
     /// Another node or request changed the seals at the same time.
     #[error("the seals were changed at the same time; look at them again and retry")]
     Conflict,
+    /// It was changed, and what is stored now could not be read.
+    #[error(
+        "the change is in force, and the seals could not be read again: {why}; look at them before \
+         anything else, and do not repeat it"
+    )]
+    InForceButUnread {
+        /// Why not.
+        why: String,
+    },
+    /// The storage neither said whether it was changed nor what is stored.
+    #[error("whether the change was made is open: {why}; look at the seals before repeating it")]
+    OutcomeUnknown {
+        /// Why nobody knows.
+        why: String,
+    },
     /// What is stored of a seal or of the root key is not what it should be.
     #[error("what is stored was altered or is of another release: {what}")]
     Damaged {
@@ -318,7 +338,19 @@ pub trait SealKeeping: Send + Sync {
     /// Puts the next root key in force. Every seal holds it by now.
     async fn commit_root_rotation(&self, now: Timestamp) -> Result<SealOverview, SealFault>;
 
-    /// Wraps the next key-encryption keys that are still under the root key before. Nothing if
-    /// there is no such key.
-    async fn rewrap_under_root(&self, limit: usize) -> Result<Option<RootRewrap>, SealFault>;
+    /// Follows what other nodes have done, and wraps the next key-encryption keys that are still
+    /// under the root key before. Nothing if there is no such key.
+    async fn rewrap_under_root(
+        &self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<RootRewrap>, SealFault>;
+
+    /// Whether this node has sealed itself because the root key in its memory is in force no more,
+    /// and nothing in its memory leads to the one that is.
+    fn is_outdated(&self) -> bool;
+
+    /// Drops the root key before, if [`Self::rewrap_under_root`] has just proven that nothing needs
+    /// it. Whether it did.
+    async fn drop_previous_root(&self) -> Result<bool, SealFault>;
 }
