@@ -44,7 +44,7 @@ async fn i09_a_root_key_rotated_between_any_two_steps_of_a_backup_leaves_it_open
         let mut rotations = 0;
         {
             let mut backing_up = pin!(backup::work(&world.node));
-            while let Poll::Pending = futures_util::poll!(backing_up.as_mut()) {
+            while futures_util::poll!(backing_up.as_mut()).is_pending() {
                 rotate_root(&world).await;
                 rotations += 1;
             }
