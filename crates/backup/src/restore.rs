@@ -12,11 +12,14 @@ use keyward_core::ids::{KeyId, TenantId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
 use keyward_core::noun::key::Key;
+use keyward_core::noun::tenant::Digest;
 use keyward_core::port::backup::{BackupError, BackupSummary};
 use keyward_core::port::registry::{Registry, RegistryError};
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use keyward_core::time::{Clock, Timestamp};
+use keyward_crypto::digest::sha256;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::chain;
@@ -72,8 +75,10 @@ pub struct Target {
     pub clock: Arc<dyn Clock>,
     /// The node's name in the log.
     pub node: Arc<str>,
-    /// Whether an earlier try of this same restore was interrupted: what is there already is its.
-    pub resumes: bool,
+    /// The history of the deployment that begins with this restore: a fresh id, and after an
+    /// interruption the same again. The registry is marked with it once both places were seen to be
+    /// empty: so whether what is there already is this restore's, the registry says itself.
+    pub history: Uuid,
     /// Whether numbers of new versions are moved on, and the uses of limited keys count as spent:
     /// yes, unless nothing was changed or used after the backup.
     pub skips_versions: bool,
@@ -181,9 +186,7 @@ pub async fn restore(
         facts: Facts::default(),
         restored: (full.manifest.revision, full.manifest.committed_at),
     };
-    if !target.resumes {
-        ensure_vault_empty(&*target.vault).await?;
-    }
+    restoring.claim().await?;
     restoring.learn().await?;
     let (objects, root) = restoring.vault().await?;
     restoring.registry().await?;
@@ -211,6 +214,13 @@ pub async fn restore(
         facts,
         revision: target.registry.revision().await?,
     })
+}
+
+fn root_name() -> Result<ObjectName, RestoreError> {
+    let malformed = || StorageError::Unavailable {
+        cause: "the root's name is not well formed".to_owned(),
+    };
+    ObjectName::new(ROOT).ok_or_else(|| RestoreError::Vault(malformed()))
 }
 
 struct Restoring<'a> {
@@ -324,9 +334,41 @@ impl<'a> Restoring<'a> {
         record.is_some_and(|record| self.facts.gone.contains(&record))
     }
 
+    /// Makes sure that nobody else's is in either place before anything is written: both are empty,
+    /// or the registry says that they were when this restore began.
+    async fn claim(&self) -> Result<(), RestoreError> {
+        let Target {
+            snapshot,
+            vault,
+            history,
+            ..
+        } = self.target;
+        if snapshot.deployment_history().await? == *history {
+            return self.ensure_own_root().await;
+        }
+        ensure_vault_empty(&**vault).await?;
+        snapshot.ensure_empty().await?;
+        Ok(snapshot.begin_history(*history).await?)
+    }
+
+    /// A vault that counts already, and not by this restore, is not this restore's.
+    async fn ensure_own_root(&self) -> Result<(), RestoreError> {
+        let last = self.segments.last().unwrap_or(&self.full);
+        let name = root_name()?;
+        let found = self.target.vault.read(&name).await;
+        match found.map_err(RestoreError::Vault)? {
+            Some(root) if Digest(sha256(&root)) != last.manifest.root_sha256 => {
+                Err(RestoreError::OtherObject {
+                    name: ROOT.to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Fills the registry, unless an earlier try has.
     async fn registry(&self) -> Result<(), RestoreError> {
-        if self.target.resumes && self.is_filled().await? {
+        if self.is_filled().await? {
             return Ok(());
         }
         let parts = self.parts(self.full);

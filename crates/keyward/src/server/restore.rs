@@ -11,10 +11,13 @@ use keyward_backup::{
     BackupKey, Chain, Identities, Place, RestoreOutcome, Source, Target, Verified,
     restore as restore_backup,
 };
-use keyward_core::time::Timestamp;
+use keyward_core::time::{Clock as _, Timestamp};
+use keyward_crypto::Random as _;
+use keyward_crypto::random::SystemRandom;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::deployment::Deployment;
@@ -73,6 +76,9 @@ struct Mark {
     backup: Uuid,
     #[serde(default)]
     to: Option<Timestamp>,
+    /// The history that begins with it: the registry that is filled bears the same, so that no other
+    /// is ever taken for it.
+    history: Uuid,
 }
 
 /// Refuses a data directory in which a restore was begun and not finished.
@@ -117,7 +123,7 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         verified.ensure_restores()?;
     }
     let data_dir = DataDir::hold(&config.node.data_dir)?;
-    let (resumes, set_aside) = begin(data_dir.path(), backup, &request)?;
+    let (mark, resumes, set_aside) = begin(data_dir.path(), backup, &request)?;
     let path = data_dir.path().to_owned();
     let opened = Deployment::open_in(data_dir, config).await;
     let deployment = match opened {
@@ -136,7 +142,7 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         vault: deployment.backend.clone(),
         clock: deployment.clock.clone(),
         node: Arc::from(deployment.config.node.name.as_str()),
-        resumes,
+        history: mark.history,
         skips_versions: !request.nothing_since,
     };
     let source = Source {
@@ -170,18 +176,24 @@ fn begin(
     data_dir: &Path,
     backup: Uuid,
     request: &Request,
-) -> Result<(bool, Option<PathBuf>), StartError> {
+) -> Result<(Mark, bool, Option<PathBuf>), StartError> {
     let to = request.to;
     match read_mark(data_dir)? {
-        Some(mark) if mark.backup == backup && mark.to == to => Ok((true, None)),
+        Some(mark) if mark.backup == backup && mark.to == to => Ok((mark, true, None)),
         Some(other) => Err(StartError::RestoreUnfinished {
             path: data_dir.to_owned(),
             backup: other.backup,
         }),
         None => {
             let moved = clear(data_dir, backup, request)?;
-            write_mark(data_dir, &Mark { backup, to })?;
-            Ok((false, moved))
+            let history = fresh_history()?;
+            let mark = Mark {
+                backup,
+                to,
+                history,
+            };
+            write_mark(data_dir, &mark)?;
+            Ok((mark, false, moved))
         }
     }
 }
@@ -189,7 +201,23 @@ fn begin(
 /// Whether a restore ended before it wrote anything.
 const fn changed_nothing(error: &keyward_backup::RestoreError) -> bool {
     use keyward_backup::RestoreError as E;
-    matches!(error, E::NotSound(_) | E::VaultNotEmpty { .. })
+    use keyward_core::port::snapshot::SnapshotError;
+    matches!(
+        error,
+        E::NotSound(_)
+            | E::VaultNotEmpty { .. }
+            | E::Registry(SnapshotError::NotEmpty { .. } | SnapshotError::Schema { .. })
+    )
+}
+
+/// In order of time, so that backups which are older than it are seen not to be of it.
+fn fresh_history() -> Result<Uuid, StartError> {
+    let mut bytes = [0; 10];
+    SystemRandom
+        .fill(&mut bytes)
+        .map_err(|_| StartError::Random)?;
+    let millis = u64::try_from(SystemClock::default().now().as_micros() / 1000).unwrap_or(0);
+    Ok(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
 }
 
 async fn which(request: &Request) -> Result<Chain, StartError> {
