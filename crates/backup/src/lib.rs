@@ -12,10 +12,13 @@
 //! Nothing here opens a record, and nothing here knows SQL or HTTP: it copies what the ports give.
 
 mod chain;
+mod complete;
 mod create;
 mod empty_vault;
 mod entry;
 mod facts;
+mod feed_rows;
+mod latest;
 pub mod manifest;
 mod parts;
 mod place;

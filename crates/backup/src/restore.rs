@@ -3,12 +3,12 @@
 //! then the registry in one transaction, and last the root key's manifest, without which nothing
 //! counts; each step can be repeated, so that whoever was interrupted begins again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
 use keyward_core::change::{Change, Commit, Row, Write};
-use keyward_core::ids::{KeyId, TenantId};
+use keyward_core::ids::{KeyId, RecordId, TenantId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
 use keyward_core::noun::key::Key;
@@ -23,10 +23,12 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::chain;
+use crate::complete::{Excused, ensure_complete};
 use crate::create::summary;
 use crate::empty_vault::{ensure_vault_empty, place_object, place_objects};
 use crate::entry::{self, VaultEntry};
 use crate::facts::Facts;
+use crate::feed_rows::FeedRows;
 use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
 use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
@@ -57,7 +59,8 @@ pub struct Source<'a> {
     pub place: &'a Place,
     /// The full backup, verified with an identity.
     pub full: &'a Verified,
-    /// The segments that follow on it, in order, verified likewise.
+    /// What follows on it, in order, verified likewise: segments; and of what is behind a gap, or of
+    /// newer full backups, only what holds for ever is taken.
     pub segments: &'a [Verified],
     /// The second that is wanted: the last revision that was committed by then. None: the last.
     pub to: Option<Timestamp>,
@@ -80,7 +83,8 @@ pub struct Target {
     /// empty: so whether what is there already is this restore's, the registry says itself.
     pub history: Uuid,
     /// Whether numbers of new versions are moved on, and the uses of limited keys count as spent:
-    /// yes, unless nothing was changed or used after the backup.
+    /// yes, unless nothing was changed or used after the backup. Uses count as spent in any case if more
+    /// than one full backup is restored: segments do not hold them.
     pub skips_versions: bool,
 }
 
@@ -117,6 +121,17 @@ pub enum RestoreError {
     /// The vault fails.
     #[error("the vault could not be written: {0}; run it again")]
     Vault(StorageError),
+    /// A record that the finished registry names was not restored.
+    #[error(
+        "record {record} is {wrong}: what was restored would not be whole, and is not finished. Restore \
+         another second or an older backup, into an empty place"
+    )]
+    Incomplete {
+        /// Which.
+        record: RecordId,
+        /// What is wrong.
+        wrong: &'static str,
+    },
     /// A part changed since it was verified.
     #[error("part {part}: {fault}; run it again")]
     Part {
@@ -160,6 +175,8 @@ pub struct RestoreOutcome {
     pub restored_at: Timestamp,
     /// Rows that were changed since because what they say holds for ever.
     pub facts: u64,
+    /// Values of secrets that are not there: they were deleted later, before any backup held them.
+    pub values_missing: u64,
     /// The registry's revision now.
     pub revision: i64,
 }
@@ -171,15 +188,13 @@ pub async fn restore(
     target: &Target,
 ) -> Result<RestoreOutcome, RestoreError> {
     let full = source.full.ensure_restores()?;
-    let segments: Vec<&Signed> = source
-        .segments
-        .iter()
-        .map(Verified::ensure_restores)
-        .collect::<Result<_, _>>()?;
+    let behind = source.segments.iter().map(Verified::ensure_restores);
+    let (segments, beyond) = split(full, behind.collect::<Result<_, _>>()?);
     let mut restoring = Restoring {
         place: source.place,
         full,
         segments,
+        beyond,
         identities,
         target,
         to: source.to,
@@ -188,16 +203,22 @@ pub async fn restore(
     };
     restoring.claim().await?;
     restoring.learn().await?;
-    let (objects, root) = restoring.vault().await?;
+    let Written {
+        objects,
+        root,
+        records,
+    } = restoring.vault().await?;
     restoring.registry().await?;
     restoring.apply().await?;
     let facts = restoring.assert_facts().await?;
     let keys_moved_on = restoring.move_on().await?;
-    let limits_spent = if target.skips_versions {
-        spend_all(&*target.registry).await?
-    } else {
+    let limits_spent = if restoring.knows_uses() {
         0
+    } else {
+        spend_all(&*target.registry).await?
     };
+    let excused = restoring.excused();
+    let values_missing = ensure_complete(&*target.snapshot, &records, &excused).await?;
     if let Some(root) = root {
         place_object(&*target.vault, root).await?;
     }
@@ -212,8 +233,34 @@ pub async fn restore(
         restored_revision,
         restored_at,
         facts,
+        values_missing,
         revision: target.registry.revision().await?,
     })
+}
+
+/// What lies behind a full backup: the segments that lead on from it, and, behind a gap or as a newer
+/// full backup, what only knows of things that hold for ever.
+fn split<'a>(full: &Signed, behind: Vec<&'a Signed>) -> (Vec<&'a Signed>, Vec<&'a Signed>) {
+    let mut reached = full.manifest.revision;
+    let (mut segments, mut beyond) = (Vec::new(), Vec::new());
+    for signed in behind {
+        let manifest = &signed.manifest;
+        let leads_on = manifest.kind == BackupKind::Segment && manifest.from_revision <= reached;
+        if leads_on && beyond.is_empty() {
+            reached = reached.max(manifest.revision);
+            segments.push(signed);
+        } else {
+            beyond.push(signed);
+        }
+    }
+    (segments, beyond)
+}
+
+fn unreadable(part: &Part) -> RestoreError {
+    RestoreError::Part {
+        part: part.name.clone(),
+        fault: PartFault::Contents,
+    }
 }
 
 fn root_name() -> Result<ObjectName, RestoreError> {
@@ -223,10 +270,32 @@ fn root_name() -> Result<ObjectName, RestoreError> {
     ObjectName::new(ROOT).ok_or_else(|| RestoreError::Vault(malformed()))
 }
 
+/// What was written into the vault.
+#[derive(Default)]
+struct Written {
+    objects: u64,
+    /// What makes it count: not written yet.
+    root: Option<VaultEntry>,
+    records: HashMap<RecordId, Digest>,
+}
+
+impl Written {
+    fn note(&mut self, object: &VaultEntry) {
+        self.objects += 1;
+        if let Seen::Whole { record, digest, .. } | Seen::Core { record, digest } =
+            look(&object.bytes)
+        {
+            self.records.insert(record, digest);
+        }
+    }
+}
+
 struct Restoring<'a> {
     place: &'a Place,
     full: &'a Signed,
     segments: Vec<&'a Signed>,
+    /// What only knows of things that hold for ever.
+    beyond: Vec<&'a Signed>,
     identities: &'a Identities,
     target: &'a Target,
     to: Option<Timestamp>,
@@ -241,6 +310,13 @@ impl<'a> Restoring<'a> {
             place: self.place,
             manifest: &of.manifest,
         }
+    }
+
+    /// Uses of limited keys are in no change: they are known for the full backup's own revision only, and
+    /// only if nothing was used after it.
+    fn knows_uses(&self) -> bool {
+        let is_alone = self.segments.is_empty() && self.beyond.is_empty();
+        !self.target.skips_versions && is_alone && self.to.is_none()
     }
 
     fn is_wanted(&self, change: &Change) -> bool {
@@ -262,14 +338,12 @@ impl<'a> Restoring<'a> {
     /// The changes of a part of a segment.
     async fn changes(&self, parts: &Parts<'_>, part: &Part) -> Result<Vec<Change>, RestoreError> {
         let opened = self.open(parts, part).await?;
-        chain::changes(&opened).ok_or_else(|| RestoreError::Part {
-            part: part.name.clone(),
-            fault: PartFault::Contents,
-        })
+        chain::changes(&opened).ok_or_else(|| unreadable(part))
     }
 
     /// Goes through all changes once: which is the last that is wanted, and what holds for ever.
     async fn learn(&mut self) -> Result<(), RestoreError> {
+        let mut learnt = self.full.manifest.revision;
         for segment in self.segments.clone() {
             let parts = self.parts(segment);
             for part in parts.of(Content::Changes) {
@@ -279,16 +353,49 @@ impl<'a> Restoring<'a> {
                     if is_wanted && change.revision > self.restored.0 {
                         self.restored = (change.revision, change.committed_at);
                     }
+                    learnt = learnt.max(change.revision);
+                }
+            }
+        }
+        // Their objects are not taken, so neither are the key-encryption keys that were made.
+        self.facts.leave_new_keks();
+        for beyond in self.beyond.clone() {
+            let parts = self.parts(beyond);
+            let (mut rows, before) = (FeedRows::default(), learnt);
+            for part in &beyond.manifest.parts {
+                let changes = match part.content {
+                    Content::Vault => continue,
+                    Content::Changes => self.changes(&parts, part).await?,
+                    Content::Registry => {
+                        let opened = self.open(&parts, part).await?;
+                        let text = std::str::from_utf8(&opened).ok();
+                        let taken = text.and_then(|text| rows.take(text));
+                        taken.ok_or_else(|| unreadable(part))?
+                    }
+                };
+                for change in changes.iter().filter(|change| change.revision > before) {
+                    self.facts.take(change, true);
+                    learnt = learnt.max(change.revision);
                 }
             }
         }
         Ok(())
     }
 
+    /// What may be missing in the vault in the end.
+    fn excused(&self) -> Excused<'_> {
+        let backups = self.segments.iter().copied().chain([self.full]);
+        let lost = backups.flat_map(|backup| &backup.manifest.lost);
+        Excused {
+            lost: lost.map(|lost| RecordId::from_uuid(lost.record)).collect(),
+            deleted_later: &self.facts.deleted_later,
+        }
+    }
+
     /// Writes every object but the root's manifest, which is given back. The newest backup first: what
     /// it has of a name is what counts.
-    async fn vault(&self) -> Result<(u64, Option<VaultEntry>), RestoreError> {
-        let (mut written, mut root) = (0, None);
+    async fn vault(&self) -> Result<Written, RestoreError> {
+        let mut written = Written::default();
         let mut names: HashSet<ObjectName> = HashSet::new();
         let backups = self.segments.iter().rev().copied().chain([self.full]);
         for backup in backups {
@@ -298,12 +405,9 @@ impl<'a> Restoring<'a> {
                 let opened = self.open(&parts, part).await?;
                 let mut waiting = Vec::with_capacity(OBJECTS_AT_ONCE);
                 for object in entry::objects(&opened) {
-                    let object = object.ok_or_else(|| RestoreError::Part {
-                        part: part.name.clone(),
-                        fault: PartFault::Contents,
-                    })?;
+                    let object = object.ok_or_else(|| unreadable(part))?;
                     if object.name.as_str() == ROOT {
-                        root = root.or(Some(object));
+                        written.root.get_or_insert(object);
                         continue;
                     }
                     if names.contains(&object.name) || self.is_gone(&object) {
@@ -312,7 +416,7 @@ impl<'a> Restoring<'a> {
                     if !is_full {
                         names.insert(object.name.clone());
                     }
-                    written += 1;
+                    written.note(&object);
                     waiting.push(object);
                     if waiting.len() == OBJECTS_AT_ONCE {
                         place_objects(&*self.target.vault, std::mem::take(&mut waiting)).await?;
@@ -321,7 +425,7 @@ impl<'a> Restoring<'a> {
                 place_objects(&*self.target.vault, waiting).await?;
             }
         }
-        Ok((written, root))
+        Ok(written)
     }
 
     /// Whether it belongs to a record that was destroyed: no restore brings it back.

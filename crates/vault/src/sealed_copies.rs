@@ -49,9 +49,9 @@ impl SealedObjects for SealedCopies {
     }
 
     async fn of_root(&self) -> Result<Vec<SealedObject>, StorageError> {
-        let Some(root) = self.object(object_names::root_manifest()?).await? else {
-            return Ok(Vec::new());
-        };
+        // Without it nothing could ever be unsealed: no copy at all is better than one without it.
+        let root = self.object(object_names::root_manifest()?).await?;
+        let root = root.ok_or(StorageError::Missing)?;
         let manifest = Manifest::parse(&root.bytes).map_err(damaged)?;
         let mut objects = Vec::with_capacity(manifest.seals.len() + 1);
         for seal in &manifest.seals {

@@ -31,14 +31,14 @@ pub async fn ordered(world: &World) -> Job {
 }
 
 /// Works until nothing is due, moving the clock on to where it is.
-async fn work(world: &World) {
+pub async fn work(world: &World) {
     for _ in 0..20 {
         let _ = backup::work(&world.node).await;
         world.clock.advance_seconds(31);
     }
 }
 
-async fn job(world: &World, id: Uuid) -> Job {
+pub async fn job(world: &World, id: Uuid) -> Job {
     backup::job(&world.node, world.root(), id).await.unwrap()
 }
 
