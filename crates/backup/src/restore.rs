@@ -7,15 +7,14 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
-use keyward_core::change::{Change, Commit, Row, Write};
-use keyward_core::ids::{KeyId, RecordId, TenantId};
+use keyward_core::change::{Change, Commit, Write};
+use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
-use keyward_core::noun::key::Key;
 use keyward_core::noun::tenant::Digest;
-use keyward_core::port::backup::{BackupError, BackupSummary};
-use keyward_core::port::registry::{Registry, RegistryError};
-use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError};
+use keyward_core::port::backup::BackupSummary;
+use keyward_core::port::registry::Registry;
+use keyward_core::port::snapshot::RegistrySnapshot;
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use keyward_core::time::{Clock, Timestamp};
 use keyward_crypto::digest::sha256;
@@ -32,22 +31,17 @@ use crate::feed_rows::FeedRows;
 use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
 use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
+pub use crate::restore_error::RestoreError;
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
 use crate::spent::spend_all;
-use crate::verify::{Finding, Verified, record_of};
+use crate::verify::{Verified, record_of};
 
 /// The object that makes a vault count: written last.
 pub(crate) const ROOT: &str = "root/current";
 /// How far the numbers of new key versions are moved on when nobody knows which were given after the
 /// backup.
 pub const VERSIONS_SKIPPED: i64 = 1_000;
-/// Keys read and moved on at once.
-const KEYS_PAGE: usize = 200;
-/// Changes looked through at once.
-const CHANGES_PAGE: usize = 1_000;
-/// What the log calls the numbers that keys skip.
-const SKIPPED: &str = "versions_skipped";
 /// Changes applied in one transaction.
 const CHANGES_AT_ONCE: usize = 500;
 /// Objects written at once.
@@ -86,72 +80,6 @@ pub struct Target {
     /// yes, unless nothing was changed or used after the backup. Uses count as spent in any case if more
     /// than one full backup is restored: segments do not hold them.
     pub skips_versions: bool,
-}
-
-/// Why a backup was not restored. Each says what was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum RestoreError {
-    /// The place where it lies.
-    #[error("{0}; nothing that counts was changed: run it again")]
-    Backup(#[from] BackupError),
-    /// It does not verify.
-    #[error("the backup does not verify, and nothing was changed: {}", first(.0))]
-    NotSound(Vec<Finding>),
-    /// The registry takes no snapshot.
-    #[error("{0}")]
-    Registry(#[from] SnapshotError),
-    /// The registry fails.
-    #[error("the registry could not be completed: {0}; run it again")]
-    Completion(#[from] RegistryError),
-    /// The vault is in use.
-    #[error(
-        "the vault is not empty: it holds `{name}`; nothing was changed: name an empty place, or \
-         move what is there away"
-    )]
-    VaultNotEmpty {
-        /// Something in it.
-        name: String,
-    },
-    /// The vault holds something else under a name.
-    #[error("the vault holds another `{name}` than the backup; it was not overwritten")]
-    OtherObject {
-        /// Which.
-        name: String,
-    },
-    /// The vault fails.
-    #[error("the vault could not be written: {0}; run it again")]
-    Vault(StorageError),
-    /// A record that the finished registry names was not restored.
-    #[error(
-        "record {record} is {wrong}: what was restored would not be whole, and is not finished. Restore \
-         another second or an older backup, into an empty place"
-    )]
-    Incomplete {
-        /// Which.
-        record: RecordId,
-        /// What is wrong.
-        wrong: &'static str,
-    },
-    /// A part changed since it was verified.
-    #[error("part {part}: {fault}; run it again")]
-    Part {
-        /// Which.
-        part: String,
-        /// What is wrong.
-        fault: PartFault,
-    },
-}
-
-fn first(findings: &[Finding]) -> String {
-    let more = findings.len().saturating_sub(1);
-    let first = findings
-        .first()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    match more {
-        0 => first,
-        more => format!("{first}; and {more} more, which `keyward backup verify` lists"),
-    }
 }
 
 /// What a restore came to.
@@ -290,18 +218,18 @@ impl Written {
     }
 }
 
-struct Restoring<'a> {
+pub(crate) struct Restoring<'a> {
     place: &'a Place,
     full: &'a Signed,
     segments: Vec<&'a Signed>,
     /// What only knows of things that hold for ever.
     beyond: Vec<&'a Signed>,
     identities: &'a Identities,
-    target: &'a Target,
+    pub(crate) target: &'a Target,
     to: Option<Timestamp>,
     facts: Facts,
     /// The revision that is restored, and when it was committed.
-    restored: (i64, Timestamp),
+    pub(crate) restored: (i64, Timestamp),
 }
 
 impl<'a> Restoring<'a> {
@@ -526,65 +454,7 @@ impl<'a> Restoring<'a> {
             && registry.revision().await? >= manifest.revision)
     }
 
-    /// Moves the numbers of new key versions on: what was made after the backup may have used the
-    /// next ones, and no number may ever mean two keys.
-    async fn move_on(&self) -> Result<u64, RestoreError> {
-        if !self.target.skips_versions {
-            return Ok(0);
-        }
-        let registry = &self.target.registry;
-        let done = self.moved_on_already().await?;
-        let (mut moved, mut after) = (done.len() as u64, None);
-        loop {
-            let page = registry.all_keys(after, KEYS_PAGE).await?;
-            after = page.rows.last().map(|last| last.key.id);
-            let mut by_tenant: BTreeMap<TenantId, Vec<Write>> = BTreeMap::new();
-            for found in page.rows {
-                let mut key: Key = found.key;
-                if done.contains(&key.id) {
-                    continue;
-                }
-                key.latest_version += VERSIONS_SKIPPED;
-                key.etag += 1;
-                let tenant = key.tenant;
-                let write = Write::update(Row::Key(Box::new(key)));
-                by_tenant.entry(tenant).or_default().push(write);
-            }
-            for (tenant, writes) in by_tenant {
-                moved += writes.len() as u64;
-                let told = (SKIPPED.to_owned(), VERSIONS_SKIPPED.into());
-                registry
-                    .commit(self.commit(Some(tenant), writes, [told]))
-                    .await?;
-            }
-            if !page.more {
-                return Ok(moved);
-            }
-        }
-    }
-
-    /// What an interrupted try has done of it.
-    async fn moved_on_already(&self) -> Result<HashSet<KeyId>, RestoreError> {
-        let mut done = HashSet::new();
-        let mut after = self.restored.0;
-        loop {
-            let registry = &self.target.registry;
-            let changes = registry.changes_after(after, CHANGES_PAGE).await?;
-            let Some(last) = changes.last() else {
-                return Ok(done);
-            };
-            after = last.revision;
-            let moved = |change: &Change| change.event.details.contains_key(SKIPPED);
-            let moved = changes.into_iter().filter(moved);
-            for write in moved.flat_map(|change| change.writes) {
-                if let Row::Key(key) = write.row {
-                    done.insert(key.id);
-                }
-            }
-        }
-    }
-
-    fn commit(
+    pub(crate) fn commit(
         &self,
         tenant: Option<TenantId>,
         writes: Vec<Write>,

@@ -119,18 +119,8 @@ fn report(
         .map(ToString::to_string)
         .collect();
     if !context.for_people() {
-        return output::json(&json!({
-            "backup": id,
-            "sound": findings.is_empty(),
-            "opened": verified.opened,
-            "segments": segments.len(),
-            "parts": verified.parts,
-            "rows": verified.rows,
-            "records": verified.records,
-            "passed_over": strangers,
-            "signed_by": verified.signed.as_ref().map(|signed| signed.by.text()),
-            "findings": findings,
-        }));
+        let told = verified_as_json(id, verified, segments, strangers, &findings);
+        return output::json(&told);
     }
     for finding in &findings {
         output::line(&format!("WRONG  {finding}"))?;
@@ -176,6 +166,27 @@ fn report(
             "it is whole: {} parts, each as it was signed (give --identity to open them as well)",
             verified.parts
         )
+    })
+}
+
+fn verified_as_json(
+    id: Uuid,
+    verified: &Verified,
+    segments: &[Verified],
+    strangers: usize,
+    findings: &[String],
+) -> serde_json::Value {
+    json!({
+        "backup": id,
+        "sound": findings.is_empty(),
+        "opened": verified.opened,
+        "segments": segments.len(),
+        "parts": verified.parts,
+        "rows": verified.rows,
+        "records": verified.records,
+        "passed_over": strangers,
+        "signed_by": verified.signed.as_ref().map(|signed| signed.by.text()),
+        "findings": findings,
     })
 }
 
