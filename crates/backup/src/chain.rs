@@ -1,12 +1,12 @@
-//! A full backup and the segments that follow on it: what a restore to a second is made of.
+//! A full backup and what follows on it: what a restore to a second is made of.
 
 use keyward_core::change::Change;
 use keyward_core::port::backup::BackupError;
 use keyward_core::time::Timestamp;
 use uuid::Uuid;
 
-use crate::manifest::{BackupKind, Manifest, ManifestError};
-use crate::place::Place;
+use crate::manifest::{BackupKind, Manifest, ManifestError, Signed};
+use crate::place::{Listing, Place};
 use crate::signature::BackupKey;
 
 /// Which backups are needed, in order.
@@ -14,9 +14,12 @@ use crate::signature::BackupKey;
 pub struct Chain {
     /// The full one.
     pub full: Uuid,
-    /// What follows on it without a gap, the last one last: those after the wanted second too, for
-    /// what holds for ever.
+    /// What follows on it in the same history: its segments, those after the wanted second too, for
+    /// what holds for ever; for the same reason a newer full backup that knows of more changes than
+    /// they do. Behind a gap nothing is applied, and only what holds for ever is taken.
     pub segments: Vec<Uuid>,
+    /// Backups of the same place that were passed over because another key signed them.
+    pub strangers: Vec<Uuid>,
 }
 
 /// There is no such chain.
@@ -28,6 +31,15 @@ pub enum ChainError {
     /// No backup at all.
     #[error("there is no complete backup")]
     None,
+    /// None that the expected key signed.
+    #[error(
+        "none of the {found} backups is signed by the key given: compare it with the one that \
+         `keyward backup key` printed"
+    )]
+    Strangers {
+        /// How many there are.
+        found: usize,
+    },
     /// None so early.
     #[error("no full backup is as old as that: the oldest restores {oldest}")]
     TooEarly {
@@ -42,6 +54,21 @@ pub enum ChainError {
         /// What is wrong with it.
         source: ManifestError,
     },
+    /// A segment between two others is not there.
+    #[error(
+        "a segment is missing: nothing holds revisions {} to {before}, and segment {segment} follows \
+         on them. What was revoked, compromised or destroyed in them would not hold in what is restored: \
+         look for it, or restore the state before the gap with --accept-gap",
+        .reached + 1
+    )]
+    Gap {
+        /// Up to where there is no gap.
+        reached: i64,
+        /// The last revision that is missing.
+        before: i64,
+        /// What follows on the gap.
+        segment: Uuid,
+    },
 }
 
 impl Chain {
@@ -50,46 +77,33 @@ impl Chain {
         Self {
             full,
             segments: Vec::new(),
+            strangers: Vec::new(),
         }
     }
 
     /// What it takes to restore the last second that is covered, or the one that is wanted: the
-    /// newest full backup that is not after it, and every segment behind that one.
+    /// newest full backup that is not after it, and what is behind that one in the same history. All
+    /// of it is signed by one key: the one given, or the full backup's. A gap is refused.
     pub async fn find(
         place: &Place,
         key: Option<&BackupKey>,
         to: Option<Timestamp>,
     ) -> Result<Self, ChainError> {
-        let listing = place.list().await?;
-        let mut full: Option<Manifest> = None;
-        let mut oldest = None;
-        for id in listing.complete.iter().rev() {
-            let found = manifest(place, *id, key).await?;
-            oldest = Some(found.committed_at);
-            if to.is_none_or(|to| found.committed_at <= to) {
-                full = Some(found);
-                break;
-            }
+        let (chain, gap) = look(place, key, to).await?;
+        match gap {
+            Some(gap) => Err(gap),
+            None => Ok(chain),
         }
-        let full = match (full, oldest) {
-            (Some(full), _) => full,
-            (None, Some(oldest)) => return Err(ChainError::TooEarly { oldest }),
-            (None, None) => return Err(ChainError::None),
-        };
-        let mut reached = full.revision;
-        let mut segments = Vec::new();
-        for id in &listing.segments {
-            let found = manifest(place, *id, key).await?;
-            let is_of_it = found.kind == BackupKind::Segment && found.deployment == full.deployment;
-            if is_of_it && found.from_revision <= reached && found.revision > reached {
-                reached = found.revision;
-                segments.push(*id);
-            }
-        }
-        Ok(Self {
-            full: full.backup,
-            segments,
-        })
+    }
+
+    /// The same for whoever accepts that what a missing segment held is not known: what comes before
+    /// it, and from what comes after it what holds for ever.
+    pub async fn find_over_gaps(
+        place: &Place,
+        key: Option<&BackupKey>,
+        to: Option<Timestamp>,
+    ) -> Result<Self, ChainError> {
+        Ok(look(place, key, to).await?.0)
     }
 
     /// Every backup of it, in order.
@@ -98,14 +112,140 @@ impl Chain {
     }
 }
 
-async fn manifest(
+/// The full backups that matter.
+struct Fulls {
+    /// What is restored.
+    base: Signed,
+    /// The newest of the same history after it.
+    newest: Option<Manifest>,
+}
+
+async fn look(
+    place: &Place,
+    key: Option<&BackupKey>,
+    to: Option<Timestamp>,
+) -> Result<(Chain, Option<ChainError>), ChainError> {
+    let listing = place.list().await?;
+    let mut strangers = Vec::new();
+    let Fulls { base, newest } = fulls(place, &listing, key, to, &mut strangers).await?;
+    let behind = behind(place, &listing, &base, &mut strangers).await?;
+    let (mut reached, mut last) = (base.manifest.revision, base.manifest.committed_at);
+    let (mut before, mut after, mut gap) = (Vec::new(), Vec::new(), None);
+    for segment in behind {
+        if gap.is_none() && segment.from_revision > reached {
+            gap = Some((reached, segment.from_revision, segment.backup));
+        }
+        if gap.is_some() {
+            after.push(segment.backup);
+        } else if segment.revision > reached {
+            (reached, last) = (segment.revision, segment.committed_at);
+            before.push(segment.backup);
+        }
+    }
+    // What it knows of the changes since is in no segment.
+    let knows_more = newest.filter(|full| full.revision > reached);
+    let is_bridged = |before: i64| {
+        let is_known = knows_more
+            .as_ref()
+            .is_some_and(|full| full.revision >= before);
+        is_known && to.is_some_and(|to| last > to)
+    };
+    let gap = gap.filter(|(_, before, _)| !is_bridged(*before));
+    let segments = before.into_iter();
+    let segments = segments.chain(knows_more.map(|full| full.backup));
+    let chain = Chain {
+        full: base.manifest.backup,
+        segments: segments.chain(after).collect(),
+        strangers,
+    };
+    let gap = gap.map(|(reached, before, segment)| ChainError::Gap {
+        reached,
+        before,
+        segment,
+    });
+    Ok((chain, gap))
+}
+
+/// The newest full backup that is not after the second, and the newest of its history.
+async fn fulls(
+    place: &Place,
+    listing: &Listing,
+    key: Option<&BackupKey>,
+    to: Option<Timestamp>,
+    strangers: &mut Vec<Uuid>,
+) -> Result<Fulls, ChainError> {
+    let mut newer: Vec<Signed> = Vec::new();
+    for id in listing.complete.iter().rev() {
+        let Some(found) = signed(place, *id, key).await? else {
+            strangers.push(*id);
+            continue;
+        };
+        let is_wanted = to.is_none_or(|to| found.manifest.committed_at <= to);
+        if !is_wanted {
+            newer.push(found);
+            continue;
+        }
+        let of_base = |other: &Signed| {
+            let base = &found.manifest;
+            other.by == found.by && other.manifest.is_of(base.deployment, base.history)
+        };
+        let newest = newer.into_iter().find(of_base);
+        return Ok(Fulls {
+            base: found,
+            newest: newest.map(|signed| signed.manifest),
+        });
+    }
+    match newer.last() {
+        Some(oldest) => Err(ChainError::TooEarly {
+            oldest: oldest.manifest.committed_at,
+        }),
+        None if strangers.is_empty() => Err(ChainError::None),
+        None => Err(ChainError::Strangers {
+            found: strangers.len(),
+        }),
+    }
+}
+
+/// The segments of the same history and by the same key behind a full backup, in order.
+async fn behind(
+    place: &Place,
+    listing: &Listing,
+    base: &Signed,
+    strangers: &mut Vec<Uuid>,
+) -> Result<Vec<Manifest>, ChainError> {
+    let full = &base.manifest;
+    let mut found = Vec::new();
+    // The newest first: what is older than the full one need not be read.
+    for id in listing.segments.iter().rev() {
+        let Some(Signed { manifest, .. }) = signed(place, *id, Some(&base.by)).await? else {
+            strangers.push(*id);
+            continue;
+        };
+        let is_of_it = manifest.kind == BackupKind::Segment
+            && manifest.backup == *id
+            && manifest.is_of(full.deployment, full.history);
+        if !is_of_it {
+            continue;
+        }
+        if manifest.revision <= full.revision {
+            break;
+        }
+        found.push(manifest);
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// The manifest; none if another key than the one given signed it.
+async fn signed(
     place: &Place,
     id: Uuid,
     key: Option<&BackupKey>,
-) -> Result<Manifest, ChainError> {
+) -> Result<Option<Signed>, ChainError> {
     let stored = place.manifest(id).await?.unwrap_or_default();
     match Manifest::read(&stored, key) {
-        Ok(signed) => Ok(signed.manifest),
+        Ok(signed) => Ok(Some(signed)),
+        Err(ManifestError::OtherKey { .. }) => Ok(None),
         Err(source) => Err(ChainError::Refused { backup: id, source }),
     }
 }

@@ -10,7 +10,7 @@ use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::backup::{
     BackupError, BackupOrder, BackupProgress, BackupStore, BackupSummary, SealedObject,
-    SealedObjects,
+    SealedObjects, Segmented,
 };
 use keyward_core::port::registry::Registry;
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink};
@@ -65,50 +65,15 @@ impl BackupStore for Backups {
         order: BackupOrder,
         progress: &dyn BackupProgress,
     ) -> Result<BackupSummary, BackupError> {
-        let begun_at = self.clock.now();
-        let signer = Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
-        self.place.prepare().await?;
-        self.place.sweep(order.id).await?;
-        let mut parts = Parts::new(self, order.id);
-        let (snapshot, references) = self.registry_parts(&mut parts).await?;
-        let (lost, root) = self
-            .vault_parts(&mut parts, &references, &order, progress)
-            .await?;
-        let manifest = Manifest {
-            format: FORMAT.to_owned(),
-            backup: order.id,
-            kind: BackupKind::Full,
-            deployment: snapshot.header.deployment,
-            from_revision: 0,
-            revision: snapshot.header.revision,
-            committed_at: snapshot.header.committed_at,
-            begun_at,
-            completed_at: self.clock.now(),
-            software: self.software.clone(),
-            schema: snapshot.header.schema,
-            recipients: self.recipients.texts(),
-            seals: seals(&order),
-            audit: audit(&order),
-            root_sha256: root,
-            tables: references.tables.clone(),
-            records: references.counts(),
-            lost,
-            keks: references.keks.iter().map(held).collect(),
-            parts: parts.done,
-        };
-        let signed = manifest
-            .sign(&signer)
-            .map_err(|_| BackupError::Sealing("signed"))?;
-        self.place
-            .complete(order.id, BackupKind::Full, signed)
-            .await?;
-        Ok(summary(&Signed {
-            manifest,
-            by: signer.public().clone(),
-        }))
+        let made = self.make(&order, progress).await;
+        if made.is_err() {
+            // A later try writes everything anew. What cannot be removed now is found by its age.
+            let _ = self.place.sweep(order.id).await;
+        }
+        made
     }
 
-    async fn segment(&self, order: BackupOrder) -> Result<Option<BackupSummary>, BackupError> {
+    async fn segment(&self, order: BackupOrder) -> Result<Segmented, BackupError> {
         self.make_segment(order).await
     }
 
@@ -135,6 +100,57 @@ impl BackupStore for Backups {
 }
 
 impl Backups {
+    async fn make(
+        &self,
+        order: &BackupOrder,
+        progress: &dyn BackupProgress,
+    ) -> Result<BackupSummary, BackupError> {
+        let begun_at = self.clock.now();
+        let signer = Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
+        self.place.prepare().await?;
+        self.place.sweep(order.id).await?;
+        // Tidiness: a store that lets nobody delete keeps nobody from a backup.
+        let _ = self.place.sweep_old(begun_at).await;
+        let mut parts = Parts::new(self, order.id);
+        let (snapshot, references) = self.registry_parts(&mut parts).await?;
+        let (lost, root) = self
+            .vault_parts(&mut parts, &references, order, progress)
+            .await?;
+        let manifest = Manifest {
+            format: FORMAT.to_owned(),
+            backup: order.id,
+            kind: BackupKind::Full,
+            deployment: snapshot.header.deployment,
+            history: self.registry.deployment_history().await?,
+            from_revision: 0,
+            revision: snapshot.header.revision,
+            committed_at: snapshot.header.committed_at,
+            begun_at,
+            completed_at: self.clock.now(),
+            software: self.software.clone(),
+            schema: snapshot.header.schema,
+            recipients: self.recipients.texts(),
+            seals: seals(order),
+            audit: audit(order),
+            root_sha256: root,
+            tables: references.tables.clone(),
+            records: references.counts(),
+            lost,
+            keks: references.keks.iter().map(held).collect(),
+            parts: parts.done,
+        };
+        let signed = manifest
+            .sign(&signer)
+            .map_err(|_| BackupError::Sealing("signed"))?;
+        self.place
+            .complete(order.id, BackupKind::Full, signed)
+            .await?;
+        Ok(summary(&Signed {
+            manifest,
+            by: signer.public().clone(),
+        }))
+    }
+
     async fn registry_parts(
         &self,
         parts: &mut Parts<'_>,
@@ -176,10 +192,17 @@ impl Backups {
             let found = self.vault.of_tenant_kek(kek).await;
             let found = found.map_err(BackupError::Vault)?;
             match fault_of(&found, kek.record, &kek.record_digest, None) {
-                Some(wrong) => lost.note(kek.record, wrong)?,
                 None => {
                     under.note(kek.record, &found);
                     parts.objects(found).await?;
+                }
+                Some(MISSING) if references.may_be_gone(kek) => {}
+                // All records under it would be in the backup for nothing: never accepted.
+                Some(wrong) => {
+                    return Err(BackupError::Record {
+                        record: kek.record,
+                        wrong,
+                    });
                 }
             }
         }
@@ -208,8 +231,12 @@ impl Backups {
             }
         }
         let root = self.vault.of_root().await.map_err(BackupError::Vault)?;
-        for kek in under.beyond(&root.keys, &root_before.keys)? {
-            lost.note(kek, ASTRAY)?;
+        let astray = under.beyond(&root.keys, &root_before.keys)?;
+        if let Some(record) = astray.first() {
+            return Err(BackupError::Record {
+                record: *record,
+                wrong: ASTRAY,
+            });
         }
         let root = root.objects;
         let digest = digest_of_root(&root);
@@ -257,6 +284,9 @@ impl Losses {
     }
 }
 
+/// It is not there at all.
+pub(crate) const MISSING: &str = "missing";
+
 /// What is wrong with what lies where a record should.
 pub(crate) fn fault_of(
     found: &[SealedObject],
@@ -265,7 +295,7 @@ pub(crate) fn fault_of(
     keks: Option<&HashSet<KekRef>>,
 ) -> Option<&'static str> {
     if found.is_empty() {
-        return Some("missing");
+        return Some(MISSING);
     }
     let (mut core, mut outer) = (None, None);
     for object in found {

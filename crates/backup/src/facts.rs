@@ -1,11 +1,14 @@
 //! What holds for ever, whichever second is restored: what was destroyed or compromised, revoked or
 //! disabled, shredded; which numbers were given, and which key-encryption keys made. Taken from the
-//! changes after that second, and done again in what was restored.
+//! changes after that second, and done again in what was restored. Numbers of secrets' versions are not
+//! among them: the highest of a secret is its current version.
 
 use std::collections::{BTreeMap, HashSet};
 
 use keyward_core::change::{Change, Row, Write, WriteKind};
-use keyward_core::ids::{KeyId, PrincipalId, RecordId, TenantId, TokenId, VersionId};
+use keyward_core::ids::{ImportKeyId, KeyId, PrincipalId, RecordId, TenantId, TokenId, VersionId};
+use keyward_core::noun::import_key::ImportKey;
+use keyward_core::noun::job::{Job, JobKind};
 use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::noun::principal::Principal;
 use keyward_core::noun::state::State;
@@ -22,7 +25,12 @@ pub(crate) struct Facts {
     principals: BTreeMap<PrincipalId, Principal>,
     tenants: BTreeMap<TenantId, Tenant>,
     keks: BTreeMap<(TenantId, i64), TenantKek>,
+    import_keys: BTreeMap<(TenantId, ImportKeyId), ImportKey>,
+    shreddings: BTreeMap<TenantId, Job>,
+    leaves_new_keks: bool,
     pub(crate) gone: HashSet<RecordId>,
+    /// Values that were deleted after the second that is restored: they may be in no backup.
+    pub(crate) deleted_later: HashSet<RecordId>,
 }
 
 impl Facts {
@@ -36,7 +44,19 @@ impl Facts {
         }
     }
 
+    /// From here on a key-encryption key that was made is nothing to be asserted: its record is not
+    /// restored.
+    pub(crate) const fn leave_new_keks(&mut self) {
+        self.leaves_new_keks = true;
+    }
+
     fn note_gone(&mut self, write: &Write, is_after: bool) {
+        if let Row::SecretVersion(version) = &write.row
+            && write.kind == WriteKind::Delete
+            && is_after
+        {
+            self.deleted_later.insert(version.record);
+        }
         let gone = match &write.row {
             Row::KeyVersion(version) if version.destroyed_at.is_some() => {
                 version.provider_key_id.parse().ok()
@@ -76,8 +96,15 @@ impl Facts {
             Row::Tenant(tenant) if tenant.state == TenantState::Shredded => {
                 self.tenants.insert(tenant.id, tenant.clone());
             }
-            Row::TenantKek(kek) => {
+            Row::TenantKek(kek) if kek.destroyed_at.is_some() || !self.leaves_new_keks => {
                 self.keks.insert((kek.tenant, kek.version), kek.clone());
+            }
+            Row::ImportKey(key) if key.destroyed_at.is_some() => {
+                self.import_keys.insert((key.tenant, key.id), key.clone());
+            }
+            Row::Job(job) if job.kind == JobKind::ShredTenant => {
+                let tenant = TenantId::from_uuid(job.subject);
+                self.shreddings.insert(tenant, job.clone());
             }
             _ => {}
         }
@@ -99,7 +126,11 @@ impl Facts {
             {
                 let mut row = tenant.clone();
                 row.etag = found.etag + 1;
-                all.push((Some(row.id), vec![Write::update(Row::Tenant(row))]));
+                let mut writes = vec![Write::update(Row::Tenant(row))];
+                // Whatever became of it: its keys are here again, and have to go again.
+                let job = self.shreddings.get(&tenant.id);
+                writes.extend(job.map(|job| Write::insert(Row::Job(queued_again(job)))));
+                all.push((Some(tenant.id), writes));
             }
         }
         for token in self.tokens.values() {
@@ -118,6 +149,17 @@ impl Facts {
                 let mut row = principal.clone();
                 row.etag = found.etag + 1;
                 all.push((row.tenant, vec![Write::update(Row::Principal(row))]));
+            }
+        }
+        for ((tenant, id), key) in &self.import_keys {
+            if let Some(found) = registry.import_key(*tenant, *id).await?
+                && found.destroyed_at.is_none()
+            {
+                // The rest as it was: what came in under it later is not here.
+                let mut row = found;
+                row.destroyed_at = key.destroyed_at;
+                row.etag += 1;
+                all.push((Some(*tenant), vec![Write::update(Row::ImportKey(row))]));
             }
         }
         for (place, latest) in &self.latest {
@@ -159,6 +201,11 @@ impl Facts {
         writes.insert(0, Write::update(Row::Key(Box::new(key))));
         Ok(Some((Some(tenant), writes)))
     }
+}
+
+fn queued_again(job: &Job) -> Job {
+    let (id, kind, subject, made) = (job.id, job.kind, job.subject, job.created_at);
+    Job::queued(id, job.tenant, kind, subject, made)
 }
 
 /// The row of a key-encryption key that is not there, or not destroyed there.

@@ -12,15 +12,20 @@
 //! Nothing here opens a record, and nothing here knows SQL or HTTP: it copies what the ports give.
 
 mod chain;
+mod complete;
 mod create;
 mod empty_vault;
 mod entry;
 mod facts;
+mod feed_rows;
+mod latest;
 pub mod manifest;
+mod move_on;
 mod parts;
 mod place;
 mod references;
 mod restore;
+mod restore_error;
 mod sealed_record;
 pub mod sealing;
 mod segment;

@@ -126,6 +126,8 @@ pub struct Manifest {
     pub kind: BackupKind,
     /// Of which deployment.
     pub deployment: Uuid,
+    /// Of which history of it: a restore begins another one, whose revisions are not the first's.
+    pub history: Uuid,
     /// A segment holds what changed after this revision; 0 for a full backup.
     pub from_revision: i64,
     /// The registry's revision that it holds.
@@ -226,6 +228,11 @@ impl Manifest {
         by.verify(body.as_bytes(), &signature)?;
         let manifest = parse(body)?;
         Ok(Signed { manifest, by })
+    }
+
+    /// Whether it is of this history of this deployment.
+    pub fn is_of(&self, deployment: Uuid, history: Uuid) -> bool {
+        self.deployment == deployment && self.history == history
     }
 
     /// How many bytes all parts have, sealed.

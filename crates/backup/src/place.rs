@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use keyward_core::port::backup::BackupError;
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+use keyward_core::time::Timestamp;
 use uuid::Uuid;
 
 use crate::manifest::BackupKind;
@@ -15,6 +16,8 @@ use crate::manifest::BackupKind;
 const MANIFEST: &str = "manifest";
 /// The name of a segment's.
 const SEGMENT: &str = "segment";
+/// What no manifest was written for is kept for so long, in seconds: two days.
+const LEFTOVERS_KEPT_SECONDS: i64 = 2 * 24 * 3600;
 /// Names asked for at once.
 const PAGE: usize = 1000;
 
@@ -131,12 +134,37 @@ impl Place {
     pub(crate) async fn sweep(&self, id: Uuid) -> Result<u64, BackupError> {
         let mut listing = self.list().await?;
         let left = listing.leftovers.remove(&id).unwrap_or_default();
-        for name in &left {
+        self.remove(&left).await
+    }
+
+    /// Removes what was left behind so long ago that nobody can be writing it still, others that share
+    /// the place included: a crash leaves parts under ids that nothing remembers.
+    pub(crate) async fn sweep_old(&self, now: Timestamp) -> Result<u64, BackupError> {
+        let before = now.plus_seconds(-LEFTOVERS_KEPT_SECONDS).as_micros() / 1_000_000;
+        let before = u64::try_from(before).unwrap_or(0);
+        let mut removed = 0;
+        for (id, left) in self.list().await?.leftovers {
+            if is_older(id, before) {
+                removed += self.remove(&left).await?;
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn remove(&self, left: &[ObjectName]) -> Result<u64, BackupError> {
+        for name in left {
             let deleted = self.destination.delete(name).await;
             deleted.map_err(BackupError::Destination)?;
         }
         Ok(left.len() as u64)
     }
+}
+
+/// Whether an id was made before an instant, in seconds since the Unix epoch; one that tells nothing of
+/// its time was not.
+fn is_older(id: Uuid, seconds: u64) -> bool {
+    id.get_timestamp()
+        .is_some_and(|made| made.to_unix().0 < seconds)
 }
 
 fn name(id: Uuid, part: &str) -> Result<ObjectName, BackupError> {

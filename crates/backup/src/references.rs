@@ -2,12 +2,12 @@
 //! lines as they go by, by the names of the columns, so that a column more or in another place
 //! changes nothing.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use keyward_core::ids::{RecordId, TenantId};
-use keyward_core::noun::tenant::{Digest, TenantKek};
+use keyward_core::noun::tenant::{Digest, TenantKek, TenantState};
 use keyward_core::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -43,6 +43,8 @@ pub(crate) struct Reference {
 #[derive(Default)]
 pub(crate) struct References {
     pub(crate) keks: Vec<TenantKek>,
+    /// Tenants whose keys are on their way out.
+    shredded: HashSet<TenantId>,
     pub(crate) records: BTreeMap<RecordId, Reference>,
     /// Rows by table.
     pub(crate) tables: BTreeMap<String, u64>,
@@ -82,6 +84,11 @@ impl References {
         Ok(())
     }
 
+    /// Whether the key's destruction has begun: it may be there or not.
+    pub(crate) fn may_be_gone(&self, kek: &TenantKek) -> bool {
+        self.shredded.contains(&kek.tenant)
+    }
+
     /// How many records of each kind.
     pub(crate) fn counts(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
@@ -100,6 +107,7 @@ impl References {
             *rows += 1;
         }
         if ![
+            "tenants",
             "tenant_keks",
             "key_versions",
             "secret_versions",
@@ -112,6 +120,12 @@ impl References {
         let values: Vec<Value> = serde_json::from_str(line).map_err(|_| Unreadable)?;
         let row = Row { table, values };
         let (gone, column, named, may_be_gone) = match table.name.as_str() {
+            "tenants" => {
+                if row.text("state")? == TenantState::Shredded.name() {
+                    self.shredded.insert(row.tenant("id")?);
+                }
+                return Ok(());
+            }
             "tenant_keks" => {
                 if !row.is_set("destroyed_at") {
                     self.keks.push(row.kek()?);
@@ -176,9 +190,14 @@ impl Row<'_> {
         Digest::from_slice(&bytes).ok_or(Unreadable)
     }
 
+    fn tenant(&self, column: &str) -> Result<TenantId, Unreadable> {
+        let id = self.text(column)?.parse().map_err(|_| Unreadable)?;
+        Ok(TenantId::from_uuid(id))
+    }
+
     fn kek(&self) -> Result<TenantKek, Unreadable> {
         Ok(TenantKek {
-            tenant: TenantId::from_uuid(self.text("tenant_id")?.parse().map_err(|_| Unreadable)?),
+            tenant: self.tenant("tenant_id")?,
             version: self.int("version")?,
             record: self.text("record_id")?.parse().map_err(|_| Unreadable)?,
             record_digest: self.digest("record_digest")?,

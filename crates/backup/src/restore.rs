@@ -3,46 +3,45 @@
 //! then the registry in one transaction, and last the root key's manifest, without which nothing
 //! counts; each step can be repeated, so that whoever was interrupted begins again.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
-use keyward_core::change::{Change, Commit, Row, Write};
-use keyward_core::ids::{KeyId, TenantId};
+use keyward_core::change::{Change, Commit, Write};
+use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
-use keyward_core::noun::key::Key;
-use keyward_core::port::backup::{BackupError, BackupSummary};
-use keyward_core::port::registry::{Registry, RegistryError};
-use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError};
+use keyward_core::noun::tenant::Digest;
+use keyward_core::port::backup::BackupSummary;
+use keyward_core::port::registry::Registry;
+use keyward_core::port::snapshot::RegistrySnapshot;
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use keyward_core::time::{Clock, Timestamp};
+use keyward_crypto::digest::sha256;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::chain;
+use crate::complete::{Excused, ensure_complete};
 use crate::create::summary;
 use crate::empty_vault::{ensure_vault_empty, place_object, place_objects};
 use crate::entry::{self, VaultEntry};
 use crate::facts::Facts;
+use crate::feed_rows::FeedRows;
 use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
 use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
+pub use crate::restore_error::RestoreError;
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
 use crate::spent::spend_all;
-use crate::verify::{Finding, Verified, record_of};
+use crate::verify::{Verified, record_of};
 
 /// The object that makes a vault count: written last.
 pub(crate) const ROOT: &str = "root/current";
 /// How far the numbers of new key versions are moved on when nobody knows which were given after the
 /// backup.
 pub const VERSIONS_SKIPPED: i64 = 1_000;
-/// Keys read and moved on at once.
-const KEYS_PAGE: usize = 200;
-/// Changes looked through at once.
-const CHANGES_PAGE: usize = 1_000;
-/// What the log calls the numbers that keys skip.
-const SKIPPED: &str = "versions_skipped";
 /// Changes applied in one transaction.
 const CHANGES_AT_ONCE: usize = 500;
 /// Objects written at once.
@@ -54,7 +53,8 @@ pub struct Source<'a> {
     pub place: &'a Place,
     /// The full backup, verified with an identity.
     pub full: &'a Verified,
-    /// The segments that follow on it, in order, verified likewise.
+    /// What follows on it, in order, verified likewise: segments; and of what is behind a gap, or of
+    /// newer full backups, only what holds for ever is taken.
     pub segments: &'a [Verified],
     /// The second that is wanted: the last revision that was committed by then. None: the last.
     pub to: Option<Timestamp>,
@@ -72,66 +72,14 @@ pub struct Target {
     pub clock: Arc<dyn Clock>,
     /// The node's name in the log.
     pub node: Arc<str>,
-    /// Whether an earlier try of this same restore was interrupted: what is there already is its.
-    pub resumes: bool,
+    /// The history of the deployment that begins with this restore: a fresh id, and after an
+    /// interruption the same again. The registry is marked with it once both places were seen to be
+    /// empty: so whether what is there already is this restore's, the registry says itself.
+    pub history: Uuid,
     /// Whether numbers of new versions are moved on, and the uses of limited keys count as spent:
-    /// yes, unless nothing was changed or used after the backup.
+    /// yes, unless nothing was changed or used after the backup. Uses count as spent in any case if more
+    /// than one full backup is restored: segments do not hold them.
     pub skips_versions: bool,
-}
-
-/// Why a backup was not restored. Each says what was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum RestoreError {
-    /// The place where it lies.
-    #[error("{0}; nothing that counts was changed: run it again")]
-    Backup(#[from] BackupError),
-    /// It does not verify.
-    #[error("the backup does not verify, and nothing was changed: {}", first(.0))]
-    NotSound(Vec<Finding>),
-    /// The registry takes no snapshot.
-    #[error("{0}")]
-    Registry(#[from] SnapshotError),
-    /// The registry fails.
-    #[error("the registry could not be completed: {0}; run it again")]
-    Completion(#[from] RegistryError),
-    /// The vault is in use.
-    #[error(
-        "the vault is not empty: it holds `{name}`; nothing was changed: name an empty place, or \
-         move what is there away"
-    )]
-    VaultNotEmpty {
-        /// Something in it.
-        name: String,
-    },
-    /// The vault holds something else under a name.
-    #[error("the vault holds another `{name}` than the backup; it was not overwritten")]
-    OtherObject {
-        /// Which.
-        name: String,
-    },
-    /// The vault fails.
-    #[error("the vault could not be written: {0}; run it again")]
-    Vault(StorageError),
-    /// A part changed since it was verified.
-    #[error("part {part}: {fault}; run it again")]
-    Part {
-        /// Which.
-        part: String,
-        /// What is wrong.
-        fault: PartFault,
-    },
-}
-
-fn first(findings: &[Finding]) -> String {
-    let more = findings.len().saturating_sub(1);
-    let first = findings
-        .first()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    match more {
-        0 => first,
-        more => format!("{first}; and {more} more, which `keyward backup verify` lists"),
-    }
 }
 
 /// What a restore came to.
@@ -155,6 +103,8 @@ pub struct RestoreOutcome {
     pub restored_at: Timestamp,
     /// Rows that were changed since because what they say holds for ever.
     pub facts: u64,
+    /// Values of secrets that are not there: they were deleted later, before any backup held them.
+    pub values_missing: u64,
     /// The registry's revision now.
     pub revision: i64,
 }
@@ -166,35 +116,37 @@ pub async fn restore(
     target: &Target,
 ) -> Result<RestoreOutcome, RestoreError> {
     let full = source.full.ensure_restores()?;
-    let segments: Vec<&Signed> = source
-        .segments
-        .iter()
-        .map(Verified::ensure_restores)
-        .collect::<Result<_, _>>()?;
+    let behind = source.segments.iter().map(Verified::ensure_restores);
+    let (segments, beyond) = split(full, behind.collect::<Result<_, _>>()?);
     let mut restoring = Restoring {
         place: source.place,
         full,
         segments,
+        beyond,
         identities,
         target,
         to: source.to,
         facts: Facts::default(),
         restored: (full.manifest.revision, full.manifest.committed_at),
     };
-    if !target.resumes {
-        ensure_vault_empty(&*target.vault).await?;
-    }
+    restoring.claim().await?;
     restoring.learn().await?;
-    let (objects, root) = restoring.vault().await?;
+    let Written {
+        objects,
+        root,
+        records,
+    } = restoring.vault().await?;
     restoring.registry().await?;
     restoring.apply().await?;
     let facts = restoring.assert_facts().await?;
     let keys_moved_on = restoring.move_on().await?;
-    let limits_spent = if target.skips_versions {
-        spend_all(&*target.registry).await?
-    } else {
+    let limits_spent = if restoring.knows_uses() {
         0
+    } else {
+        spend_all(&*target.registry).await?
     };
+    let excused = restoring.excused();
+    let values_missing = ensure_complete(&*target.snapshot, &records, &excused).await?;
     if let Some(root) = root {
         place_object(&*target.vault, root).await?;
     }
@@ -209,20 +161,75 @@ pub async fn restore(
         restored_revision,
         restored_at,
         facts,
+        values_missing,
         revision: target.registry.revision().await?,
     })
 }
 
-struct Restoring<'a> {
+/// What lies behind a full backup: the segments that lead on from it, and, behind a gap or as a newer
+/// full backup, what only knows of things that hold for ever.
+fn split<'a>(full: &Signed, behind: Vec<&'a Signed>) -> (Vec<&'a Signed>, Vec<&'a Signed>) {
+    let mut reached = full.manifest.revision;
+    let (mut segments, mut beyond) = (Vec::new(), Vec::new());
+    for signed in behind {
+        let manifest = &signed.manifest;
+        let leads_on = manifest.kind == BackupKind::Segment && manifest.from_revision <= reached;
+        if leads_on && beyond.is_empty() {
+            reached = reached.max(manifest.revision);
+            segments.push(signed);
+        } else {
+            beyond.push(signed);
+        }
+    }
+    (segments, beyond)
+}
+
+fn unreadable(part: &Part) -> RestoreError {
+    RestoreError::Part {
+        part: part.name.clone(),
+        fault: PartFault::Contents,
+    }
+}
+
+fn root_name() -> Result<ObjectName, RestoreError> {
+    let malformed = || StorageError::Unavailable {
+        cause: "the root's name is not well formed".to_owned(),
+    };
+    ObjectName::new(ROOT).ok_or_else(|| RestoreError::Vault(malformed()))
+}
+
+/// What was written into the vault.
+#[derive(Default)]
+struct Written {
+    objects: u64,
+    /// What makes it count: not written yet.
+    root: Option<VaultEntry>,
+    records: HashMap<RecordId, Digest>,
+}
+
+impl Written {
+    fn note(&mut self, object: &VaultEntry) {
+        self.objects += 1;
+        if let Seen::Whole { record, digest, .. } | Seen::Core { record, digest } =
+            look(&object.bytes)
+        {
+            self.records.insert(record, digest);
+        }
+    }
+}
+
+pub(crate) struct Restoring<'a> {
     place: &'a Place,
     full: &'a Signed,
     segments: Vec<&'a Signed>,
+    /// What only knows of things that hold for ever.
+    beyond: Vec<&'a Signed>,
     identities: &'a Identities,
-    target: &'a Target,
+    pub(crate) target: &'a Target,
     to: Option<Timestamp>,
     facts: Facts,
     /// The revision that is restored, and when it was committed.
-    restored: (i64, Timestamp),
+    pub(crate) restored: (i64, Timestamp),
 }
 
 impl<'a> Restoring<'a> {
@@ -231,6 +238,13 @@ impl<'a> Restoring<'a> {
             place: self.place,
             manifest: &of.manifest,
         }
+    }
+
+    /// Uses of limited keys are in no change: they are known for the full backup's own revision only, and
+    /// only if nothing was used after it.
+    fn knows_uses(&self) -> bool {
+        let is_alone = self.segments.is_empty() && self.beyond.is_empty();
+        !self.target.skips_versions && is_alone && self.to.is_none()
     }
 
     fn is_wanted(&self, change: &Change) -> bool {
@@ -252,14 +266,12 @@ impl<'a> Restoring<'a> {
     /// The changes of a part of a segment.
     async fn changes(&self, parts: &Parts<'_>, part: &Part) -> Result<Vec<Change>, RestoreError> {
         let opened = self.open(parts, part).await?;
-        chain::changes(&opened).ok_or_else(|| RestoreError::Part {
-            part: part.name.clone(),
-            fault: PartFault::Contents,
-        })
+        chain::changes(&opened).ok_or_else(|| unreadable(part))
     }
 
     /// Goes through all changes once: which is the last that is wanted, and what holds for ever.
     async fn learn(&mut self) -> Result<(), RestoreError> {
+        let mut learnt = self.full.manifest.revision;
         for segment in self.segments.clone() {
             let parts = self.parts(segment);
             for part in parts.of(Content::Changes) {
@@ -269,16 +281,49 @@ impl<'a> Restoring<'a> {
                     if is_wanted && change.revision > self.restored.0 {
                         self.restored = (change.revision, change.committed_at);
                     }
+                    learnt = learnt.max(change.revision);
+                }
+            }
+        }
+        // Their objects are not taken, so neither are the key-encryption keys that were made.
+        self.facts.leave_new_keks();
+        for beyond in self.beyond.clone() {
+            let parts = self.parts(beyond);
+            let (mut rows, before) = (FeedRows::default(), learnt);
+            for part in &beyond.manifest.parts {
+                let changes = match part.content {
+                    Content::Vault => continue,
+                    Content::Changes => self.changes(&parts, part).await?,
+                    Content::Registry => {
+                        let opened = self.open(&parts, part).await?;
+                        let text = std::str::from_utf8(&opened).ok();
+                        let taken = text.and_then(|text| rows.take(text));
+                        taken.ok_or_else(|| unreadable(part))?
+                    }
+                };
+                for change in changes.iter().filter(|change| change.revision > before) {
+                    self.facts.take(change, true);
+                    learnt = learnt.max(change.revision);
                 }
             }
         }
         Ok(())
     }
 
+    /// What may be missing in the vault in the end.
+    fn excused(&self) -> Excused<'_> {
+        let backups = self.segments.iter().copied().chain([self.full]);
+        let lost = backups.flat_map(|backup| &backup.manifest.lost);
+        Excused {
+            lost: lost.map(|lost| RecordId::from_uuid(lost.record)).collect(),
+            deleted_later: &self.facts.deleted_later,
+        }
+    }
+
     /// Writes every object but the root's manifest, which is given back. The newest backup first: what
     /// it has of a name is what counts.
-    async fn vault(&self) -> Result<(u64, Option<VaultEntry>), RestoreError> {
-        let (mut written, mut root) = (0, None);
+    async fn vault(&self) -> Result<Written, RestoreError> {
+        let mut written = Written::default();
         let mut names: HashSet<ObjectName> = HashSet::new();
         let backups = self.segments.iter().rev().copied().chain([self.full]);
         for backup in backups {
@@ -288,12 +333,9 @@ impl<'a> Restoring<'a> {
                 let opened = self.open(&parts, part).await?;
                 let mut waiting = Vec::with_capacity(OBJECTS_AT_ONCE);
                 for object in entry::objects(&opened) {
-                    let object = object.ok_or_else(|| RestoreError::Part {
-                        part: part.name.clone(),
-                        fault: PartFault::Contents,
-                    })?;
+                    let object = object.ok_or_else(|| unreadable(part))?;
                     if object.name.as_str() == ROOT {
-                        root = root.or(Some(object));
+                        written.root.get_or_insert(object);
                         continue;
                     }
                     if names.contains(&object.name) || self.is_gone(&object) {
@@ -302,7 +344,7 @@ impl<'a> Restoring<'a> {
                     if !is_full {
                         names.insert(object.name.clone());
                     }
-                    written += 1;
+                    written.note(&object);
                     waiting.push(object);
                     if waiting.len() == OBJECTS_AT_ONCE {
                         place_objects(&*self.target.vault, std::mem::take(&mut waiting)).await?;
@@ -311,7 +353,7 @@ impl<'a> Restoring<'a> {
                 place_objects(&*self.target.vault, waiting).await?;
             }
         }
-        Ok((written, root))
+        Ok(written)
     }
 
     /// Whether it belongs to a record that was destroyed: no restore brings it back.
@@ -324,9 +366,41 @@ impl<'a> Restoring<'a> {
         record.is_some_and(|record| self.facts.gone.contains(&record))
     }
 
+    /// Makes sure that nobody else's is in either place before anything is written: both are empty,
+    /// or the registry says that they were when this restore began.
+    async fn claim(&self) -> Result<(), RestoreError> {
+        let Target {
+            snapshot,
+            vault,
+            history,
+            ..
+        } = self.target;
+        if snapshot.deployment_history().await? == *history {
+            return self.ensure_own_root().await;
+        }
+        ensure_vault_empty(&**vault).await?;
+        snapshot.ensure_empty().await?;
+        Ok(snapshot.begin_history(*history).await?)
+    }
+
+    /// A vault that counts already, and not by this restore, is not this restore's.
+    async fn ensure_own_root(&self) -> Result<(), RestoreError> {
+        let last = self.segments.last().unwrap_or(&self.full);
+        let name = root_name()?;
+        let found = self.target.vault.read(&name).await;
+        match found.map_err(RestoreError::Vault)? {
+            Some(root) if Digest(sha256(&root)) != last.manifest.root_sha256 => {
+                Err(RestoreError::OtherObject {
+                    name: ROOT.to_owned(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Fills the registry, unless an earlier try has.
     async fn registry(&self) -> Result<(), RestoreError> {
-        if self.target.resumes && self.is_filled().await? {
+        if self.is_filled().await? {
             return Ok(());
         }
         let parts = self.parts(self.full);
@@ -380,65 +454,7 @@ impl<'a> Restoring<'a> {
             && registry.revision().await? >= manifest.revision)
     }
 
-    /// Moves the numbers of new key versions on: what was made after the backup may have used the
-    /// next ones, and no number may ever mean two keys.
-    async fn move_on(&self) -> Result<u64, RestoreError> {
-        if !self.target.skips_versions {
-            return Ok(0);
-        }
-        let registry = &self.target.registry;
-        let done = self.moved_on_already().await?;
-        let (mut moved, mut after) = (done.len() as u64, None);
-        loop {
-            let page = registry.all_keys(after, KEYS_PAGE).await?;
-            after = page.rows.last().map(|last| last.key.id);
-            let mut by_tenant: BTreeMap<TenantId, Vec<Write>> = BTreeMap::new();
-            for found in page.rows {
-                let mut key: Key = found.key;
-                if done.contains(&key.id) {
-                    continue;
-                }
-                key.latest_version += VERSIONS_SKIPPED;
-                key.etag += 1;
-                let tenant = key.tenant;
-                let write = Write::update(Row::Key(Box::new(key)));
-                by_tenant.entry(tenant).or_default().push(write);
-            }
-            for (tenant, writes) in by_tenant {
-                moved += writes.len() as u64;
-                let told = (SKIPPED.to_owned(), VERSIONS_SKIPPED.into());
-                registry
-                    .commit(self.commit(Some(tenant), writes, [told]))
-                    .await?;
-            }
-            if !page.more {
-                return Ok(moved);
-            }
-        }
-    }
-
-    /// What an interrupted try has done of it.
-    async fn moved_on_already(&self) -> Result<HashSet<KeyId>, RestoreError> {
-        let mut done = HashSet::new();
-        let mut after = self.restored.0;
-        loop {
-            let registry = &self.target.registry;
-            let changes = registry.changes_after(after, CHANGES_PAGE).await?;
-            let Some(last) = changes.last() else {
-                return Ok(done);
-            };
-            after = last.revision;
-            let moved = |change: &Change| change.event.details.contains_key(SKIPPED);
-            let moved = changes.into_iter().filter(moved);
-            for write in moved.flat_map(|change| change.writes) {
-                if let Row::Key(key) = write.row {
-                    done.insert(key.id);
-                }
-            }
-        }
-    }
-
-    fn commit(
+    pub(crate) fn commit(
         &self,
         tenant: Option<TenantId>,
         writes: Vec<Write>,

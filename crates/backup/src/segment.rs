@@ -1,31 +1,50 @@
 //! Making a segment: the changes of the registry since the newest backup, and the records that came
 //! with them. A record that is gone by now was destroyed since, which one of the next changes says; one
-//! that was lost is found by the next full backup.
+//! that was lost, or is another than it should be, is named in the manifest.
 
 use std::collections::BTreeMap;
 
 use keyward_core::change::{Change, Row, WriteKind};
-use keyward_core::ids::{RecordId, TenantId};
+use keyward_core::ids::{ImportKeyId, KeyId, RecordId, SecretVersionId, TenantId, VersionId};
 use keyward_core::noun::key::ProviderKind;
-use keyward_core::noun::tenant::{Digest, TenantKek};
-use keyward_core::port::backup::{BackupError, BackupOrder, BackupSummary};
+use keyward_core::noun::key_version::KeyVersion;
+use keyward_core::noun::tenant::{Digest, TenantKek, TenantState};
+use keyward_core::port::backup::{BackupError, BackupOrder, BackupSummary, Segmented};
+use keyward_core::port::registry::KeyRef;
 use keyward_core::port::snapshot::SnapshotError;
-use uuid::Uuid;
 
-use crate::create::{Backups, Parts, audit, digest_of_root, fault_of, held, seals, summary};
-use crate::manifest::{BackupKind, Content, FORMAT, Manifest, Signed};
+use crate::create::{
+    Backups, MISSING, Parts, audit, digest_of_root, fault_of, held, seals, summary,
+};
+use crate::manifest::{BackupKind, Content, FORMAT, LostRecord, Manifest, Signed};
 use crate::references::Named;
 use crate::signature::Signer;
-use crate::under_root::UnderRoot;
+use crate::under_root::{ASTRAY, UnderRoot};
 
 /// Changes read at once.
 const PAGE: usize = 200;
+
+/// A record that came, and whose it is.
+#[derive(Clone, Copy)]
+struct Record {
+    digest: Digest,
+    named: Named,
+    owner: Owner,
+}
+
+/// The row that names a record.
+#[derive(Clone, Copy)]
+enum Owner {
+    Version(TenantId, KeyId, VersionId),
+    ImportKey(TenantId, ImportKeyId),
+    Secret(SecretVersionId),
+}
 
 /// What came with some changes.
 #[derive(Default)]
 struct Came {
     keks: Vec<TenantKek>,
-    records: BTreeMap<RecordId, (Digest, Named)>,
+    records: BTreeMap<RecordId, Record>,
 }
 
 impl Came {
@@ -36,55 +55,92 @@ impl Came {
                 Row::TenantKek(kek) => self.keks.push(kek.clone()),
                 Row::KeyVersion(version) if version.provider == ProviderKind::Native => {
                     let record = version.provider_key_id.parse().ok();
-                    self.note(record, version.record_digest, Named::Material);
+                    let owner = Owner::Version(version.tenant, version.key, version.id);
+                    self.note(record, version.record_digest, Named::Material, owner);
                 }
                 Row::ImportKey(key) => {
                     let record = key.provider_key_id.parse().ok();
-                    self.note(record, Some(key.record_digest), Named::ImportKey);
+                    let owner = Owner::ImportKey(key.tenant, key.id);
+                    self.note(record, Some(key.record_digest), Named::ImportKey, owner);
                 }
                 Row::SecretVersion(version) => {
-                    self.note(
-                        Some(version.record),
-                        Some(version.record_digest),
-                        Named::Secret,
-                    );
+                    let (record, digest) = (Some(version.record), Some(version.record_digest));
+                    self.note(record, digest, Named::Secret, Owner::Secret(version.id));
                 }
                 _ => {}
             }
         }
     }
 
-    fn note(&mut self, record: Option<RecordId>, digest: Option<Digest>, named: Named) {
+    fn note(
+        &mut self,
+        record: Option<RecordId>,
+        digest: Option<Digest>,
+        named: Named,
+        owner: Owner,
+    ) {
         if let (Some(record), Some(digest)) = (record, digest) {
-            self.records.insert(record, (digest, named));
+            let came = Record {
+                digest,
+                named,
+                owner,
+            };
+            self.records.insert(record, came);
         }
     }
 
     fn counts(&self) -> BTreeMap<String, u64> {
         let mut counts = BTreeMap::new();
-        for (_, named) in self.records.values() {
-            *counts.entry(named.name().to_owned()).or_default() += 1;
+        for record in self.records.values() {
+            *counts.entry(record.named.name().to_owned()).or_default() += 1;
         }
         counts.insert("tenant_kek".to_owned(), self.keks.len() as u64);
         counts
     }
 }
 
+/// What was copied beside the changes.
+struct Copied {
+    root: Digest,
+    lost: Vec<LostRecord>,
+}
+
 impl Backups {
-    pub(crate) async fn make_segment(
-        &self,
-        order: BackupOrder,
-    ) -> Result<Option<BackupSummary>, BackupError> {
-        let Some(previous) = self.newest().await? else {
-            return Ok(None);
-        };
-        let begun_at = self.clock.now();
+    pub(crate) async fn make_segment(&self, order: BackupOrder) -> Result<Segmented, BackupError> {
         let signer = Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
+        let latest = self.latest(signer.public()).await?;
+        let Some(previous) = latest.manifest else {
+            return Ok(Segmented {
+                awaits_full: latest.is_restored,
+                ..Segmented::default()
+            });
+        };
+        self.ensure_leads_on(&previous).await?;
+        let made = self.follow(&previous, &order, &signer).await;
+        if made.is_err() {
+            // Nobody tries again under this id. If even that fails, it is found by its age.
+            let _ = self.place.sweep(order.id).await;
+        }
+        Ok(Segmented {
+            made: made?,
+            awaits_full: false,
+            strangers: latest.strangers,
+        })
+    }
+
+    /// Writes what follows on a backup; none if nothing does.
+    async fn follow(
+        &self,
+        previous: &Manifest,
+        order: &BackupOrder,
+        signer: &Signer,
+    ) -> Result<Option<BackupSummary>, BackupError> {
+        let begun_at = self.clock.now();
         let mut parts = Parts::new(self, order.id);
         let Some((came, last)) = self.changes(previous.revision, &mut parts).await? else {
             return Ok(None);
         };
-        let root = self
+        let Copied { root, lost } = self
             .records(&came, previous.root_sha256, &mut parts)
             .await?;
         let manifest = Manifest {
@@ -92,6 +148,7 @@ impl Backups {
             backup: order.id,
             kind: BackupKind::Segment,
             deployment: previous.deployment,
+            history: previous.history,
             from_revision: previous.revision,
             revision: last.revision,
             committed_at: last.committed_at,
@@ -100,47 +157,23 @@ impl Backups {
             software: self.software.clone(),
             schema: previous.schema,
             recipients: self.recipients.texts(),
-            seals: seals(&order),
-            audit: audit(&order),
+            seals: seals(order),
+            audit: audit(order),
             root_sha256: root,
             tables: BTreeMap::new(),
             records: came.counts(),
-            lost: Vec::new(),
+            lost,
             keks: came.keks.iter().map(held).collect(),
             parts: parts.done,
         };
         let signed = manifest
-            .sign(&signer)
+            .sign(signer)
             .map_err(|_| BackupError::Sealing("signed"))?;
         self.place
             .complete(order.id, BackupKind::Segment, signed)
             .await?;
         let by = signer.public().clone();
         Ok(Some(summary(&Signed { manifest, by })))
-    }
-
-    /// What the next segment follows on: the last segment, so that there is no gap between segments
-    /// whatever full backups are made meanwhile; the first one follows on the oldest full backup.
-    async fn newest(&self) -> Result<Option<Manifest>, BackupError> {
-        let listing = self.place.list().await?;
-        // A segment alone restores nothing.
-        let Some(full) = listing.complete.first() else {
-            return Ok(None);
-        };
-        self.manifest(*listing.segments.last().unwrap_or(full))
-            .await
-    }
-
-    async fn manifest(&self, id: Uuid) -> Result<Option<Manifest>, BackupError> {
-        let Some(stored) = self.place.manifest(id).await? else {
-            return Ok(None);
-        };
-        let signed = Manifest::read(&stored, None).map_err(|error| BackupError::Refused {
-            backup: id,
-            what: "the manifest".to_owned(),
-            why: error.to_string(),
-        })?;
-        Ok(Some(signed.manifest))
     }
 
     /// Writes the changes after a revision; what came with them, and the last. None if there are none.
@@ -173,18 +206,19 @@ impl Backups {
         Ok(last.map(|last| (came, last)))
     }
 
-    /// Copies what came and is still there, and the root with all that is under it if it changed.
+    /// Copies what came and is still there, and the root with all that is under it if it changed. What
+    /// should be there and is not is named: a segment that leaves something out says so.
     async fn records(
         &self,
         came: &Came,
         root_before: Digest,
         parts: &mut Parts<'_>,
-    ) -> Result<Digest, BackupError> {
+    ) -> Result<Copied, BackupError> {
         let sealed = self.vault.of_root().await.map_err(BackupError::Vault)?;
-        let (root, roots) = (sealed.objects, sealed.keys);
-        let digest = digest_of_root(&root);
+        let (objects, roots) = (sealed.objects, sealed.keys);
+        let root = digest_of_root(&objects);
         let mut under = UnderRoot::default();
-        let is_new = digest != root_before;
+        let is_new = root != root_before;
         // A new root key wraps them all anew.
         let all = if is_new {
             self.all_keks().await?
@@ -194,27 +228,84 @@ impl Backups {
         for kek in if is_new { &all } else { &came.keks } {
             let found = self.vault.of_tenant_kek(kek).await;
             let found = found.map_err(BackupError::Vault)?;
-            if fault_of(&found, kek.record, &kek.record_digest, None).is_none() {
-                under.note(kek.record, &found);
-                parts.objects(found).await?;
+            match fault_of(&found, kek.record, &kek.record_digest, None) {
+                None => {
+                    under.note(kek.record, &found);
+                    parts.objects(found).await?;
+                }
+                Some(MISSING) if self.kek_may_be_gone(kek).await? => {}
+                Some(wrong) => {
+                    return Err(BackupError::Record {
+                        record: kek.record,
+                        wrong,
+                    });
+                }
             }
         }
         if !under.is_under(&roots) {
             let again = self.vault.of_root().await.map_err(BackupError::Vault)?;
-            under.beyond(&roots, &again.keys)?;
+            if let Some(record) = under.beyond(&roots, &again.keys)?.first() {
+                return Err(BackupError::Record {
+                    record: *record,
+                    wrong: ASTRAY,
+                });
+            }
         }
-        for (record, (digest, _)) in &came.records {
+        let mut lost = Vec::new();
+        for (record, it) in &came.records {
             let found = self.vault.of_record(*record).await;
             let found = found.map_err(BackupError::Vault)?;
-            if fault_of(&found, *record, digest, None).is_none() {
-                parts.objects(found).await?;
+            match fault_of(&found, *record, &it.digest, None) {
+                None => parts.objects(found).await?,
+                Some(MISSING) if self.may_be_gone(it.owner).await? => {}
+                Some(wrong) => lost.push(LostRecord {
+                    record: record.uuid(),
+                    wrong: wrong.to_owned(),
+                }),
             }
         }
         if is_new {
-            parts.objects(root).await?;
+            parts.objects(objects).await?;
         }
         parts.seal().await?;
-        Ok(digest)
+        Ok(Copied { root, lost })
+    }
+
+    /// Whether the row says by now that its record is gone or on its way out.
+    async fn may_be_gone(&self, owner: Owner) -> Result<bool, BackupError> {
+        let registry = |error| BackupError::Snapshot(SnapshotError::Registry(error));
+        Ok(match owner {
+            Owner::Version(tenant, key, id) => {
+                let found = self.feed.key(tenant, &KeyRef::Id(key)).await;
+                let versions = found.map_err(registry)?.map(|found| found.versions);
+                let version = versions.unwrap_or_default().into_iter();
+                let is_live = |it: &KeyVersion| it.destroyed_at.is_none() && !it.destroying;
+                version
+                    .into_iter()
+                    .find(|it| it.id == id)
+                    .is_none_or(|it| !is_live(&it))
+            }
+            Owner::ImportKey(tenant, id) => {
+                let found = self.feed.import_key(tenant, id).await.map_err(registry)?;
+                let now = self.clock.now();
+                found.is_none_or(|it| it.destroyed_at.is_some() || it.destroy_at <= now)
+            }
+            Owner::Secret(id) => {
+                let found = self.feed.secret_version(id).await.map_err(registry)?;
+                found.is_none_or(|it| it.destroying_at.is_some())
+            }
+        })
+    }
+
+    /// The same of a key-encryption key: its tenant is being shredded, or was.
+    async fn kek_may_be_gone(&self, kek: &TenantKek) -> Result<bool, BackupError> {
+        let registry = |error| BackupError::Snapshot(SnapshotError::Registry(error));
+        let live = self.feed.tenant_keks(kek.tenant).await.map_err(registry)?;
+        if live.iter().all(|it| it.version != kek.version) {
+            return Ok(true);
+        }
+        let tenant = self.feed.tenant(kek.tenant).await.map_err(registry)?;
+        Ok(tenant.is_some_and(|it| it.state == TenantState::Shredded))
     }
 }
 

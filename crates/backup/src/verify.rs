@@ -370,10 +370,10 @@ pub(crate) fn record_of(name: &str) -> Option<RecordId> {
 fn compare(manifest: &Manifest, references: &References, held: &Held, found: &mut Vec<Finding>) {
     let keks: HashSet<KekRef> = references.keks.iter().filter_map(kek_ref).collect();
     let lost: HashSet<Uuid> = manifest.lost.iter().map(|lost| lost.record).collect();
-    let of_keks = references
-        .keks
-        .iter()
-        .map(|kek| (kek.record, kek.record_digest, false, true));
+    let of_keks = references.keks.iter().map(|kek| {
+        let may_be_gone = references.may_be_gone(kek);
+        (kek.record, kek.record_digest, may_be_gone, true)
+    });
     let of_records = references
         .records
         .iter()

@@ -107,6 +107,9 @@ pub struct Node {
     pub(crate) deletions: DeletionGate,
     /// Up to which revision a segment was made, as far as this process knows.
     pub(crate) segmented_to: AtomicI64,
+    /// Whether this deployment was restored and no full backup was made since, as far as this process
+    /// knows.
+    pub(crate) awaits_full: AtomicBool,
     pub(crate) flushing: Mutex<()>,
     /// One writer of conditions at a time.
     pub(crate) settling: Mutex<()>,
@@ -242,6 +245,7 @@ impl Node {
             backing_up: Mutex::new(()),
             deletions: DeletionGate::default(),
             segmented_to: AtomicI64::new(0),
+            awaits_full: AtomicBool::new(false),
             flushing: Mutex::new(()),
             settling: Mutex::new(()),
             scrubbing: Mutex::default(),

@@ -35,6 +35,7 @@ pub const RUNTIME_PRIVILEGES: &[(&str, &str)] = &[
     ("feed", "SELECT, UPDATE"),
     ("tenant_feed", "SELECT, INSERT, UPDATE"),
     ("changes", "SELECT, INSERT"),
+    ("histories", "SELECT"),
     ("encryption_keys", "SELECT"),
 ];
 

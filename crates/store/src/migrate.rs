@@ -17,7 +17,7 @@ use crate::value::Value;
 /// generated from them.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// Its number, from 1 without gaps.
+    /// Its number, above the one before.
     pub version: i64,
     /// Its name.
     pub name: &'static str,
@@ -53,6 +53,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_secrets"),
     migration!(6, "0006_conditions"),
     migration!(7, "0007_backups"),
+    migration!(10, "0010_histories"),
 ];
 
 /// The newest schema this program knows.
@@ -286,6 +287,11 @@ const HELD: &[(i64, &str, &str)] = &[
         6,
         "conditions that are open",
         "SELECT count(*) AS count FROM conditions WHERE cleared_at IS NULL",
+    ),
+    (
+        10,
+        "histories that a restore began (its backups would be taken for the first history's)",
+        "SELECT count(*) AS count FROM histories",
     ),
 ];
 

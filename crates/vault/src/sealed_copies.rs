@@ -54,9 +54,9 @@ impl SealedObjects for SealedCopies {
     async fn of_root(&self) -> Result<SealedRoot, StorageError> {
         let mut attempt = 1;
         loop {
-            let Some(root) = self.object(object_names::root_manifest()?).await? else {
-                return Ok(SealedRoot::default());
-            };
+            // Without it nothing could ever be unsealed: no copy is better than one without it.
+            let root = self.object(object_names::root_manifest()?).await?;
+            let root = root.ok_or(StorageError::Missing)?;
             let manifest = Manifest::parse(&root.bytes).map_err(damaged)?;
             let (mut objects, gone) = self.of_manifest(&manifest).await?;
             // Replaced between the two readings: the manifest names other objects by now.

@@ -72,6 +72,8 @@ kinds! {
     BACKUP_INCOMPLETE "backup_incomplete";
     /// The last backup holds far less than the one before.
     BACKUP_SHRANK "backup_shrank";
+    /// Somebody else writes where this deployment's backups lie.
+    BACKUP_PLACE_SHARED "backup_place_shared";
     /// Nothing is swept up until somebody confirms that the registry is the right one.
     SWEEP_HELD "sweep_held";
 }

@@ -169,8 +169,7 @@ async fn signing_key(node: &Node) -> Result<SecretBytes, OpError> {
 async fn make_signing_key(node: &Node) -> Result<(), OpError> {
     let made = KeyMaterial::generate(Algorithm::Ed25519, &*node.ports.random)
         .map_err(|_| OpError::Crypto)?;
-    let public = made.public().ok_or(OpError::Crypto)?;
-    let public = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, public);
+    let public = as_text(made.public().ok_or(OpError::Crypto)?);
     let new = NewValue {
         name: signing_key_name()?,
         value: made.secret().duplicate(),
@@ -203,6 +202,8 @@ pub async fn order_if_due(node: &Node, interval_seconds: i64) -> Result<bool, Op
     let last = backups.first();
     let pause = match last {
         None => 0,
+        // What was made before a restore does not hold what is done after it.
+        Some(job) if job.state == JobState::Done && node.awaits_full.load(Ordering::Acquire) => 0,
         Some(job) if job.state == JobState::Done => interval_seconds,
         // One that failed is not waited for as long as one that was made.
         Some(job) if job.state == JobState::Failed => interval_seconds.min(RETRY_SECONDS),
@@ -226,6 +227,7 @@ pub async fn segment(node: &Node) -> Result<bool, OpError> {
     let Some(_alone) = node.backing_up.try_lock() else {
         return Ok(false);
     };
+    node.ensure_auditable()?;
     if node.ports.seal.is_sealed() {
         return Ok(false);
     }
@@ -247,6 +249,11 @@ pub async fn segment(node: &Node) -> Result<bool, OpError> {
     };
     let named = resource("backup", Some(order.id), None);
     let attempt = Attempt::new(node, &caller, Action::BackupComplete, None, named);
+    // Nothing leaves that the log does not speak of: that it was begun first, then how it ended.
+    let mut event = attempt.event(Outcome::Ok);
+    detail(&mut event, "kind", SEGMENT);
+    detail(&mut event, "state", JobState::Running.name());
+    node.ports.audit.append(event).await?;
     let made = match backups.segment(order).await {
         Ok(made) => made,
         Err(error) => {
@@ -254,17 +261,27 @@ pub async fn segment(node: &Node) -> Result<bool, OpError> {
             return Err(attempt.log_failure(error.into()).await);
         }
     };
+    if made.awaits_full {
+        node.awaits_full.store(true, Ordering::Release);
+        alerts::awaits_full(node).await;
+        node.segmented_to.store(revision, Ordering::Release);
+        return Ok(false);
+    }
     alerts::over(node, SEGMENT).await;
-    let Some(made) = made else {
+    alerts::strangers(node, made.strangers).await;
+    let Some(made) = made.made else {
+        node.segmented_to.store(revision, Ordering::Release);
         return Ok(false);
     };
-    node.segmented_to.store(made.revision, Ordering::Release);
+    alerts::lacking(node, &made).await;
     let mut event = attempt.event(Outcome::Ok);
     detail(&mut event, "kind", made.kind);
     detail(&mut event, "backup_revision", made.revision);
     detail(&mut event, "records", made.records);
     detail(&mut event, "bytes", made.bytes);
+    detail(&mut event, "lost", made.lost);
     node.ports.audit.append(event).await?;
+    node.segmented_to.store(made.revision, Ordering::Release);
     Ok(true)
 }
 
@@ -315,14 +332,15 @@ struct UnderWay<'a> {
 impl UnderWay<'_> {
     async fn make(&self) -> Result<BackupSummary, OpError> {
         let node = self.node;
-        let (id, attempts) = {
+        let (id, lacking) = {
             let job = self.job.lock().await;
-            (job.subject, job.attempts)
+            (job.subject, job.progress.failed)
         };
         let backups = node.backups()?;
+        let signing_key = signing_key(node).await?;
         // Made already, and the answer lost; or this registry came out of that very backup.
         if let Some(made) = backups.show(id).await? {
-            return Ok(made);
+            return own(made, &signing_key);
         }
         let order = BackupOrder {
             id,
@@ -330,11 +348,30 @@ impl UnderWay<'_> {
             journal: journal_position(node).await?,
             // Somebody else may have deleted it at this moment: only what is gone again and again is
             // lost. One lost record must not keep all others from their backup.
-            accept_losses: attempts >= TRIES,
-            signing_key: signing_key(node).await?,
+            accept_losses: lacking + 1 >= i64::from(TRIES),
+            signing_key,
         };
         Ok(backups.create(order, self).await?)
     }
+}
+
+/// A backup that this deployment signed: anybody who can write where backups lie can put another one
+/// under its id.
+fn own(made: BackupSummary, signing_key: &SecretBytes) -> Result<BackupSummary, OpError> {
+    let material = KeyMaterial::import(Algorithm::Ed25519, signing_key);
+    let material = material.map_err(|_| OpError::Crypto)?;
+    if made.signed_by == as_text(material.public().ok_or(OpError::Crypto)?) {
+        return Ok(made);
+    }
+    Err(OpError::Backup(BackupError::Refused {
+        backup: made.id,
+        what: "the manifest".to_owned(),
+        why: format!("it is signed by another key: {}", made.signed_by),
+    }))
+}
+
+fn as_text(public: &[u8]) -> String {
+    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, public)
 }
 
 #[async_trait]
@@ -391,7 +428,13 @@ async fn finish(
                 other => other.code().as_str(),
             };
             job.last_error = Some(code.to_owned());
-            if job.attempts < TRIES && may_pass(error) {
+            // Only a try that found a record missing counts towards leaving it out: not one that was
+            // cut short, or that could not read.
+            let lacks = matches!(error, OpError::Backup(BackupError::Record { .. }));
+            job.progress.failed += i64::from(lacks);
+            let is_tried =
+                job.attempts >= TRIES && !lacks || job.progress.failed >= i64::from(TRIES);
+            if !is_tried && may_pass(error) {
                 job.state = JobState::Queued;
                 job.due_at = node.now().plus_seconds(PAUSE_SECONDS);
             } else {

@@ -127,6 +127,19 @@ pub struct BackupSummary {
     pub signed_by: String,
 }
 
+/// What came of looking for changes that are in no backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Segmented {
+    /// The segment; none if nothing changed, or if there is no full backup that it could follow on.
+    pub made: Option<BackupSummary>,
+    /// This history of the deployment began with a restore, and has no full backup yet: until there is
+    /// one, what is done is in no backup.
+    pub awaits_full: bool,
+    /// Newer segments in the same place that are not of this history, or not signed by this deployment:
+    /// somebody else writes there too.
+    pub strangers: u64,
+}
+
 /// Hears how far a backup is.
 #[async_trait]
 pub trait BackupProgress: Send + Sync {
@@ -146,9 +159,9 @@ pub trait BackupStore: Send + Sync {
         progress: &dyn BackupProgress,
     ) -> Result<BackupSummary, BackupError>;
 
-    /// Makes a segment: what changed since the newest backup, and the records that came. None if
-    /// nothing did, or if there is no backup that it could follow on.
-    async fn segment(&self, order: BackupOrder) -> Result<Option<BackupSummary>, BackupError>;
+    /// Makes a segment: what changed since the newest backup of this history, and the records that came.
+    /// Refused if the registry is not one that this backup could have been made of.
+    async fn segment(&self, order: BackupOrder) -> Result<Segmented, BackupError>;
 
     /// Every complete backup, oldest first.
     async fn list(&self) -> Result<Vec<BackupSummary>, BackupError>;

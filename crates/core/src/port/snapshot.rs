@@ -4,6 +4,7 @@
 //! The text that comes and goes is described in [`crate::snapshot`].
 
 use async_trait::async_trait;
+use uuid::Uuid;
 
 use crate::change::Change;
 use crate::port::registry::RegistryError;
@@ -106,4 +107,15 @@ pub trait RegistrySnapshot: Send + Sync {
     /// that it has then. Those it has already are passed over. The database must not be served
     /// meanwhile: nobody is told.
     async fn apply_changes(&self, changes: &[Change]) -> Result<i64, SnapshotError>;
+
+    /// Refuses a database that could not be filled because it holds something.
+    async fn ensure_empty(&self) -> Result<(), SnapshotError>;
+
+    /// Which history of the deployment this is: the first, whose id is the deployment's, or the one
+    /// that a restore began. Two registries that went on from the same revision have two.
+    async fn deployment_history(&self) -> Result<Uuid, SnapshotError>;
+
+    /// Begins a history, in a database that is being filled or about to be; durable on return. Filling
+    /// it with what a backup covers leaves it; so it also says for which restore an empty one is.
+    async fn begin_history(&self, id: Uuid) -> Result<(), SnapshotError>;
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use keyward_backup::{BackupKey, Finding, RestoreError};
+use keyward_backup::{BackupKey, Finding, RestoreError, Source};
 use keyward_core::caller::TenantRef;
 use keyward_core::crypto_types::Algorithm;
 use keyward_core::names::SecretName;
@@ -13,8 +13,10 @@ use keyward_core::ops::key::RotateRequest;
 use keyward_core::ops::{backup, clockwork, initialize, kek, key, secret};
 use keyward_core::port::backup::BackupSummary;
 use keyward_core::port::registry::KeyRef;
+use keyward_core::port::snapshot::SnapshotError;
 use keyward_core::port::storage::{StorageBackend, StorageError};
 use keyward_testkit::faulty::FORMS;
+use keyward_testkit::world::restored::fresh_history;
 use keyward_testkit::world::{RegistryKind, Tenancy, VaultKind, World};
 use uuid::Uuid;
 
@@ -29,19 +31,19 @@ pub async fn ordered(world: &World) -> Job {
 }
 
 /// Works until nothing is due, moving the clock on to where it is.
-async fn work(world: &World) {
+pub async fn work(world: &World) {
     for _ in 0..20 {
         let _ = backup::work(&world.node).await;
         world.clock.advance_seconds(31);
     }
 }
 
-async fn job(world: &World, id: Uuid) -> Job {
+pub async fn job(world: &World, id: Uuid) -> Job {
     backup::job(&world.node, world.root(), id).await.unwrap()
 }
 
 /// Orders a backup and makes it.
-async fn made(world: &World) -> BackupSummary {
+pub async fn made(world: &World) -> BackupSummary {
     let id = ordered(world).await.subject;
     assert!(backup::work(&world.node).await.unwrap());
     assert_eq!(job(world, id).await.state, JobState::Done);
@@ -438,6 +440,53 @@ async fn what_is_not_empty_is_not_restored_over() {
     assert_eq!(blank.holds().await, holds);
 }
 
+/// The vault is lost, and the database that is named for the restored registry holds a newer one of
+/// the same deployment, which somebody may serve.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i09_a_newer_registry_in_the_way_is_refused_again_and_again_and_nothing_is_written() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        used(&world, &clinic, "notes").await;
+        let first = made(&world).await.id;
+        used(&world, &clinic, "later").await;
+        let second = made(&world).await.id;
+        let (registry, vault) = elsewhere(&world);
+        let blank = world.blank(registry.clone(), vault).await;
+        let newer = world.verified(second, None).await;
+        world.restore(&newer, &blank, false, false).await.unwrap();
+        for name in blank.vault.list("", None, 1_000).await.unwrap() {
+            blank.vault.delete(&name).await.unwrap();
+        }
+        let holds = blank.holds().await;
+        let older = world.verified(first, None).await;
+        let source = Source {
+            place: &world.backups,
+            full: &older,
+            segments: &[],
+            to: None,
+        };
+        // The mark of the first try stays, as if it had been interrupted.
+        let history = fresh_history();
+        for attempt in 1..4 {
+            let refused = world.restore_as(&source, &blank, history, true).await;
+            assert!(
+                matches!(
+                    refused,
+                    Err(RestoreError::Registry(SnapshotError::NotEmpty { .. }))
+                ),
+                "try {attempt}: {refused:?}"
+            );
+            assert_eq!(blank.vault.list("", None, 1).await.unwrap(), []);
+            assert_eq!(blank.holds().await, holds);
+        }
+        // A vault that could not be looked at does not make the next try the second one.
+        let blank = world.blank(registry, vault).await;
+        world.restore(&newer, &blank, false, false).await.unwrap();
+        let refused = world.restore_as(&source, &blank, history, true).await;
+        assert!(matches!(refused, Err(RestoreError::VaultNotEmpty { .. })));
+    }
+}
+
 /// How often a limited key was used since the backup nobody knows: the worst is assumed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i09_a_limited_key_protects_again_after_a_restore_only_when_it_is_rotated() {
@@ -482,7 +531,7 @@ async fn i09_a_limited_key_protects_again_after_a_restore_only_when_it_is_rotate
     }
 }
 
-async fn open_alerts(world: &World) -> Vec<String> {
+pub async fn open_alerts(world: &World) -> Vec<String> {
     let (scope, filter) = (TenantRef::System, ConditionFilter::default());
     let listed = condition::list(&world.node, world.root(), &scope, &filter, None, None).await;
     let open = listed.unwrap().rows.into_iter().map(|it| it.condition);

@@ -8,6 +8,8 @@
 )]
 
 mod access;
+mod backup_chains;
+mod backup_histories;
 mod backup_roots;
 mod backup_seconds;
 mod backups;

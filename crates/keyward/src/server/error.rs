@@ -146,7 +146,7 @@ pub enum StartError {
     /// What lies where the deployment is to be.
     #[error(
         "{} holds a deployment already ({found}); nothing was changed: name an empty data directory, \
-         or add --set-aside to move what is there into a directory beside it",
+         or add --set-aside to move what is there into a directory inside it",
         path.display()
     )]
     NotEmpty {
@@ -232,8 +232,15 @@ impl From<StartError> for Failure {
             | StartError::Chain(
                 keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
             ) => Exit::NotFound,
-            StartError::Chain(keyward_backup::ChainError::Refused { .. })
-            | StartError::Restore(keyward_backup::RestoreError::NotSound(_)) => Exit::NotValid,
+            StartError::Chain(
+                keyward_backup::ChainError::Refused { .. }
+                | keyward_backup::ChainError::Strangers { .. }
+                | keyward_backup::ChainError::Gap { .. },
+            )
+            | StartError::Restore(
+                keyward_backup::RestoreError::NotSound(_)
+                | keyward_backup::RestoreError::Incomplete { .. },
+            ) => Exit::NotValid,
             StartError::OpenRegistry(_)
             | StartError::Registry(_)
             | StartError::Storage(

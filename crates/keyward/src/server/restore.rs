@@ -11,10 +11,13 @@ use keyward_backup::{
     BackupKey, Chain, Identities, Place, RestoreOutcome, Source, Target, Verified,
     restore as restore_backup,
 };
-use keyward_core::time::Timestamp;
+use keyward_core::time::{Clock as _, Timestamp};
+use keyward_crypto::Random as _;
+use keyward_crypto::random::SystemRandom;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::deployment::Deployment;
@@ -50,6 +53,8 @@ pub struct Request {
     pub sets_aside: bool,
     /// Whether nothing was changed after the backup.
     pub nothing_since: bool,
+    /// Whether a missing segment is accepted, with what is not known then.
+    pub accepts_gap: bool,
 }
 
 /// What was done, or would be.
@@ -68,11 +73,38 @@ pub struct Restored {
     pub resumes: bool,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What was begun: taken up, it is done with the same backups, whatever others were made meanwhile.
+#[derive(Clone, Serialize, Deserialize)]
 struct Mark {
+    /// What was asked for by name.
+    wanted: Option<Uuid>,
     backup: Uuid,
-    #[serde(default)]
+    segments: Vec<Uuid>,
     to: Option<Timestamp>,
+    nothing_since: bool,
+    /// The history that begins with it: the registry that is filled bears the same, so that no other
+    /// is ever taken for it.
+    history: Uuid,
+    /// In which directory inside the data directory what lay there is put.
+    aside: Option<String>,
+    /// Whether it is there.
+    is_clear: bool,
+}
+
+impl Mark {
+    /// Whether this is what is asked for.
+    fn is_of(&self, request: &Request) -> bool {
+        self.wanted == request.backup
+            && self.to == request.to
+            && self.nothing_since == request.nothing_since
+    }
+
+    fn chain(&self) -> Chain {
+        Chain {
+            segments: self.segments.clone(),
+            ..Chain::only(self.backup)
+        }
+    }
 }
 
 /// Refuses a data directory in which a restore was begun and not finished.
@@ -88,13 +120,14 @@ pub fn ensure_finished(data_dir: &Path) -> Result<(), StartError> {
 
 /// Says what a restore would do. Writes nothing.
 pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartError> {
-    let chain = which(request).await?;
+    let data_dir = &config.node.data_dir;
+    let mark = begun(data_dir, request)?;
+    let chain = which(request, mark.as_ref()).await?;
     let backup = chain.full;
     let (verified, segments) = verify(request, &chain).await?;
-    let data_dir = &config.node.data_dir;
-    let resumes = read_mark(data_dir)?.is_some_and(|mark| mark.backup == backup);
+    let resumes = mark.is_some();
     let set_aside = match first_held(data_dir) {
-        Some(found) if !resumes => Some(aside(data_dir, backup, request, &found)?),
+        Some(found) if !resumes => Some(data_dir.join(aside(data_dir, backup, request, &found)?)),
         _ => None,
     };
     Ok(Restored {
@@ -109,7 +142,8 @@ pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartE
 
 /// Restores.
 pub async fn restore(config: Config, request: Request) -> Result<Restored, StartError> {
-    let chain = which(&request).await?;
+    let mark = begun(&config.node.data_dir, &request)?;
+    let chain = which(&request, mark.as_ref()).await?;
     let backup = chain.full;
     // Before the directory is touched: what does not verify changes nothing.
     let (verified, segments) = verify(&request, &chain).await?;
@@ -117,7 +151,8 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         verified.ensure_restores()?;
     }
     let data_dir = DataDir::hold(&config.node.data_dir)?;
-    let (resumes, set_aside) = begin(data_dir.path(), backup, &request)?;
+    let (mark, resumes) = begin(data_dir.path(), &chain, &request)?;
+    let set_aside = mark.aside.as_ref().map(|name| data_dir.path().join(name));
     let path = data_dir.path().to_owned();
     let opened = Deployment::open_in(data_dir, config).await;
     let deployment = match opened {
@@ -136,7 +171,7 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         vault: deployment.backend.clone(),
         clock: deployment.clock.clone(),
         node: Arc::from(deployment.config.node.name.as_str()),
-        resumes,
+        history: mark.history,
         skips_versions: !request.nothing_since,
     };
     let source = Source {
@@ -165,37 +200,81 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
     })
 }
 
-/// Sets the mark, or finds it. Whether an earlier try is taken up, and where what lay there went.
-fn begin(
-    data_dir: &Path,
-    backup: Uuid,
-    request: &Request,
-) -> Result<(bool, Option<PathBuf>), StartError> {
-    let to = request.to;
+/// What was begun here, if it is what is asked for.
+fn begun(data_dir: &Path, request: &Request) -> Result<Option<Mark>, StartError> {
     match read_mark(data_dir)? {
-        Some(mark) if mark.backup == backup && mark.to == to => Ok((true, None)),
-        Some(other) => Err(StartError::RestoreUnfinished {
+        Some(mark) if !mark.is_of(request) => Err(StartError::RestoreUnfinished {
             path: data_dir.to_owned(),
-            backup: other.backup,
+            backup: mark.backup,
         }),
-        None => {
-            let moved = clear(data_dir, backup, request)?;
-            write_mark(data_dir, &Mark { backup, to })?;
-            Ok((false, moved))
-        }
+        mark => Ok(mark),
     }
+}
+
+/// Sets the mark, or finds it, and moves aside what lies there. Whether an earlier try is taken up.
+fn begin(data_dir: &Path, chain: &Chain, request: &Request) -> Result<(Mark, bool), StartError> {
+    let found = begun(data_dir, request)?;
+    let resumes = found.is_some();
+    let mut mark = match found {
+        Some(mark) => mark,
+        None => Mark {
+            wanted: request.backup,
+            backup: chain.full,
+            segments: chain.segments.clone(),
+            to: request.to,
+            nothing_since: request.nothing_since,
+            history: fresh_history()?,
+            aside: first_held(data_dir)
+                .map(|found| aside(data_dir, chain.full, request, &found))
+                .transpose()?,
+            is_clear: false,
+        },
+    };
+    if !mark.is_clear {
+        // Before anything is moved: whoever is interrupted then goes on into the same directory.
+        write_mark(data_dir, &mark)?;
+        if let Some(name) = &mark.aside {
+            clear(data_dir, &data_dir.join(name))?;
+        }
+        mark.is_clear = true;
+        write_mark(data_dir, &mark)?;
+    }
+    Ok((mark, resumes))
 }
 
 /// Whether a restore ended before it wrote anything.
 const fn changed_nothing(error: &keyward_backup::RestoreError) -> bool {
     use keyward_backup::RestoreError as E;
-    matches!(error, E::NotSound(_) | E::VaultNotEmpty { .. })
+    use keyward_core::port::snapshot::SnapshotError;
+    matches!(
+        error,
+        E::NotSound(_)
+            | E::VaultNotEmpty { .. }
+            | E::Registry(SnapshotError::NotEmpty { .. } | SnapshotError::Schema { .. })
+    )
 }
 
-async fn which(request: &Request) -> Result<Chain, StartError> {
+/// In order of time, so that backups which are older than it are seen not to be of it.
+fn fresh_history() -> Result<Uuid, StartError> {
+    let mut bytes = [0; 10];
+    SystemRandom
+        .fill(&mut bytes)
+        .map_err(|_| StartError::Random)?;
+    let millis = u64::try_from(SystemClock::default().now().as_micros() / 1000).unwrap_or(0);
+    Ok(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
+}
+
+async fn which(request: &Request, mark: Option<&Mark>) -> Result<Chain, StartError> {
+    if let Some(mark) = mark {
+        return Ok(mark.chain());
+    }
     let Some(backup) = request.backup else {
         let (place, key) = (&request.place, request.key.as_ref());
-        return Ok(Chain::find(place, key, request.to).await?);
+        return Ok(if request.accepts_gap {
+            Chain::find_over_gaps(place, key, request.to).await?
+        } else {
+            Chain::find(place, key, request.to).await?
+        });
     };
     if request.place.list().await?.complete.contains(&backup) {
         return Ok(Chain::only(backup));
@@ -209,9 +288,11 @@ async fn verify(request: &Request, chain: &Chain) -> Result<(Verified, Vec<Verif
     let (place, key) = (&request.place, request.key.as_ref());
     let identities = Some(&request.identities);
     let full = keyward_backup::verify(place, chain.full, key, identities).await?;
+    // Whoever signed the full one signed the rest.
+    let by = full.signed.as_ref().map(|signed| &signed.by);
     let mut segments = Vec::with_capacity(chain.segments.len());
     for id in &chain.segments {
-        segments.push(keyward_backup::verify(place, *id, key, identities).await?);
+        segments.push(keyward_backup::verify(place, *id, key.or(by), identities).await?);
     }
     Ok((full, segments))
 }
@@ -226,28 +307,33 @@ fn first_held(data_dir: &Path) -> Option<String> {
     HELD.iter().find(is_there).map(|name| (*name).to_owned())
 }
 
+/// The name of a directory for what lies there: one that nobody has used.
 fn aside(
     data_dir: &Path,
     backup: Uuid,
     request: &Request,
     found: &str,
-) -> Result<PathBuf, StartError> {
-    if request.sets_aside {
-        return Ok(data_dir.join(format!("before-restore-{backup}")));
+) -> Result<String, StartError> {
+    if !request.sets_aside {
+        return Err(StartError::NotEmpty {
+            path: data_dir.to_owned(),
+            found: found.to_owned(),
+        });
     }
-    Err(StartError::NotEmpty {
-        path: data_dir.to_owned(),
-        found: found.to_owned(),
-    })
+    let first = format!("before-restore-{backup}");
+    let more = (2_u32..).map(|number| format!("{first}-{number}"));
+    let mut names = [first.clone()].into_iter().chain(more);
+    let free = names.find(|name| !data_dir.join(name).exists());
+    Ok(free.unwrap_or(first))
 }
 
-/// Moves what lies in the directory aside, if that was allowed. Where it went.
-fn clear(data_dir: &Path, backup: Uuid, request: &Request) -> Result<Option<PathBuf>, StartError> {
-    let Some(found) = first_held(data_dir) else {
-        return Ok(None);
-    };
-    let place = aside(data_dir, backup, request, &found)?;
-    fs::create_dir(&place)?;
+/// Moves what lies in the directory aside; what an interrupted try has moved is there already.
+fn clear(data_dir: &Path, place: &Path) -> Result<(), StartError> {
+    match fs::create_dir(place) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error.into()),
+    }
     for name in HELD {
         match fs::rename(data_dir.join(name), place.join(name)) {
             Ok(()) => {}
@@ -255,9 +341,8 @@ fn clear(data_dir: &Path, backup: Uuid, request: &Request) -> Result<Option<Path
             Err(error) => return Err(error.into()),
         }
     }
-    sync(&place)?;
-    sync(data_dir)?;
-    Ok(Some(place))
+    sync(place)?;
+    Ok(sync(data_dir)?)
 }
 
 fn read_mark(data_dir: &Path) -> Result<Option<Mark>, StartError> {

@@ -194,6 +194,10 @@ fn i09_a_busy_server_is_restored_on_an_empty_machine_with_backup_identity_and_sh
     let restore =
         format!("backup restore --from backups --key {key} --identity identity.txt --data data");
     let plan = stage.keyward(&format!("{restore} --plan")).done();
+    // Nobody restores what anybody may have signed without saying so.
+    stage
+        .keyward("backup restore --from backups --identity identity.txt --data data")
+        .refused(2, &["--key", "--unverified-signer"]);
     for words in [
         "would be written",
         "would skip 1,000 numbers",
@@ -218,6 +222,14 @@ fn i09_a_busy_server_is_restored_on_an_empty_machine_with_backup_identity_and_sh
         .refused(5, &["holds a deployment already", "--set-aside"]);
     let said = stage.keyward(&format!("{restore} --set-aside")).done();
     assert!(said.contains("before-restore-"), "{said}");
+    // Once more: what was put aside before stays where it is.
+    let said = stage.keyward(&format!("{restore} --set-aside")).done();
+    assert!(
+        said.contains(&format!("before-restore-{backup}-2")),
+        "{said}"
+    );
+    let aside = stage.path(&format!("data/before-restore-{backup}"));
+    assert!(aside.join("registry.db").exists());
     is_back(
         &left,
         &mut stage,
@@ -233,7 +245,7 @@ fn i09_a_busy_server_is_restored_on_an_empty_machine_with_backup_identity_and_sh
     );
     stage.write("keyward.toml", &text);
     stage
-        .keyward("backup restore --from backups --identity identity.txt --config keyward.toml")
+        .keyward("backup restore --from backups --unverified-signer --identity identity.txt --config keyward.toml")
         .done();
     is_back(&left, &mut stage, SERVE);
 }
@@ -242,7 +254,8 @@ fn i09_a_busy_server_is_restored_on_an_empty_machine_with_backup_identity_and_sh
 fn i09_a_restore_that_is_killed_again_and_again_ends_well() {
     let left = disaster();
     let mut stage = empty_machine(&left);
-    let words = "backup restore --from backups --identity identity.txt --data data";
+    let words =
+        "backup restore --from backups --unverified-signer --identity identity.txt --data data";
     let mut unfinished = 0;
     for instant in 1..200 {
         let mut child = Command::new(KEYWARD)
@@ -265,6 +278,10 @@ fn i09_a_restore_that_is_killed_again_and_again_ends_well() {
             stage
                 .keyward("serve --data data --listen 127.0.0.1:0")
                 .refused(5, &["being restored", "keyward backup restore"]);
+            // Nor is something else restored over what was begun.
+            stage
+                .keyward(&format!("{words} --nothing-since"))
+                .refused(5, &["being restored", "keyward backup restore"]);
         }
     }
     assert!(unfinished > 0, "it was never killed half-way");
@@ -284,7 +301,9 @@ fn a_wrong_identity_an_altered_part_and_a_strangers_key_are_told_apart() {
     let stage = empty_machine(&left);
     stage.shell("age-keygen -o other.txt").done();
     stage
-        .keyward("backup restore --from backups --identity other.txt --data data")
+        .keyward(
+            "backup restore --from backups --unverified-signer --identity other.txt --data data",
+        )
         .refused(7, &["does not verify", "none of the identities"]);
     assert!(
         !stage.path("data/registry.db").exists(),

@@ -43,6 +43,14 @@ pub(super) async fn import(
     }
 }
 
+/// Refuses a database that holds anything.
+pub(super) async fn look_whether_empty(database: &Database) -> Result<(), SnapshotError> {
+    let mut transaction = database.begin().await.map_err(failed("feed"))?;
+    let found = ensure_empty(&mut transaction).await;
+    transaction.rollback().await;
+    found
+}
+
 async fn fill(
     transaction: &mut Transaction,
     reader: &mut SnapshotReader<'_>,
@@ -70,6 +78,8 @@ async fn ensure_empty(transaction: &mut Transaction) -> Result<(), SnapshotError
         let condition = match table.name {
             "feed" => " WHERE n > 0",
             "tenant_feed" => " WHERE n > 0 OR tenant_id IS NOT NULL",
+            // A restore says first whose this database is to be.
+            "histories" => " WHERE one < 1",
             _ => "",
         };
         let text = format!("SELECT 1 FROM {}{condition} LIMIT 1", table.name);
@@ -92,6 +102,7 @@ async fn prepare(
     let (command, place) = match (table.name, transaction.dialect()) {
         ("feed", _) => ("DELETE FROM feed", table.name),
         ("tenant_feed", _) => ("DELETE FROM tenant_feed", table.name),
+        ("histories", _) => ("DELETE FROM histories", table.name),
         // Tokens name the token that made them, which may come later. SQLite can wait for the end
         // of the transaction; PostgreSQL looks at the end of each statement, so one has to do.
         ("tokens", Dialect::Sqlite) => ("PRAGMA defer_foreign_keys = ON", table.name),

@@ -7,11 +7,13 @@
 //! | `cell` | a value of a column as JSON and back |
 //! | `export` | reading at one revision |
 //! | `import` | filling an empty database |
+//! | `history` | which history of the deployment it is |
 //! | `apply` | bringing it forward, change by change |
 
 mod apply;
 mod cell;
 mod export;
+mod history;
 mod import;
 pub mod tables;
 
@@ -19,6 +21,8 @@ use async_trait::async_trait;
 use keyward_core::change::Change;
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink, SnapshotSource};
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
+
+use uuid::Uuid;
 
 use crate::fault::Fault;
 use crate::registry::SqlRegistry;
@@ -42,6 +46,18 @@ impl RegistrySnapshot for SqlRegistry {
 
     async fn apply_changes(&self, changes: &[Change]) -> Result<i64, SnapshotError> {
         apply::apply(self.database(), changes).await
+    }
+
+    async fn ensure_empty(&self) -> Result<(), SnapshotError> {
+        import::look_whether_empty(self.database()).await
+    }
+
+    async fn deployment_history(&self) -> Result<Uuid, SnapshotError> {
+        history::present(self.database()).await
+    }
+
+    async fn begin_history(&self, id: Uuid) -> Result<(), SnapshotError> {
+        history::begin(self.database(), id).await
     }
 }
 

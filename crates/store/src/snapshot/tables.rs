@@ -135,6 +135,13 @@ pub const TREATMENT: &[(&str, Treatment)] = &[
         },
     ),
     ("feed", Covered { order: &["one"] }),
+    (
+        "histories",
+        WholeOnly {
+            order: &["one"],
+            why: "a restore begins a history of its own",
+        },
+    ),
     ("encryption_keys", Left { why: "a view" }),
 ];
 

@@ -9,6 +9,8 @@ use keyward_core::port::registry::Registry;
 use keyward_core::port::snapshot::RegistrySnapshot;
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
 use keyward_core::time::Timestamp;
+use keyward_crypto::Random as _;
+use keyward_crypto::random::SystemRandom;
 use keyward_store::{Config, SqlRegistry};
 use uuid::Uuid;
 
@@ -67,22 +69,42 @@ impl World {
         resumes: bool,
         skips_versions: bool,
     ) -> Result<RestoreOutcome, RestoreError> {
+        // Whoever takes a try up has its mark still.
+        let history = if resumes {
+            to.registry
+                .deployment_history()
+                .await
+                .expect("the registry reads")
+        } else {
+            fresh_history()
+        };
         let source = Source {
             place: &self.backups,
             full,
             segments,
             to: instant,
         };
+        self.restore_as(&source, to, history, skips_versions).await
+    }
+
+    /// The same as this history of the deployment, which is what the mark of a try says.
+    pub async fn restore_as(
+        &self,
+        source: &Source<'_>,
+        to: &Blank,
+        history: Uuid,
+        skips_versions: bool,
+    ) -> Result<RestoreOutcome, RestoreError> {
         let target = Target {
             snapshot: to.registry.clone(),
             registry: to.registry.clone(),
             vault: to.vault.clone(),
             clock: self.clock.clone(),
             node: "node-1".into(),
-            resumes,
+            history,
             skips_versions,
         };
-        keyward_backup::restore(&source, &identities(), &target).await
+        keyward_backup::restore(source, &identities(), &target).await
     }
 
     /// A world on what was restored, by this world's seal.
@@ -104,6 +126,14 @@ impl World {
 }
 
 impl Blank {
+    /// Lets what is restored here write its backups where another world writes its own, as the same
+    /// configuration does.
+    pub fn share_backups_of(&self, world: &World) {
+        let own = self.setup.directory.path().join("backups");
+        std::os::unix::fs::symlink(world.directory().join("backups"), own)
+            .expect("nothing is there yet");
+    }
+
     /// What its registry holds of what backups cover.
     pub async fn holds(&self) -> SnapshotSummary {
         holds(&self.registry).await
@@ -136,6 +166,13 @@ impl keyward_core::port::snapshot::SnapshotSink for Nowhere {
     async fn put(&mut self, _: String) -> Result<(), keyward_core::port::snapshot::SnapshotError> {
         Ok(())
     }
+}
+
+/// An id for a history that a restore begins.
+pub fn fresh_history() -> Uuid {
+    let mut bytes = [0; 16];
+    SystemRandom.fill(&mut bytes).expect("random bytes");
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
 fn identities() -> Identities {

@@ -1,6 +1,8 @@
 //! What is wrong with backups, said out loud: one that failed, is late, lacks something, or holds far
 //! less than the one before.
 
+use std::sync::atomic::Ordering;
+
 use super::{FULL, SEGMENT};
 use crate::node::Node;
 use crate::noun::condition::{ConditionKind, Severity, Subject};
@@ -32,22 +34,74 @@ pub(super) async fn over(node: &Node, kind: &str) {
     clear(node, ConditionKind::BACKUP_FAILED, &Subject::system(kind)).await;
 }
 
+/// This deployment was restored, and nothing that was done since is in a backup.
+pub(super) async fn awaits_full(node: &Node) {
+    let detail = "no full backup was made since this deployment was restored: until there is one, \
+                  what is done is in no backup; `keyward backup create`";
+    let subject = Subject::system(FULL);
+    let kind = ConditionKind::BACKUP_LATE;
+    raise(node, kind, &subject, Severity::Critical, detail).await;
+}
+
+/// Others write segments where this deployment does. Over when a full backup is made and they are
+/// not seen again.
+pub(super) async fn strangers(node: &Node, count: u64) {
+    if count == 0 {
+        return;
+    }
+    let detail = format!(
+        "{count} segment(s) newer than ours lie in the place of backups and are not ours: a copy of \
+         this deployment runs with the same place, or somebody else can write there. Give each a place \
+         of its own"
+    );
+    let subject = Subject::system(SEGMENT);
+    let kind = ConditionKind::BACKUP_PLACE_SHARED;
+    raise(node, kind, &subject, Severity::Critical, &detail).await;
+}
+
+/// What a backup or a segment does not hold although it should. Over with the next full backup that
+/// holds everything.
+pub(super) async fn lacking(node: &Node, made: &BackupSummary) {
+    if made.lost == 0 {
+        return;
+    }
+    let (what, kind) = if made.kind == SEGMENT {
+        ("segment", SEGMENT)
+    } else {
+        ("backup", FULL)
+    };
+    let detail = format!(
+        "{what} {} lacks {} records that the vault had lost before; its manifest names them",
+        made.id, made.lost
+    );
+    let subject = Subject::system(kind);
+    let kind = ConditionKind::BACKUP_INCOMPLETE;
+    raise(node, kind, &subject, Severity::Critical, &detail).await;
+}
+
 /// A full backup was made.
 pub(super) async fn made(node: &Node, made: &BackupSummary) {
     over(node, FULL).await;
     over(node, SEGMENT).await;
+    node.awaits_full.store(false, Ordering::Release);
+    clear(
+        node,
+        ConditionKind::BACKUP_PLACE_SHARED,
+        &Subject::system(SEGMENT),
+    )
+    .await;
     let subject = Subject::system(FULL);
     clear(node, ConditionKind::BACKUP_LATE, &subject).await;
-    if made.lost > 0 {
-        let detail = format!(
-            "backup {} lacks {} records that the vault had lost before; its manifest names them",
-            made.id, made.lost
-        );
-        let kind = ConditionKind::BACKUP_INCOMPLETE;
-        raise(node, kind, &subject, Severity::Critical, &detail).await;
-    } else {
+    if made.lost == 0 {
         clear(node, ConditionKind::BACKUP_INCOMPLETE, &subject).await;
+        clear(
+            node,
+            ConditionKind::BACKUP_INCOMPLETE,
+            &Subject::system(SEGMENT),
+        )
+        .await;
     }
+    lacking(node, made).await;
     let Ok(backups) = node.backups() else {
         return;
     };
@@ -78,7 +132,7 @@ pub(super) async fn look_for_late(node: &Node, jobs: &[Job], interval_seconds: i
     let subject = Subject::system(FULL);
     let kind = ConditionKind::BACKUP_LATE;
     // A deployment whose first backup is under way is not late.
-    if interval_seconds <= 0 || jobs.is_empty() {
+    if interval_seconds <= 0 || jobs.is_empty() || node.awaits_full.load(Ordering::Acquire) {
         return;
     }
     let last = jobs.iter().find(|job| job.state == JobState::Done);

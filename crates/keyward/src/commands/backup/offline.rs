@@ -72,7 +72,7 @@ impl VerifyArguments {
         let key = self.origin.key()?;
         let identities = self.identity.as_deref().map(identities).transpose()?;
         let wanted = self.origin.backup;
-        let (id, verified, segments) = run_server(&config, |_| async move {
+        let (id, verified, segments, strangers) = run_server(&config, |_| async move {
             let (key, identities) = (key.as_ref(), identities.as_ref());
             let chain = match wanted {
                 Some(id) => Chain::only(id),
@@ -80,12 +80,14 @@ impl VerifyArguments {
             };
             let verified = keyward_backup::verify(&place, chain.full, key, identities).await?;
             let mut segments = Vec::with_capacity(chain.segments.len());
+            let by = verified.signed.as_ref().map(|signed| &signed.by);
             for id in chain.segments {
-                segments.push(keyward_backup::verify(&place, id, key, identities).await?);
+                segments.push(keyward_backup::verify(&place, id, key.or(by), identities).await?);
             }
-            Ok((chain.full, verified, segments))
+            Ok((chain.full, verified, segments, chain.strangers.len()))
         })?;
-        report(context, id, &verified, &segments, self.origin.key.is_some())?;
+        let is_compared = self.origin.key.is_some();
+        report(context, id, &verified, &segments, strangers, is_compared)?;
         let all = [&verified].into_iter().chain(&segments);
         let wrong: usize = all.map(|verified| verified.findings.len()).sum();
         if wrong == 0 {
@@ -108,6 +110,7 @@ fn report(
     id: Uuid,
     verified: &Verified,
     segments: &[Verified],
+    strangers: usize,
     is_compared: bool,
 ) -> Result<(), Failure> {
     let all = [verified].into_iter().chain(segments);
@@ -116,20 +119,16 @@ fn report(
         .map(ToString::to_string)
         .collect();
     if !context.for_people() {
-        return output::json(&json!({
-            "backup": id,
-            "sound": findings.is_empty(),
-            "opened": verified.opened,
-            "segments": segments.len(),
-            "parts": verified.parts,
-            "rows": verified.rows,
-            "records": verified.records,
-            "signed_by": verified.signed.as_ref().map(|signed| signed.by.text()),
-            "findings": findings,
-        }));
+        let told = verified_as_json(id, verified, segments, strangers, &findings);
+        return output::json(&told);
     }
     for finding in &findings {
         output::line(&format!("WRONG  {finding}"))?;
+    }
+    if strangers > 0 {
+        output::line(&format!(
+            "{strangers} backup(s) of another signer lie there too and were passed over"
+        ))?;
     }
     let Some(signed) = &verified.signed else {
         return Ok(());
@@ -170,6 +169,27 @@ fn report(
     })
 }
 
+fn verified_as_json(
+    id: Uuid,
+    verified: &Verified,
+    segments: &[Verified],
+    strangers: usize,
+    findings: &[String],
+) -> serde_json::Value {
+    json!({
+        "backup": id,
+        "sound": findings.is_empty(),
+        "opened": verified.opened,
+        "segments": segments.len(),
+        "parts": verified.parts,
+        "rows": verified.rows,
+        "records": verified.records,
+        "passed_over": strangers,
+        "signed_by": verified.signed.as_ref().map(|signed| signed.by.text()),
+        "findings": findings,
+    })
+}
+
 /// Which backup is restored, and where to
 #[derive(Args, Debug)]
 pub struct RestoreArguments {
@@ -178,20 +198,28 @@ pub struct RestoreArguments {
     /// The file with an identity that the backup is sealed to
     #[arg(long, value_name = "FILE")]
     identity: PathBuf,
+    /// Restore whatever key signed it: the command says which, and nothing else proves who made it
+    #[arg(long, conflicts_with = "key", required_unless_present = "key")]
+    unverified_signer: bool,
     /// The second to restore, RFC 3339 [default: the last that is covered]
     #[arg(long, value_name = "TIME", conflicts_with = "backup")]
     to: Option<Timestamp>,
+    /// Restore although a segment is missing: the state before the gap, without what was revoked,
+    /// compromised or destroyed in it
+    #[arg(long)]
+    accept_gap: bool,
     /// Only say what would be done
     #[arg(long)]
     plan: bool,
     /// The data directory [default: the configuration's]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Move what lies in the data directory into a directory beside it
+    /// Move what lies in the data directory into a directory `before-restore-ID` inside it
     #[arg(long)]
     set_aside: bool,
-    /// Nothing was changed after the backup: numbers of new key versions go on without a gap
-    #[arg(long)]
+    /// Nothing was changed or used after the last backup or segment: numbers of new key versions go on
+    /// without a gap, and if a full backup alone is restored, uses of limited keys as well
+    #[arg(long, conflicts_with = "to")]
     nothing_since: bool,
     #[command(flatten)]
     config: ConfigFlags,
@@ -214,6 +242,7 @@ impl RestoreArguments {
             identities: identities(&self.identity)?,
             sets_aside: self.set_aside,
             nothing_since: self.nothing_since,
+            accepts_gap: self.accept_gap,
         };
         let is_compared = request.key.is_some();
         let nothing_since = self.nothing_since;
@@ -290,6 +319,7 @@ fn as_json(restored: &Restored) -> serde_json::Value {
         "restored_at": outcome.map(|outcome| outcome.restored_at),
         "segments": restored.segments.len(),
         "facts": outcome.map(|outcome| outcome.facts),
+        "values_missing": outcome.map(|outcome| outcome.values_missing),
         "keys_moved_on": outcome.map(|outcome| outcome.keys_moved_on),
         "limits_spent": outcome.map(|outcome| outcome.limits_spent),
         "set_aside": restored.set_aside,
@@ -362,9 +392,18 @@ fn tell(
 }
 
 fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
-    if nothing_since {
+    if nothing_since && restored.segments.is_empty() {
         let words = "numbers of new key versions and uses of limited keys go on without a gap";
         return vec![words.to_owned()];
+    }
+    if nothing_since {
+        return vec![
+            "numbers of new key versions go on without a gap".to_owned(),
+            format!(
+                "{}, until they are rotated: segments do not hold how often they were used",
+                limits(restored)
+            ),
+        ];
     }
     let skipped = match &restored.outcome {
         Some(outcome) => format!(
@@ -373,14 +412,7 @@ fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
         ),
         None => "the next version of every key would skip 1,000 numbers".to_owned(),
     };
-    let spent = match restored
-        .outcome
-        .as_ref()
-        .map(|outcome| outcome.limits_spent)
-    {
-        Some(spent) => format!("{spent} version(s) of limited keys open but do not protect"),
-        None => "limited keys would open but not protect".to_owned(),
-    };
+    let spent = limits(restored);
     vec![
         format!("{skipped}: what was made after the backup may have used the next ones"),
         format!("{spent}, until they are rotated: how often they were used since is not known"),
@@ -388,6 +420,16 @@ fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
          segment. Do it again, before anybody uses what is restored"
             .to_owned(),
     ]
+}
+
+fn limits(restored: &Restored) -> String {
+    match &restored.outcome {
+        Some(outcome) => format!(
+            "{} version(s) of limited keys open but do not protect",
+            outcome.limits_spent
+        ),
+        None => "limited keys would open but not protect".to_owned(),
+    }
 }
 
 /// What the segments add, in words.
@@ -415,6 +457,12 @@ fn segments(restored: &Restored) -> Vec<String> {
             "{} row(s) say what was destroyed, compromised, revoked or numbered after that: it holds",
             outcome.facts
         ));
+        if outcome.values_missing > 0 {
+            lines.push(format!(
+                "{} value(s) of secrets are not there: they were deleted later, before any backup held them",
+                outcome.values_missing
+            ));
+        }
     }
     lines
 }

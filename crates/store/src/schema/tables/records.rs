@@ -164,6 +164,14 @@ pub(super) const RECORDS: &[TableMeaning] = &[
         ],
     },
     TableMeaning {
+        name: "histories",
+        meaning: "Which history of the deployment this is, in one row: a restore begins another one, so that backups of the two are never mixed. No row: the first, whose id is the deployment's.",
+        fields: &[
+            field("one", "Always 1: there is one row."),
+            field("id", "The history's id."),
+        ],
+    },
+    TableMeaning {
         name: "tenant_feed",
         meaning: "How many changes each change log has: one row for each tenant and one for the system.",
         fields: &[
