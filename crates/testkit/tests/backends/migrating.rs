@@ -551,6 +551,56 @@ async fn a_target_that_holds_something_is_refused_and_left_alone() {
     assert_eq!(survey(&*pair.to).await.unwrap().objects, 1);
 }
 
+/// Two vaults in one schema, one without a prefix: what is another's is not moved, not waited for and
+/// not erased, even where it is at the beginning of every list.
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_a_vault_that_shares_its_schema_moves_alone_and_is_erased_alone() {
+    let database = keyward_testkit::postgres::server()
+        .unwrap()
+        .database()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let side = |prefix| -> Backend { postgres(settings(&database.url, prefix)) };
+    let (ours, others, moved) = (side(""), side("b"), side("c/d"));
+    ours.init().await.unwrap();
+    let model = fill(&*ours, 40).await;
+    let theirs = fill(&*others, 600).await;
+    ours.write(&name("probe/1"), b"ours".to_vec())
+        .await
+        .unwrap();
+    others
+        .write(&name("probe/1"), b"theirs".to_vec())
+        .await
+        .unwrap();
+    let last: Backend = Arc::new(FileBackend::open(&folder.path().join("last")).unwrap());
+    for (hop, (from, to)) in [(&ours, &moved), (&moved, &last)].into_iter().enumerate() {
+        let migration = begin(&folder.path().join(format!("{hop}.json")), from, to).await;
+        for _ in 0..8 {
+            migration.step(30).await.unwrap();
+        }
+        assert!(migration.is_verified(), "a second pass finds nothing to do");
+        migration.cut_over().await.unwrap();
+        migration.commit().await.unwrap();
+        assert_eq!(survey(&**to).await.unwrap(), survey_of(&model));
+        migration.erase().await.unwrap();
+        assert_eq!(survey(&**from).await.unwrap().objects, 0);
+        assert_eq!(survey(&*others).await.unwrap(), survey_of(&theirs));
+        assert!(others.read(&name("probe/1")).await.unwrap().is_some());
+    }
+    assert_eq!(ours.list("probe/", None, 10).await.unwrap(), []);
+    // Into the place of which another vault has a part.
+    let begun = MigratingBackend::begin(
+        &folder.path().join("back.json"),
+        ("last", "first"),
+        Arc::clone(&last),
+        Arc::clone(&ours),
+    );
+    assert!(matches!(
+        begun.await.err(),
+        Some(MigrationError::NotEmpty { .. })
+    ));
+}
+
 /// What was erased is not in the files any more: not in pages, not in the log.
 #[tokio::test(flavor = "multi_thread")]
 async fn i01_nothing_that_was_moved_away_is_found_in_what_was_left() {

@@ -5,7 +5,8 @@ use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
 use super::standing::Phase;
-use super::{AT_ONCE, MigratingBackend, MigrationError, is_own};
+use super::{AT_ONCE, MigratingBackend, MigrationError, OWN, is_own};
+use crate::object_names::FAMILIES;
 
 /// The mark's name. It belongs to one side alone and is never copied.
 const MARK: &str = "migration/standing";
@@ -30,14 +31,20 @@ pub async fn marked(backend: &dyn StorageBackend) -> Result<Option<String>, Stor
     Ok(text.map(|text| String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// Refuses a target that holds anything but what is every backend's own.
+/// Refuses a target that holds anything but what is every backend's own, another vault's below it
+/// included.
 pub(super) async fn ensure_empty(target: &dyn StorageBackend) -> Result<(), MigrationError> {
-    let names = target.list("", None, PAGE).await?;
-    match names.into_iter().find(|name| !is_own(name)) {
-        Some(name) => Err(MigrationError::NotEmpty {
-            name: name.as_str().to_owned(),
-        }),
-        None => Ok(()),
+    let mut after: Option<ObjectName> = None;
+    loop {
+        let names = target.list("", after.as_ref(), PAGE).await?;
+        if let Some(name) = names.iter().find(|name| !is_own(name)) {
+            let name = name.as_str().to_owned();
+            return Err(MigrationError::NotEmpty { name });
+        }
+        if names.len() < PAGE {
+            return Ok(());
+        }
+        after = names.into_iter().next_back();
     }
 }
 
@@ -107,8 +114,9 @@ impl MigratingBackend {
         self.put_marks().await
     }
 
-    /// Deletes everything on the side that was left, after a commit or a roll-back. How many names;
-    /// doing it again finishes what was interrupted.
+    /// Deletes the vault on the side that was left, after a commit or a roll-back, and nothing of
+    /// another vault that shares its place. How many names; doing it again finishes what was
+    /// interrupted.
     ///
     /// # Errors
     /// [`MigrationError::Phase`], [`MigrationError::Storage`].
@@ -123,21 +131,11 @@ impl MigratingBackend {
             }
         };
         let mut erased = 0;
-        loop {
-            let names = left.list("", None, PAGE).await?;
-            // The mark goes last: until then nobody takes the rest for a vault.
-            let rest: Vec<ObjectName> = names.into_iter().filter(|name| !is_mark(name)).collect();
-            if rest.is_empty() {
-                left.delete(&mark()?).await?;
-                return Ok(erased);
-            }
-            let gone = rest.into_iter().map(|name| delete(&**left, name));
-            let mut gone = stream::iter(gone).buffer_unordered(AT_ONCE);
-            while let Some(gone) = gone.next().await {
-                gone?;
-                erased += 1;
-            }
+        for family in FAMILIES.into_iter().chain(OWN) {
+            erased += erase_below(&**left, family).await?;
         }
+        left.delete(&mark()?).await?;
+        Ok(erased)
     }
 
     /// Marks the side that does not hold the vault, and no other.
@@ -162,6 +160,25 @@ impl MigratingBackend {
         match side {
             Side::From => &*self.from,
             Side::To => &*self.to,
+        }
+    }
+}
+
+/// Deletes what begins so, but for the mark, which goes last: until then nobody takes the rest for a
+/// vault.
+async fn erase_below(left: &dyn StorageBackend, prefix: &str) -> Result<u64, StorageError> {
+    let mut erased = 0;
+    loop {
+        let names = left.list(prefix, None, PAGE).await?;
+        let rest: Vec<ObjectName> = names.into_iter().filter(|name| !is_mark(name)).collect();
+        if rest.is_empty() {
+            return Ok(erased);
+        }
+        let gone = rest.into_iter().map(|name| delete(left, name));
+        let mut gone = stream::iter(gone).buffer_unordered(AT_ONCE);
+        while let Some(gone) = gone.next().await {
+            gone?;
+            erased += 1;
         }
     }
 }

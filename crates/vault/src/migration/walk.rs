@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
-use super::survey::{Count, Survey};
+use super::survey::{Count, Survey, names_of_vault};
 use super::{AT_ONCE, MigratingBackend, MigrationError, Sides, is_own, to_its_end};
 
 /// How far the present pass is.
@@ -148,7 +148,7 @@ impl MigratingBackend {
         let mut names = BTreeSet::new();
         let mut horizon: Option<ObjectName> = None;
         for side in [Some(sides.leading), sides.following].into_iter().flatten() {
-            let page = side.list("", after, limit).await?;
+            let page = names_of_vault(side, after, limit).await?;
             if let Some(last) = page.last().filter(|_| page.len() >= limit) {
                 let nearer = horizon.as_ref().is_none_or(|horizon| last < horizon);
                 if nearer {
