@@ -148,6 +148,7 @@ impl Databases {
         rows_per_second: u64,
         told: impl FnMut(u64) + Send,
     ) -> Result<(SnapshotSummary, SnapshotSummary), StartError> {
+        self.ensure_source_in_force()?;
         if self.to.revision().await? == 0 {
             self.carry(rows_per_second, told).await?;
         }
@@ -159,6 +160,24 @@ impl Databases {
         }
         write(self.data_dir.path(), self.names(), Phase::CutOver)?;
         Ok((from, to))
+    }
+
+    /// Refuses to begin from a database that an earlier migration left, or while one between other
+    /// databases has a way back.
+    fn ensure_source_in_force(&self) -> Result<(), StartError> {
+        let Some(standing) = read(self.data_dir.path())? else {
+            return Ok(());
+        };
+        let ours = (standing.from.as_str(), standing.to.as_str()) == self.names();
+        match standing.phase {
+            Phase::CutOver if ours => Ok(()),
+            Phase::CutOver => Err(StartError::RegistryMigrationOpen {
+                from: standing.from,
+                to: standing.to,
+            }),
+            Phase::Committed => ensure_is(self.names.0.as_str(), standing.to),
+            Phase::RolledBack => ensure_is(self.names.0.as_str(), standing.from),
+        }
     }
 
     async fn carry(
@@ -223,6 +242,13 @@ impl Databases {
         }
         Err(StartError::NoMigration)
     }
+}
+
+fn ensure_is(source: &str, kept: String) -> Result<(), StartError> {
+    if source == kept {
+        return Ok(());
+    }
+    Err(StartError::RegistryElsewhere { name: kept })
 }
 
 async fn open(config: &Config, migrate: bool) -> Result<SqlRegistry, StartError> {

@@ -82,12 +82,31 @@ impl Sides {
     }
 
     /// Goes on with what was begun, or begins.
-    async fn take_up(&self) -> Result<Arc<MigratingBackend>, MigrationError> {
+    async fn take_up(&self) -> Result<Arc<MigratingBackend>, StartError> {
         if let Some(migration) = self.begun().await? {
             return Ok(migration);
         }
+        self.ensure_source_in_force().await?;
         let (from, to) = (Arc::clone(&self.from), Arc::clone(&self.to));
-        MigratingBackend::begin(&self.file, self.names(), from, to).await
+        Ok(MigratingBackend::begin(&self.file, self.names(), from, to).await?)
+    }
+
+    /// Refuses to begin on a side that an earlier migration left: what it holds is old, and the target
+    /// would be a vault in which everything since is missing.
+    async fn ensure_source_in_force(&self) -> Result<(), StartError> {
+        let ended = standing_in(&self.file).map_err(MigrationError::from)?;
+        let kept = ended.map(|standing| match standing.phase {
+            Phase::Committed | Phase::CutOver => standing.to,
+            Phase::RolledBack | Phase::Copying => standing.from,
+        });
+        if let Some(kept) = kept.filter(|kept| *kept != self.names.0) {
+            let why = format!("the vault is {kept}, and not {}", self.names.0);
+            return Err(StartError::VaultElsewhere { why });
+        }
+        match marked(&*self.from).await? {
+            Some(why) => Err(StartError::VaultElsewhere { why }),
+            None => Ok(()),
+        }
     }
 
     /// What was begun and has not ended, if it is between these two.
@@ -177,11 +196,6 @@ pub async fn for_server(
         return Ok((vault_backend::open(config).await?, None));
     };
     let sides = Sides::of(config, &side(file, config)?).await?;
-    if sides.begun().await?.is_none()
-        && let Some(why) = marked(&*sides.from).await?
-    {
-        return Err(StartError::VaultElsewhere { why });
-    }
     let migration = sides.take_up().await?;
     Ok((migration.backend(), Some(migration)))
 }

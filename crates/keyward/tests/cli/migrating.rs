@@ -82,6 +82,50 @@ fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
     drop(dev);
 }
 
+/// What was left holds an old vault, an old registry: nothing begins there, marked or erased.
+#[test]
+fn i02_nothing_is_moved_from_a_side_that_was_left() {
+    let (stage, dev) = with_dev();
+    dev.server.stop();
+    stage.write("files.toml", "[storage]\nbackend = \"file\"\n");
+    stage.write("third.toml", "[storage]\nbackend = \"file\"\npath = \"third\"\n");
+    let to_third = "storage migrate --data data --to third.toml";
+    stage.keyward("storage migrate --data data --to files.toml").done();
+    stage
+        .keyward(to_third)
+        .refused(5, &["go on with the same two"]);
+    stage.keyward("storage commit --data data --to files.toml").done();
+    stage.keyward(to_third).refused(5, &["the vault is file"]);
+    stage
+        .keyward("storage commit --data data --to files.toml --erase")
+        .done();
+    stage.keyward(to_third).refused(5, &["the vault is file"]);
+    stage
+        .keyward(&format!("{DEV} --set storage.migrate_to={}", stage.path("third.toml").display()))
+        .refused(5, &["the vault is file"]);
+    // The mark says it where the file is lost.
+    std::fs::remove_file(stage.path("data/storage-migration.json")).unwrap();
+    stage.write("embedded.toml", "[storage]\nbackend = \"embedded\"\n");
+    let from_files = "--data data --from files.toml";
+    stage
+        .keyward(&format!("storage migrate {from_files} --to third.toml"))
+        .done();
+    std::fs::remove_file(stage.path("data/storage-migration.json")).unwrap();
+    stage
+        .keyward(&format!("storage migrate {from_files} --to embedded.toml"))
+        .refused(5, &["has moved to file"]);
+
+    let server = postgres::server().unwrap();
+    let (second, third) = (server.database().unwrap(), server.database().unwrap());
+    let migrate = |to: &str| stage.keyward(&format!("registry migrate --data data --to {to}"));
+    migrate(&second.url).done();
+    migrate(&third.url).refused(5, &["has not ended"]);
+    stage
+        .keyward(&format!("registry commit --data data --to {}", second.url))
+        .done();
+    migrate(&third.url).refused(5, &["the registry has moved to postgres://"]);
+}
+
 #[test]
 fn what_works_on_a_deployment_makes_none() {
     let stage = Stage::new();
