@@ -21,6 +21,7 @@ use crate::private_file;
 use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
+use crate::server::database_url;
 use crate::server::deployment::registry_url;
 use crate::server::error::StartError;
 use crate::server::restore;
@@ -49,10 +50,10 @@ struct Standing {
     phase: Phase,
 }
 
-/// What people call a registry: no password.
+/// What people call a registry: which database it is, without users, parameters or anything secret.
 pub fn name(config: &Config) -> String {
     match &config.registry.url {
-        Some(url) => url.clone(),
+        Some(url) => format!("postgres://{}", database_url::place(url)),
         None => format!("sqlite {}", config.registry_file().display()),
     }
 }
@@ -128,11 +129,6 @@ impl Databases {
 
     fn names(&self) -> (&str, &str) {
         (&self.names.0, &self.names.1)
-    }
-
-    /// How people name the target.
-    pub fn target(&self) -> &str {
-        &self.names.1
     }
 
     /// Closes both.

@@ -19,6 +19,7 @@ use keyward_vault::{
 
 use crate::private_file;
 use crate::server::config::{Config, StorageAzure, StorageGcs, StorageKind, StorageS3};
+use crate::server::database_url;
 use crate::server::deployment::with_password;
 use crate::server::error::StartError;
 
@@ -76,9 +77,7 @@ pub fn name(config: &Config) -> String {
         }
         StorageKind::Postgres => {
             let section = &config.storage_postgres;
-            // Behind the user, who has no password here.
-            let url = section.url.as_deref().unwrap_or_default();
-            let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
+            let place = database_url::place(section.url.as_deref().unwrap_or_default());
             format!("{place}/{}", section.schema)
         }
         StorageKind::S3 => {

@@ -200,10 +200,10 @@ fn endpoint(section: &str, endpoint: Option<&str>, allow_http: bool, found: &mut
             .split('/')
             .nth(2)
             .is_some_and(|host| host.contains('@'));
-        if has_password {
+        if has_password || endpoint.contains(['?', '#']) {
             found.add(
                 &at,
-                "holds a user or password; credentials have settings of their own",
+                "holds a user, a password or parameters; credentials have settings of their own",
             );
         } else if endpoint.starts_with("http://") && !allow_http {
             found.add(

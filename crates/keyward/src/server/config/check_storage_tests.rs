@@ -49,9 +49,20 @@ fn credentials_by_the_standard_chain_need_no_setting() {
 fn a_prefix_that_names_of_vaults_have_is_refused() {
     let mut config = on(StorageKind::S3);
     config.storage_s3.bucket = Some("vault".to_owned());
-    for prefix in ["rec", "prod/kek", "seal/b", "objects", "a/parts/b", "probe", ""] {
+    for prefix in [
+        "rec",
+        "prod/kek",
+        "seal/b",
+        "objects",
+        "a/parts/b",
+        "probe",
+        "",
+    ] {
         config.storage.prefix = Some(prefix.to_owned());
-        assert!(said(&config).contains("storage.prefix: must be"), "{prefix}");
+        assert!(
+            said(&config).contains("storage.prefix: must be"),
+            "{prefix}"
+        );
     }
     config.storage.prefix = Some("records/b".to_owned());
     check_all(&config).unwrap();
