@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use keyward_core::port::storage::StorageBackend;
 use keyward_vault::migration::{
-    MigratingBackend, MigrationError, Phase, Survey, marked, standing_in, survey,
+    MigratingBackend, MigrationError, Phase, Standing, Survey, marked, standing_in, survey,
 };
 use tokio::sync::watch;
 
@@ -161,6 +161,9 @@ impl Sides {
         per_second: u64,
         mut told: impl FnMut(&Progress),
     ) -> Result<(), StartError> {
+        if let Some(migration) = self.ended(Phase::RolledBack).await? {
+            return Ok(migration.settle().await?);
+        }
         let migration = self.begun().await?.ok_or(StartError::NoMigration)?;
         if migration.standing().await.phase == Phase::CutOver {
             walk(&migration, per_second, &mut told).await?;
@@ -171,15 +174,32 @@ impl Sides {
 
     /// Leaves the source for good.
     pub async fn commit(&self) -> Result<(), StartError> {
+        if let Some(migration) = self.ended(Phase::Committed).await? {
+            return Ok(migration.settle().await?);
+        }
         let migration = self.begun().await?.ok_or(StartError::NoMigration)?;
         Ok(migration.commit().await?)
     }
 
+    /// The migration between these two that ended so: what was told once may be told again, and what
+    /// was to follow from it (marks, erasing) is done if it was interrupted.
+    async fn ended(&self, how: Phase) -> Result<Option<Arc<MigratingBackend>>, MigrationError> {
+        match self.ours()? {
+            Some(phase) if phase == how => self.resume().await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Where the migration between these two stands, if the last one was between them.
+    fn ours(&self) -> Result<Option<Phase>, MigrationError> {
+        let standing = standing_in(&self.file)?;
+        let ours = |it: &Standing| (it.from.as_str(), it.to.as_str()) == self.names();
+        Ok(standing.filter(ours).map(|standing| standing.phase))
+    }
+
     /// Erases the side that was left; how many objects.
     pub async fn erase(&self) -> Result<u64, StartError> {
-        let standing = standing_in(&self.file).map_err(MigrationError::from)?;
-        let ours = standing.is_some_and(|it| (it.from.as_str(), it.to.as_str()) == self.names());
-        if !ours {
+        if self.ours()?.is_none() {
             return Err(StartError::NoMigration);
         }
         let migration = self.resume().await?.ok_or(StartError::NoMigration)?;

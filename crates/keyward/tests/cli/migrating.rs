@@ -67,11 +67,18 @@ fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
     decrypts(&stage, &since);
     dev.server.stop();
 
+    // Interrupted, and called again: what was left is erased.
+    std::fs::create_dir_all(stage.path("data/vault/objects/rec/ab")).unwrap();
+    std::fs::write(stage.path("data/vault/objects/rec/ab/left="), "sealed").unwrap();
+    let again = stage.keyward(&format!("storage roll-back {sides} --erase"));
+    assert_eq!(again.json()["erased"], 1);
+
     // And there for good.
     stage.keyward(migrate).done();
-    stage
-        .keyward(&format!("storage commit {sides} --erase"))
-        .done();
+    let commit = format!("storage commit {sides} --erase");
+    let erased = stage.keyward(&commit).json()["erased"].as_u64().unwrap();
+    assert!(erased > 5, "{erased}");
+    assert_eq!(stage.keyward(&commit).json()["erased"], 0);
     stage
         .keyward(&format!("storage roll-back {sides}"))
         .refused(5, &["no migration"]);

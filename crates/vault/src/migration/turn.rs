@@ -138,6 +138,15 @@ impl MigratingBackend {
         Ok(erased)
     }
 
+    /// Puts the marks right.
+    ///
+    /// # Errors
+    /// [`MigrationError::Storage`]: it can be repeated.
+    pub async fn settle(&self) -> Result<(), MigrationError> {
+        let _walk = self.walk.lock().await;
+        self.put_marks().await
+    }
+
     /// Marks the side that does not hold the vault, and no other.
     pub(super) async fn put_marks(&self) -> Result<(), MigrationError> {
         let standing = self.standing().await;
