@@ -17,7 +17,7 @@ use crate::value::Value;
 /// generated from them.
 #[derive(Clone, Copy, Debug)]
 pub struct Migration {
-    /// Its number, from 1 without gaps.
+    /// Its number, from 1 upwards.
     pub version: i64,
     /// Its name.
     pub name: &'static str,
@@ -53,6 +53,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_secrets"),
     migration!(6, "0006_conditions"),
     migration!(7, "0007_backups"),
+    migration!(12, "0012_moved"),
 ];
 
 /// The newest schema this program knows.
@@ -286,6 +287,11 @@ const HELD: &[(i64, &str, &str)] = &[
         6,
         "conditions that are open",
         "SELECT count(*) AS count FROM conditions WHERE cleared_at IS NULL",
+    ),
+    (
+        12,
+        "mark that it has moved to another database",
+        "SELECT count(*) AS count FROM feed WHERE moved_to IS NOT NULL",
     ),
 ];
 

@@ -136,7 +136,7 @@ impl RegistryCommand {
                 Ok(None)
             }
             Self::Commit { .. } => {
-                open.commit()?;
+                open.commit().await?;
                 output::say("the source is left for good; remove it when you like\n");
                 Ok(None)
             }

@@ -144,25 +144,31 @@ impl Databases {
         rows_per_second: u64,
         told: impl FnMut(u64) + Send,
     ) -> Result<(SnapshotSummary, SnapshotSummary), StartError> {
-        self.ensure_source_in_force()?;
+        self.ensure_source_in_force().await?;
         if self.to.revision().await? == 0 {
             self.carry(rows_per_second, told).await?;
         }
-        let (from, to) = (seen(&self.from).await?, seen(&self.to).await?);
+        let from = seen(&self.from, Coverage::Whole).await?;
+        let to = seen(&self.to, Coverage::Whole).await?;
         if from != to {
             return Err(StartError::RegistriesDiffer {
                 tables: differing(&from, &to),
             });
         }
         write(self.data_dir.path(), self.names(), Phase::CutOver)?;
+        self.mark(Phase::CutOver).await?;
         Ok((from, to))
     }
 
     /// Refuses to begin from a database that an earlier migration left, or while one between other
     /// databases has a way back.
-    fn ensure_source_in_force(&self) -> Result<(), StartError> {
+    async fn ensure_source_in_force(&self) -> Result<(), StartError> {
         let Some(standing) = read(self.data_dir.path())? else {
-            return Ok(());
+            // Lost, or another data directory: the database itself says it.
+            return match self.from.moved_to().await? {
+                Some(name) => Err(StartError::RegistryElsewhere { name }),
+                None => Ok(()),
+            };
         };
         let ours = (standing.from.as_str(), standing.to.as_str()) == self.names();
         match standing.phase {
@@ -204,7 +210,9 @@ impl Databases {
 
     /// Goes back to the source, with every change that was made since the cut-over.
     pub async fn roll_back(&self) -> Result<(), StartError> {
-        self.ensure_cut_over()?;
+        if self.ensure_cut_over_or(Phase::RolledBack)? {
+            return self.mark(Phase::RolledBack).await;
+        }
         loop {
             let reached = self.from.revision().await?;
             let changes = self.to.changes_after(reached, CHANGES).await?;
@@ -213,28 +221,42 @@ impl Databases {
             }
             self.from.apply_changes(&changes).await?;
         }
-        let (from, to) = (seen(&self.from).await?, seen(&self.to).await?);
-        // Counters of use go their own way, but for those that a key's limit rests on.
-        let mut tables = differing(&from, &to);
-        tables
-            .retain(|table| !["key_usage", "usage_watermarks", "idempotency"].contains(&&**table));
+        // What a restore does without may go its own way: counters of use, but for those that a key's
+        // limit rests on.
+        let from = seen(&self.from, Coverage::Backup).await?;
+        let tables = differing(&from, &seen(&self.to, Coverage::Backup).await?);
         if !tables.is_empty() {
             return Err(StartError::RegistriesDiffer { tables });
         }
-        write(self.data_dir.path(), self.names(), Phase::RolledBack)
+        write(self.data_dir.path(), self.names(), Phase::RolledBack)?;
+        self.mark(Phase::RolledBack).await
     }
 
     /// Leaves the source for good.
-    pub fn commit(&self) -> Result<(), StartError> {
-        self.ensure_cut_over()?;
-        write(self.data_dir.path(), self.names(), Phase::Committed)
+    pub async fn commit(&self) -> Result<(), StartError> {
+        if !self.ensure_cut_over_or(Phase::Committed)? {
+            write(self.data_dir.path(), self.names(), Phase::Committed)?;
+        }
+        self.mark(Phase::Committed).await
     }
 
-    fn ensure_cut_over(&self) -> Result<(), StartError> {
+    /// Says in the database that is not in force which one is. Whoever opens it is refused, with
+    /// whatever data directory.
+    async fn mark(&self, phase: Phase) -> Result<(), StartError> {
+        let (left, kept, name) = match phase {
+            Phase::CutOver | Phase::Committed => (&self.from, &self.to, &self.names.1),
+            Phase::RolledBack => (&self.to, &self.from, &self.names.0),
+        };
+        kept.set_moved_to(None).await?;
+        Ok(left.set_moved_to(Some(name)).await?)
+    }
+
+    /// Refuses whatever is not cut over between these two; whether it ended so already.
+    fn ensure_cut_over_or(&self, ended: Phase) -> Result<bool, StartError> {
         let standing = read(self.data_dir.path())?.ok_or(StartError::NoMigration)?;
         let ours = (standing.from.as_str(), standing.to.as_str()) == self.names();
-        if ours && standing.phase == Phase::CutOver {
-            return Ok(());
+        if ours && (standing.phase == Phase::CutOver || standing.phase == ended) {
+            return Ok(standing.phase == ended);
         }
         Err(StartError::NoMigration)
     }
@@ -250,15 +272,16 @@ fn ensure_is(source: &str, kept: String) -> Result<(), StartError> {
 async fn open(config: &Config, migrate: bool) -> Result<SqlRegistry, StartError> {
     let config = keyward_store::Config {
         migrate,
+        even_if_moved: true,
         ..keyward_store::Config::new(registry_url(config)?)
     };
     let clock = std::sync::Arc::new(SystemClock::default());
     Ok(SqlRegistry::open(config, clock).await?)
 }
 
-/// Everything a database holds, as digests.
-async fn seen(registry: &SqlRegistry) -> Result<SnapshotSummary, StartError> {
-    Ok(registry.export(Coverage::Whole, &mut Nowhere).await?)
+/// What a database holds, as digests.
+async fn seen(registry: &SqlRegistry, coverage: Coverage) -> Result<SnapshotSummary, StartError> {
+    Ok(registry.export(coverage, &mut Nowhere).await?)
 }
 
 fn differing(from: &SnapshotSummary, to: &SnapshotSummary) -> Vec<String> {
