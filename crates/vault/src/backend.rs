@@ -90,9 +90,7 @@ const RESERVED: [&str; 8] = [
 
 /// Whether a prefix has the form and keeps vaults that share a place apart; an empty one is none.
 pub fn is_prefix(prefix: &str) -> bool {
-    let is_apart = !prefix
-        .split('/')
-        .any(|segment| RESERVED.contains(&segment));
+    let is_apart = !prefix.split('/').any(|segment| RESERVED.contains(&segment));
     prefix.is_empty() || prefix.len() <= 100 && is_apart && ObjectName::new(prefix).is_some()
 }
 

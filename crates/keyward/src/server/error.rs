@@ -226,6 +226,7 @@ impl From<StartError> for Failure {
             StartError::DataDir(DataDirError::InUse { .. })
             | StartError::VaultElsewhere { .. }
             | StartError::RegistryElsewhere { .. }
+            | StartError::OpenRegistry(keyward_store::OpenError::Moved { .. })
             | StartError::RegistryMigrationOpen { .. }
             | StartError::RegistriesDiffer { .. }
             | StartError::NoMigration
@@ -233,6 +234,7 @@ impl From<StartError> for Failure {
                 MigrationError::NotEmpty { .. }
                 | MigrationError::Phase { .. }
                 | MigrationError::NotVerified
+                | MigrationError::Contradicted { .. }
                 | MigrationError::OtherSides { .. },
             )
             | StartError::Seal(keyward_vault::SealError::AlreadyInitialized)

@@ -67,13 +67,20 @@ impl Sides {
         if names.0 == names.1 {
             return Err(StartError::SameVault { name: names.0 });
         }
-        Ok(Self {
+        let sides = Self {
             file: vault_backend::migration_file(from),
-            from: vault_backend::open_whatever(from).await?,
-            to: vault_backend::open_whatever(to).await?,
+            from: vault_backend::unprepared(from)?,
+            to: vault_backend::unprepared(to)?,
             names,
             _data_dir: None,
-        })
+        };
+        // While one side leads, the other may be down.
+        match sides.ours()? {
+            Some(Phase::Copying | Phase::RolledBack) => sides.from.init().await?,
+            Some(Phase::CutOver | Phase::Committed) => sides.to.init().await?,
+            None => {}
+        }
+        Ok(sides)
     }
 
     /// How people name the two.
@@ -86,7 +93,9 @@ impl Sides {
         if let Some(migration) = self.begun().await? {
             return Ok(migration);
         }
+        self.from.init().await?;
         self.ensure_source_in_force().await?;
+        self.to.init().await?;
         let (from, to) = (Arc::clone(&self.from), Arc::clone(&self.to));
         Ok(MigratingBackend::begin(&self.file, self.names(), from, to).await?)
     }

@@ -1,6 +1,8 @@
 //! The turns of a migration, each in the file before anything follows from it, and the marks that
 //! keep a server from being started on the side that does not hold the vault.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
@@ -10,6 +12,11 @@ use crate::object_names::FAMILIES;
 
 /// The mark's name. It belongs to one side alone and is never copied.
 const MARK: &str = "migration/standing";
+/// What marks say, between "the vault here" and the name of the side that leads.
+const VAULT_HERE: &str = "the vault here";
+const FILLING: &str = "is being filled from";
+const MOVED: &str = "has moved to";
+const LEFT: &str = "was left again for";
 /// Names erased between two looks at the list.
 const PAGE: usize = 500;
 
@@ -110,8 +117,15 @@ impl MigratingBackend {
             standing.turn(to)?;
         }
         walk.begin_again();
-        drop(walk);
-        self.put_marks().await
+        // The turn is made. A side that is down must not make it look as if it were not.
+        if let Err(error) = self.put_marks().await {
+            tracing::warn!(
+                %error,
+                "it is written down that the vault is {to}, but a mark on one side could not be put \
+                 right: a step, or the same command again, repeats it"
+            );
+        }
+        Ok(())
     }
 
     /// Deletes the vault on the side that was left, after a commit or a roll-back, and nothing of
@@ -130,6 +144,7 @@ impl MigratingBackend {
                 return Err(MigrationError::Phase { phase, wanted });
             }
         };
+        self.put_marks().await?;
         let mut erased = 0;
         for family in FAMILIES.into_iter().chain(OWN) {
             erased += erase_below(&**left, family).await?;
@@ -151,18 +166,40 @@ impl MigratingBackend {
     pub(super) async fn put_marks(&self) -> Result<(), MigrationError> {
         let standing = self.standing().await;
         let (shut, open, why) = match standing.phase {
-            Phase::Copying => (Side::To, Side::From, "is being filled from"),
-            Phase::CutOver | Phase::Committed => (Side::From, Side::To, "has moved to"),
-            Phase::RolledBack => (Side::To, Side::From, "was left again for"),
+            Phase::Copying => (Side::To, Side::From, FILLING),
+            Phase::CutOver | Phase::Committed => (Side::From, Side::To, MOVED),
+            Phase::RolledBack => (Side::To, Side::From, LEFT),
         };
         let named = match open {
             Side::From => &standing.from,
             Side::To => &standing.to,
         };
-        let text = format!("the vault here {why} {named}").into_bytes();
-        self.side(shut).write(&mark()?, text).await?;
+        let text = format!("{VAULT_HERE} {why} {named}").into_bytes();
+        self.unsettled.store(true, Ordering::Relaxed);
+        // What leads must open, whatever becomes of the other.
         self.side(open).delete(&mark()?).await?;
+        self.side(shut).write(&mark()?, text).await?;
+        self.unsettled.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Refuses a file that is older than the marks: what it takes for the vault was left since, and a
+    /// pass would make the newer side equal to it. A mark that a turn was about to take away, when it
+    /// was interrupted, is none of these.
+    pub(super) async fn ensure_not_contradicted(&self) -> Result<(), MigrationError> {
+        let phase = self.standing().await.phase;
+        let (leads, awaited) = match phase {
+            Phase::Copying => (Side::From, None),
+            Phase::CutOver | Phase::Committed => (Side::To, Some(FILLING)),
+            Phase::RolledBack => (Side::From, Some(MOVED)),
+        };
+        let awaited = awaited.map(|why| format!("{VAULT_HERE} {why} "));
+        match marked(self.side(leads)).await? {
+            Some(mark) if !awaited.is_some_and(|awaited| mark.starts_with(&awaited)) => {
+                Err(MigrationError::Contradicted { phase, mark })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn side(&self, side: Side) -> &dyn StorageBackend {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
@@ -51,6 +52,14 @@ impl MigratingBackend {
 
     async fn take_step(&self, limit: usize) -> Result<Step, MigrationError> {
         let mut walk = self.walk.lock().await;
+        if self.unsettled.load(Ordering::Relaxed) {
+            let sides = self.sides().await;
+            if let Some(following) = sides.following {
+                following.init().await?;
+            }
+            drop(sides);
+            self.put_marks().await?;
+        }
         let caught_up = self.catch_up().await?;
         if self.is_verified() {
             return Ok(walk.report(caught_up, true));
