@@ -78,6 +78,11 @@ pub(crate) fn parts(id: RecordId) -> Result<ObjectName, StorageError> {
     named(&format!("{}{PART}", record_text(id)))
 }
 
+/// The number of a part of a core, but the first.
+pub(crate) fn part_number(name: &ObjectName) -> Option<u64> {
+    name.as_str().split_once(PART)?.1.parse().ok()
+}
+
 /// Whether this is a part of a core, but the first.
 pub(crate) fn is_part(name: &ObjectName) -> bool {
     name.as_str().contains(PART)
