@@ -55,6 +55,7 @@ use crate::seal::{SealAccess, SealError};
 
 pub use self::initialize::{InitOutcome, SealSetup};
 pub(crate) use self::layout::is_core;
+pub(crate) use self::streams::PART_BYTES;
 
 /// Secure storage over a backend. Starts sealed.
 pub struct Vault {
