@@ -19,11 +19,12 @@ use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
+use crate::server::vault_backend;
 
 /// The mark's name in the data directory.
 const MARK: &str = "restore.json";
 /// What of a deployment lies in a data directory.
-const HELD: [&str; 8] = [
+const HELD: [&str; 10] = [
     "registry.db",
     "registry.db-wal",
     "registry.db-shm",
@@ -32,6 +33,8 @@ const HELD: [&str; 8] = [
     "vault.db-shm",
     "vault",
     "audit",
+    "storage-migration.json",
+    "registry-migration.json",
 ];
 
 /// What is to be restored, and how.
@@ -117,6 +120,10 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         verified.ensure_restores()?;
     }
     let data_dir = DataDir::hold(&config.node.data_dir)?;
+    if config.vault_path().is_none() {
+        // A service's backend that a migration left is refused before anything is moved aside.
+        vault_backend::open_unmarked(&config).await?;
+    }
     let (resumes, set_aside) = begin(data_dir.path(), backup, &request)?;
     let path = data_dir.path().to_owned();
     let opened = Deployment::open_in(data_dir, config).await;

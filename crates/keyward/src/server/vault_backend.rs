@@ -39,6 +39,11 @@ pub fn watched(
 /// Opens the chosen backend and prepares it, if it is the one that holds the vault.
 pub async fn open(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
     ensure_in_force(config)?;
+    open_unmarked(config).await
+}
+
+/// Opens the chosen backend and prepares it, unless it says itself that the vault is elsewhere.
+pub async fn open_unmarked(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
     let backend = open_whatever(config).await?;
     match marked(&*backend).await? {
         Some(why) => Err(StartError::VaultElsewhere { why }),
