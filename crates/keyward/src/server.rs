@@ -5,6 +5,7 @@ pub mod backups;
 pub mod clock;
 pub mod config;
 pub mod data_dir;
+pub mod database_url;
 pub mod deployment;
 pub mod dev;
 pub mod error;

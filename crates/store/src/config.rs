@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward_core::port::registry::RegistryError;
+
 use crate::migrate::SchemaError;
 use crate::value::Value;
 
@@ -22,6 +24,8 @@ pub struct Config {
     pub connections: u32,
     /// Whether to bring an older schema up to date. A role with least privileges cannot.
     pub migrate: bool,
+    /// Whether to open a database that a migration of the registry left.
+    pub even_if_moved: bool,
     /// At most so many commits share a transaction.
     pub batch_max: usize,
     /// At most so many commits of one tenant wait; more callers wait to be let in.
@@ -39,6 +43,7 @@ impl Config {
             url: url.into(),
             connections: 8,
             migrate: true,
+            even_if_moved: false,
             batch_max: 256,
             waiting_max: 1_024,
             patience: Duration::from_secs(5),
@@ -53,6 +58,7 @@ impl std::fmt::Debug for Config {
         f.debug_struct("Config")
             .field("connections", &self.connections)
             .field("migrate", &self.migrate)
+            .field("even_if_moved", &self.even_if_moved)
             .field("batch_max", &self.batch_max)
             .field("waiting_max", &self.waiting_max)
             .field("patience", &self.patience)
@@ -71,6 +77,18 @@ pub enum OpenError {
     /// The schema is not one this program can use.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// A migration left this database.
+    #[error(
+        "the registry has moved to {to}: name that one in [registry] of the configuration, or go back \
+         with `keyward registry roll-back` (docs/migration.md)"
+    )]
+    Moved {
+        /// Where it is now.
+        to: String,
+    },
+    /// It is not known whether a migration left this database.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The database cannot be reached or opened.
     #[error("the registry cannot be opened: {cause}")]
     Unavailable {

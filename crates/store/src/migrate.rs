@@ -54,6 +54,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(6, "0006_conditions"),
     migration!(7, "0007_backups"),
     migration!(10, "0010_histories"),
+    migration!(12, "0012_moved"),
 ];
 
 /// The newest schema this program knows.
@@ -292,6 +293,11 @@ const HELD: &[(i64, &str, &str)] = &[
         10,
         "histories that a restore began (its backups would be taken for the first history's)",
         "SELECT count(*) AS count FROM histories",
+    ),
+    (
+        12,
+        "mark that it has moved to another database",
+        "SELECT count(*) AS count FROM feed WHERE moved_to IS NOT NULL",
     ),
 ];
 

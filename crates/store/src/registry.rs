@@ -66,6 +66,11 @@ impl SqlRegistry {
                 .into());
             }
         }
+        if !config.even_if_moved
+            && let Some(to) = feed::moved_to(&database).await?
+        {
+            return Err(OpenError::Moved { to });
+        }
         let queue = Arc::new(FairQueue::new(config.waiting_max.max(1)));
         let observer = Arc::new(OnceLock::new());
         let writer = Writer::new(
@@ -91,6 +96,18 @@ impl SqlRegistry {
         let done = migrate::down(&database, to).await;
         database.close().await;
         Ok(done?)
+    }
+
+    /// Which database is the registry instead of this one, as people name it, if a migration left
+    /// this one.
+    pub async fn moved_to(&self) -> Result<Option<String>, RegistryError> {
+        feed::moved_to(&self.database).await
+    }
+
+    /// Says so in the database, or that it is the registry again. Unless it is opened with
+    /// [`Config::even_if_moved`], it is refused from then on.
+    pub async fn set_moved_to(&self, name: Option<&str>) -> Result<(), RegistryError> {
+        feed::set_moved_to(&self.database, name).await
     }
 
     /// The schema that the database has.

@@ -72,11 +72,26 @@ fn check_size(bytes: &[u8]) -> Result<(), StorageError> {
 
 /// What a prefix must look like.
 const PREFIX_FORM: &str = "a prefix must be segments of a-z, 0-9, '.', '_' and '-' joined by '/', \
-                           at most 100 bytes, without a '/' at either end";
+                           at most 100 bytes, without a '/' at either end, and none of them rec, \
+                           kek, root, seal, probe, migration, objects or parts";
 
-/// Whether a prefix has the form; an empty one is none.
-fn is_prefix(prefix: &str) -> bool {
-    prefix.is_empty() || prefix.len() <= 100 && ObjectName::new(prefix).is_some()
+/// What names begin with inside a vault: no segment of a prefix, or another vault whose prefix is
+/// shorter would take this one's objects for its own.
+const RESERVED: [&str; 8] = [
+    "rec",
+    "kek",
+    "root",
+    "seal",
+    "probe",
+    "migration",
+    "objects",
+    "parts",
+];
+
+/// Whether a prefix has the form and keeps vaults that share a place apart; an empty one is none.
+pub fn is_prefix(prefix: &str) -> bool {
+    let is_apart = !prefix.split('/').any(|segment| RESERVED.contains(&segment));
+    prefix.is_empty() || prefix.len() <= 100 && is_apart && ObjectName::new(prefix).is_some()
 }
 
 /// A name, or the beginning of one, behind the prefix.

@@ -24,6 +24,7 @@ use std::collections::BTreeSet;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use parking_lot::Mutex;
@@ -68,6 +69,18 @@ pub enum MigrationError {
     /// No pass has found both sides equal yet.
     #[error("the two sides are not known to be equal: let the passes go on until they are")]
     NotVerified,
+    /// The file and the backends disagree.
+    #[error(
+        "the file says that the migration is {phase}, and the side that would lead says: {mark}; the file \
+         is older than the backends (was the data directory put back from a copy?): nothing was \
+         changed; start with the backend that is not marked, without the file"
+    )]
+    Contradicted {
+        /// What the file says.
+        phase: Phase,
+        /// What the backend says.
+        mark: String,
+    },
     /// The other side was read or written with other settings before.
     #[error(
         "the migration that was begun is from {from} to {to}: go on with the same two, or roll it back"
@@ -91,6 +104,8 @@ pub struct MigratingBackend {
     locks: Vec<tokio::sync::Mutex<()>>,
     behind: Mutex<Behind>,
     walk: tokio::sync::Mutex<walk::Walk>,
+    /// The marks are to be put right, and the side that follows is to be prepared.
+    unsettled: AtomicBool,
 }
 
 /// Names on which the sides may differ.
@@ -104,10 +119,12 @@ struct Behind {
 }
 
 impl MigratingBackend {
-    /// Takes up a migration where the file says that it stands; `None` if none was begun.
+    /// Takes up a migration where the file says that it stands; `None` if none was begun. Only the
+    /// side that leads is asked, and must be prepared; the first step prepares the other and puts
+    /// the marks right, or says why it cannot.
     ///
     /// # Errors
-    /// [`MigrationError::Standing`], [`MigrationError::Storage`] while the marks are put right.
+    /// [`MigrationError::Standing`], [`MigrationError::Contradicted`], [`MigrationError::Storage`].
     pub async fn resume(
         file: &Path,
         from: Arc<dyn StorageBackend>,
@@ -117,7 +134,7 @@ impl MigratingBackend {
             return Ok(None);
         };
         let migration = Self::of(kept, from, to);
-        migration.put_marks().await?;
+        migration.ensure_not_contradicted().await?;
         Ok(Some(Arc::new(migration)))
     }
 
@@ -150,6 +167,7 @@ impl MigratingBackend {
             locks: (0..LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
             behind: Mutex::default(),
             walk: tokio::sync::Mutex::default(),
+            unsettled: AtomicBool::new(true),
         }
     }
 

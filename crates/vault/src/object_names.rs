@@ -20,6 +20,10 @@ use keyward_core::port::seal::SealKind;
 use keyward_core::port::storage::{ObjectName, StorageError};
 use uuid::Uuid;
 
+/// What every name of a vault begins with, in order. Whatever else lies below a vault's prefix is
+/// not this vault's: a prefix of another vault may begin there.
+pub(crate) const FAMILIES: [&str; 4] = [KEKS, RECORDS, "root/", "seal/"];
+
 /// Where the manifest of the root key is.
 pub(crate) const ROOT_MANIFEST: &str = "root/current";
 
@@ -77,6 +81,11 @@ pub(crate) fn parts(id: RecordId) -> Result<ObjectName, StorageError> {
     named(&format!("{}{PART}", record_text(id)))
 }
 
+/// The number of a part of a core, but the first.
+pub(crate) fn part_number(name: &ObjectName) -> Option<u64> {
+    name.as_str().split_once(PART)?.1.parse().ok()
+}
+
 /// Whether this is a part of a core, but the first.
 pub(crate) fn is_part(name: &ObjectName) -> bool {
     name.as_str().contains(PART)
@@ -114,6 +123,13 @@ pub(crate) fn seal(kind: SealKind, seal: Uuid, wrapping: Uuid) -> Result<ObjectN
     named(&format!("seal/{kind}/{seal}.{wrapping}"))
 }
 
+/// Whether a name is a vault's.
+pub(crate) fn is_vaults(name: &ObjectName) -> bool {
+    FAMILIES
+        .iter()
+        .any(|family| name.as_str().starts_with(family))
+}
+
 /// A name found in a manifest.
 pub(crate) fn named(text: &str) -> Result<ObjectName, StorageError> {
     ObjectName::new(text).ok_or_else(|| StorageError::Unavailable {
@@ -130,6 +146,39 @@ fn record_text(id: RecordId) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    /// What moves the vault moves these and nothing else: a family that is missing here would stay.
+    #[test]
+    fn every_name_is_of_a_family() {
+        let id: RecordId = "01930000-0000-7000-8000-0000000000ab".parse().unwrap();
+        let kek = TenantKek {
+            tenant: keyward_core::ids::TenantId::from_uuid(id.uuid()),
+            version: 1,
+            record: id,
+            record_digest: keyward_core::noun::tenant::Digest([0; 32]),
+            created_at: keyward_core::time::Timestamp::default(),
+            destroyed_at: None,
+            etag: 1,
+        };
+        let names = [
+            record(id),
+            outer(id),
+            part(id, 1),
+            tenant_kek(&kek),
+            root_manifest(),
+            key_file_seal(id.uuid()),
+            shares_seal(&[1; 16]),
+            seal(SealKind::KeyFile, id.uuid(), id.uuid()),
+        ];
+        for name in names {
+            let name = name.unwrap();
+            assert!(is_vaults(&name), "{name:?}");
+        }
+        for other in ["b/rec/ab/c", "record", "probe/1", "migration/standing"] {
+            assert!(!is_vaults(&named(other).unwrap()), "{other}");
+        }
+        assert!(FAMILIES.is_sorted());
+    }
 
     #[test]
     fn records_are_spread_by_the_random_end_of_their_ids() {

@@ -8,13 +8,18 @@ use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::TenantKek;
 use keyward_core::port::backup::{SealedObject, SealedObjects, SealedRoot};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+use keyward_crypto::record::RecordError;
 
+use crate::backend::OBJECT_SIZE_MAX_BYTES;
 use crate::object_names;
 use crate::seal::SealError;
 use crate::seal::manifest::{Manifest, RootKeyName};
+use crate::vault::PART_BYTES;
 
 /// How often the manifest is read again when a seal that it names was gone meanwhile.
 const ATTEMPTS: usize = 4;
+/// Parts of one record that are held at once: as much as of the largest object.
+const PARTS_MAX: usize = OBJECT_SIZE_MAX_BYTES / PART_BYTES;
 
 /// Copies of what a backend holds.
 pub struct SealedCopies {
@@ -31,6 +36,32 @@ impl SealedCopies {
         let found = self.backend.read(&name).await?;
         Ok(found.map(|bytes| SealedObject { name, bytes }))
     }
+
+    /// The parts of a core but the first, which is full if there are any. One that is missing between
+    /// others is an error; whether the last of them is the last one, only the key can tell.
+    async fn parts(&self, record: RecordId) -> Result<Vec<SealedObject>, StorageError> {
+        let prefix = object_names::parts(record)?;
+        let names = self
+            .backend
+            .list(prefix.as_str(), None, PARTS_MAX + 1)
+            .await?;
+        if names.len() > PARTS_MAX {
+            return Err(StorageError::TooLarge {
+                size_bytes: names.len().saturating_mul(PART_BYTES),
+                size_bytes_max: OBJECT_SIZE_MAX_BYTES,
+            });
+        }
+        let mut objects = Vec::with_capacity(names.len());
+        for (number, name) in (1..).zip(names) {
+            if name != object_names::part(record, number)? {
+                return Err(StorageError::Refused(RecordError::Truncated));
+            }
+            // Between the list and the reading it was destroyed.
+            let part = self.object(name).await?;
+            objects.push(part.ok_or(StorageError::Refused(RecordError::Truncated))?);
+        }
+        Ok(objects)
+    }
 }
 
 #[async_trait]
@@ -43,7 +74,12 @@ impl SealedObjects for SealedCopies {
             return Ok(vec![object]);
         }
         let outer = self.object(object_names::outer(record)?).await?;
-        Ok(outer.into_iter().chain([object]).collect())
+        let parts = match object.bytes.len() {
+            PART_BYTES => self.parts(record).await?,
+            _ => Vec::new(),
+        };
+        // The first part comes last: before it there is no record.
+        Ok(outer.into_iter().chain(parts).chain([object]).collect())
     }
 
     async fn of_tenant_kek(&self, kek: &TenantKek) -> Result<Vec<SealedObject>, StorageError> {

@@ -58,6 +58,7 @@ use crate::seal::{SealAccess, SealError};
 
 pub use self::initialize::{InitOutcome, SealSetup};
 pub(crate) use self::layout::is_core;
+pub(crate) use self::streams::PART_BYTES;
 
 /// How long the root key before is kept at least, unless told otherwise: nodes follow within
 /// seconds, and look once more with every check of the seals.

@@ -7,6 +7,7 @@ mod world;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::{Digest, TenantKek};
+use keyward_core::port::backup::SealedObjects;
 use keyward_core::port::storage::{
     KeyHierarchy, ObjectName, RecordLedger, SecureStorage, StorageError,
 };
@@ -14,6 +15,7 @@ use keyward_core::port::stream_storage::{PayloadRange, StoredPayload, StreamStor
 use keyward_core::time::Timestamp;
 use keyward_crypto::SecretBytes;
 use keyward_crypto::record::{CHUNK_LENGTH, RecordError, RecordLabel};
+use keyward_vault::SealedCopies;
 use proptest::prelude::*;
 use world::{KINDS, Kind, World, label, object_name, outer_name};
 
@@ -140,7 +142,7 @@ proptest! {
 
     #[test]
     fn every_range_is_the_same_bytes(ranges in prop::collection::vec(
-        (0_usize..PART + 300_000, prop::option::of(0_usize..PART)), 24,
+        (0_usize..2 * PART, prop::option::of(0_usize..PART)), 24,
     )) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
@@ -148,12 +150,74 @@ proptest! {
             let payload = payload(PART + 300_000);
             let (label, stored) = world.store_pieces(1, &payload, 1 << 20).await;
             for (offset, length) in ranges {
+                let from = offset.min(payload.len());
                 let end = length.map_or(payload.len(), |l| (offset + l).min(payload.len()));
                 let length = length.map(|l| l as u64);
                 let read = world.read_range(&label, &stored.digest, offset as u64, length).await;
-                assert!(read.unwrap() == payload[offset..end]);
+                assert!(read.unwrap() == payload[from..end.max(from)]);
             }
         });
+    }
+}
+
+/// What lies behind the end is not there and no error; what was cut off is missing, wherever it is
+/// looked for.
+#[tokio::test]
+async fn i08_a_range_at_the_end_or_behind_it_is_empty_only_if_that_is_the_end() {
+    for kind in KINDS {
+        let world = World::new(kind).await;
+        let part_payload = PART - PART / CHUNK_LENGTH * 16;
+        let lengths = [
+            0,
+            1,
+            CHUNK_LENGTH,
+            3 * CHUNK_LENGTH,
+            part_payload - 4096,
+            part_payload + 4096,
+            2 * PART + 5,
+            // Its last chunk begins in one part and ends in the next.
+            2 * PART + 200_000,
+        ];
+        for (record, length) in lengths.into_iter().enumerate() {
+            let payload = payload(length);
+            let (label, stored) = world.store_pieces(record as u128, &payload, 1 << 20).await;
+            for behind in [
+                0,
+                1,
+                CHUNK_LENGTH,
+                3 * CHUNK_LENGTH,
+                PART,
+                9 * PART,
+                9 << 30,
+            ] {
+                let offset = (length + behind) as u64;
+                for wanted in [None, Some(1), Some(1 << 20)] {
+                    let read = world
+                        .read_range(&label, &stored.digest, offset, wanted)
+                        .await;
+                    assert_eq!(read, Ok(vec![]), "{behind} behind {length} on {kind:?}");
+                }
+            }
+        }
+        let (whole, digest) = world.store(100, &payload(2 * CHUNK_LENGTH)).await;
+        let behind = 2 * CHUNK_LENGTH as u64;
+        let read = world.read_range(&whole, &digest, behind, None).await;
+        assert_eq!(read, Ok(vec![]));
+
+        let (label, stored) = world.store_pieces(200, &payload(3 * PART), 1 << 20).await;
+        let (behind, missing) = (9 * PART as u64, 2 * PART as u64);
+        for gone in [3, 2, 1] {
+            let name = part_name(&label, gone);
+            world.backend.delete(&name).await.unwrap();
+            for offset in [missing + 3 * CHUNK_LENGTH as u64, behind] {
+                let read = world.read_range(&label, &stored.digest, offset, None).await;
+                assert!(
+                    matches!(read, Err(StorageError::Refused(_))),
+                    "without part {gone}, from {offset} on {kind:?}: {:?}",
+                    read.map(|bytes| bytes.len())
+                );
+            }
+        }
     }
 }
 
@@ -251,6 +315,43 @@ async fn a_record_is_not_overwritten_by_a_stream() {
     assert!(world.read_all(&label, &stored.digest).await.unwrap() == bytes);
 }
 
+/// Two who write the same record at once, and one of them fails: it takes back what it made, and
+/// nothing of the other's.
+#[tokio::test]
+async fn i02_a_writing_that_fails_takes_nothing_of_another_with_it() {
+    for kind in KINDS {
+        let world = World::new(kind).await;
+        let bytes = payload(3 * PART);
+        let label = label(world.tenant, 1);
+        let broken = StorageError::Unavailable {
+            cause: "the sender went away".to_owned(),
+        };
+        let (begun, stored) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
+        let failing = async {
+            let first = stream::once(async {
+                begun.notify_one();
+                // The other writes all of it meanwhile.
+                stored.notified().await;
+                Ok(SecretBytes::zeroed(1 << 20))
+            });
+            let pieces = first.chain(stream::once(async { Err(broken.clone()) }));
+            let failed = world
+                .vault
+                .store_stream(&label, b"metadata", pieces.boxed());
+            assert_eq!(failed.await, Err(broken.clone()));
+        };
+        let writing = async {
+            begun.notified().await;
+            let (_, stored_payload) = world.store_pieces(1, &bytes, 1 << 20).await;
+            stored.notify_one();
+            stored_payload
+        };
+        let ((), stored) = tokio::join!(failing, writing);
+        let read = world.read_all(&label, &stored.digest).await.unwrap();
+        assert!(read == bytes, "on {kind:?}");
+    }
+}
+
 #[tokio::test]
 async fn destroying_leaves_no_part() {
     for kind in KINDS {
@@ -266,6 +367,30 @@ async fn destroying_leaves_no_part() {
         assert_eq!(world.names().await, Vec::<String>::new());
         let gone = world.read_all(&label, &stored.digest).await;
         assert_eq!(gone, Err(StorageError::Missing));
+    }
+}
+
+/// A backup has all of a record that came in pieces, or fails.
+#[tokio::test]
+async fn i02_a_copy_of_a_record_has_its_parts() {
+    for kind in KINDS {
+        let world = World::new(kind).await;
+        let (label, _) = world.store_pieces(1, &payload(3 * PART), 1 << 20).await;
+        let id = RecordId::from_uuid(label.record_id);
+        let copies = SealedCopies::new(world.backend.clone());
+        let copied = copies.of_record(id).await.unwrap();
+        let mut names = Vec::new();
+        for object in &copied {
+            assert_eq!(object.bytes, world.part(&object.name).await);
+            names.push(object.name.as_str().to_owned());
+        }
+        assert_eq!(names.last().unwrap(), object_name(&label).as_str());
+        names.sort();
+        assert_eq!(names, world.names().await, "on {kind:?}");
+        world.backend.delete(&part_name(&label, 2)).await.unwrap();
+        let copied = copies.of_record(id).await;
+        let named = StorageError::Refused(RecordError::Truncated);
+        assert_eq!(copied.err(), Some(named), "on {kind:?}");
     }
 }
 

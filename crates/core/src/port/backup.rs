@@ -191,7 +191,8 @@ pub struct SealedRoot {
 /// The vault's objects for those who copy them and may not open them. Needs no unsealing.
 #[async_trait]
 pub trait SealedObjects: Send + Sync {
-    /// The objects of a record: one, or two if it is large; none if it is gone.
+    /// The objects of a record: one, two if it is large, or more if it came in pieces; none if it is
+    /// gone. An error if it is more than may be held in memory.
     async fn of_record(&self, record: RecordId) -> Result<Vec<SealedObject>, StorageError>;
 
     /// The object of a tenant's key-encryption key; none if it is gone.

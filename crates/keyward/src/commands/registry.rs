@@ -114,7 +114,10 @@ impl RegistryCommand {
 
     async fn act(&self, open: &Databases) -> Result<Option<Vec<TableProof>>, StartError> {
         match self {
-            Self::Migrate { per_second, .. } => {
+            Self::Migrate {
+                per_second,
+                databases,
+            } => {
                 let told = |rows| output::say(&format!("{rows} rows carried over\n"));
                 let (from, to) = open.migrate(*per_second, told).await?;
                 let pairs = from.tables.into_iter().zip(to.tables);
@@ -124,7 +127,7 @@ impl RegistryCommand {
                     digest_from: from.digest.to_string(),
                     digest_to: to.digest.to_string(),
                 });
-                output::say(&next_lines(open.target()));
+                output::say(&next_lines(&databases.to));
                 Ok(Some(proof.collect()))
             }
             Self::RollBack { .. } => {
@@ -133,7 +136,7 @@ impl RegistryCommand {
                 Ok(None)
             }
             Self::Commit { .. } => {
-                open.commit()?;
+                open.commit().await?;
                 output::say("the source is left for good; remove it when you like\n");
                 Ok(None)
             }
@@ -155,7 +158,7 @@ fn database(
 }
 
 fn next_lines(to: &str) -> String {
-    let setting = if to.starts_with("sqlite") {
+    let setting = if to == "sqlite" {
         "remove `url` and `password_file` from [registry]".to_owned()
     } else {
         format!("set `url = \"{to}\"` (and `password_file`) in [registry]")

@@ -128,7 +128,8 @@ settings! {
         /// Where, for `embedded` and `file`.
         path: Option<PathBuf> = None, "`vault.db` or `vault/` in the data directory";
         /// What comes before every name in a service that is shared with others: segments of
-        /// `a-z`, `0-9`, `.`, `_` and `-`, joined by `/`.
+        /// `a-z`, `0-9`, `.`, `_` and `-`, joined by `/`; none of them `rec`, `kek`, `root`, `seal`,
+        /// `probe`, `migration`, `objects` or `parts`, which names of vaults begin with.
         prefix: Option<String> = None, "not set";
         /// How long a service is tried before an operation fails.
         timeout_seconds: u64 = 30, "`30`";

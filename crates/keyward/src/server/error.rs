@@ -80,6 +80,17 @@ pub enum StartError {
         /// Where it is now.
         name: String,
     },
+    /// Another migration of the registry has not ended.
+    #[error(
+        "the registry's migration from {from} to {to} has not ended: end it with `keyward registry \
+         commit` or `keyward registry roll-back` between these two, then begin another"
+    )]
+    RegistryMigrationOpen {
+        /// Its source.
+        from: String,
+        /// Its target.
+        to: String,
+    },
     /// After a migration of the registry the sides are not the same.
     #[error(
         "the two databases differ in {}; nothing was switched: is the target another deployment's, or \
@@ -215,12 +226,15 @@ impl From<StartError> for Failure {
             StartError::DataDir(DataDirError::InUse { .. })
             | StartError::VaultElsewhere { .. }
             | StartError::RegistryElsewhere { .. }
+            | StartError::OpenRegistry(keyward_store::OpenError::Moved { .. })
+            | StartError::RegistryMigrationOpen { .. }
             | StartError::RegistriesDiffer { .. }
             | StartError::NoMigration
             | StartError::Migration(
                 MigrationError::NotEmpty { .. }
                 | MigrationError::Phase { .. }
                 | MigrationError::NotVerified
+                | MigrationError::Contradicted { .. }
                 | MigrationError::OtherSides { .. },
             )
             | StartError::Seal(keyward_vault::SealError::AlreadyInitialized)

@@ -21,6 +21,7 @@ use crate::private_file;
 use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
+use crate::server::database_url;
 use crate::server::deployment::registry_url;
 use crate::server::error::StartError;
 use crate::server::restore;
@@ -49,10 +50,10 @@ struct Standing {
     phase: Phase,
 }
 
-/// What people call a registry: no password.
+/// What people call a registry: which database it is, without users, parameters or anything secret.
 pub fn name(config: &Config) -> String {
     match &config.registry.url {
-        Some(url) => url.clone(),
+        Some(url) => format!("postgres://{}", database_url::place(url)),
         None => format!("sqlite {}", config.registry_file().display()),
     }
 }
@@ -130,11 +131,6 @@ impl Databases {
         (&self.names.0, &self.names.1)
     }
 
-    /// How people name the target.
-    pub fn target(&self) -> &str {
-        &self.names.1
-    }
-
     /// Closes both.
     pub async fn close(self) {
         self.from.close().await;
@@ -148,17 +144,42 @@ impl Databases {
         rows_per_second: u64,
         told: impl FnMut(u64) + Send,
     ) -> Result<(SnapshotSummary, SnapshotSummary), StartError> {
+        self.ensure_source_in_force().await?;
         if self.to.revision().await? == 0 {
             self.carry(rows_per_second, told).await?;
         }
-        let (from, to) = (seen(&self.from).await?, seen(&self.to).await?);
+        let from = seen(&self.from, Coverage::Whole).await?;
+        let to = seen(&self.to, Coverage::Whole).await?;
         if from != to {
             return Err(StartError::RegistriesDiffer {
                 tables: differing(&from, &to),
             });
         }
         write(self.data_dir.path(), self.names(), Phase::CutOver)?;
+        self.mark(Phase::CutOver).await?;
         Ok((from, to))
+    }
+
+    /// Refuses to begin from a database that an earlier migration left, or while one between other
+    /// databases has a way back.
+    async fn ensure_source_in_force(&self) -> Result<(), StartError> {
+        let Some(standing) = read(self.data_dir.path())? else {
+            // Lost, or another data directory: the database itself says it.
+            return match self.from.moved_to().await? {
+                Some(name) => Err(StartError::RegistryElsewhere { name }),
+                None => Ok(()),
+            };
+        };
+        let ours = (standing.from.as_str(), standing.to.as_str()) == self.names();
+        match standing.phase {
+            Phase::CutOver if ours => Ok(()),
+            Phase::CutOver => Err(StartError::RegistryMigrationOpen {
+                from: standing.from,
+                to: standing.to,
+            }),
+            Phase::Committed => ensure_is(self.names.0.as_str(), standing.to),
+            Phase::RolledBack => ensure_is(self.names.0.as_str(), standing.from),
+        }
     }
 
     async fn carry(
@@ -189,7 +210,9 @@ impl Databases {
 
     /// Goes back to the source, with every change that was made since the cut-over.
     pub async fn roll_back(&self) -> Result<(), StartError> {
-        self.ensure_cut_over()?;
+        if self.ensure_cut_over_or(Phase::RolledBack)? {
+            return self.mark(Phase::RolledBack).await;
+        }
         loop {
             let reached = self.from.revision().await?;
             let changes = self.to.changes_after(reached, CHANGES).await?;
@@ -198,45 +221,67 @@ impl Databases {
             }
             self.from.apply_changes(&changes).await?;
         }
-        let (from, to) = (seen(&self.from).await?, seen(&self.to).await?);
-        // Counters of use go their own way, but for those that a key's limit rests on.
-        let mut tables = differing(&from, &to);
-        tables
-            .retain(|table| !["key_usage", "usage_watermarks", "idempotency"].contains(&&**table));
+        // What a restore does without may go its own way: counters of use, but for those that a key's
+        // limit rests on.
+        let from = seen(&self.from, Coverage::Backup).await?;
+        let tables = differing(&from, &seen(&self.to, Coverage::Backup).await?);
         if !tables.is_empty() {
             return Err(StartError::RegistriesDiffer { tables });
         }
-        write(self.data_dir.path(), self.names(), Phase::RolledBack)
+        write(self.data_dir.path(), self.names(), Phase::RolledBack)?;
+        self.mark(Phase::RolledBack).await
     }
 
     /// Leaves the source for good.
-    pub fn commit(&self) -> Result<(), StartError> {
-        self.ensure_cut_over()?;
-        write(self.data_dir.path(), self.names(), Phase::Committed)
+    pub async fn commit(&self) -> Result<(), StartError> {
+        if !self.ensure_cut_over_or(Phase::Committed)? {
+            write(self.data_dir.path(), self.names(), Phase::Committed)?;
+        }
+        self.mark(Phase::Committed).await
     }
 
-    fn ensure_cut_over(&self) -> Result<(), StartError> {
+    /// Says in the database that is not in force which one is. Whoever opens it is refused, with
+    /// whatever data directory.
+    async fn mark(&self, phase: Phase) -> Result<(), StartError> {
+        let (left, kept, name) = match phase {
+            Phase::CutOver | Phase::Committed => (&self.from, &self.to, &self.names.1),
+            Phase::RolledBack => (&self.to, &self.from, &self.names.0),
+        };
+        kept.set_moved_to(None).await?;
+        Ok(left.set_moved_to(Some(name)).await?)
+    }
+
+    /// Refuses whatever is not cut over between these two; whether it ended so already.
+    fn ensure_cut_over_or(&self, ended: Phase) -> Result<bool, StartError> {
         let standing = read(self.data_dir.path())?.ok_or(StartError::NoMigration)?;
         let ours = (standing.from.as_str(), standing.to.as_str()) == self.names();
-        if ours && standing.phase == Phase::CutOver {
-            return Ok(());
+        if ours && (standing.phase == Phase::CutOver || standing.phase == ended) {
+            return Ok(standing.phase == ended);
         }
         Err(StartError::NoMigration)
     }
 }
 
+fn ensure_is(source: &str, kept: String) -> Result<(), StartError> {
+    if source == kept {
+        return Ok(());
+    }
+    Err(StartError::RegistryElsewhere { name: kept })
+}
+
 async fn open(config: &Config, migrate: bool) -> Result<SqlRegistry, StartError> {
     let config = keyward_store::Config {
         migrate,
+        even_if_moved: true,
         ..keyward_store::Config::new(registry_url(config)?)
     };
     let clock = std::sync::Arc::new(SystemClock::default());
     Ok(SqlRegistry::open(config, clock).await?)
 }
 
-/// Everything a database holds, as digests.
-async fn seen(registry: &SqlRegistry) -> Result<SnapshotSummary, StartError> {
-    Ok(registry.export(Coverage::Whole, &mut Nowhere).await?)
+/// What a database holds, as digests.
+async fn seen(registry: &SqlRegistry, coverage: Coverage) -> Result<SnapshotSummary, StartError> {
+    Ok(registry.export(coverage, &mut Nowhere).await?)
 }
 
 fn differing(from: &SnapshotSummary, to: &SnapshotSummary) -> Vec<String> {

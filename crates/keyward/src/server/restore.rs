@@ -22,11 +22,12 @@ use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
+use crate::server::vault_backend;
 
 /// The mark's name in the data directory.
 const MARK: &str = "restore.json";
 /// What of a deployment lies in a data directory.
-const HELD: [&str; 8] = [
+const HELD: [&str; 10] = [
     "registry.db",
     "registry.db-wal",
     "registry.db-shm",
@@ -35,6 +36,8 @@ const HELD: [&str; 8] = [
     "vault.db-shm",
     "vault",
     "audit",
+    "storage-migration.json",
+    "registry-migration.json",
 ];
 
 /// What is to be restored, and how.
@@ -151,6 +154,10 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         verified.ensure_restores()?;
     }
     let data_dir = DataDir::hold(&config.node.data_dir)?;
+    if config.vault_path().is_none() {
+        // A service's backend that a migration left is refused before anything is moved aside.
+        vault_backend::open_unmarked(&config).await?;
+    }
     let (mark, resumes) = begin(data_dir.path(), &chain, &request)?;
     let set_aside = mark.aside.as_ref().map(|name| data_dir.path().join(name));
     let path = data_dir.path().to_owned();

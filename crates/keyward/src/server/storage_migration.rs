@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use keyward_core::port::storage::StorageBackend;
 use keyward_vault::migration::{
-    MigratingBackend, MigrationError, Phase, Survey, marked, standing_in, survey,
+    MigratingBackend, MigrationError, Phase, Standing, Survey, marked, standing_in, survey,
 };
 use tokio::sync::watch;
 
@@ -67,13 +67,20 @@ impl Sides {
         if names.0 == names.1 {
             return Err(StartError::SameVault { name: names.0 });
         }
-        Ok(Self {
+        let sides = Self {
             file: vault_backend::migration_file(from),
-            from: vault_backend::open_whatever(from).await?,
-            to: vault_backend::open_whatever(to).await?,
+            from: vault_backend::unprepared(from)?,
+            to: vault_backend::unprepared(to)?,
             names,
             _data_dir: None,
-        })
+        };
+        // While one side leads, the other may be down.
+        match sides.ours()? {
+            Some(Phase::Copying | Phase::RolledBack) => sides.from.init().await?,
+            Some(Phase::CutOver | Phase::Committed) => sides.to.init().await?,
+            None => {}
+        }
+        Ok(sides)
     }
 
     /// How people name the two.
@@ -82,12 +89,33 @@ impl Sides {
     }
 
     /// Goes on with what was begun, or begins.
-    async fn take_up(&self) -> Result<Arc<MigratingBackend>, MigrationError> {
+    async fn take_up(&self) -> Result<Arc<MigratingBackend>, StartError> {
         if let Some(migration) = self.begun().await? {
             return Ok(migration);
         }
+        self.from.init().await?;
+        self.ensure_source_in_force().await?;
+        self.to.init().await?;
         let (from, to) = (Arc::clone(&self.from), Arc::clone(&self.to));
-        MigratingBackend::begin(&self.file, self.names(), from, to).await
+        Ok(MigratingBackend::begin(&self.file, self.names(), from, to).await?)
+    }
+
+    /// Refuses to begin on a side that an earlier migration left: what it holds is old, and the target
+    /// would be a vault in which everything since is missing.
+    async fn ensure_source_in_force(&self) -> Result<(), StartError> {
+        let ended = standing_in(&self.file).map_err(MigrationError::from)?;
+        let kept = ended.map(|standing| match standing.phase {
+            Phase::Committed | Phase::CutOver => standing.to,
+            Phase::RolledBack | Phase::Copying => standing.from,
+        });
+        if let Some(kept) = kept.filter(|kept| *kept != self.names.0) {
+            let why = format!("the vault is {kept}, and not {}", self.names.0);
+            return Err(StartError::VaultElsewhere { why });
+        }
+        match marked(&*self.from).await? {
+            Some(why) => Err(StartError::VaultElsewhere { why }),
+            None => Ok(()),
+        }
     }
 
     /// What was begun and has not ended, if it is between these two.
@@ -142,6 +170,9 @@ impl Sides {
         per_second: u64,
         mut told: impl FnMut(&Progress),
     ) -> Result<(), StartError> {
+        if let Some(migration) = self.ended(Phase::RolledBack).await? {
+            return Ok(migration.settle().await?);
+        }
         let migration = self.begun().await?.ok_or(StartError::NoMigration)?;
         if migration.standing().await.phase == Phase::CutOver {
             walk(&migration, per_second, &mut told).await?;
@@ -152,15 +183,32 @@ impl Sides {
 
     /// Leaves the source for good.
     pub async fn commit(&self) -> Result<(), StartError> {
+        if let Some(migration) = self.ended(Phase::Committed).await? {
+            return Ok(migration.settle().await?);
+        }
         let migration = self.begun().await?.ok_or(StartError::NoMigration)?;
         Ok(migration.commit().await?)
     }
 
+    /// The migration between these two that ended so: what was told once may be told again, and what
+    /// was to follow from it (marks, erasing) is done if it was interrupted.
+    async fn ended(&self, how: Phase) -> Result<Option<Arc<MigratingBackend>>, MigrationError> {
+        match self.ours()? {
+            Some(phase) if phase == how => self.resume().await,
+            _ => Ok(None),
+        }
+    }
+
+    /// Where the migration between these two stands, if the last one was between them.
+    fn ours(&self) -> Result<Option<Phase>, MigrationError> {
+        let standing = standing_in(&self.file)?;
+        let ours = |it: &Standing| (it.from.as_str(), it.to.as_str()) == self.names();
+        Ok(standing.filter(ours).map(|standing| standing.phase))
+    }
+
     /// Erases the side that was left; how many objects.
     pub async fn erase(&self) -> Result<u64, StartError> {
-        let standing = standing_in(&self.file).map_err(MigrationError::from)?;
-        let ours = standing.is_some_and(|it| (it.from.as_str(), it.to.as_str()) == self.names());
-        if !ours {
+        if self.ours()?.is_none() {
             return Err(StartError::NoMigration);
         }
         let migration = self.resume().await?.ok_or(StartError::NoMigration)?;
@@ -177,11 +225,6 @@ pub async fn for_server(
         return Ok((vault_backend::open(config).await?, None));
     };
     let sides = Sides::of(config, &side(file, config)?).await?;
-    if sides.begun().await?.is_none()
-        && let Some(why) = marked(&*sides.from).await?
-    {
-        return Err(StartError::VaultElsewhere { why });
-    }
     let migration = sides.take_up().await?;
     Ok((migration.backend(), Some(migration)))
 }

@@ -19,6 +19,7 @@ use keyward_vault::{
 
 use crate::private_file;
 use crate::server::config::{Config, StorageAzure, StorageGcs, StorageKind, StorageS3};
+use crate::server::database_url;
 use crate::server::deployment::with_password;
 use crate::server::error::StartError;
 
@@ -38,6 +39,11 @@ pub fn watched(
 /// Opens the chosen backend and prepares it, if it is the one that holds the vault.
 pub async fn open(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
     ensure_in_force(config)?;
+    open_unmarked(config).await
+}
+
+/// Opens the chosen backend and prepares it, unless it says itself that the vault is elsewhere.
+pub async fn open_unmarked(config: &Config) -> Result<Arc<dyn StorageBackend>, StartError> {
     let backend = open_whatever(config).await?;
     match marked(&*backend).await? {
         Some(why) => Err(StartError::VaultElsewhere { why }),
@@ -76,9 +82,7 @@ pub fn name(config: &Config) -> String {
         }
         StorageKind::Postgres => {
             let section = &config.storage_postgres;
-            // Behind the user, who has no password here.
-            let url = section.url.as_deref().unwrap_or_default();
-            let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
+            let place = database_url::place(section.url.as_deref().unwrap_or_default());
             format!("{place}/{}", section.schema)
         }
         StorageKind::S3 => {

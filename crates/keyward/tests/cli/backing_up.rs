@@ -220,6 +220,17 @@ fn i09_a_busy_server_is_restored_on_an_empty_machine_with_backup_identity_and_sh
     stage
         .keyward(&restore)
         .refused(5, &["holds a deployment already", "--set-aside"]);
+    // What says where the vault and the registry went goes with them: it is not of what is restored.
+    let place = std::fs::canonicalize(stage.path("data")).unwrap();
+    let left_for = |file: &str, from: String, more: &str| {
+        let text =
+            format!("{{{more}\"from\":\"{from}\",\"to\":\"elsewhere\",\"phase\":\"committed\"}}");
+        stage.write(&format!("data/{file}"), &text);
+    };
+    let vault = format!("embedded {}", place.join("vault.db").display());
+    left_for("storage-migration.json", vault, "\"format\":1,");
+    let registry = format!("sqlite {}", place.join("registry.db").display());
+    left_for("registry-migration.json", registry, "");
     let said = stage.keyward(&format!("{restore} --set-aside")).done();
     assert!(said.contains("before-restore-"), "{said}");
     // Once more: what was put aside before stays where it is.

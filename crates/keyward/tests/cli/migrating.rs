@@ -67,11 +67,18 @@ fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
     decrypts(&stage, &since);
     dev.server.stop();
 
+    // Interrupted, and called again: what was left is erased.
+    std::fs::create_dir_all(stage.path("data/vault/objects/rec/ab")).unwrap();
+    std::fs::write(stage.path("data/vault/objects/rec/ab/left="), "sealed").unwrap();
+    let again = stage.keyward(&format!("storage roll-back {sides} --erase"));
+    assert_eq!(again.json()["erased"], 1);
+
     // And there for good.
     stage.keyward(migrate).done();
-    stage
-        .keyward(&format!("storage commit {sides} --erase"))
-        .done();
+    let commit = format!("storage commit {sides} --erase");
+    let erased = stage.keyward(&commit).json()["erased"].as_u64().unwrap();
+    assert!(erased > 5, "{erased}");
+    assert_eq!(stage.keyward(&commit).json()["erased"], 0);
     stage
         .keyward(&format!("storage roll-back {sides}"))
         .refused(5, &["no migration"]);
@@ -80,6 +87,113 @@ fn i04_the_vault_moves_to_files_and_back_and_every_ciphertext_opens() {
     let dev = started(&mut stage);
     decrypts(&stage, &since);
     drop(dev);
+}
+
+/// What was left holds an old vault, an old registry: nothing begins there, marked or erased.
+#[test]
+fn i02_nothing_is_moved_from_a_side_that_was_left() {
+    let (stage, dev) = with_dev();
+    dev.server.stop();
+    stage.write("files.toml", "[storage]\nbackend = \"file\"\n");
+    stage.write(
+        "third.toml",
+        "[storage]\nbackend = \"file\"\npath = \"third\"\n",
+    );
+    let to_third = "storage migrate --data data --to third.toml";
+    stage
+        .keyward("storage migrate --data data --to files.toml")
+        .done();
+    stage
+        .keyward(to_third)
+        .refused(5, &["go on with the same two"]);
+    stage
+        .keyward("storage commit --data data --to files.toml")
+        .done();
+    stage.keyward(to_third).refused(5, &["the vault is file"]);
+    stage
+        .keyward("storage commit --data data --to files.toml --erase")
+        .done();
+    stage.keyward(to_third).refused(5, &["the vault is file"]);
+    stage
+        .keyward(&format!(
+            "{DEV} --set storage.migrate_to={}",
+            stage.path("third.toml").display()
+        ))
+        .refused(5, &["the vault is file"]);
+    // The mark says it where the file is lost.
+    std::fs::remove_file(stage.path("data/storage-migration.json")).unwrap();
+    stage.write("embedded.toml", "[storage]\nbackend = \"embedded\"\n");
+    let from_files = "--data data --from files.toml";
+    stage
+        .keyward(&format!("storage migrate {from_files} --to third.toml"))
+        .done();
+    std::fs::remove_file(stage.path("data/storage-migration.json")).unwrap();
+    stage
+        .keyward(&format!("storage migrate {from_files} --to embedded.toml"))
+        .refused(5, &["has moved to file"]);
+
+    let server = postgres::server().unwrap();
+    let (second, third) = (server.database().unwrap(), server.database().unwrap());
+    let migrate = |to: &str| stage.keyward(&format!("registry migrate --data data --to {to}"));
+    migrate(&second.url).done();
+    migrate(&third.url).refused(5, &["has not ended"]);
+    stage
+        .keyward(&format!("registry commit --data data --to {}", second.url))
+        .done();
+    migrate(&third.url).refused(5, &["the registry has moved to postgres://"]);
+    // The database says it where the file is lost.
+    std::fs::remove_file(stage.path("data/registry-migration.json")).unwrap();
+    migrate(&third.url).refused(5, &["the registry has moved to postgres://"]);
+    stage
+        .keyward(&format!("{DEV} --set storage.backend=file"))
+        .refused(5, &["the registry has moved to postgres://"]);
+}
+
+/// The database that the vault left is gone: the server starts on the other side all the same, and the
+/// migration can be committed.
+#[test]
+fn a_side_that_follows_and_is_gone_is_in_nobodys_way() {
+    let server = postgres::server().unwrap();
+    let database = server.database().unwrap();
+    let (mut stage, dev) = with_dev();
+    dev.server.stop();
+    stage.write(
+        "database.toml",
+        &format!(
+            "[storage]\nbackend = \"postgres\"\ntimeout_seconds = 2\n\n[storage_postgres]\nurl = \"{}\"\n",
+            database.url
+        ),
+    );
+    let files = stage.write("files.toml", "[storage]\nbackend = \"file\"\n");
+    for (step, to) in [
+        ("migrate", "--to database.toml"),
+        ("commit", "--to database.toml"),
+        ("migrate", "--from database.toml --to files.toml"),
+    ] {
+        stage
+            .keyward(&format!("storage {step} --data data {to}"))
+            .done();
+    }
+    server
+        .run_sql(
+            "postgres",
+            &format!("DROP DATABASE {} WITH (FORCE)", database.name),
+        )
+        .unwrap();
+    stage.set("KEYWARD_STORAGE_BACKEND", "postgres");
+    stage.set("KEYWARD_STORAGE_POSTGRES_URL", &database.url);
+    stage.set("KEYWARD_STORAGE_TIMEOUT_SECONDS", "2");
+    stage.set("KEYWARD_STORAGE_MIGRATE_TO", &files);
+    let dev = started(&mut stage);
+    decrypts(&stage, &encrypted(&stage));
+    dev.server.stop();
+    let sides = "--data data --from database.toml --to files.toml";
+    stage
+        .keyward(&format!("storage roll-back {sides}"))
+        .refused(1, &["no such database"]);
+    let ended = stage.keyward(&format!("storage commit {sides}"));
+    assert!(ended.err.contains("a mark on one side"), "{ended:?}");
+    assert_eq!(ended.json()["standing"], "committed");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::scoped;
 use crate::db::Database;
+use crate::fault::Fault;
 use crate::noun::text;
 use crate::sql::sql;
 use crate::value::Value;
@@ -46,6 +47,33 @@ pub(crate) async fn deployment(database: &Database) -> Result<Uuid, RegistryErro
         )
         .await?
         .ok_or(NO_FEED)
+}
+
+/// Which database is the registry instead of this one.
+pub(crate) async fn moved_to(database: &Database) -> Result<Option<String>, RegistryError> {
+    database
+        .row("SELECT moved_to FROM feed WHERE one = 1", vec![], |cells| {
+            cells.opt_text("moved_to")
+        })
+        .await?
+        .ok_or(NO_FEED)
+}
+
+/// Writes it down.
+pub(crate) async fn set_moved_to(
+    database: &Database,
+    name: Option<&str>,
+) -> Result<(), RegistryError> {
+    let failed = |fault: Fault| fault.on("feed");
+    let mut transaction = database.begin().await.map_err(failed)?;
+    let values = vec![Value::Text(name.map(str::to_owned))];
+    let written = transaction
+        .execute("UPDATE feed SET moved_to = $1 WHERE one = 1", values)
+        .await;
+    if written.map_err(failed)? != 1 {
+        return Err(NO_FEED);
+    }
+    transaction.commit().await.map_err(failed)
 }
 
 const NO_FEED: RegistryError = RegistryError::Damaged {

@@ -153,6 +153,7 @@ const LEFT_COLUMNS: &[(&str, &str)] = &[
     ("keys", "primary_expires_at"),
     // Raised by every look at the clock; the commit time takes its place.
     ("feed", "clock_high"),
+    ("feed", "moved_to"),
 ];
 
 /// A column as a snapshot has it.

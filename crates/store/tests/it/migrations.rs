@@ -293,6 +293,39 @@ async fn going_back_never_loses_an_open_condition() {
     }
 }
 
+/// A database that a migration left says so to whoever opens it, and goes on saying so.
+#[tokio::test]
+async fn a_database_that_was_left_is_refused_by_name() {
+    for place in Place::both() {
+        let world = World::at(place).await;
+        assert_eq!(world.registry.moved_to().await.unwrap(), None);
+        let there = "postgres://db:5432/keyward";
+        world.registry.set_moved_to(Some(there)).await.unwrap();
+        world.registry.close().await;
+        let to = there.to_owned();
+        let refused = world.place.open().await.err();
+        assert_eq!(refused, Some(OpenError::Moved { to }));
+        let refused = Err(OpenError::Schema(SchemaError::WouldLose {
+            version: 12,
+            what: "mark that it has moved to another database",
+            count: 1,
+        }));
+        let config = world.place.config();
+        assert_eq!(SqlRegistry::migrate_down(config.clone(), 7).await, refused);
+        let config = Config {
+            even_if_moved: true,
+            ..config
+        };
+        let registry = SqlRegistry::open(config, DrivenClock::starting())
+            .await
+            .unwrap();
+        assert_eq!(registry.moved_to().await.unwrap().as_deref(), Some(there));
+        registry.set_moved_to(None).await.unwrap();
+        registry.close().await;
+        world.place.open().await.unwrap().close().await;
+    }
+}
+
 /// A registry with a tenant is not emptied; one without any is.
 #[tokio::test]
 async fn going_back_never_loses_a_tenant() {

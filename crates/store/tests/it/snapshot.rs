@@ -266,6 +266,7 @@ fn every_column_of_a_covered_table_is_carried_over() {
     }
     let derived = [
         ("feed", "clock_high"),
+        ("feed", "moved_to"),
         ("keys", "primary_expires_at"),
         ("keys", "primary_state"),
         ("keys", "search_text"),

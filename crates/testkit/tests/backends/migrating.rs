@@ -551,6 +551,151 @@ async fn a_target_that_holds_something_is_refused_and_left_alone() {
     assert_eq!(survey(&*pair.to).await.unwrap().objects, 1);
 }
 
+/// A data directory that was put back from a copy says that the source leads, after the target did; or
+/// that the target does, after the way back.
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_a_file_that_is_older_than_the_marks_turns_nothing_back() {
+    let pair = Pair::new();
+    fill(&*pair.from, 12).await;
+    let migration = pair.begin().await;
+    verified(&migration, 10).await;
+    let resumed = async || {
+        let (from, to) = (Arc::clone(&pair.from), Arc::clone(&pair.to));
+        MigratingBackend::resume(&pair.file(), from, to).await.err()
+    };
+    let copying = std::fs::read(pair.file()).unwrap();
+    migration.cut_over().await.unwrap();
+    let cut_over = std::fs::read(pair.file()).unwrap();
+    let backend = migration.backend();
+    backend.write(&first(3), b"since".to_vec()).await.unwrap();
+    std::fs::write(pair.file(), copying).unwrap();
+    let phase = Phase::Copying;
+    let refused = resumed().await;
+    assert!(
+        matches!(&refused, Some(MigrationError::Contradicted { phase: found, mark })
+            if *found == phase && mark.contains("has moved to the other")),
+        "{refused:?}"
+    );
+    std::fs::write(pair.file(), &cut_over).unwrap();
+    verified(&migration, 10).await;
+    migration.roll_back().await.unwrap();
+    backend.write(&first(4), b"later".to_vec()).await.unwrap();
+    std::fs::write(pair.file(), cut_over).unwrap();
+    let refused = resumed().await;
+    assert!(
+        matches!(&refused, Some(MigrationError::Contradicted { mark, .. })
+            if mark.contains("was left again for")),
+        "{refused:?}"
+    );
+    for (name, bytes) in [(first(3), b"since"), (first(4), b"later")] {
+        let found = pair.from.read(&name).await.unwrap();
+        assert_eq!(found.as_deref(), Some(&bytes[..]), "{name:?}");
+    }
+}
+
+fn down() -> StorageError {
+    StorageError::Unavailable {
+        cause: "it is down".to_owned(),
+    }
+}
+
+/// A turn is a turn while the side that was left is down; its mark follows when it is back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_that_failed_at_a_turn_is_put_right_by_a_later_step() {
+    let story = Story::new().await;
+    let migration = story.take_up().await;
+    verified(&migration, 100).await;
+    story.from.begin_outage(down(), true);
+    migration.cut_over().await.unwrap();
+    assert_eq!(migration.standing().await.phase, Phase::CutOver);
+    assert_eq!(marked(&*story.pair.to).await.unwrap(), None);
+    assert_eq!(marked(&*story.pair.from).await.unwrap(), None);
+    migration.step(10).await.unwrap_err();
+    story.from.end_outage();
+    migration.step(10).await.unwrap();
+    let mark = marked(&*story.pair.from).await.unwrap().unwrap();
+    assert!(mark.contains("has moved to the other"), "{mark}");
+}
+
+/// A start needs the side that leads, and so does a commit.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_side_that_follows_and_is_down_keeps_no_server_from_starting() {
+    let story = Story::new().await;
+    let migration = story.take_up().await;
+    verified(&migration, 100).await;
+    drop(migration);
+    story.to.begin_outage(down(), true);
+    let migration = story.take_up().await;
+    let backend = migration.backend();
+    backend.write(&first(0), b"new".to_vec()).await.unwrap();
+    migration.step(10).await.unwrap_err();
+    story.to.end_outage();
+    verified(&migration, 10).await;
+    assert_equal(&story.pair, "back again").await;
+    migration.cut_over().await.unwrap();
+    drop((backend, migration));
+
+    story.from.begin_outage(down(), true);
+    let migration = story.take_up().await;
+    let backend = migration.backend();
+    backend.write(&first(1), b"newer".to_vec()).await.unwrap();
+    migration.commit().await.unwrap();
+    assert!(matches!(
+        migration.erase().await,
+        Err(MigrationError::Storage(_))
+    ));
+    story.from.end_outage();
+    assert!(migration.erase().await.unwrap() > 0);
+    let kept = backend.read(&first(1)).await.unwrap();
+    assert_eq!(kept.as_deref(), Some(&b"newer"[..]));
+}
+
+/// Two vaults in one schema, one without a prefix: what is another's is not moved, not waited for and
+/// not erased, even where it is at the beginning of every list.
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_a_vault_that_shares_its_schema_moves_alone_and_is_erased_alone() {
+    let database = keyward_testkit::postgres::server()
+        .unwrap()
+        .database()
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let side = |prefix| -> Backend { postgres(settings(&database.url, prefix)) };
+    let (ours, others, moved) = (side(""), side("b"), side("c/d"));
+    ours.init().await.unwrap();
+    let model = fill(&*ours, 40).await;
+    let theirs = fill(&*others, 600).await;
+    ours.write(&name("probe/1"), b"ours".to_vec())
+        .await
+        .unwrap();
+    others
+        .write(&name("probe/1"), b"theirs".to_vec())
+        .await
+        .unwrap();
+    let last: Backend = Arc::new(FileBackend::open(&folder.path().join("last")).unwrap());
+    for (hop, (from, to)) in [(&ours, &moved), (&moved, &last)].into_iter().enumerate() {
+        let migration = begin(&folder.path().join(format!("{hop}.json")), from, to).await;
+        for _ in 0..8 {
+            migration.step(30).await.unwrap();
+        }
+        assert!(migration.is_verified(), "a second pass finds nothing to do");
+        migration.cut_over().await.unwrap();
+        migration.commit().await.unwrap();
+        assert_eq!(survey(&**to).await.unwrap(), survey_of(&model));
+        migration.erase().await.unwrap();
+        assert_eq!(survey(&**from).await.unwrap().objects, 0);
+        assert_eq!(survey(&*others).await.unwrap(), survey_of(&theirs));
+        assert!(others.read(&name("probe/1")).await.unwrap().is_some());
+    }
+    assert_eq!(ours.list("probe/", None, 10).await.unwrap(), []);
+    // Into the place of which another vault has a part.
+    let file = folder.path().join("back.json");
+    let begun = MigratingBackend::begin(&file, ("last", "first"), last, ours);
+    assert!(matches!(
+        begun.await.err(),
+        Some(MigrationError::NotEmpty { .. })
+    ));
+}
+
 /// What was erased is not in the files any more: not in pages, not in the log.
 #[tokio::test(flavor = "multi_thread")]
 async fn i01_nothing_that_was_moved_away_is_found_in_what_was_left() {

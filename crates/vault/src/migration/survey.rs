@@ -6,12 +6,14 @@ use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use keyward_crypto::digest::{Sha256, sha256};
 use serde::Serialize;
 
-use super::{AT_ONCE, is_own};
+use super::AT_ONCE;
+use crate::object_names;
 
 /// Names asked for at once.
 const PAGE: usize = 1000;
 
-/// What a backend holds, but for what belongs to it alone (probes and marks).
+/// What a backend holds of its vault: not what belongs to the backend alone (probes and marks), and
+/// not another vault, whose prefix begins below this one's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Survey {
     /// How many objects.
@@ -30,7 +32,7 @@ pub async fn survey(backend: &dyn StorageBackend) -> Result<Survey, StorageError
     let mut count = Count::default();
     let mut after: Option<ObjectName> = None;
     loop {
-        let names = backend.list("", after.as_ref(), PAGE).await?;
+        let names = names_of_vault(backend, after.as_ref(), PAGE).await?;
         let read = names
             .iter()
             .cloned()
@@ -50,6 +52,23 @@ pub async fn survey(backend: &dyn StorageBackend) -> Result<Survey, StorageError
     }
 }
 
+/// The next names of a vault, in order.
+pub(super) async fn names_of_vault(
+    backend: &dyn StorageBackend,
+    after: Option<&ObjectName>,
+    limit: usize,
+) -> Result<Vec<ObjectName>, StorageError> {
+    let mut names = Vec::new();
+    for family in object_names::FAMILIES {
+        let is_behind = after
+            .is_some_and(|after| after.as_str() > family && !after.as_str().starts_with(family));
+        if !is_behind && names.len() < limit {
+            names.extend(backend.list(family, after, limit - names.len()).await?);
+        }
+    }
+    Ok(names)
+}
+
 /// A survey under way.
 #[derive(Clone, Default)]
 pub(super) struct Count {
@@ -64,7 +83,7 @@ impl Count {
     }
 
     pub(super) fn add(&mut self, name: &ObjectName, bytes: &[u8]) {
-        if is_own(name) {
+        if !object_names::is_vaults(name) {
             return;
         }
         self.objects += 1;

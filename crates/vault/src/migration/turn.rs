@@ -1,14 +1,22 @@
 //! The turns of a migration, each in the file before anything follows from it, and the marks that
 //! keep a server from being started on the side that does not hold the vault.
 
+use std::sync::atomic::Ordering;
+
 use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
 use super::standing::Phase;
-use super::{AT_ONCE, MigratingBackend, MigrationError, is_own};
+use super::{AT_ONCE, MigratingBackend, MigrationError, OWN, is_own};
+use crate::object_names::FAMILIES;
 
 /// The mark's name. It belongs to one side alone and is never copied.
 const MARK: &str = "migration/standing";
+/// What marks say, between "the vault here" and the name of the side that leads.
+const VAULT_HERE: &str = "the vault here";
+const FILLING: &str = "is being filled from";
+const MOVED: &str = "has moved to";
+const LEFT: &str = "was left again for";
 /// Names erased between two looks at the list.
 const PAGE: usize = 500;
 
@@ -30,14 +38,20 @@ pub async fn marked(backend: &dyn StorageBackend) -> Result<Option<String>, Stor
     Ok(text.map(|text| String::from_utf8_lossy(&text).into_owned()))
 }
 
-/// Refuses a target that holds anything but what is every backend's own.
+/// Refuses a target that holds anything but what is every backend's own, another vault's below it
+/// included.
 pub(super) async fn ensure_empty(target: &dyn StorageBackend) -> Result<(), MigrationError> {
-    let names = target.list("", None, PAGE).await?;
-    match names.into_iter().find(|name| !is_own(name)) {
-        Some(name) => Err(MigrationError::NotEmpty {
-            name: name.as_str().to_owned(),
-        }),
-        None => Ok(()),
+    let mut after: Option<ObjectName> = None;
+    loop {
+        let names = target.list("", after.as_ref(), PAGE).await?;
+        if let Some(name) = names.iter().find(|name| !is_own(name)) {
+            let name = name.as_str().to_owned();
+            return Err(MigrationError::NotEmpty { name });
+        }
+        if names.len() < PAGE {
+            return Ok(());
+        }
+        after = names.into_iter().next_back();
     }
 }
 
@@ -103,12 +117,20 @@ impl MigratingBackend {
             standing.turn(to)?;
         }
         walk.begin_again();
-        drop(walk);
-        self.put_marks().await
+        // The turn is made. A side that is down must not make it look as if it were not.
+        if let Err(error) = self.put_marks().await {
+            tracing::warn!(
+                %error,
+                "it is written down that the vault is {to}, but a mark on one side could not be put \
+                 right: a step, or the same command again, repeats it"
+            );
+        }
+        Ok(())
     }
 
-    /// Deletes everything on the side that was left, after a commit or a roll-back. How many names;
-    /// doing it again finishes what was interrupted.
+    /// Deletes the vault on the side that was left, after a commit or a roll-back, and nothing of
+    /// another vault that shares its place. How many names; doing it again finishes what was
+    /// interrupted.
     ///
     /// # Errors
     /// [`MigrationError::Phase`], [`MigrationError::Storage`].
@@ -122,46 +144,87 @@ impl MigratingBackend {
                 return Err(MigrationError::Phase { phase, wanted });
             }
         };
+        self.put_marks().await?;
         let mut erased = 0;
-        loop {
-            let names = left.list("", None, PAGE).await?;
-            // The mark goes last: until then nobody takes the rest for a vault.
-            let rest: Vec<ObjectName> = names.into_iter().filter(|name| !is_mark(name)).collect();
-            if rest.is_empty() {
-                left.delete(&mark()?).await?;
-                return Ok(erased);
-            }
-            let gone = rest.into_iter().map(|name| delete(&**left, name));
-            let mut gone = stream::iter(gone).buffer_unordered(AT_ONCE);
-            while let Some(gone) = gone.next().await {
-                gone?;
-                erased += 1;
-            }
+        for family in FAMILIES.into_iter().chain(OWN) {
+            erased += erase_below(&**left, family).await?;
         }
+        left.delete(&mark()?).await?;
+        Ok(erased)
+    }
+
+    /// Puts the marks right.
+    ///
+    /// # Errors
+    /// [`MigrationError::Storage`]: it can be repeated.
+    pub async fn settle(&self) -> Result<(), MigrationError> {
+        let _walk = self.walk.lock().await;
+        self.put_marks().await
     }
 
     /// Marks the side that does not hold the vault, and no other.
     pub(super) async fn put_marks(&self) -> Result<(), MigrationError> {
         let standing = self.standing().await;
         let (shut, open, why) = match standing.phase {
-            Phase::Copying => (Side::To, Side::From, "is being filled from"),
-            Phase::CutOver | Phase::Committed => (Side::From, Side::To, "has moved to"),
-            Phase::RolledBack => (Side::To, Side::From, "was left again for"),
+            Phase::Copying => (Side::To, Side::From, FILLING),
+            Phase::CutOver | Phase::Committed => (Side::From, Side::To, MOVED),
+            Phase::RolledBack => (Side::To, Side::From, LEFT),
         };
         let named = match open {
             Side::From => &standing.from,
             Side::To => &standing.to,
         };
-        let text = format!("the vault here {why} {named}").into_bytes();
-        self.side(shut).write(&mark()?, text).await?;
+        let text = format!("{VAULT_HERE} {why} {named}").into_bytes();
+        self.unsettled.store(true, Ordering::Relaxed);
+        // What leads must open, whatever becomes of the other.
         self.side(open).delete(&mark()?).await?;
+        self.side(shut).write(&mark()?, text).await?;
+        self.unsettled.store(false, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Refuses a file that is older than the marks: what it takes for the vault was left since, and a
+    /// pass would make the newer side equal to it. A mark that a turn was about to take away, when it
+    /// was interrupted, is none of these.
+    pub(super) async fn ensure_not_contradicted(&self) -> Result<(), MigrationError> {
+        let phase = self.standing().await.phase;
+        let (leads, awaited) = match phase {
+            Phase::Copying => (Side::From, None),
+            Phase::CutOver | Phase::Committed => (Side::To, Some(FILLING)),
+            Phase::RolledBack => (Side::From, Some(MOVED)),
+        };
+        let awaited = awaited.map(|why| format!("{VAULT_HERE} {why} "));
+        match marked(self.side(leads)).await? {
+            Some(mark) if !awaited.is_some_and(|awaited| mark.starts_with(&awaited)) => {
+                Err(MigrationError::Contradicted { phase, mark })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn side(&self, side: Side) -> &dyn StorageBackend {
         match side {
             Side::From => &*self.from,
             Side::To => &*self.to,
+        }
+    }
+}
+
+/// Deletes what begins so, but for the mark, which goes last: until then nobody takes the rest for a
+/// vault.
+async fn erase_below(left: &dyn StorageBackend, prefix: &str) -> Result<u64, StorageError> {
+    let mut erased = 0;
+    loop {
+        let names = left.list(prefix, None, PAGE).await?;
+        let rest: Vec<ObjectName> = names.into_iter().filter(|name| !is_mark(name)).collect();
+        if rest.is_empty() {
+            return Ok(erased);
+        }
+        let gone = rest.into_iter().map(|name| delete(left, name));
+        let mut gone = stream::iter(gone).buffer_unordered(AT_ONCE);
+        while let Some(gone) = gone.next().await {
+            gone?;
+            erased += 1;
         }
     }
 }

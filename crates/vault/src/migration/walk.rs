@@ -3,11 +3,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
-use super::survey::{Count, Survey};
+use super::survey::{Count, Survey, names_of_vault};
 use super::{AT_ONCE, MigratingBackend, MigrationError, Sides, is_own, to_its_end};
 
 /// How far the present pass is.
@@ -51,6 +52,14 @@ impl MigratingBackend {
 
     async fn take_step(&self, limit: usize) -> Result<Step, MigrationError> {
         let mut walk = self.walk.lock().await;
+        if self.unsettled.load(Ordering::Relaxed) {
+            let sides = self.sides().await;
+            if let Some(following) = sides.following {
+                following.init().await?;
+            }
+            drop(sides);
+            self.put_marks().await?;
+        }
         let caught_up = self.catch_up().await?;
         if self.is_verified() {
             return Ok(walk.report(caught_up, true));
@@ -148,7 +157,7 @@ impl MigratingBackend {
         let mut names = BTreeSet::new();
         let mut horizon: Option<ObjectName> = None;
         for side in [Some(sides.leading), sides.following].into_iter().flatten() {
-            let page = side.list("", after, limit).await?;
+            let page = names_of_vault(side, after, limit).await?;
             if let Some(last) = page.last().filter(|_| page.len() >= limit) {
                 let nearer = horizon.as_ref().is_none_or(|horizon| last < horizon);
                 if nearer {

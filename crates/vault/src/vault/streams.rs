@@ -5,6 +5,8 @@
 //! A record that was written whole is read here as well; one that was written here and fits into
 //! one part is read by `records` as well.
 
+mod end;
+
 use std::future::ready;
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,17 +17,19 @@ use futures_util::stream::{self, BoxStream, FuturesUnordered};
 use futures_util::{StreamExt, TryStreamExt};
 use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::noun::tenant::Digest;
-use keyward_core::port::storage::{StorageBackend, StorageError};
+use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use keyward_core::port::stream_storage::{
     OpenedPayload, PAYLOAD_BYTES_MAX, PayloadRange, Pieces, StoredPayload, StreamStorage,
 };
 use keyward_crypto::SecretBytes;
+use keyward_crypto::digest::sha256;
 use keyward_crypto::record::{
     self, CHUNK_LENGTH, RangeOpener, RecordError, RecordLabel, RecordSealer, SEALED_CHUNK_LENGTH,
     SealedRecord,
 };
 use zeroize::Zeroizing;
 
+use self::end::End;
 use super::{Vault, layout, refused};
 use crate::object_names;
 
@@ -66,6 +70,7 @@ impl StreamStorage for Vault {
             tenant,
             cutter: Cutter::new(core),
             under_way: FuturesUnordered::new(),
+            made: Vec::new(),
         };
         let stored = match writing.parts(sealer, payload).await {
             Ok(payload_bytes) => writing.head(outer, digest.0).await.map(|()| payload_bytes),
@@ -77,7 +82,7 @@ impl StreamStorage for Vault {
                 payload_bytes,
             }),
             Err(error) => {
-                self.take_back_parts(id, &error).await;
+                self.take_back_made(id, writing.made).await;
                 Err(error)
             }
         }
@@ -114,16 +119,19 @@ impl StreamStorage for Vault {
 }
 
 impl Vault {
-    /// Deletes what a failed writing left, unless the name is somebody else's. What cannot be
-    /// deleted cannot be opened either: its outer header was never written, or it has no head.
-    async fn take_back_parts(&self, id: RecordId, error: &StorageError) {
-        if matches!(error, StorageError::AlreadyExists) {
-            return;
-        }
+    /// Deletes what a failed writing left, and nothing that another writing of the same record made:
+    /// what is sealed twice is never the same. What cannot be deleted cannot be opened either: its
+    /// outer header was never written, or it has no head.
+    async fn take_back_made(&self, id: RecordId, made: Vec<(ObjectName, [u8; 32])>) {
         let deleted = async {
-            let names = [object_names::outer(id)?, object_names::record(id)?];
-            self.delete_and_look(&names).await?;
-            self.delete_parts(id).await
+            // What makes the parts a record came last, and goes first.
+            for (name, digest) in made.into_iter().rev() {
+                let found = self.backend.read(&name).await?;
+                if found.is_some_and(|bytes| sha256(&bytes) == digest) {
+                    self.delete_and_look(&[name]).await?;
+                }
+            }
+            Ok::<(), StorageError>(())
         };
         if let Err(error) = deleted.await {
             tracing::warn!(record = %id, %error, "parts of a record that was not stored stay behind");
@@ -193,6 +201,8 @@ struct Writing<'a> {
     tenant: TenantId,
     cutter: Cutter,
     under_way: FuturesUnordered<BoxFuture<'a, Result<(), StorageError>>>,
+    /// What was sent to the backend, and the digest of each.
+    made: Vec<(ObjectName, [u8; 32])>,
 }
 
 impl Writing<'_> {
@@ -250,9 +260,10 @@ impl Writing<'_> {
             while self.under_way.len() >= PARTS_AT_ONCE {
                 self.under_way.try_next().await?;
             }
-            let (vault, id, tenant) = (self.vault, self.id, self.tenant);
+            let (vault, tenant) = (self.vault, self.tenant);
+            let name = object_names::part(self.id, number)?;
+            self.made.push((name.clone(), sha256(&part)));
             self.under_way.push(Box::pin(async move {
-                let name = object_names::part(id, number)?;
                 let _turn = vault.gate.enter(tenant, 1).await?;
                 vault.backend.write_if_absent(&name, part).await
             }));
@@ -261,14 +272,19 @@ impl Writing<'_> {
     }
 
     /// Writes what makes the parts a record: the outer header and the first part.
-    async fn head(self, outer: Vec<u8>, core_digest: [u8; 32]) -> Result<(), StorageError> {
-        let core = self.cutter.head.unwrap_or(self.cutter.core);
+    async fn head(&mut self, outer: Vec<u8>, core_digest: [u8; 32]) -> Result<(), StorageError> {
+        let rest = std::mem::take(&mut self.cutter.core);
+        let core = self.cutter.head.take().unwrap_or(rest);
         let sealed = SealedRecord {
             outer,
             core,
             core_digest,
         };
         let objects = layout::objects(self.id, sealed)?;
+        let digests = objects
+            .iter()
+            .map(|(name, bytes)| (name.clone(), sha256(bytes)));
+        self.made.extend(digests);
         let _turn = self.vault.gate.enter(self.tenant, objects.len()).await?;
         self.vault.backend.put_many(objects).await
     }
@@ -286,6 +302,8 @@ struct Reading {
     bytes: Vec<u8>,
     /// Of these, those that were opened already or lie before the range.
     used: usize,
+    /// What says where the payload ends, if the range may begin behind it.
+    end: Option<End>,
     /// The chunk that comes next; none after the last.
     chunk: Option<u64>,
     /// Bytes of the next chunk's payload that lie before the range.
@@ -306,16 +324,17 @@ impl Reading {
         let offset = range.offset.min(PAYLOAD_BYTES_MAX);
         let chunk = RangeOpener::chunk_of(offset);
         let start = opener.chunk_start(chunk);
-        let end = offset.saturating_add(left).min(PAYLOAD_BYTES_MAX);
+        let stop = offset.saturating_add(left).min(PAYLOAD_BYTES_MAX);
         // The chunk behind the range is asked for only if the range ends with a chunk.
-        let stop = opener.chunk_start(RangeOpener::chunk_of(end.max(1) - 1) + 1);
+        let stop = opener.chunk_start(RangeOpener::chunk_of(stop.max(1) - 1) + 1);
         let head_length = head.len() as u64;
-        let (bytes, used, first) = if start < head_length {
-            (head, usize::try_from(start).unwrap_or(usize::MAX), 1)
+        let (bytes, used, first, end) = if start < head_length {
+            (head, usize::try_from(start).unwrap_or(usize::MAX), 1, None)
         } else {
             let part = start / PART_BYTES as u64;
             let used = usize::try_from(start % PART_BYTES as u64).unwrap_or(usize::MAX);
-            (Vec::new(), used, part)
+            let backend = Arc::clone(&backend);
+            (Vec::new(), used, part, Some(End { backend, id, head }))
         };
         // A record that was written whole is one object of any length.
         let last = if head_length == PART_BYTES as u64 {
@@ -328,6 +347,7 @@ impl Reading {
             opener,
             bytes,
             used,
+            end,
             chunk: (left > 0).then_some(chunk),
             skip: usize::try_from(offset % CHUNK_LENGTH as u64).unwrap_or(0),
             left,
@@ -341,6 +361,10 @@ impl Reading {
         };
         self.gather().await?;
         let rest = self.bytes.get(self.used..).unwrap_or_default();
+        if let Some(end) = self.end.take().filter(|_| rest.is_empty()) {
+            end.ensure_before(number, &self.opener).await?;
+            return Ok(None);
+        }
         let sealed = &rest[..rest.len().min(SEALED_CHUNK_LENGTH)];
         let mut chunk = Zeroizing::new(Vec::with_capacity(CHUNK_LENGTH));
         let opened = self.opener.open_chunk(number, sealed, &mut chunk);

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::secret_source::{SecretSource, is_reference};
 use super::{Config, ConfigError, Problem, TlsMode, check_seal, check_storage};
 use crate::private_file;
-use crate::server::filesystem;
+use crate::server::{database_url, filesystem};
 
 /// Checks a configuration.
 pub fn check(config: &Config) -> Result<(), ConfigError> {
@@ -67,19 +67,8 @@ impl Findings {
 
     /// A database's URL, which names everything but the password.
     pub(super) fn database(&mut self, section: &str, url: &str) {
-        let at = format!("{section}.url");
-        let rest = url
-            .strip_prefix("postgres://")
-            .or_else(|| url.strip_prefix("postgresql://"));
-        let Some(rest) = rest else {
-            return self.add(&at, "must begin with postgres://");
-        };
-        let user = rest.split('/').next().unwrap_or("").rsplit_once('@');
-        if user.is_some_and(|(user, _)| user.contains(':')) {
-            self.add(
-                &at,
-                "holds a password; put it into a file and name it in password_file",
-            );
+        if let Some(fault) = database_url::fault(url) {
+            self.add(&format!("{section}.url"), fault);
         }
     }
 

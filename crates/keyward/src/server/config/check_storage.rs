@@ -9,7 +9,8 @@ use super::{Config, StorageKind};
 
 /// What a prefix or an object's name may be made of.
 const PREFIX_FORM: &str = "must be segments of a-z, 0-9, '.', '_' and '-' joined by '/', at most \
-                           100 bytes";
+                           100 bytes, and none of them rec, kek, root, seal, probe, migration, \
+                           objects or parts";
 
 pub(super) fn check(config: &Config, found: &mut Findings) {
     let storage = &config.storage;
@@ -54,7 +55,7 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
 }
 
 fn is_prefix(prefix: &str) -> bool {
-    prefix.len() <= 100 && keyward_core::port::storage::ObjectName::new(prefix).is_some()
+    !prefix.is_empty() && keyward_vault::backend::is_prefix(prefix)
 }
 
 fn local(config: &Config, found: &mut Findings) {
@@ -199,10 +200,10 @@ fn endpoint(section: &str, endpoint: Option<&str>, allow_http: bool, found: &mut
             .split('/')
             .nth(2)
             .is_some_and(|host| host.contains('@'));
-        if has_password {
+        if has_password || endpoint.contains(['?', '#']) {
             found.add(
                 &at,
-                "holds a user or password; credentials have settings of their own",
+                "holds a user, a password or parameters; credentials have settings of their own",
             );
         } else if endpoint.starts_with("http://") && !allow_http {
             found.add(

@@ -43,6 +43,31 @@ fn credentials_by_the_standard_chain_need_no_setting() {
     check_all(&config).unwrap();
 }
 
+/// Vaults that share a place are told apart by their prefixes: one inside the names of another would
+/// be taken for a part of it.
+#[test]
+fn a_prefix_that_names_of_vaults_have_is_refused() {
+    let mut config = on(StorageKind::S3);
+    config.storage_s3.bucket = Some("vault".to_owned());
+    for prefix in [
+        "rec",
+        "prod/kek",
+        "seal/b",
+        "objects",
+        "a/parts/b",
+        "probe",
+        "",
+    ] {
+        config.storage.prefix = Some(prefix.to_owned());
+        assert!(
+            said(&config).contains("storage.prefix: must be"),
+            "{prefix}"
+        );
+    }
+    config.storage.prefix = Some("records/b".to_owned());
+    check_all(&config).unwrap();
+}
+
 #[test]
 fn plain_http_stays_on_loopback() {
     let mut config = on(StorageKind::S3);

@@ -161,6 +161,10 @@ pub(super) const RECORDS: &[TableMeaning] = &[
             ),
             field("clock_high", "The highest present ever used."),
             field("deployment_id", "The deployment's id, made once."),
+            field(
+                "moved_to",
+                "Which database is the registry instead of this one, if a migration left this one.",
+            ),
         ],
     },
     TableMeaning {

@@ -1,0 +1,2 @@
+-- Only a database that nothing left goes back.
+ALTER TABLE feed DROP COLUMN moved_to;
