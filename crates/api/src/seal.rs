@@ -77,7 +77,7 @@ pub struct RootRotation {
     /// Key-encryption keys wrapped under the new root key since this server started.
     #[schema(minimum = 0)]
     pub rewrapped: u64,
-    /// Key-encryption keys that were refused: the log names them. The root key before stays.
+    /// Key-encryption keys that were refused or are missing: the log names them. The root key before stays.
     #[schema(minimum = 0)]
     pub refused: u64,
 }

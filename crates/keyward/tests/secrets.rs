@@ -384,6 +384,14 @@ impl RecordLedger for Ledger {
     ) -> Result<Vec<TenantKek>, StorageError> {
         Ok(Registry::tenant_keks(&*self.0, tenant).await.unwrap())
     }
+
+    async fn live_keks(
+        &self,
+        after: Option<keyward_core::ids::RecordId>,
+        limit: usize,
+    ) -> Result<Vec<TenantKek>, StorageError> {
+        RecordLedger::live_keks(&*self.0, after, limit).await
+    }
 }
 
 struct Still;

@@ -1,7 +1,7 @@
 //! The registry's word for which records in the vault are the right ones.
 
 use async_trait::async_trait;
-use keyward_core::ids::TenantId;
+use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::noun::tenant::TenantKek;
 use keyward_core::port::registry::RegistryError;
 use keyward_core::port::storage::{RecordLedger, StorageError};
@@ -12,6 +12,16 @@ use crate::registry::SqlRegistry;
 impl RecordLedger for SqlRegistry {
     async fn tenant_keks(&self, tenant: TenantId) -> Result<Vec<TenantKek>, StorageError> {
         crate::read::tenants::keks(self.database(), tenant)
+            .await
+            .map_err(storage_error)
+    }
+
+    async fn live_keks(
+        &self,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<TenantKek>, StorageError> {
+        crate::read::tenants::live_keks(self.database(), after, limit)
             .await
             .map_err(storage_error)
     }

@@ -245,4 +245,12 @@ pub trait KeyHierarchy: Send + Sync {
 pub trait RecordLedger: Send + Sync {
     /// The tenant's live key-encryption keys, newest first.
     async fn tenant_keks(&self, tenant: TenantId) -> Result<Vec<TenantKek>, StorageError>;
+
+    /// The live key-encryption keys of all, those of the system among them, in the order of their
+    /// records: at most `limit` behind `after`.
+    async fn live_keks(
+        &self,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<TenantKek>, StorageError>;
 }

@@ -5,7 +5,6 @@ use keyward_core::noun::action::Action;
 use keyward_core::ops::seal_keeping::{self, RootStep};
 use keyward_core::port::audit_log::AuditLog;
 use keyward_core::port::seal::NewSeal;
-use keyward_core::port::storage::StorageBackend;
 use keyward_testkit::faulty::Form;
 use keyward_testkit::world::World;
 

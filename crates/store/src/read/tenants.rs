@@ -1,14 +1,16 @@
 //! Tenants and their key-encryption keys.
 
-use keyward_core::ids::TenantId;
+use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::names::TenantName;
 use keyward_core::noun::tenant::{Tenant, TenantKek};
 use keyward_core::port::registry::{Page, RegistryError};
+use uuid::Uuid;
 
 use super::{limit_and_one, page, uuid_of};
 use crate::db::Database;
 use crate::noun::{Noun, list, text};
 use crate::sql::sql;
+use crate::value::Value;
 
 pub(crate) async fn by_id(
     database: &Database,
@@ -65,4 +67,21 @@ pub(crate) async fn keks(
     database
         .rows(statement, vec![uuid_of(tenant)], TenantKek::read)
         .await
+}
+
+/// Those of all tenants that are not destroyed, in the order of their records.
+pub(crate) async fn live_keks(
+    database: &Database,
+    after: Option<RecordId>,
+    limit: usize,
+) -> Result<Vec<TenantKek>, RegistryError> {
+    let statement = sql!(
+        "SELECT {} FROM tenant_keks t WHERE t.record_id > $1 AND t.destroyed_at IS NULL \
+         ORDER BY t.record_id LIMIT $2",
+        list::<TenantKek>("t")
+    );
+    let after = after.map_or(Uuid::nil(), RecordId::uuid);
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let values = vec![Value::Uuid(Some(after)), Value::Int(Some(limit))];
+    database.rows(statement, values, TenantKek::read).await
 }

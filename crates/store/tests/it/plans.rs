@@ -192,6 +192,11 @@ impl Caller<'_> {
         RecordLedger::tenant_keks(self.world.registry.as_ref(), tenant)
             .await
             .unwrap();
+        self.called.push("live_keks");
+        let after = keyward_core::ids::RecordId::from_uuid(key.uuid());
+        RecordLedger::live_keks(self.world.registry.as_ref(), Some(after), 10)
+            .await
+            .unwrap();
         call!(self, principal(make.principal));
         call!(self, token(make.token));
         call!(self, role(keyward_core::ids::RoleId::from_uuid(key.uuid())));

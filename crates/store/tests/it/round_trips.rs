@@ -118,6 +118,21 @@ both! {
             }
             keks.retain(|kek| kek.destroyed_at.is_none());
             assert_eq!(world.registry.tenant_keks(tenant.id).await.unwrap(), keks);
+            let (mut live, mut after) = (Vec::new(), None);
+            loop {
+                let ledger: &dyn keyward_core::port::storage::RecordLedger = &*world.registry;
+                let page = ledger.live_keks(after, 2).await.unwrap();
+                after = page.last().map(|last| last.record);
+                let is_last = page.len() < 2;
+                live.extend(page);
+                if is_last {
+                    break;
+                }
+            }
+            assert!(live.is_sorted_by_key(|kek| kek.record));
+            live.retain(|kek| kek.tenant == tenant.id);
+            live.sort_by_key(|kek| std::cmp::Reverse(kek.version));
+            assert_eq!(live, keks);
         }
         let mut after = None;
         let mut seen = 0;

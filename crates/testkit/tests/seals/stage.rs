@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use keyward_core::ids::TenantId;
+use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::seal::{
     NewSeal, SealControl, SealInfo, SealKeeping, SealKind, SealProof, SealService,
@@ -41,6 +41,18 @@ impl RecordLedger for Ledger {
     async fn tenant_keks(&self, tenant: TenantId) -> Result<Vec<TenantKek>, StorageError> {
         let mut rows = self.rows();
         rows.retain(|row| row.tenant == tenant);
+        Ok(rows)
+    }
+
+    async fn live_keks(
+        &self,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<TenantKek>, StorageError> {
+        let mut rows = self.rows();
+        rows.retain(|row| row.destroyed_at.is_none() && Some(row.record) > after);
+        rows.sort_by_key(|row| row.record);
+        rows.truncate(limit);
         Ok(rows)
     }
 }

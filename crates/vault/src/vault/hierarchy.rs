@@ -214,6 +214,24 @@ impl Vault {
 }
 
 impl Vault {
+    /// Whether a key-encryption key that the registry names is there and opens with this root key.
+    pub(super) async fn ensure_under(
+        &self,
+        row: &TenantKek,
+        root: &Root,
+    ) -> Result<(), StorageError> {
+        let stored = self.backend.read(&object_names::tenant_kek(row)?).await?;
+        let stored = stored.ok_or(StorageError::Missing)?;
+        let (outer, core) = layout::split(&stored)?;
+        let named = record::peek_outer(outer).map_err(refused)?;
+        if named != root.name {
+            return Err(refused(RecordError::WrongKek { named }));
+        }
+        let digest = Some(&row.record_digest.0);
+        let opened = record::open(outer, core, &root.key, &kek_label(row)?, digest);
+        opened.map(drop).map_err(refused)
+    }
+
     /// The root key that a key-encryption key is under. One that this node does not know may have
     /// come into force on another node.
     async fn root_of(

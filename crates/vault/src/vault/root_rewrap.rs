@@ -1,8 +1,10 @@
 //! Key-encryption keys on their way from the root key before to the one in force. The backend is
 //! gone through in the order of its names, and each object replaced only if it is what was read, so
 //! that a crash at any instant leaves every key openable: under the one or under the other. A pass
-//! that finds nothing is the proof that the root key before can go; it goes when that is asked for.
+//! that finds nothing, and after it every key that the registry names in its place, is the proof that
+//! the root key before can go; it goes when that is asked for.
 
+use keyward_core::ids::RecordId;
 use keyward_core::port::seal::{RootRewrap, RootRotation, SealFault};
 use keyward_core::port::storage::{ObjectName, StorageError};
 use keyward_crypto::record::{self, KekRef};
@@ -37,6 +39,9 @@ pub(super) struct Pass {
 enum Place {
     /// With what is stored behind this name.
     Stored(Option<ObjectName>),
+    /// With what the registry names behind this record: what is not in the storage is not found
+    /// there, and may still be put back.
+    Named(Option<RecordId>),
     /// Nowhere: it has gone over everything and found nothing.
     Proven,
 }
@@ -65,18 +70,15 @@ impl Pass {
         self.seen.examined += slice.examined;
         self.seen.changed += slice.changed;
         self.seen.failed += slice.failed;
-        let is_over = next == Place::Proven;
-        let done = is_over && self.found == 0;
+        // What was found may have been made to follow: the next pass looks whether it was.
+        let begins_anew = self.found > 0 && matches!(next, Place::Named(None) | Place::Proven);
+        let done = next == Place::Proven && !begins_anew;
         let seen = RootRewrap { done, ..self.seen };
-        self.place = next;
-        if is_over {
+        self.place = if begins_anew { Place::default() } else { next };
+        if begins_anew || done {
             self.refused = self.seen.failed;
             self.found = 0;
             (self.seen.examined, self.seen.failed) = (0, 0);
-        }
-        if is_over && !done {
-            // What was found may have been made to follow; the next pass looks whether it was.
-            self.place = Place::default();
         }
         seen
     }
@@ -126,6 +128,7 @@ impl Vault {
                 self.rewrap_stored(after.as_ref(), limit, &previous, &current)
                     .await?
             }
+            Place::Named(after) => self.look_at_named(*after, limit, &current).await?,
             Place::Proven => (RootRewrap::default(), Place::Proven),
         };
         let mut pass = self.pass.lock();
@@ -157,9 +160,42 @@ impl Vault {
             }
         }
         let next = if names.len() < limit {
-            Place::Proven
+            Place::Named(None)
         } else {
             Place::Stored(names.last().cloned())
+        };
+        Ok((slice, next))
+    }
+
+    /// Goes over a slice of the key-encryption keys that the registry names: each must be there, and
+    /// open with the root key in force. What comes after it.
+    async fn look_at_named(
+        &self,
+        after: Option<RecordId>,
+        limit: usize,
+        current: &Root,
+    ) -> Result<(RootRewrap, Place), StorageError> {
+        let rows = self.ledger.live_keks(after, limit).await?;
+        let mut slice = RootRewrap::default();
+        for row in &rows {
+            match self.ensure_under(row, current).await {
+                Ok(()) => {}
+                Err(error @ (StorageError::Missing | StorageError::Refused(_))) => {
+                    let key = object_names::tenant_kek(row)?;
+                    tracing::error!(
+                        key = key.as_str(),
+                        %error,
+                        "a key-encryption key that the registry names does not open"
+                    );
+                    slice.failed += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let next = if rows.len() < limit {
+            Place::Proven
+        } else {
+            Place::Named(rows.last().map(|last| last.record))
         };
         Ok((slice, next))
     }

@@ -43,6 +43,18 @@ impl RecordLedger for MemoryLedger {
             .cloned()
             .collect())
     }
+
+    async fn live_keks(
+        &self,
+        after: Option<RecordId>,
+        limit: usize,
+    ) -> Result<Vec<TenantKek>, StorageError> {
+        let mut rows = self.rows.lock().unwrap().clone();
+        rows.retain(|row| row.destroyed_at.is_none() && Some(row.record) > after);
+        rows.sort_by_key(|row| row.record);
+        rows.truncate(limit);
+        Ok(rows)
+    }
 }
 
 /// Which backend.

@@ -89,7 +89,8 @@ pub struct RootRewrap {
     pub examined: u64,
     /// Of these: wrapped anew.
     pub changed: u64,
-    /// Of these: refused; the log names them. The root key before stays until there are none.
+    /// Refused, or named by the registry and missing; the log names them. The root key before stays
+    /// until there are none.
     pub failed: u64,
     /// Whether nothing needs the root key before any more: it can go.
     pub done: bool,
