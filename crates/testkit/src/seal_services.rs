@@ -70,6 +70,17 @@ impl OpenBao {
             .await;
     }
 
+    /// Whether something is there at a path.
+    pub async fn has(&self, path: &str) -> bool {
+        let asked = door::client()
+            .get(format!("{}/v1/{path}", self.address))
+            .header("x-vault-token", Self::TOKEN)
+            .send()
+            .await
+            .expect("OpenBao answers");
+        asked.status().is_success()
+    }
+
     async fn ask(&self, path: &str, body: &Value) {
         let asked = door::client()
             .post(format!("{}/v1/{path}", self.address))

@@ -28,6 +28,9 @@ use super::{PATIENCE_SECONDS, Source};
 const NONCE_LENGTH: usize = 12;
 const TAG_BITS: u64 = 128;
 
+/// Longest label of a key, in bytes.
+const LABEL_BYTES_MAX: usize = 256;
+
 /// How to reach a key in a token.
 #[derive(Clone)]
 pub struct Pkcs11Settings {
@@ -152,6 +155,10 @@ impl Inner {
         key: &str,
         work: impl FnOnce(&Session, ObjectHandle) -> Result<T, Error>,
     ) -> Result<T, SealServiceError> {
+        // A stored seal names its key: what no key is called goes neither to the module nor to a log.
+        if key.len() > LABEL_BYTES_MAX || key.chars().any(char::is_control) {
+            return Err(SealServiceError::Refused);
+        }
         let module = self.module()?;
         let session = self.session(&module)?;
         self.log_in(&session)?;

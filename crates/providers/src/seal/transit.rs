@@ -16,6 +16,9 @@ use super::{PATIENCE_SECONDS, Source};
 /// Longest answer, in bytes: a ciphertext of 32 bytes is far shorter.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
+/// Longest name of a key, in bytes.
+const KEY_NAME_BYTES_MAX: usize = 256;
+
 /// How to reach a Transit engine.
 #[derive(Clone)]
 pub struct TransitSettings {
@@ -44,14 +47,25 @@ impl TransitSeal {
         Self { settings }
     }
 
+    /// Where the engine is.
+    fn mount(&self) -> &str {
+        self.settings.mount.trim_matches('/')
+    }
+
+    /// The name of the key that a stored seal is under, if it is one of this engine. What is stored is
+    /// not trusted: it must not choose what else of the service is asked with our token.
+    fn name_in<'k>(&self, key: &'k str) -> Option<&'k str> {
+        let name = key.strip_prefix(self.mount())?.strip_prefix('/')?;
+        is_key_name(name).then_some(name)
+    }
+
     async fn ask(
         &self,
         verb: &str,
-        key: &str,
+        name: &str,
         body: &impl Serialize,
     ) -> Result<Answer, SealServiceError> {
-        let (mount, name) = key.rsplit_once('/').ok_or(SealServiceError::Refused)?;
-        let address = self.settings.address.trim_end_matches('/');
+        let (address, mount) = (self.settings.address.trim_end_matches('/'), self.mount());
         let url = format!("{address}/v1/{mount}/{verb}/{name}");
         let body = Zeroizing::new(serde_json::to_vec(body).map_err(|_| SealServiceError::Refused)?);
         let asked = self
@@ -68,7 +82,7 @@ impl TransitSeal {
             return Err(misconfigured("the service answers with something else"));
         }
         if status != 200 {
-            return Err(refusal(status, &told, key));
+            return Err(refusal(status, &told, &format!("{mount}/{name}")));
         }
         let answer: Envelope = serde_json::from_slice(&told)
             .map_err(|_| misconfigured("the service answers with something else"))?;
@@ -120,13 +134,19 @@ impl SealService for TransitSeal {
         sealing_key: &SecretBytes,
         bound_to: &[u8],
     ) -> Result<WrappedKey, SealServiceError> {
-        let key = format!("{}/{}", self.settings.mount, self.settings.key);
+        let name = &self.settings.key;
+        if !is_key_name(name) {
+            return Err(misconfigured(
+                "the key's name may have letters, digits, '.', '_' and '-'",
+            ));
+        }
+        let key = format!("{}/{name}", self.mount());
         let plaintext = Zeroizing::new(BASE64.encode(sealing_key.expose()));
         let body = Encrypt {
             plaintext: &plaintext,
             associated_data: BASE64.encode(bound_to),
         };
-        let text = self.ask("encrypt", &key, &body).await?.ciphertext;
+        let text = self.ask("encrypt", name, &body).await?.ciphertext;
         let text = text.ok_or_else(|| misconfigured("the service answers with something else"))?;
         // `vault:v3:…`
         let version = text.split(':').nth(1);
@@ -143,12 +163,14 @@ impl SealService for TransitSeal {
         wrapped: &WrappedKey,
         bound_to: &[u8],
     ) -> Result<SecretBytes, SealServiceError> {
+        let name = self.name_in(&wrapped.key);
+        let name = name.ok_or(SealServiceError::Refused)?;
         let ciphertext = std::str::from_utf8(&wrapped.bytes);
         let body = Decrypt {
             ciphertext: ciphertext.map_err(|_| SealServiceError::Refused)?,
             associated_data: BASE64.encode(bound_to),
         };
-        let answer = self.ask("decrypt", &wrapped.key, &body).await?;
+        let answer = self.ask("decrypt", name, &body).await?;
         let text = answer.plaintext.ok_or(SealServiceError::Refused)?;
         let text = Zeroizing::new(text);
         let decoded = BASE64.decode(text.as_bytes());
@@ -227,6 +249,14 @@ fn misconfigured(cause: impl Into<String>) -> SealServiceError {
     SealServiceError::Misconfigured {
         cause: cause.into(),
     }
+}
+
+/// Whether this can be a key's name, and nothing else of an address.
+fn is_key_name(name: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !matches!(name, "" | "." | "..")
+        && name.len() <= KEY_NAME_BYTES_MAX
+        && name.chars().all(fits)
 }
 
 fn is_loopback(address: &str) -> bool {

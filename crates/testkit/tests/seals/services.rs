@@ -114,6 +114,38 @@ async fn transit_holds_a_seal_through_versions_of_its_key_and_is_missed_when_it_
     stage.all_there(&stage.node().await).await;
 }
 
+#[tokio::test]
+async fn a_stored_seal_does_not_choose_what_is_asked_of_the_service() {
+    let openbao = OpenBao::start().await;
+    let service = transit(&openbao.address, KEY, OpenBao::TOKEN);
+    let key = SecretBytes::copy_from(&[7; 32]);
+    let wrapped = service.wrap(&key, b"bound to this").await.unwrap();
+    let long = format!("transit/{}", "k".repeat(100_000));
+    for stored in [
+        // Whatever is sent there is kept: it tells that something was.
+        "cubbyhole/keyward",
+        "transit/../cubbyhole/keyward",
+        "cubbyhole/keyward?x=transit/keyward",
+        "transit/..",
+        "transit/",
+        "transit/a b",
+        "keyward",
+        "",
+        &long,
+    ] {
+        let mut elsewhere = wrapped.clone();
+        elsewhere.key = stored.to_owned();
+        let refused = service.unwrap(&elsewhere, b"bound to this").await.err();
+        assert_eq!(refused, Some(SealServiceError::Refused), "{stored}");
+    }
+    assert!(!openbao.has("cubbyhole/decrypt/keyward").await);
+    // Another key of this engine may be named: the one before.
+    let mut another = wrapped.clone();
+    another.key = "transit/before".to_owned();
+    assert!(service.unwrap(&another, b"bound to this").await.is_err());
+    service.unwrap(&wrapped, b"bound to this").await.unwrap();
+}
+
 /// Set for the process that uses the token.
 const FOLDER: &str = "KEYWARD_TEST_SOFTHSM_FOLDER";
 
