@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use data_encoding::BASE64;
 use keyward_core::port::seal::{SealKind, SealService, SealServiceError, WrappedKey};
 use keyward_crypto::SecretBytes;
@@ -16,6 +17,8 @@ use super::{PATIENCE_SECONDS, Source};
 /// Longest answer, in bytes: a ciphertext of 32 bytes is far shorter.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
+/// Room for a request, in bytes.
+const REQUEST_BYTES: usize = 4 * 1024;
 /// Longest name of a key, in bytes.
 const KEY_NAME_BYTES_MAX: usize = 256;
 
@@ -67,20 +70,19 @@ impl TransitSeal {
     ) -> Result<Answer, SealServiceError> {
         let (address, mount) = (self.settings.address.trim_end_matches('/'), self.mount());
         let url = format!("{address}/v1/{mount}/{verb}/{name}");
-        let body = Zeroizing::new(serde_json::to_vec(body).map_err(|_| SealServiceError::Refused)?);
+        // As large as it can become: what grows leaves copies behind.
+        let mut sent = Zeroizing::new(Vec::with_capacity(REQUEST_BYTES));
+        serde_json::to_writer(&mut *sent, body).map_err(|_| SealServiceError::Refused)?;
         let asked = self
             .client()?
             .post(url)
             .headers(self.headers()?)
-            .body(body.to_vec())
+            .body(Bytes::from_owner(sent))
             .send()
             .await
             .map_err(|error| unavailable(&error))?;
         let status = asked.status().as_u16();
-        let told = asked.bytes().await.map_err(|error| unavailable(&error))?;
-        if told.len() > ANSWER_BYTES_MAX {
-            return Err(misconfigured("the service answers with something else"));
-        }
+        let told = read(asked).await?;
         if status != 200 {
             return Err(refusal(status, &told, &format!("{mount}/{name}")));
         }
@@ -146,7 +148,7 @@ impl SealService for TransitSeal {
             plaintext: &plaintext,
             associated_data: BASE64.encode(bound_to),
         };
-        let text = self.ask("encrypt", name, &body).await?.ciphertext;
+        let text = self.ask("encrypt", name, &body).await?.ciphertext.take();
         let text = text.ok_or_else(|| misconfigured("the service answers with something else"))?;
         // `vault:v3:…`
         let version = text.split(':').nth(1);
@@ -170,8 +172,8 @@ impl SealService for TransitSeal {
             ciphertext: ciphertext.map_err(|_| SealServiceError::Refused)?,
             associated_data: BASE64.encode(bound_to),
         };
-        let answer = self.ask("decrypt", name, &body).await?;
-        let text = answer.plaintext.ok_or(SealServiceError::Refused)?;
+        let mut answer = self.ask("decrypt", name, &body).await?;
+        let text = answer.plaintext.take().ok_or(SealServiceError::Refused)?;
         let text = Zeroizing::new(text);
         let decoded = BASE64.decode(text.as_bytes());
         let mut decoded = decoded.map_err(|_| SealServiceError::Refused)?;
@@ -204,10 +206,32 @@ struct Answer {
     plaintext: Option<String>,
 }
 
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.plaintext.zeroize();
+    }
+}
+
 #[derive(Default, Deserialize)]
 struct Problem {
     #[serde(default)]
     errors: Vec<String>,
+}
+
+/// Reads an answer, no further than an answer goes, into memory that is wiped.
+async fn read(mut asked: reqwest::Response) -> Result<Zeroizing<Vec<u8>>, SealServiceError> {
+    let mut told = Zeroizing::new(Vec::with_capacity(ANSWER_BYTES_MAX));
+    while let Some(piece) = asked.chunk().await.map_err(|error| unavailable(&error))? {
+        if told.len() + piece.len() > ANSWER_BYTES_MAX {
+            return Err(misconfigured("the service answers with something else"));
+        }
+        told.extend_from_slice(&piece);
+        // A piece that nobody else holds can be wiped too.
+        if let Ok(mut piece) = piece.try_into_mut() {
+            piece[..].zeroize();
+        }
+    }
+    Ok(told)
 }
 
 /// What a refusal means. What the service says is looked at and not passed on.

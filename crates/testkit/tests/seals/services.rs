@@ -14,6 +14,8 @@ use keyward_providers::seal::Source;
 use keyward_providers::seal::pkcs11::{Pkcs11Seal, Pkcs11Settings};
 use keyward_providers::seal::transit::{TransitSeal, TransitSettings};
 use keyward_testkit::seal_services::{KEY, MODULE, OpenBao, PIN, SoftHsm, TOKEN};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
 use zeroize::Zeroizing;
 
 use crate::stage::{Stage, at, find};
@@ -144,6 +146,33 @@ async fn a_stored_seal_does_not_choose_what_is_asked_of_the_service() {
     another.key = "transit/before".to_owned();
     assert!(service.unwrap(&another, b"bound to this").await.is_err());
     service.unwrap(&wrapped, b"bound to this").await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_of_a_service_that_does_not_end_is_read_no_further_than_an_answer_goes() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let answering = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut asked = [0; 4096];
+        assert!(stream.read(&mut asked).await.unwrap() > 0);
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n";
+        stream.write_all(head).await.unwrap();
+        let (piece, mut sent) = ([b' '; 1 << 16], 0);
+        while sent < 256 << 20 && stream.write_all(&piece).await.is_ok() {
+            sent += piece.len();
+        }
+        sent
+    });
+    let service = transit(&address, KEY, "any");
+    let refused = service.wrap(&SecretBytes::zeroed(32), b"").await.err();
+    assert!(
+        matches!(refused, Some(SealServiceError::Misconfigured { .. })),
+        "{refused:?}"
+    );
+    // What fits into the buffers of the line, and no more.
+    let sent = answering.await.unwrap();
+    assert!(sent < 64 << 20, "{sent} bytes");
 }
 
 /// Set for the process that uses the token.
