@@ -309,3 +309,39 @@ async fn of_two_who_change_the_seals_at_once_one_is_told() {
     assert_eq!(one.overview().unwrap().seals.len(), 3 - conflicts);
     assert_eq!(names(&*stage.storage, "seal/").await.len(), 3 - conflicts);
 }
+
+#[tokio::test]
+async fn a_passphrase_seal_that_was_damaged_does_not_keep_the_others_from_opening() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    let mut first = None;
+    for words in [WORDS, "other words, and more of them"] {
+        let new = NewSeal::Passphrase(passphrase(words));
+        let made = node.add_seal(new, at(1)).await.unwrap();
+        first = first.or(Some(made.seal.id));
+    }
+    let first = format!("seal/passphrase/{}", first.unwrap());
+    let mut stored = names(&*stage.storage, "seal/passphrase/").await;
+    stored.retain(|name| name.starts_with(&first));
+    let name = ObjectName::new(&stored[0]).unwrap();
+    let sound = stage.storage.read(&name).await.unwrap().unwrap();
+    let altered = String::from_utf8(sound).unwrap();
+    let altered = altered.replace("wrapped_root\":\"", "wrapped_root\":\"?");
+    stage
+        .storage
+        .write(&name, altered.into_bytes())
+        .await
+        .unwrap();
+    let by_second = stage.sealed(&[]).await;
+    // None is the first one's any more: that it is damaged is said.
+    let refused = by_second.submit_passphrase(passphrase(WORDS)).await;
+    assert!(
+        matches!(refused, Err(UnsealError::Storage(_))),
+        "{refused:?}"
+    );
+    by_second
+        .submit_passphrase(passphrase("other words, and more of them"))
+        .await
+        .unwrap();
+    stage.all_there(&by_second).await;
+}

@@ -243,16 +243,18 @@ impl SealControl for Vault {
             return Ok(self.status());
         }
         let passphrase = Arc::new(passphrase);
+        let mut damaged = None;
         for seal in seals {
             let key = derived(&seal, &passphrase).await;
             let root = key.and_then(|key| seal.open(&key, manifest.deployment, manifest.root_key));
             match root.and_then(|root| self.open_with(root)) {
                 Ok(()) => return Ok(self.status()),
                 Err(SealError::WrongPassphrase | SealError::Crypto(_)) => {}
-                Err(error) => return Err(seal_refused(&error)),
+                // Another one may be sound, and this its passphrase.
+                Err(error) => damaged = Some(seal_refused(&error)),
             }
         }
-        Err(UnsealError::WrongPassphrase)
+        Err(damaged.unwrap_or(UnsealError::WrongPassphrase))
     }
 
     fn reset_shares(&self) {
