@@ -345,3 +345,33 @@ async fn a_passphrase_seal_that_was_damaged_does_not_keep_the_others_from_openin
         .unwrap();
     stage.all_there(&by_second).await;
 }
+
+#[tokio::test]
+async fn a_share_that_was_given_to_a_proof_is_forgotten_when_the_others_do_not_come() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    let (seal, shares) = stage.add_shares(&node).await;
+    let give = async |share: usize, second: i64| {
+        let proof = SealProof::Share(shares[share].clone());
+        node.prove_seal(seal, proof, at(second)).await.unwrap()
+    };
+    assert_eq!(give(0, 100).await.progress, 1);
+    let late = 101 + 15 * 60;
+    // It counts no more for one that comes too late, which counts for the next.
+    let info = give(1, late).await;
+    assert_eq!(info.progress, 1);
+    assert_eq!(info.standing, SealStanding::Proven { at: at(2) });
+    let info = give(0, late + 15 * 60).await;
+    assert_eq!(info.progress, 0);
+    let proven = SealStanding::Proven {
+        at: at(late + 15 * 60),
+    };
+    assert_eq!(info.standing, proven);
+    // And if nobody comes, the next check forgets it.
+    let later = 10_000;
+    assert_eq!(give(2, later).await.progress, 1);
+    node.check_seals(at(later + 15 * 60)).await.unwrap();
+    assert_eq!(find(&node, seal).progress, 1);
+    node.check_seals(at(later + 15 * 60 + 1)).await.unwrap();
+    assert_eq!(find(&node, seal).progress, 0);
+}

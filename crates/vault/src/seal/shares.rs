@@ -4,6 +4,7 @@
 
 use data_encoding::{BASE64, HEXLOWER};
 use keyward_core::port::seal::{SealKind, UnsealError};
+use keyward_core::time::Timestamp;
 use keyward_crypto::keywrap::Kek;
 use keyward_crypto::sharing::{self, Share, ShareError, ShareSet};
 use keyward_crypto::{Random, SecretBytes};
@@ -83,6 +84,9 @@ pub(crate) struct SharesSeal {
     set: ShareSet,
     wrapped_root: String,
     given: Vec<Share>,
+    /// When the first of them was given to prove the seal. Those that are to unseal wait for each
+    /// other as long as they must.
+    proof_begun_at: Option<Timestamp>,
 }
 
 impl SharesSeal {
@@ -101,6 +105,7 @@ impl SharesSeal {
             set,
             wrapped_root: stored.wrapped_root,
             given: Vec::new(),
+            proof_begun_at: None,
         })
     }
 
@@ -119,6 +124,26 @@ impl SharesSeal {
     /// Forgets the shares given so far, zeroized.
     pub(crate) fn reset(&mut self) {
         self.given.clear();
+        self.proof_begun_at = None;
+    }
+
+    /// Forgets them if the first was given to prove the seal, and longer ago than this.
+    pub(crate) fn forget_older(&mut self, seconds: i64, now: Timestamp) {
+        let begun_at = self.proof_begun_at;
+        if begun_at.is_some_and(|begun_at| now.seconds_since(begun_at) > seconds) {
+            self.reset();
+        }
+    }
+
+    /// Takes one share to prove the seal: see [`Self::take`].
+    pub(crate) fn take_for_proof(
+        &mut self,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<bool, UnsealError> {
+        let are_enough = self.take(text)?;
+        self.proof_begun_at.get_or_insert(now);
+        Ok(are_enough)
     }
 
     /// Takes one share. It counts only if it is genuine and new; whether there are enough is the
@@ -148,11 +173,13 @@ impl SharesSeal {
     pub(crate) fn take_over(&mut self, before: Self) {
         if before.set.set_id() == self.set.set_id() {
             self.given = before.given;
+            self.proof_begun_at = before.proof_begun_at;
         }
     }
 
     /// Recombines the sealing key from the shares given, which are forgotten, whatever the outcome.
     pub(crate) fn combine(&mut self) -> Result<SecretBytes, SealError> {
+        self.proof_begun_at = None;
         let given = std::mem::take(&mut self.given);
         self.set.combine(&given).map_err(SealError::Shares)
     }

@@ -25,7 +25,8 @@ use crate::seal::access::SealToOpen;
 use crate::seal::manifest::{Manifest, SealEntry};
 use crate::seal::stored::StoredSeal;
 
-/// How long what people proved counts when another seal is to be removed.
+/// How long what people proved counts when another seal is to be removed; how long a share waits for
+/// the others of its proof.
 const PROOF_SECONDS: i64 = 15 * 60;
 
 impl Vault {
@@ -102,6 +103,7 @@ impl Vault {
         seal: Uuid,
         proof: SealProof,
         manifest: &Manifest,
+        now: Timestamp,
     ) -> Result<Option<SecretBytes>, SealFault> {
         let misfit = |problem: &str| SealFault::Invalid {
             field: "seal",
@@ -114,7 +116,8 @@ impl Vault {
             let stored = found.stored.as_mut();
             match (stored.map_err(|what| SealFault::Damaged { what })?, &proof) {
                 (StoredSeal::Shares(shares), SealProof::Share(text)) => {
-                    if !shares.take(text)? {
+                    shares.forget_older(PROOF_SECONDS, now);
+                    if !shares.take_for_proof(text, now)? {
                         return Ok(None);
                     }
                     let key = shares.combine().map_err(|error| fault(kind, error))?;
@@ -279,6 +282,7 @@ impl SealKeeping for Vault {
 
     async fn check_seals(&self, now: Timestamp) -> Result<(), SealFault> {
         let _alone = self.changing.lock().await;
+        self.forget_old_shares(now);
         let (loaded, root) = self.begin_change().await?;
         let loaded = self.delete_discarded(loaded).await;
         for id in self.automatic() {
@@ -298,7 +302,7 @@ impl SealKeeping for Vault {
         let _alone = self.changing.lock().await;
         let (mut loaded, root) = self.begin_change().await?;
         let kind = self.info(seal)?.kind;
-        let key = match self.brought_key(seal, proof, &loaded.manifest).await {
+        let key = match self.brought_key(seal, proof, &loaded.manifest, now).await {
             Ok(Some(key)) => key,
             Ok(None) => return self.info(seal),
             Err(error) => {
@@ -425,6 +429,15 @@ impl Vault {
         let seals = self.seals.read();
         let automatic = seals.counting().filter(|seal| seal.kind().is_automatic());
         automatic.map(|seal| seal.entry.id()).collect()
+    }
+
+    /// What was given to prove a seal and was not enough does not stay in memory for ever.
+    fn forget_old_shares(&self, now: Timestamp) {
+        for shares in &mut self.seals.write().list {
+            if let Ok(StoredSeal::Shares(shares)) = &mut shares.stored {
+                shares.forget_older(PROOF_SECONDS, now);
+            }
+        }
     }
 
     /// People's seals are not opened by a node, but that they can be read is seen.
