@@ -26,6 +26,9 @@ pub(crate) const ROOT_MANIFEST: &str = "root/current";
 /// What the names of all tenants' key-encryption keys begin with.
 pub(crate) const KEKS: &str = "kek/";
 
+/// What the names of all seals begin with.
+pub(crate) const SEALS: &str = "seal/";
+
 /// What the names of all records begin with.
 pub(crate) const RECORDS: &str = "rec/";
 const OUTER: &str = ".outer";

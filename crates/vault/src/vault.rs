@@ -9,6 +9,7 @@
 //! | `keeping` | seals proven, added, removed, wrapped anew |
 //! | `seal_fault` | what callers hear of a seal that failed |
 //! | `making` | one seal made, written and proven |
+//! | `stray_seals` | seals that a crash left behind, deleted |
 //! | `root_rotation` | the root key replaced |
 //! | `root_rewrap` | key-encryption keys on their way to the new root key |
 //! | `hierarchy` | the root key and tenants' key-encryption keys, in memory only while unsealed |
@@ -36,6 +37,7 @@ mod root_rotation;
 mod seal_fault;
 mod seals;
 mod secrets;
+mod stray_seals;
 mod streams;
 
 use std::sync::Arc;
@@ -50,6 +52,7 @@ use uuid::Uuid;
 use self::hierarchy::OpenHierarchy;
 use self::root_rewrap::Pass;
 use self::seals::Seals;
+use self::stray_seals::Strays;
 use crate::fair_gate::{FairGate, GateLimits};
 use crate::seal::{SealAccess, SealError};
 
@@ -70,6 +73,8 @@ pub struct Vault {
     changing: tokio::sync::Mutex<()>,
     /// How far key-encryption keys were gone through since the root key was rotated.
     pass: Mutex<Pass>,
+    /// Seals that no manifest names, since this node saw them.
+    strays: Mutex<Strays>,
 }
 
 impl Vault {
@@ -95,6 +100,7 @@ impl Vault {
             is_open: AtomicBool::new(false),
             changing: tokio::sync::Mutex::new(()),
             pass: Mutex::default(),
+            strays: Mutex::default(),
         })
     }
 

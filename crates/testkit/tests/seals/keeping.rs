@@ -375,3 +375,22 @@ async fn a_share_that_was_given_to_a_proof_is_forgotten_when_the_others_do_not_c
     node.check_seals(at(later + 15 * 60 + 1)).await.unwrap();
     assert_eq!(find(&node, seal).progress, 0);
 }
+
+#[tokio::test]
+async fn a_seal_that_a_crash_left_behind_is_deleted_and_none_that_counts() {
+    let stage = Stage::new().await;
+    let node = stage.node().await;
+    stage.add_shares(&node).await;
+    node.begin_root_rotation(at(1)).await.unwrap();
+    let sound = names(&*stage.storage, "seal/").await;
+    // As it is between writing a seal and naming it.
+    let stray = ObjectName::new("seal/key-file/0f1e.2d3c").unwrap();
+    stage.storage.write(&stray, b"{}".to_vec()).await.unwrap();
+    node.check_seals(at(100)).await.unwrap();
+    node.check_seals(at(100 + 3599)).await.unwrap();
+    let stored = stage.storage.read(&stray).await.unwrap();
+    assert!(stored.is_some(), "somebody may be about to name it");
+    node.check_seals(at(100 + 3600)).await.unwrap();
+    assert_eq!(names(&*stage.storage, "seal/").await, sound);
+    stage.all_there(&stage.node().await).await;
+}

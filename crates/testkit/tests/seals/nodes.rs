@@ -101,3 +101,41 @@ async fn i08_a_pass_that_was_begun_in_one_rotation_proves_nothing_of_the_next() 
     finish(&one).await;
     stage.all_there(&stage.node().await).await;
 }
+
+/// Two nodes give a seal its part in a rotation; one of them is somewhere in the middle of it when the
+/// other one does. Whether there was such a step.
+async fn take_part_at(step: usize) -> bool {
+    let stage = Stage::new().await;
+    let way = Stopping::over(stage.storage.clone());
+    let (one, other) = (stage.node_by(way.clone()).await, stage.node().await);
+    let Stop { reached, go } = way.stop_after(step);
+    let mut beginning = pin!(one.begin_root_rotation(at(1)));
+    let stopped = tokio::select! {
+        _ = &mut beginning => false,
+        reached = reached => reached.is_ok(),
+    };
+    if stopped {
+        other.begin_root_rotation(at(1)).await.unwrap();
+        go.send(()).unwrap();
+        match beginning.await {
+            Ok(_) | Err(SealFault::Conflict) => {}
+            Err(error) => panic!("step {step}: {error}"),
+        }
+    }
+    way.let_go();
+    // The seal in force, and the one for the next root key.
+    assert_eq!(names(&*stage.storage, "seal/").await.len(), 2, "step {step}");
+    other.commit_root_rotation(at(2)).await.unwrap();
+    finish(&other).await;
+    stage.all_there(&stage.node().await).await;
+    stopped
+}
+
+#[tokio::test]
+async fn of_two_nodes_that_give_a_seal_its_part_at_once_none_leaves_a_seal_behind() {
+    let mut step = 0;
+    while take_part_at(step).await {
+        step += 1;
+    }
+    assert!(step >= 6, "only {step} steps");
+}

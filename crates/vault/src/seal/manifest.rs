@@ -136,6 +136,13 @@ impl Manifest {
         encode(self, "the manifest")
     }
 
+    /// Whether it names an object: as a seal, a seal for the next root key, or to be deleted.
+    pub(crate) fn names(&self, object: &str) -> bool {
+        let next = self.next.iter().flat_map(|next| &next.seals);
+        let mut seals = self.seals.iter().chain(next);
+        seals.any(|seal| seal.object == object) || self.discarded.iter().any(|it| it == object)
+    }
+
     /// The seals that count.
     pub(crate) fn counting(&self) -> impl Iterator<Item = &SealEntry> {
         self.seals.iter().filter(|entry| !entry.pending)

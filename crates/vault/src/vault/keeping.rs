@@ -285,6 +285,7 @@ impl SealKeeping for Vault {
         self.forget_old_shares(now);
         let (loaded, root) = self.begin_change().await?;
         let loaded = self.delete_discarded(loaded).await;
+        let loaded = self.discard_strays(loaded, now).await;
         for id in self.automatic() {
             // How it went is noted; the others are looked at all the same.
             let _ = self.unwrap_and_note(id, &loaded.manifest, &root, now).await;

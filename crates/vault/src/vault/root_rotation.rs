@@ -104,11 +104,16 @@ impl Vault {
         };
         let (kind, made) = self.made_for_next(seal, key, &hold).await?;
         let entry = self.write_and_prove(seal, kind, made, &hold).await?;
+        let name = object_names::named(&entry.object)?;
         let mut after = Manifest::clone(manifest);
         if let Some(next) = &mut after.next {
             next.seals.push(entry);
         }
-        self.replace_manifest(loaded, after).await
+        let replaced = self.replace_manifest(loaded, after).await;
+        if matches!(replaced, Err(SealFault::Conflict)) {
+            self.take_back(&name).await;
+        }
+        replaced
     }
 
     async fn made_for_next(
