@@ -10,6 +10,7 @@
 
 mod answer;
 mod app;
+mod begun;
 mod call;
 pub mod config;
 mod cursor;

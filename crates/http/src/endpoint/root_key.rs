@@ -7,6 +7,7 @@ use utoipa::openapi::HttpMethod::Post;
 
 use super::Route;
 use crate::answer::{self, Answer};
+use crate::begun::to_its_end;
 use crate::call::Call;
 use crate::document::Endpoint;
 use crate::input::OptionalInput;
@@ -57,7 +58,10 @@ async fn cancel(call: Call, OptionalInput(why): OptionalInput<Reason>) -> Answer
 }
 
 async fn take(call: Call, step: RootStep, why: Reason) -> Answer {
-    let (node, caller) = (call.node(), call.caller());
-    let after = seal_keeping::rotate_root(node, caller, step, why.reason).await?;
-    answer::ok(&view::seals(after))
+    let work = async move {
+        let (node, caller) = (call.node(), call.caller());
+        let after = seal_keeping::rotate_root(node, caller, step, why.reason).await?;
+        answer::ok(&view::seals(after))
+    };
+    to_its_end(work).await
 }

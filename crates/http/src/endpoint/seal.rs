@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::Route;
 use crate::answer::{self, Answer};
+use crate::begun::to_its_end;
 use crate::call::Call;
 use crate::document::Endpoint;
 use crate::input::{Input, OptionalInput};
@@ -115,13 +116,17 @@ async fn add(call: Call, input: Input<NewSeal>) -> Answer {
         }
         kind => seal::NewSeal::Service(kind),
     };
-    shown(ops::add(call.node(), call.caller(), new, reason).await?)
+    let work = async move { shown(ops::add(call.node(), call.caller(), new, reason).await?) };
+    to_its_end(work).await
 }
 
 async fn remove(call: Call, OptionalInput(why): OptionalInput<Reason>) -> Answer {
     let seal = call.at("seal")?;
-    ops::remove(call.node(), call.caller(), seal, why.reason).await?;
-    answer::ok(&view::seals(ops::list(call.node(), call.caller()).await?))
+    let work = async move {
+        ops::remove(call.node(), call.caller(), seal, why.reason).await?;
+        answer::ok(&view::seals(ops::list(call.node(), call.caller()).await?))
+    };
+    to_its_end(work).await
 }
 
 async fn rewrap(call: Call, OptionalInput(asked): OptionalInput<SealRenewal>) -> Answer {
@@ -131,7 +136,10 @@ async fn rewrap(call: Call, OptionalInput(asked): OptionalInput<SealRenewal>) ->
         threshold: asked.threshold,
         total: asked.total,
     };
-    shown(ops::rewrap(call.node(), call.caller(), seal, renewal, asked.reason).await?)
+    let work = async move {
+        shown(ops::rewrap(call.node(), call.caller(), seal, renewal, asked.reason).await?)
+    };
+    to_its_end(work).await
 }
 
 async fn prove(call: Call, OptionalInput(brought): OptionalInput<SealProof>) -> Answer {
@@ -146,8 +154,11 @@ async fn prove(call: Call, OptionalInput(brought): OptionalInput<SealProof>) -> 
             ));
         }
     };
-    let proven = ops::prove(call.node(), call.caller(), seal, proof).await?;
-    answer::ok(&view::seal(proven))
+    let work = async move {
+        let proven = ops::prove(call.node(), call.caller(), seal, proof).await?;
+        answer::ok(&view::seal(proven))
+    };
+    to_its_end(work).await
 }
 
 fn shown(made: seal::MadeSeal) -> Answer {
