@@ -383,6 +383,21 @@ impl World {
             .expect("the registry opens")
     }
 
+    /// Another node's vault on the same storage, open. It keeps no root key before for other nodes.
+    pub async fn another_vault(&self) -> Vault {
+        let ledger: Arc<dyn RecordLedger> = self.registry.clone();
+        let vault = Vault::open(self.backend.clone(), ledger, Arc::new(SystemRandom)).await;
+        let vault = vault.expect("the vault opens").keeping_previous_root(0);
+        let key_file = self.directory().join("seal.key");
+        vault
+            .unseal_with_key_file(&key_file)
+            .expect("the key file unseals");
+        vault.with_access(SealAccess {
+            key_files: vec![key_file],
+            services: Vec::new(),
+        })
+    }
+
     /// Runs statements on the registry's database past the registry.
     pub fn sql(&self, statements: &str) {
         if let Some(database) = &self.setup.database {

@@ -59,6 +59,10 @@ use crate::seal::{SealAccess, SealError};
 pub use self::initialize::{InitOutcome, SealSetup};
 pub(crate) use self::layout::is_core;
 
+/// How long the root key before is kept at least, unless told otherwise: nodes follow within
+/// seconds, and look once more with every check of the seals.
+const PREVIOUS_ROOT_SECONDS: i64 = 600;
+
 /// Secure storage over a backend. Starts sealed.
 pub struct Vault {
     backend: Arc<dyn StorageBackend>,
@@ -69,6 +73,10 @@ pub struct Vault {
     seals: RwLock<Seals>,
     /// Whether `seals` holds keys, for those who ask often and must not wait for it.
     is_open: AtomicBool,
+    /// Whether this node sealed itself because another one rotated the root key away from it.
+    is_outdated: AtomicBool,
+    /// How long the root key before is kept at least.
+    previous_root_seconds: i64,
     /// One change of the seals or of the root key at a time.
     changing: tokio::sync::Mutex<()>,
     /// How far key-encryption keys were gone through since the root key was rotated.
@@ -98,6 +106,8 @@ impl Vault {
             access: SealAccess::default(),
             seals: RwLock::new(seals),
             is_open: AtomicBool::new(false),
+            is_outdated: AtomicBool::new(false),
+            previous_root_seconds: PREVIOUS_ROOT_SECONDS,
             changing: tokio::sync::Mutex::new(()),
             pass: Mutex::default(),
             strays: Mutex::default(),
@@ -108,6 +118,16 @@ impl Vault {
     #[must_use]
     pub fn with_access(self, access: SealAccess) -> Self {
         Self { access, ..self }
+    }
+
+    /// How long the root key before is kept at least after a rotation was committed. Until then
+    /// every node on this storage must have heard of it; one that has not opens again by its seals.
+    #[must_use]
+    pub fn keeping_previous_root(self, seconds: i64) -> Self {
+        Self {
+            previous_root_seconds: seconds,
+            ..self
+        }
     }
 
     /// The deployment this storage was initialised for.

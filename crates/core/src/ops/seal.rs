@@ -39,7 +39,7 @@ pub async fn submit_passphrase(
     logged(node, origin, "passphrase", taken).await
 }
 
-/// Writes down by which seal a node opened itself at its start, and raises a condition for each that
+/// Writes down by which seal a node opened itself, and raises a condition for each that
 /// failed before. Without a journal the root key must not stay in memory unseen.
 pub async fn log_automatic_unseal(node: &Node, tries: &[UnsealTry]) -> Result<(), OpError> {
     let severity = if tries.iter().any(|tried| tried.failure.is_none()) {

@@ -13,6 +13,7 @@ use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::ops::authenticate::log_by_system;
 use crate::ops::condition;
 use crate::ops::gate::{Attempt, bounded, detail, resource};
+use crate::ops::seal::log_automatic_unseal;
 use crate::port::seal::{
     MadeSeal, NewSeal, RootRewrap, RootRotation, SealFault, SealInfo, SealOverview, SealProof, SealRenewal,
     SealStanding,
@@ -140,6 +141,9 @@ pub async fn rotate_root(
 /// there is more to do. The system's own work.
 pub async fn rewrap_slice(node: &Node) -> Result<bool, OpError> {
     if node.ports.seal.is_sealed() {
+        if node.ports.seal.is_outdated() && node.ensure_auditable().is_ok() {
+            open_again(node).await?;
+        }
         return Ok(false);
     }
     // What cannot be logged is not begun.
@@ -151,7 +155,7 @@ pub async fn rewrap_slice(node: &Node) -> Result<bool, OpError> {
     let Some(_passage) = node.deletions.pass() else {
         return Ok(false);
     };
-    let Some(done) = node.ports.seal.rewrap_under_root(SLICE).await? else {
+    let Some(done) = node.ports.seal.rewrap_under_root(SLICE, node.now()).await? else {
         return Ok(false);
     };
     if done.changed > 0 {
@@ -161,7 +165,17 @@ pub async fn rewrap_slice(node: &Node) -> Result<bool, OpError> {
         drop_previous(node).await?;
     }
     // With nothing but refused ones left, going over them again is for later.
-    Ok(!done.done && done.failed == 0)
+    Ok(!done.done && !done.waits && done.failed == 0)
+}
+
+/// Opens a node again that sealed itself because another one rotated the root key away from it, as at
+/// a start: nothing of before stays in memory, and the log says by which seal it opened.
+async fn open_again(node: &Node) -> Result<(), OpError> {
+    for provider in node.ports.providers.values() {
+        provider.forget_all();
+    }
+    let tries = node.ports.seal.unseal_automatically().await?;
+    log_automatic_unseal(node, &tries).await
 }
 
 /// Has the root key before go, which nothing needs any more. There is no way back from that: the log

@@ -4,9 +4,12 @@ use keyward_core::audit::{Journaled, Outcome};
 use keyward_core::noun::action::Action;
 use keyward_core::ops::seal_keeping::{self, RootStep};
 use keyward_core::port::audit_log::AuditLog;
-use keyward_core::port::seal::NewSeal;
+use keyward_core::port::seal::{NewSeal, SealKeeping};
+use keyward_core::time::Clock;
 use keyward_testkit::faulty::Form;
 use keyward_testkit::world::World;
+
+use crate::backups::{opens, used};
 
 /// What the log says of one kind of thing: how each ended, and its step.
 async fn told(world: &World, action: Action) -> Vec<(Outcome, String)> {
@@ -56,6 +59,10 @@ async fn i03_the_root_key_before_goes_after_the_log_said_so() {
     rotate(&world).await;
     while seal_keeping::rewrap_slice(&world.node).await.unwrap() {}
     let seals = seal_keeping::list(&world.node, world.root()).await.unwrap();
+    assert!(seals.rotation.is_some(), "other nodes may not have heard");
+    world.clock.advance_seconds(601);
+    while seal_keeping::rewrap_slice(&world.node).await.unwrap() {}
+    let seals = seal_keeping::list(&world.node, world.root()).await.unwrap();
     assert_eq!(seals.rotation, None);
     let told = told(&world, Action::RootKeyRewrap).await;
     let steps: Vec<&str> = told.iter().map(|(_, step)| step.as_str()).collect();
@@ -83,6 +90,7 @@ async fn i03_no_key_is_wrapped_anew_and_no_root_key_goes_while_the_log_cannot_be
         for _ in 0..slices {
             assert!(seal_keeping::rewrap_slice(&world.node).await.unwrap());
         }
+        world.clock.advance_seconds(601);
         world.journal.close().await;
         assert!(world.journal.fault().is_some());
         let before = stored(&world).await;
@@ -92,4 +100,28 @@ async fn i03_no_key_is_wrapped_anew_and_no_root_key_goes_while_the_log_cannot_be
         }
         assert_eq!(stored(&world).await, before);
     }
+}
+
+#[tokio::test]
+async fn i03_a_node_from_which_the_root_key_was_rotated_away_opens_again_and_logs_it() {
+    let world = World::new().await;
+    let clinic = world.tenant("clinic").await;
+    let (key, text) = used(&world, &clinic, "notes").await;
+    // Another node on the same storage.
+    let other = world.another_vault().await;
+    let now = world.clock.now();
+    other.begin_root_rotation(now).await.unwrap();
+    other.commit_root_rotation(now).await.unwrap();
+    while let Some(seen) = other.rewrap_under_root(100, now).await.unwrap() {
+        if seen.done {
+            other.drop_previous_root().await.unwrap();
+        }
+    }
+    let logged = told(&world, Action::SystemUnseal).await.len();
+    let refused = seal_keeping::rewrap_slice(&world.node).await;
+    assert_eq!(refused.unwrap_err().code().as_str(), "sealed");
+    assert!(!seal_keeping::rewrap_slice(&world.node).await.unwrap());
+    let after = told(&world, Action::SystemUnseal).await;
+    assert_eq!(after.len(), logged + 1, "{after:?}");
+    assert_eq!(opens(&world, &clinic, &key, &text).await, "notes");
 }

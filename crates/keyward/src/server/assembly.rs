@@ -46,7 +46,10 @@ impl Assembly {
         if vault.deployment().is_some_and(|id| id != deployment.id) {
             return Err(StartError::Mixed);
         }
-        let vault = Arc::new(vault.with_access(seals::access(&deployment.config)));
+        let seal = &deployment.config.seal;
+        let kept_seconds = i64::try_from(seal.previous_root_seconds).unwrap_or(i64::MAX);
+        let vault = vault.with_access(seals::access(&deployment.config));
+        let vault = Arc::new(vault.keeping_previous_root(kept_seconds));
         let usage = open_usage(&deployment).await?;
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
         let backups = backups::open(&deployment)?.map(|backups| Arc::new(backups) as _);

@@ -244,6 +244,9 @@ settings! {
         /// How often every seal that needs nobody is really opened, so that one that has gone is
         /// known before it is needed.
         check_seconds: u64 = 300, "`300`";
+        /// How long the root key before is kept at least after its rotation was committed. Other
+        /// nodes follow within seconds; one that has not by then opens again by its seals.
+        previous_root_seconds: u64 = 600, "`600`";
     }
 
     /// A seal held by a hardware security module, through its PKCS#11 library.

@@ -17,7 +17,7 @@ fn serve(stage: &mut Stage, openbao: &str, token: &str) -> Server {
          --set seal_transit.address={openbao} --set seal_transit.key={KEY} \
          --set seal_transit.token_file=openbao.token --set seal_pkcs11.module={MODULE} \
          --set seal_pkcs11.token={TOKEN} --set seal_pkcs11.key={KEY} \
-         --set seal_pkcs11.pin_file=hsm.pin"
+         --set seal_pkcs11.pin_file=hsm.pin --set seal.previous_root_seconds=1"
     ));
     hold_token(stage, token, &url);
     server

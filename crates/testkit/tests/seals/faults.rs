@@ -11,7 +11,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::root::finish;
-use crate::stage::{Stage, at, find, ids, prove_with};
+use crate::stage::{Stage, at, find, ids, late, prove_with};
 
 /// Besides [`FORMS`]: a change that was made, and cannot be looked at.
 const UNREAD: [Form; 2] = [Form::Unread, Form::LostUnread];
@@ -53,7 +53,7 @@ async fn rotate(vault: &Vault, seal: Uuid, shares: &Shares) -> Result<(), SealFa
         }
         vault.commit_root_rotation(at(4)).await?;
     }
-    while let Some(seen) = vault.rewrap_under_root(2).await? {
+    while let Some(seen) = vault.rewrap_under_root(2, late()).await? {
         if seen.done {
             vault.drop_previous_root().await?;
         }

@@ -2,13 +2,13 @@
 
 use std::pin::pin;
 
-use keyward_core::port::seal::{SealFault, SealKeeping};
+use keyward_core::port::seal::{SealControl, SealFault, SealKeeping};
 use keyward_core::port::storage::{ObjectName, StorageBackend};
 use keyward_crypto::record::OUTER_LENGTH;
 use keyward_vault::Vault;
 
 use crate::root::finish;
-use crate::stage::{Stage, at, names};
+use crate::stage::{Stage, at, late, names};
 use crate::stopping::{Stop, Stopping};
 
 async fn rotate(node: &Vault) {
@@ -18,7 +18,7 @@ async fn rotate(node: &Vault) {
 
 /// Wraps what is left anew, proves that nothing is, and drops the root key before.
 async fn end(node: &Vault) -> Result<(), SealFault> {
-    while let Some(seen) = node.rewrap_under_root(100).await? {
+    while let Some(seen) = node.rewrap_under_root(100, late()).await? {
         if seen.done {
             node.drop_previous_root().await?;
         }
@@ -34,7 +34,7 @@ async fn rotate_on_at(step: usize) -> bool {
     let (one, other) = (stage.node_by(way.clone()).await, stage.node().await);
     rotate(&other).await;
     one.check_seals(at(5)).await.unwrap();
-    let seen = one.rewrap_under_root(100).await.unwrap().unwrap();
+    let seen = one.rewrap_under_root(100, late()).await.unwrap().unwrap();
     assert!(seen.changed == 3 && !seen.done, "{seen:?}");
     let Stop { reached, go } = way.stop_after(step);
     let mut proving = pin!(end(&one));
@@ -75,13 +75,14 @@ async fn i08_a_pass_that_was_begun_in_one_rotation_proves_nothing_of_the_next() 
     let (one, other) = (stage.node().await, stage.node().await);
     rotate(&other).await;
     one.check_seals(at(5)).await.unwrap();
-    one.rewrap_under_root(100).await.unwrap();
+    one.rewrap_under_root(100, late()).await.unwrap();
     // Half of the pass that finds nothing.
-    let seen = one.rewrap_under_root(2).await.unwrap().unwrap();
+    let seen = one.rewrap_under_root(2, late()).await.unwrap().unwrap();
     assert!(seen.examined == 2 && !seen.done, "{seen:?}");
     finish(&other).await;
     one.check_seals(at(6)).await.unwrap();
-    assert_eq!(one.rewrap_under_root(2).await.unwrap(), None);
+    let nothing = one.rewrap_under_root(2, late()).await.unwrap();
+    assert_eq!(nothing, None);
     // The first key cannot follow the next rotation.
     let name = names(&*stage.storage, "kek/").await.remove(0);
     let name = ObjectName::new(&name).unwrap();
@@ -90,11 +91,11 @@ async fn i08_a_pass_that_was_begun_in_one_rotation_proves_nothing_of_the_next() 
     altered[OUTER_LENGTH - 1] ^= 1;
     stage.storage.write(&name, altered).await.unwrap();
     rotate(&other).await;
-    let seen = other.rewrap_under_root(100).await.unwrap().unwrap();
+    let seen = other.rewrap_under_root(100, late()).await.unwrap().unwrap();
     assert_eq!((seen.changed, seen.failed), (2, 1));
     one.check_seals(at(7)).await.unwrap();
     for _ in 0..4 {
-        let seen = one.rewrap_under_root(2).await.unwrap().unwrap();
+        let seen = one.rewrap_under_root(2, late()).await.unwrap().unwrap();
         assert!(!seen.done, "{seen:?}");
     }
     stage.storage.write(&name, sound).await.unwrap();
@@ -138,4 +139,51 @@ async fn of_two_nodes_that_give_a_seal_its_part_at_once_none_leaves_a_seal_behin
         step += 1;
     }
     assert!(step >= 6, "only {step} steps");
+}
+
+#[tokio::test]
+async fn the_root_key_before_stays_until_other_nodes_have_heard_of_the_rotation() {
+    let stage = Stage::new().await;
+    let (one, other) = (stage.node().await, stage.node().await);
+    rotate(&other).await;
+    let committed_at = 4;
+    // Everything follows at once; what was before stays.
+    for second in [5, 100, 599] {
+        for _ in 0..6 {
+            let now = at(committed_at + second);
+            let seen = other.rewrap_under_root(100, now).await.unwrap();
+            assert!(!seen.unwrap().done, "after {second} s");
+        }
+        let dropped = other.drop_previous_root().await.unwrap();
+        assert!(!dropped, "after {second} s");
+    }
+    // The other one hears of it by its own work, without being asked for a key.
+    let seen = one.rewrap_under_root(100, at(6)).await.unwrap();
+    assert!(seen.is_some());
+    let in_force = other.overview().unwrap().root_key;
+    assert_eq!(one.overview().unwrap().root_key, in_force);
+    let mut seen = None;
+    for _ in 0..6 {
+        seen = other.rewrap_under_root(100, at(4 + 600)).await.unwrap();
+    }
+    assert!(seen.unwrap().done);
+    assert!(other.drop_previous_root().await.unwrap());
+    stage.all_there(&one).await;
+    let seen = one.rewrap_under_root(100, at(700)).await.unwrap();
+    assert!(seen.is_none() && !one.is_sealed());
+    stage.all_there(&stage.node().await).await;
+}
+
+#[tokio::test]
+async fn a_node_that_was_cut_off_for_a_whole_rotation_seals_itself_and_says_so() {
+    let stage = Stage::new().await;
+    let (one, other) = (stage.node().await, stage.node().await);
+    rotate(&other).await;
+    finish(&other).await;
+    let refused = one.rewrap_under_root(100, late()).await;
+    assert!(refused.is_err(), "{refused:?}");
+    assert!(one.is_sealed() && one.is_outdated());
+    one.unseal_automatically().await.unwrap();
+    assert!(!one.is_sealed() && !one.is_outdated());
+    stage.all_there(&one).await;
 }

@@ -11,14 +11,14 @@ use keyward_crypto::record::{OUTER_LENGTH, peek_outer};
 use keyward_vault::{EmbeddedBackend, SealedCopies, Vault};
 use uuid::Uuid;
 
-use crate::stage::{Stage, at, find, ids, names, passphrase, prove_with, tenant};
+use crate::stage::{Stage, at, find, ids, late, names, passphrase, prove_with, tenant};
 
 const WORDS: &str = "five words nobody would guess";
 
 /// Every key-encryption key follows.
 pub async fn finish(vault: &Vault) {
     for _ in 0..1000 {
-        match vault.rewrap_under_root(2).await.unwrap() {
+        match vault.rewrap_under_root(2, late()).await.unwrap() {
             // Another node may have been faster.
             Some(seen) if seen.done => drop(vault.drop_previous_root().await.unwrap()),
             Some(_) => {}
@@ -84,7 +84,7 @@ async fn every_seal_takes_part_before_the_new_root_key_is_in_force() {
     ));
     stage.all_there(&node).await;
     // Half-way, each seal opens all of it.
-    node.rewrap_under_root(1).await.unwrap();
+    node.rewrap_under_root(1, late()).await.unwrap();
     assert_eq!(roots(&stage).await.len(), 2);
     stage.all_there(&stage.node().await).await;
     let by_shares = stage.sealed(&[]).await;
@@ -186,7 +186,7 @@ async fn i08_a_key_that_is_refused_keeps_the_root_key_before_until_it_is_mended(
     node.begin_root_rotation(at(1)).await.unwrap();
     node.commit_root_rotation(at(2)).await.unwrap();
     for _ in 0..4 {
-        let seen = node.rewrap_under_root(100).await.unwrap().unwrap();
+        let seen = node.rewrap_under_root(100, late()).await.unwrap().unwrap();
         assert!(!seen.done && seen.failed == 1, "{seen:?}");
     }
     let Some(RootRotation::Rewrapping { seen, .. }) = node.overview().unwrap().rotation else {
@@ -290,7 +290,7 @@ async fn i08_a_key_that_is_missing_keeps_the_root_key_before_until_it_is_put_bac
         node.begin_root_rotation(at(1)).await.unwrap();
         node.commit_root_rotation(at(2)).await.unwrap();
         for _ in 0..8 {
-            let seen = node.rewrap_under_root(2).await.unwrap().unwrap();
+            let seen = node.rewrap_under_root(2, late()).await.unwrap().unwrap();
             assert!(!seen.done, "{seen:?}");
         }
         assert!(!node.drop_previous_root().await.unwrap());

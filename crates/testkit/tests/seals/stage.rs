@@ -61,6 +61,11 @@ pub fn at(second: i64) -> Timestamp {
     Timestamp::from_micros(1_800_000_000_000_000 + second * 1_000_000)
 }
 
+/// When no root key before is kept for other nodes any more.
+pub fn late() -> Timestamp {
+    at(1_000_000)
+}
+
 pub fn tenant(number: u128) -> TenantId {
     TenantId::from_uuid(Uuid::from_u128(0x1000 + number))
 }

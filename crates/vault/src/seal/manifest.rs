@@ -8,6 +8,7 @@
 use data_encoding::HEXLOWER;
 use keyward_core::port::seal::SealKind;
 use keyward_core::port::storage::ObjectName;
+use keyward_core::time::Timestamp;
 use keyward_crypto::digest::sha256;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
@@ -101,6 +102,9 @@ pub(crate) struct PreviousRoot {
     pub(crate) under_current: String,
     /// The one in force under the one before: for nodes that were open meanwhile.
     pub(crate) current_under_it: String,
+    /// When the rotation was committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) committed_at: Option<Timestamp>,
 }
 
 /// The whole manifest.

@@ -65,6 +65,7 @@ impl Vault {
     fn keep_open(&self, seals: &mut Seals, hierarchy: Arc<OpenHierarchy>) {
         seals.open = Some(hierarchy);
         seals.reset_shares();
+        self.is_outdated.store(false, Ordering::Release);
         self.is_open.store(true, Ordering::Release);
     }
 
@@ -264,6 +265,7 @@ impl SealControl for Vault {
     fn seal(&self) {
         let mut seals = self.seals.write();
         self.is_open.store(false, Ordering::Release);
+        self.is_outdated.store(false, Ordering::Release);
         // The last holder of the keys zeroizes them: this one, or an operation that still runs.
         seals.open = None;
         seals.reset_shares();

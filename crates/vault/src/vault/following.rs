@@ -2,6 +2,7 @@
 //! or put another root key in force.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use keyward_core::port::seal::{SealControl as _, SealFault, SealKind};
 use keyward_core::port::storage::StorageError;
@@ -28,8 +29,24 @@ impl Vault {
         Ok(loaded)
     }
 
+    /// The same, if what is stored is another manifest than this node knows.
+    pub(super) async fn follow_if_changed(&self) -> Result<(), StorageError> {
+        let stored = self.backend.read(&object_names::root_manifest()?).await?;
+        let is_known = {
+            let seals = self.seals.read();
+            let known = seals.loaded().map(|loaded| &*loaded.bytes);
+            known == stored.as_ref()
+        };
+        if is_known {
+            return Ok(());
+        }
+        self.follow().await
+    }
+
     /// Brings this node up to the root key in force, which another one may have put there.
     pub(super) async fn follow(&self) -> Result<(), StorageError> {
+        // Not beside a change of this node's own: what was read before it would be taken for news.
+        let _alone = self.changing.lock().await;
         match self.read_again().await {
             Ok(_) => Ok(()),
             Err(SealFault::Storage(error)) => Err(error),
@@ -73,9 +90,10 @@ impl Vault {
                 tracing::info!(root_key = %name.id, "the root key was rotated by another node");
             }
             _ => {
-                tracing::warn!("the root key in memory is in force no more; opening again");
+                // Opening again is for whoever writes it down.
+                tracing::warn!("the root key in memory is in force no more: sealed");
                 self.seal();
-                self.unseal_automatically().await?;
+                self.is_outdated.store(true, Ordering::Release);
             }
         }
         Ok(())

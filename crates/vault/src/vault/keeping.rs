@@ -2,6 +2,7 @@
 //! change reads the manifest as it is stored, prepares everything, and replaces it in one step.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use keyward_core::port::seal::{
@@ -415,8 +416,16 @@ impl SealKeeping for Vault {
         self.commit_rotation(now).await
     }
 
-    async fn rewrap_under_root(&self, limit: usize) -> Result<Option<RootRewrap>, SealFault> {
-        self.rewrap_keks(limit).await
+    async fn rewrap_under_root(
+        &self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<RootRewrap>, SealFault> {
+        self.rewrap_keks(limit, now).await
+    }
+
+    fn is_outdated(&self) -> bool {
+        self.is_outdated.load(Ordering::Acquire)
     }
 
     async fn drop_previous_root(&self) -> Result<bool, SealFault> {

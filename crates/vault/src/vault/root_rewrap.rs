@@ -7,6 +7,7 @@
 use keyward_core::ids::RecordId;
 use keyward_core::port::seal::{RootRewrap, RootRotation, SealFault};
 use keyward_core::port::storage::{ObjectName, StorageError};
+use keyward_core::time::Timestamp;
 use keyward_crypto::record::{self, KekRef};
 
 use super::hierarchy::Root;
@@ -32,6 +33,8 @@ pub(super) struct Pass {
     seen: RootRewrap,
     /// Refused in the last whole pass: it is told until it is not so any more.
     refused: u64,
+    /// Whether it was proven while the root key before is still kept for other nodes.
+    waits: bool,
 }
 
 /// Where a pass goes on.
@@ -53,15 +56,14 @@ impl Default for Place {
 }
 
 impl Pass {
-    /// Where the pass over the keys of this rotation goes on. Of another one nothing is known yet.
-    fn resume(&mut self, of: Rotated) -> Place {
+    /// Goes on with the pass over the keys of this rotation. Of another one nothing is known yet.
+    fn resume(&mut self, of: Rotated) {
         if self.of != Some(of) {
             *self = Self {
                 of: Some(of),
                 ..Self::default()
             };
         }
-        self.place.clone()
     }
 
     /// Takes in a slice and what comes after it; what was seen.
@@ -85,7 +87,16 @@ impl Pass {
 
     /// The rotation of which nothing is left to do.
     fn proven(&self) -> Option<Rotated> {
-        self.of.filter(|_| self.place == Place::Proven)
+        let is_proven = self.place == Place::Proven && !self.waits;
+        self.of.filter(|_| is_proven)
+    }
+
+    /// What is still kept for other nodes does not go; when it is kept no more it is proven again.
+    fn keep(&mut self, is_kept: bool) {
+        if self.waits && !is_kept {
+            self.place = Place::default();
+        }
+        self.waits = is_kept;
     }
 }
 
@@ -114,7 +125,13 @@ impl Vault {
     }
 
     /// See [`keyward_core::port::seal::SealKeeping::rewrap_under_root`].
-    pub(super) async fn rewrap_keks(&self, limit: usize) -> Result<Option<RootRewrap>, SealFault> {
+    pub(super) async fn rewrap_keks(
+        &self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<RootRewrap>, SealFault> {
+        self.unsealed()?;
+        self.follow_if_changed().await?;
         let (current, previous) = self.unsealed()?.roots();
         let Some(previous) = previous else {
             // Whatever was found out before is of a rotation that is over.
@@ -122,7 +139,13 @@ impl Vault {
             return Ok(None);
         };
         let of = (previous.name, current.name);
-        let place = self.pass.lock().resume(of);
+        let is_kept = self.is_previous_kept(now);
+        let place = {
+            let mut pass = self.pass.lock();
+            pass.resume(of);
+            pass.keep(is_kept);
+            pass.place.clone()
+        };
         let (slice, next) = match &place {
             Place::Stored(after) => {
                 self.rewrap_stored(after.as_ref(), limit, &previous, &current)
@@ -136,7 +159,19 @@ impl Vault {
             // Somebody else went on meanwhile: this slice says nothing of where the pass is now.
             return Ok(Some(slice));
         }
-        Ok(Some(pass.take(slice, next)))
+        let mut seen = pass.take(slice, next);
+        seen.waits = seen.done && is_kept;
+        seen.done &= !is_kept;
+        Ok(Some(seen))
+    }
+
+    /// Whether the root key before stays for nodes that may not have heard of the rotation yet.
+    fn is_previous_kept(&self, now: Timestamp) -> bool {
+        let seals = self.seals.read();
+        let previous = seals.manifest().and_then(|it| it.previous.as_ref());
+        let committed_at = previous.and_then(|it| it.committed_at);
+        // Nodes' clocks differ a little; one that was years off must not keep it for years.
+        committed_at.is_some_and(|at| now.seconds_since(at).abs() < self.previous_root_seconds)
     }
 
     /// Goes over a slice of the stored key-encryption keys; what comes after it.

@@ -174,7 +174,10 @@ impl Vault {
         }
         let next_root = next_root(manifest, &root)?;
         self.prove_parts(manifest, next, &next_root.key).await?;
-        let after = committed(manifest, next, &root, &next_root, &*self.random)?;
+        let mut after = committed(manifest, next, &root, &next_root, &*self.random)?;
+        if let Some(previous) = &mut after.previous {
+            previous.committed_at = Some(now);
+        }
         let loaded = self.replace_manifest(&loaded, after).await?;
         // The manifest was read again after it was replaced, and the root keys with it.
         let loaded = self.delete_discarded(loaded).await;
@@ -265,6 +268,7 @@ fn committed(
         root_key: manifest.root_key,
         under_current,
         current_under_it: next.under_current.clone(),
+        committed_at: None,
     });
     after.root_key = next.root_key;
     for entry in &mut after.seals {

@@ -94,6 +94,9 @@ pub struct RootRewrap {
     pub failed: u64,
     /// Whether nothing needs the root key before any more: it can go.
     pub done: bool,
+    /// Whether nothing is under the root key before, and it stays a while for nodes that have not
+    /// heard of the rotation yet.
+    pub waits: bool,
 }
 
 /// The seals and the root key.
@@ -337,9 +340,17 @@ pub trait SealKeeping: Send + Sync {
     /// Puts the next root key in force. Every seal holds it by now.
     async fn commit_root_rotation(&self, now: Timestamp) -> Result<SealOverview, SealFault>;
 
-    /// Wraps the next key-encryption keys that are still under the root key before. Nothing if
-    /// there is no such key.
-    async fn rewrap_under_root(&self, limit: usize) -> Result<Option<RootRewrap>, SealFault>;
+    /// Follows what other nodes have done, and wraps the next key-encryption keys that are still
+    /// under the root key before. Nothing if there is no such key.
+    async fn rewrap_under_root(
+        &self,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Option<RootRewrap>, SealFault>;
+
+    /// Whether this node has sealed itself because the root key in its memory is in force no more,
+    /// and nothing in its memory leads to the one that is.
+    fn is_outdated(&self) -> bool;
 
     /// Drops the root key before, if [`Self::rewrap_under_root`] has just proven that nothing needs
     /// it. Whether it did.

@@ -235,6 +235,12 @@ fn limits(config: &Config, found: &mut Findings) {
         ),
         ("seal.check_seconds", config.seal.check_seconds, 10, 86_400),
         (
+            "seal.previous_root_seconds",
+            config.seal.previous_root_seconds,
+            1,
+            604_800,
+        ),
+        (
             "limits.scrub_per_second",
             limits.scrub_per_second,
             0,
