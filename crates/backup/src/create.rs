@@ -31,6 +31,7 @@ use crate::references::{Reference, References};
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Recipients;
 use crate::signature::Signer;
+use crate::under_root::{ASTRAY, UnderRoot};
 
 /// A part is sealed when it has so many bytes. One object larger than that is a part of its own.
 const PART_BYTES: usize = 4 << 20;
@@ -169,12 +170,17 @@ impl Backups {
             accepted: order.accept_losses,
             found: Vec::new(),
         };
+        let root_before = self.vault.of_root().await.map_err(BackupError::Vault)?;
+        let mut under = UnderRoot::default();
         for kek in &references.keks {
             let found = self.vault.of_tenant_kek(kek).await;
             let found = found.map_err(BackupError::Vault)?;
             match fault_of(&found, kek.record, &kek.record_digest, None) {
                 Some(wrong) => lost.note(kek.record, wrong)?,
-                None => parts.objects(found).await?,
+                None => {
+                    under.note(kek.record, &found);
+                    parts.objects(found).await?;
+                }
             }
         }
         let keks: HashSet<KekRef> = references.keks.iter().filter_map(kek_ref).collect();
@@ -202,6 +208,10 @@ impl Backups {
             }
         }
         let root = self.vault.of_root().await.map_err(BackupError::Vault)?;
+        for kek in under.beyond(&root.keys, &root_before.keys)? {
+            lost.note(kek, ASTRAY)?;
+        }
+        let root = root.objects;
         let digest = digest_of_root(&root);
         parts.objects(root).await?;
         parts.seal().await?;

@@ -26,6 +26,7 @@ pub mod sealing;
 mod segment;
 pub mod signature;
 mod spent;
+mod under_root;
 mod verify;
 
 pub use chain::{Chain, ChainError};

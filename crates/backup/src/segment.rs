@@ -16,6 +16,7 @@ use crate::create::{Backups, Parts, audit, digest_of_root, fault_of, held, seals
 use crate::manifest::{BackupKind, Content, FORMAT, Manifest, Signed};
 use crate::references::Named;
 use crate::signature::Signer;
+use crate::under_root::UnderRoot;
 
 /// Changes read at once.
 const PAGE: usize = 200;
@@ -179,8 +180,10 @@ impl Backups {
         root_before: Digest,
         parts: &mut Parts<'_>,
     ) -> Result<Digest, BackupError> {
-        let root = self.vault.of_root().await.map_err(BackupError::Vault)?;
+        let sealed = self.vault.of_root().await.map_err(BackupError::Vault)?;
+        let (root, roots) = (sealed.objects, sealed.keys);
         let digest = digest_of_root(&root);
+        let mut under = UnderRoot::default();
         let is_new = digest != root_before;
         // A new root key wraps them all anew.
         let all = if is_new {
@@ -192,8 +195,13 @@ impl Backups {
             let found = self.vault.of_tenant_kek(kek).await;
             let found = found.map_err(BackupError::Vault)?;
             if fault_of(&found, kek.record, &kek.record_digest, None).is_none() {
+                under.note(kek.record, &found);
                 parts.objects(found).await?;
             }
+        }
+        if !under.is_under(&roots) {
+            let again = self.vault.of_root().await.map_err(BackupError::Vault)?;
+            under.beyond(&roots, &again.keys)?;
         }
         for (record, (digest, _)) in &came.records {
             let found = self.vault.of_record(*record).await;

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::TenantKek;
-use keyward_core::port::backup::{SealedObject, SealedObjects};
+use keyward_core::port::backup::{SealedObject, SealedObjects, SealedRoot};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
 use crate::object_names;
 use crate::seal::SealError;
-use crate::seal::manifest::Manifest;
+use crate::seal::manifest::{Manifest, RootKeyName};
 
 /// How often the manifest is read again when a seal that it names was gone meanwhile.
 const ATTEMPTS: usize = 4;
@@ -51,11 +51,11 @@ impl SealedObjects for SealedCopies {
         Ok(object.into_iter().collect())
     }
 
-    async fn of_root(&self) -> Result<Vec<SealedObject>, StorageError> {
+    async fn of_root(&self) -> Result<SealedRoot, StorageError> {
         let mut attempt = 1;
         loop {
             let Some(root) = self.object(object_names::root_manifest()?).await? else {
-                return Ok(Vec::new());
+                return Ok(SealedRoot::default());
             };
             let manifest = Manifest::parse(&root.bytes).map_err(damaged)?;
             let (mut objects, gone) = self.of_manifest(&manifest).await?;
@@ -72,7 +72,12 @@ impl SealedObjects for SealedCopies {
                 tracing::error!("a seal for the next root key is gone; the copy is without it");
             }
             objects.push(root);
-            return Ok(objects);
+            let before = manifest.previous.as_ref().map(|previous| previous.root_key);
+            let keys = [Some(manifest.root_key), before];
+            return Ok(SealedRoot {
+                objects,
+                keys: keys.into_iter().flatten().map(RootKeyName::as_kek).collect(),
+            });
         }
     }
 }

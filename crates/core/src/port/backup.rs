@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use keyward_crypto::record::KekRef;
 use keyward_crypto::secret::SecretBytes;
 use uuid::Uuid;
 
@@ -165,6 +166,15 @@ pub struct SealedObject {
     pub bytes: Vec<u8>,
 }
 
+/// The root key as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealedRoot {
+    /// It under its seals, and last what names them: without it nothing counts.
+    pub objects: Vec<SealedObject>,
+    /// The root keys that whoever opens one of these seals has: the one in force, and the one before.
+    pub keys: Vec<KekRef>,
+}
+
 /// The vault's objects for those who copy them and may not open them. Needs no unsealing.
 #[async_trait]
 pub trait SealedObjects: Send + Sync {
@@ -174,6 +184,6 @@ pub trait SealedObjects: Send + Sync {
     /// The object of a tenant's key-encryption key; none if it is gone.
     async fn of_tenant_kek(&self, kek: &TenantKek) -> Result<Vec<SealedObject>, StorageError>;
 
-    /// The root key under its seals, and last what names them: without it nothing counts.
-    async fn of_root(&self) -> Result<Vec<SealedObject>, StorageError>;
+    /// The root key under its seals.
+    async fn of_root(&self) -> Result<SealedRoot, StorageError>;
 }

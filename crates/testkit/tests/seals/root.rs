@@ -225,7 +225,7 @@ async fn i09_a_rotation_that_was_copied_while_it_collected_can_be_committed_from
     let copy: Arc<dyn StorageBackend> = Arc::new(copy);
     copy.init().await.unwrap();
     let copies = SealedCopies::new(stage.storage.clone());
-    for object in copies.of_root().await.unwrap() {
+    for object in copies.of_root().await.unwrap().objects {
         copy.write_if_absent(&object.name, object.bytes)
             .await
             .unwrap();

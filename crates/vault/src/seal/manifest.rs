@@ -10,6 +10,7 @@ use keyward_core::port::seal::SealKind;
 use keyward_core::port::storage::ObjectName;
 use keyward_core::time::Timestamp;
 use keyward_crypto::digest::sha256;
+use keyward_crypto::record::KekRef;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
@@ -28,6 +29,16 @@ pub(crate) const SEALS_MAX: usize = 16;
 pub(crate) struct RootKeyName {
     pub(crate) id: Uuid,
     pub(crate) version: u32,
+}
+
+impl RootKeyName {
+    /// Its name in outer headers.
+    pub(crate) const fn as_kek(self) -> KekRef {
+        KekRef {
+            id: self.id,
+            version: self.version,
+        }
+    }
 }
 
 /// Where one seal is stored.

@@ -192,10 +192,7 @@ pub(super) fn missing_parts(manifest: &Manifest) -> impl Iterator<Item = Uuid> {
 
 /// The name of a root key in outer headers.
 pub(super) const fn root_ref(name: RootKeyName) -> KekRef {
-    KekRef {
-        id: name.id,
-        version: name.version,
-    }
+    name.as_kek()
 }
 
 const GONE: &str = "the seal is not in the storage";
