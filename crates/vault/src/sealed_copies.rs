@@ -76,7 +76,11 @@ impl SealedObjects for SealedCopies {
             let keys = [Some(manifest.root_key), before];
             return Ok(SealedRoot {
                 objects,
-                keys: keys.into_iter().flatten().map(RootKeyName::as_kek).collect(),
+                keys: keys
+                    .into_iter()
+                    .flatten()
+                    .map(RootKeyName::as_kek)
+                    .collect(),
             });
         }
     }

@@ -15,8 +15,8 @@ use crate::ops::condition;
 use crate::ops::gate::{Attempt, bounded, detail, resource};
 use crate::ops::seal::log_automatic_unseal;
 use crate::port::seal::{
-    MadeSeal, NewSeal, RootRewrap, RootRotation, SealFault, SealInfo, SealOverview, SealProof, SealRenewal,
-    SealStanding,
+    MadeSeal, NewSeal, RootRewrap, RootRotation, SealFault, SealInfo, SealOverview, SealProof,
+    SealRenewal, SealStanding,
 };
 
 /// Key-encryption keys looked at in one slice.

@@ -278,9 +278,7 @@ fn misconfigured(cause: impl Into<String>) -> SealServiceError {
 /// Whether this can be a key's name, and nothing else of an address.
 fn is_key_name(name: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    !matches!(name, "" | "." | "..")
-        && name.len() <= KEY_NAME_BYTES_MAX
-        && name.chars().all(fits)
+    !matches!(name, "" | "." | "..") && name.len() <= KEY_NAME_BYTES_MAX && name.chars().all(fits)
 }
 
 fn is_loopback(address: &str) -> bool {

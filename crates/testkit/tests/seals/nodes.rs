@@ -125,7 +125,11 @@ async fn take_part_at(step: usize) -> bool {
     }
     way.let_go();
     // The seal in force, and the one for the next root key.
-    assert_eq!(names(&*stage.storage, "seal/").await.len(), 2, "step {step}");
+    assert_eq!(
+        names(&*stage.storage, "seal/").await.len(),
+        2,
+        "step {step}"
+    );
     other.commit_root_rotation(at(2)).await.unwrap();
     finish(&other).await;
     stage.all_there(&stage.node().await).await;

@@ -20,7 +20,9 @@ pub async fn finish(vault: &Vault) {
     for _ in 0..1000 {
         match vault.rewrap_under_root(2, late()).await.unwrap() {
             // Another node may have been faster.
-            Some(seen) if seen.done => drop(vault.drop_previous_root().await.unwrap()),
+            Some(seen) if seen.done => {
+                vault.drop_previous_root().await.unwrap();
+            }
             Some(_) => {}
             None => return,
         }

@@ -275,9 +275,7 @@ pub enum SealFault {
         why: String,
     },
     /// The storage neither said whether it was changed nor what is stored.
-    #[error(
-        "whether the change was made is open: {why}; look at the seals before repeating it"
-    )]
+    #[error("whether the change was made is open: {why}; look at the seals before repeating it")]
     OutcomeUnknown {
         /// Why nobody knows.
         why: String,
