@@ -192,6 +192,7 @@ fn limits(config: &Config, found: &mut Findings) {
     let (limits, lifecycle) = (&config.limits, &config.lifecycle);
     let wait = lifecycle.destruction_wait_days;
     let window = lifecycle.rollback_window_seconds;
+    let kept = config.seal.previous_root_seconds;
     let hour = 3600;
     let bounds = [
         ("limits.body_bytes", limits.body_bytes, 1024, 64 << 20),
@@ -234,12 +235,7 @@ fn limits(config: &Config, found: &mut Findings) {
             1_000_000,
         ),
         ("seal.check_seconds", config.seal.check_seconds, 10, 86_400),
-        (
-            "seal.previous_root_seconds",
-            config.seal.previous_root_seconds,
-            1,
-            604_800,
-        ),
+        ("seal.previous_root_seconds", kept, 1, 604_800),
         (
             "limits.scrub_per_second",
             limits.scrub_per_second,
