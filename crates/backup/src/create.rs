@@ -175,13 +175,12 @@ impl Backups {
         for kek in &references.keks {
             let found = self.vault.of_tenant_kek(kek).await;
             let found = found.map_err(BackupError::Vault)?;
-            match fault_of(&found, kek.record, &kek.record_digest, None) {
-                Some(wrong) => lost.note(kek.record, wrong)?,
-                None => {
-                    under.note(kek.record, &found);
-                    parts.objects(found).await?;
-                }
+            if let Some(wrong) = fault_of(&found, kek.record, &kek.record_digest, None) {
+                lost.note(kek.record, wrong)?;
+                continue;
             }
+            under.note(kek.record, &found);
+            parts.objects(found).await?;
         }
         let keks: HashSet<KekRef> = references.keks.iter().filter_map(kek_ref).collect();
         let of = references.records.len() as u64;

@@ -25,7 +25,7 @@ impl Vault {
             what: "the manifest is gone",
         })?;
         self.seals.write().take_over(now);
-        self.follow_root(&loaded).await?;
+        self.follow_root(&loaded)?;
         Ok(loaded)
     }
 
@@ -65,7 +65,7 @@ impl Vault {
         Ok(root_ref(manifest.root_key))
     }
 
-    async fn follow_root(&self, loaded: &Loaded) -> Result<(), SealFault> {
+    fn follow_root(&self, loaded: &Loaded) -> Result<(), SealFault> {
         let manifest = &loaded.manifest;
         let Ok(hierarchy) = self.unsealed() else {
             return Ok(());
