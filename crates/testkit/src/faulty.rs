@@ -2,6 +2,7 @@
 //! and was reported as failed; of many objects the first half happened. Reading is disturbed only in
 //! an outage, which lasts until it is ended.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -26,6 +27,7 @@ pub struct FaultyBackend {
     inner: Arc<dyn StorageBackend>,
     plan: Mutex<Option<(usize, Form)>>,
     outage: Mutex<Option<Outage>>,
+    is_silent: AtomicBool,
 }
 
 /// What everything is answered with for a while.
@@ -41,6 +43,7 @@ impl FaultyBackend {
             inner,
             plan: Mutex::new(None),
             outage: Mutex::new(None),
+            is_silent: AtomicBool::new(false),
         }
     }
 
@@ -53,6 +56,17 @@ impl FaultyBackend {
     /// The outage is over.
     pub fn end_outage(&self) {
         *self.broken() = None;
+    }
+
+    /// From now on nothing is answered at all, and nothing happens.
+    pub fn fall_silent(&self) {
+        self.is_silent.store(true, Ordering::SeqCst);
+    }
+
+    async fn answer(&self) {
+        if self.is_silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn broken(&self) -> std::sync::MutexGuard<'_, Option<Outage>> {
@@ -106,6 +120,7 @@ impl FaultyBackend {
         &self,
         change: impl Future<Output = Result<(), StorageError>> + Send,
     ) -> Result<(), StorageError> {
+        self.answer().await;
         self.may_change()?;
         match self.fails() {
             None => change.await,
@@ -131,6 +146,7 @@ impl StorageBackend for FaultyBackend {
     }
 
     async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StorageError> {
+        self.answer().await;
         self.may_read()?;
         self.inner.read(name).await
     }
@@ -144,6 +160,7 @@ impl StorageBackend for FaultyBackend {
     }
 
     async fn put_many(&self, mut objects: Vec<(ObjectName, Vec<u8>)>) -> Result<(), StorageError> {
+        self.answer().await;
         self.may_change()?;
         match self.fails() {
             None => self.inner.put_many(objects).await,
@@ -180,6 +197,7 @@ impl StorageBackend for FaultyBackend {
         after: Option<&ObjectName>,
         limit: usize,
     ) -> Result<Vec<ObjectName>, StorageError> {
+        self.answer().await;
         self.may_read()?;
         self.inner.list(prefix, after, limit).await
     }
