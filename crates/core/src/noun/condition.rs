@@ -74,6 +74,8 @@ kinds! {
     BACKUP_SHRANK "backup_shrank";
     /// Nothing is swept up until somebody confirms that the registry is the right one.
     SWEEP_HELD "sweep_held";
+    /// The storage refused to delete what nothing refers to.
+    SWEEP_FAILED "sweep_failed";
 }
 
 impl ConditionKind {

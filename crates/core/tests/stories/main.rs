@@ -21,6 +21,7 @@ mod integration_steps;
 mod keks;
 mod limits;
 mod restart;
+mod rolled_back;
 mod script;
 mod secret_model;
 mod secrets;
