@@ -116,8 +116,7 @@ pub struct Node {
     requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
     stopping: AtomicBool,
-    /// The registry was found at an older revision than this node had seen: what is in memory is of
-    /// another history, until the next start.
+    /// The registry was put back: what is in memory is of another history, until the next start.
     went_back: AtomicBool,
     gone_back_to: Mutex<Option<i64>>,
 }
@@ -396,9 +395,8 @@ impl Node {
     /// Takes over changes that this node's own writer did not tell of: a commit whose answer was
     /// lost on the way, or another process's.
     ///
-    /// A registry that is behind what this node has seen was put back: revisions are given a second
-    /// time then, and what memory knows of them is of another history. The node serves no more, and
-    /// nothing is swept up.
+    /// A registry that is behind what this node has seen was put back, and gives revisions a second
+    /// time. The node serves no more then, and nothing is swept up.
     pub(crate) async fn catch_up(&self) -> Result<(), OpError> {
         // First what was seen: what is seen later may be of a later revision than is asked for here.
         let seen = self.seen_to();
@@ -447,8 +445,7 @@ impl Node {
             return Ok(());
         }
         let open = crate::ops::start::open_conditions(self).await?;
-        // From here on revisions are followed, and logged, as they are given again: the hold is one
-        // of the first.
+        // From here on revisions are followed, and logged, as they are given again.
         self.memory.go_back_to(present);
         self.ports.usage.go_back_to(present);
         self.memory.conditions.reload(open);
