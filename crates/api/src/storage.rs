@@ -110,6 +110,40 @@ pub struct StorageStrays {
     /// Of these: in quarantine, to be deleted when they were there for 30 days.
     #[schema(minimum = 0)]
     pub quarantined: u64,
-    /// Whether nothing is swept up until somebody confirms that the registry is the right one.
+    /// Whether nothing is swept up until somebody confirms that this is as it should be.
     pub held: bool,
+    /// Why, one by one; each is confirmed on its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<SweepHold>,
+}
+
+/// Why nothing is swept up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SweepHold {
+    /// The alert's id.
+    pub alert_id: Uuid,
+    /// Changes with what the alert says.
+    #[schema(minimum = 1)]
+    pub etag: i64,
+    /// `storage`: doubt about the registry; `strays`: too much that no row names.
+    pub subject: String,
+    /// In words.
+    pub detail: String,
+    /// Since when.
+    pub since: Time,
+}
+
+/// Confirms one reason, as it was seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConfirmSweep {
+    /// The alert's id.
+    pub alert_id: Uuid,
+    /// The alert's `etag` as it was seen: if it says something else by now, nothing is confirmed.
+    #[schema(minimum = 1)]
+    pub etag: i64,
+    /// Why; the audit log keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024)]
+    pub reason: Option<String>,
 }

@@ -2,8 +2,7 @@
 
 use keyward_api::job::Job;
 use keyward_api::page::Changed;
-use keyward_api::storage::StorageHealth;
-use keyward_api::tenant::Reason;
+use keyward_api::storage::{ConfirmSweep, StorageHealth};
 
 use crate::connection::Client;
 use crate::error::ClientError;
@@ -19,10 +18,13 @@ impl Client {
         self.post(&["v1", "storage", "scrub"]).send().await
     }
 
-    /// Confirms that the registry is the right one: what it does not name may be swept up.
-    pub async fn confirm_sweep(&self, reason: &Reason) -> Result<StorageHealth, ClientError> {
+    /// Confirms what holds the sweep, as it was seen: what no row names may be swept up.
+    pub async fn confirm_sweep(
+        &self,
+        confirmed: &ConfirmSweep,
+    ) -> Result<StorageHealth, ClientError> {
         self.post(&["v1", "storage", "confirm-sweep"])
-            .json(reason)
+            .json(confirmed)
             .send()
             .await
     }

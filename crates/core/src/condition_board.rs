@@ -21,6 +21,8 @@ struct Held {
     stored: Option<Condition>,
     /// What is to be written: as it was last seen, or as it ended.
     unwritten: Option<Condition>,
+    /// The id that what was last seen gets if the stored row is over by the time it is written.
+    spare: Option<ConditionId>,
 }
 
 impl Held {
@@ -28,6 +30,39 @@ impl Held {
     fn open(&self) -> Option<&Condition> {
         let latest = self.unwritten.as_ref().or(self.stored.as_ref())?;
         latest.cleared_at.is_none().then_some(latest)
+    }
+
+    /// The row as it shall be.
+    fn next(&self) -> Option<Condition> {
+        let seen = self.unwritten.clone()?;
+        Some(match &self.stored {
+            // What another node wrote meanwhile is what is replaced.
+            Some(stored) => Condition {
+                id: stored.id,
+                since: stored.since,
+                etag: stored.etag + 1,
+                ..seen
+            },
+            None => Condition { etag: 1, ..seen },
+        })
+    }
+
+    /// The stored row is over. What was seen of it and is not written goes on as another one: a row
+    /// that is over is never opened again.
+    fn end(&mut self, over: ConditionId) {
+        self.stored = None;
+        let spare = self.spare.filter(|spare| *spare != over);
+        self.unwritten = self.unwritten.take().and_then(|seen| match spare {
+            Some(id) if id == seen.id => Some(seen),
+            Some(id) if seen.cleared_at.is_none() => Some(Condition {
+                id,
+                since: seen.last_seen_at,
+                etag: 1,
+                ..seen
+            }),
+            // It is over already, or was written as it was seen and ended after that.
+            _ => None,
+        });
     }
 
     fn is_idle(&self) -> bool {
@@ -61,6 +96,18 @@ impl ConditionBoard {
         self.held().entry(place).or_default().stored = Some(row);
     }
 
+    /// Takes over the open rows of a registry that is not what it was. What was seen and not written
+    /// stays to be written.
+    pub(crate) fn reload(&self, rows: Vec<Condition>) {
+        self.held().retain(|_, at| {
+            at.stored = None;
+            at.unwritten.is_some()
+        });
+        for row in rows {
+            self.load(row);
+        }
+    }
+
     /// Takes over what was committed, by this node or another.
     pub(crate) fn follow(&self, change: &Change) {
         for write in &change.writes {
@@ -74,7 +121,7 @@ impl ConditionBoard {
             if is_open {
                 at.stored = Some(row.clone());
             } else if at.stored.as_ref().is_some_and(|it| it.id == row.id) {
-                at.stored = None;
+                at.end(row.id);
             }
             if at.is_idle() {
                 held.remove(&place);
@@ -95,6 +142,7 @@ impl ConditionBoard {
         let mut held = self.held();
         let at = held.entry((kind.clone(), subject.clone())).or_default();
         let Some(open) = at.open() else {
+            at.spare = Some(id);
             // One that ended and was not written yet goes on, if the registry still has it open.
             at.unwritten = Some(match &at.stored {
                 Some(stored) => stored.seen_again(severity, detail, now),
@@ -102,11 +150,15 @@ impl ConditionBoard {
             });
             return true;
         };
+        // What a person confirms is what it says: another word is news.
+        let is_reworded = open.kind == ConditionKind::SWEEP_HELD && open.detail != detail;
         let is_news = open.severity != severity
+            || is_reworded
             || now.seconds_since(open.last_seen_at) >= SEEN_AGAIN_SECONDS
             || at.unwritten.is_some();
         if is_news {
             at.unwritten = Some(open.seen_again(severity, detail, now));
+            at.spare = Some(id);
         }
         is_news
     }
@@ -128,24 +180,10 @@ impl ConditionBoard {
     pub(crate) fn unwritten(&self) -> Vec<Unwritten> {
         let held = self.held();
         let wanted = held.values().filter_map(|at| {
-            let seen = at.unwritten.clone()?;
-            let row = match &at.stored {
-                // What another node wrote meanwhile is what is replaced.
-                Some(stored) => Condition {
-                    id: stored.id,
-                    since: stored.since,
-                    etag: stored.etag + 1,
-                    ..seen.clone()
-                },
-                None => Condition {
-                    etag: 1,
-                    ..seen.clone()
-                },
-            };
             Some(Unwritten {
-                row,
+                row: at.next()?,
                 is_new: at.stored.is_none(),
-                seen,
+                seen: at.unwritten.clone()?,
             })
         });
         wanted.collect()
@@ -180,6 +218,22 @@ impl ConditionBoard {
         let held = self.held();
         held.get(&(kind.clone(), subject.clone()))
             .is_some_and(|at| at.open().is_some())
+    }
+
+    /// Those of a kind that are open now, as they are or will be written, and whether they are.
+    pub(crate) fn open_of(&self, kind: &ConditionKind) -> Vec<(Condition, bool)> {
+        let held = self.held();
+        let of_kind = held.iter().filter(|((of, _), _)| of == kind);
+        let open = of_kind.filter_map(|(_, at)| {
+            let is_written = at.unwritten.is_none();
+            let row = if is_written {
+                at.stored.clone()?
+            } else {
+                at.next()?
+            };
+            row.cleared_at.is_none().then_some((row, is_written))
+        });
+        open.collect()
     }
 
     /// How many of the deployment's or anybody's are open, by kind and severity.

@@ -119,6 +119,9 @@ pub struct Node {
     requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
     stopping: AtomicBool,
+    /// The registry was put back: what is in memory is of another history, until the next start.
+    went_back: AtomicBool,
+    gone_back_to: Mutex<Option<i64>>,
 }
 
 /// What follows every commit: the part of a node that the registry tells.
@@ -175,6 +178,19 @@ impl Memory {
         applied.beyond.retain(|revision| *revision > to);
     }
 
+    /// The highest revision that is in memory.
+    fn highest_applied(&self) -> i64 {
+        let applied = self.applied();
+        applied.beyond.last().copied().unwrap_or(0).max(applied.to)
+    }
+
+    /// Later revisions are taken as new ones.
+    fn go_back_to(&self, revision: i64) {
+        let mut applied = self.applied();
+        applied.to = applied.to.min(revision);
+        applied.beyond.retain(|beyond| *beyond <= revision);
+    }
+
     fn apply(&self, change: &Change) {
         let applied = self.hot.apply(change);
         self.conditions.follow(change);
@@ -214,6 +230,8 @@ pub enum Readiness {
     Ready,
     /// It has not loaded its keys.
     Starting,
+    /// The registry was put back to an older state than this node has seen.
+    RegistryWentBack,
     /// It finishes what it has begun and takes nothing new.
     Stopping,
     /// The root key is not in memory.
@@ -253,6 +271,8 @@ impl Node {
             requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
+            went_back: AtomicBool::new(false),
+            gone_back_to: Mutex::default(),
         }
     }
 
@@ -282,6 +302,8 @@ impl Node {
             Readiness::Stopping
         } else if !self.loaded.load(Ordering::Acquire) {
             Readiness::Starting
+        } else if self.went_back.load(Ordering::Acquire) {
+            Readiness::RegistryWentBack
         } else if self.ports.seal.is_sealed() {
             Readiness::Sealed
         } else if self.ports.audit.fault().is_some() || self.memory.pump.behind().is_some() {
@@ -293,6 +315,22 @@ impl Node {
 
     /// Refuses when nothing may be done: starting, or without a journal to write to.
     pub(crate) fn ensure_auditable(&self) -> Result<(), OpError> {
+        self.ensure_same_history()?;
+        self.ensure_loggable()
+    }
+
+    fn ensure_same_history(&self) -> Result<(), OpError> {
+        if self.went_back.load(Ordering::Acquire) {
+            return Err(OpError::NotReady {
+                why: "the registry was put back to an older state than this server has seen; look at \
+                      the alert sweep_held, then start the server again",
+            });
+        }
+        Ok(())
+    }
+
+    /// Refuses when nothing can be written down. What the server has to say of itself asks no more.
+    pub(crate) fn ensure_loggable(&self) -> Result<(), OpError> {
         if !self.loaded.load(Ordering::Acquire) {
             return Err(OpError::NotReady {
                 why: "it is starting",
@@ -360,19 +398,63 @@ impl Node {
 
     /// Takes over changes that this node's own writer did not tell of: a commit whose answer was
     /// lost on the way, or another process's.
+    ///
+    /// A registry that is behind what this node has seen was put back, and gives revisions a second
+    /// time. The node serves no more then, and nothing is swept up.
     pub(crate) async fn catch_up(&self) -> Result<(), OpError> {
+        // First what was seen: what is seen later may be of a later revision than is asked for here.
+        let seen = self.seen_to();
+        let present = self.ports.registry.revision().await?;
+        if present < seen {
+            self.go_back_to(present, seen).await?;
+        }
+        self.follow().await?;
+        self.ensure_same_history()
+    }
+
+    async fn follow(&self) -> Result<(), OpError> {
         const PAGE: usize = 1_000;
-        while self.ports.registry.revision().await? > self.memory.applied_to() {
-            let missed = self
-                .ports
-                .registry
-                .changes_after(self.memory.applied_to(), PAGE)
-                .await?;
+        let (registry, memory) = (&self.ports.registry, &self.memory);
+        while registry.revision().await? > memory.applied_to() {
+            let missed = registry.changes_after(memory.applied_to(), PAGE).await?;
             if missed.is_empty() {
                 break;
             }
-            self.memory.committed(&missed);
+            memory.committed(&missed);
         }
+        Ok(())
+    }
+
+    /// The highest revision of which this node has seen anything.
+    pub(crate) fn seen_to(&self) -> i64 {
+        let logged = self.ports.usage.highest_logged();
+        self.memory.highest_applied().max(logged)
+    }
+
+    /// After a commit: a revision that was given a second time is not one that memory and journal
+    /// were told of. The change is followed as another node's would be, so that it is logged too.
+    pub(crate) async fn ensure_followed(&self, revision: i64, seen: i64) -> Result<(), OpError> {
+        if revision > seen {
+            return Ok(());
+        }
+        self.go_back_to(revision - 1, seen).await?;
+        self.follow().await
+    }
+
+    /// The registry has no revision above `present` of those that this node has seen.
+    async fn go_back_to(&self, present: i64, seen: i64) -> Result<(), OpError> {
+        self.went_back.store(true, Ordering::Release);
+        let mut gone_back_to = self.gone_back_to.lock().await;
+        if gone_back_to.is_some_and(|already| already <= present) {
+            return Ok(());
+        }
+        let open = crate::ops::start::open_conditions(self).await?;
+        // From here on revisions are followed, and logged, as they are given again.
+        self.memory.go_back_to(present);
+        self.ports.usage.go_back_to(present);
+        self.memory.conditions.reload(open);
+        crate::ops::storage::sweep::hold_for_history(self, seen, present);
+        *gone_back_to = Some(present);
         Ok(())
     }
 

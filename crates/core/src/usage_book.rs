@@ -95,6 +95,20 @@ impl UsageBook {
         revision <= inner.logged_to || inner.logged_beyond.contains(&revision)
     }
 
+    /// The highest revision that is in the journal.
+    pub fn highest_logged(&self) -> i64 {
+        let inner = self.lock();
+        let beyond = inner.logged_beyond.last().copied().unwrap_or(0);
+        beyond.max(inner.logged_to)
+    }
+
+    /// Later revisions are of another history: given again, they are not in the journal.
+    pub fn go_back_to(&self, revision: i64) {
+        let mut inner = self.lock();
+        inner.logged_to = inner.logged_to.min(revision);
+        inner.logged_beyond.retain(|beyond| *beyond <= revision);
+    }
+
     /// Every change up to here is in the journal.
     pub fn logged_to(&self) -> i64 {
         self.lock().logged_to

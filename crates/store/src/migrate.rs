@@ -53,8 +53,9 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_secrets"),
     migration!(6, "0006_conditions"),
     migration!(7, "0007_backups"),
-    migration!(10, "0010_histories"),
-    migration!(12, "0012_moved"),
+    migration!(8, "0008_histories"),
+    migration!(9, "0009_sweep"),
+    migration!(10, "0010_moved"),
 ];
 
 /// The newest schema this program knows.
@@ -290,12 +291,12 @@ const HELD: &[(i64, &str, &str)] = &[
         "SELECT count(*) AS count FROM conditions WHERE cleared_at IS NULL",
     ),
     (
-        10,
+        8,
         "histories that a restore began (its backups would be taken for the first history's)",
         "SELECT count(*) AS count FROM histories",
     ),
     (
-        12,
+        10,
         "mark that it has moved to another database",
         "SELECT count(*) AS count FROM feed WHERE moved_to IS NOT NULL",
     ),

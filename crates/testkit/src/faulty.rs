@@ -33,6 +33,7 @@ pub struct FaultyBackend {
     outage: Mutex<Option<Outage>>,
     /// Whether the next reading fails.
     blind: AtomicBool,
+    is_silent: AtomicBool,
 }
 
 /// What everything is answered with for a while.
@@ -49,6 +50,7 @@ impl FaultyBackend {
             plan: Mutex::new(None),
             outage: Mutex::new(None),
             blind: AtomicBool::new(false),
+            is_silent: AtomicBool::new(false),
         }
     }
 
@@ -61,6 +63,17 @@ impl FaultyBackend {
     /// The outage is over.
     pub fn end_outage(&self) {
         *self.broken() = None;
+    }
+
+    /// From now on nothing is answered at all, and nothing happens.
+    pub fn fall_silent(&self) {
+        self.is_silent.store(true, Ordering::SeqCst);
+    }
+
+    async fn answer(&self) {
+        if self.is_silent.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
     }
 
     fn broken(&self) -> std::sync::MutexGuard<'_, Option<Outage>> {
@@ -118,6 +131,7 @@ impl FaultyBackend {
         &self,
         change: impl Future<Output = Result<(), StorageError>> + Send,
     ) -> Result<(), StorageError> {
+        self.answer().await;
         self.may_change()?;
         match self.fails() {
             None => change.await,
@@ -151,6 +165,7 @@ impl StorageBackend for FaultyBackend {
     }
 
     async fn read(&self, name: &ObjectName) -> Result<Option<Vec<u8>>, StorageError> {
+        self.answer().await;
         self.may_read()?;
         self.inner.read(name).await
     }
@@ -164,6 +179,7 @@ impl StorageBackend for FaultyBackend {
     }
 
     async fn put_many(&self, mut objects: Vec<(ObjectName, Vec<u8>)>) -> Result<(), StorageError> {
+        self.answer().await;
         self.may_change()?;
         let form = self.fails();
         if form == Some(Form::Before) {
@@ -202,6 +218,7 @@ impl StorageBackend for FaultyBackend {
         after: Option<&ObjectName>,
         limit: usize,
     ) -> Result<Vec<ObjectName>, StorageError> {
+        self.answer().await;
         self.may_read()?;
         self.inner.list(prefix, after, limit).await
     }

@@ -76,6 +76,8 @@ kinds! {
     BACKUP_PLACE_SHARED "backup_place_shared";
     /// Nothing is swept up until somebody confirms that the registry is the right one.
     SWEEP_HELD "sweep_held";
+    /// The storage refused to delete what nothing refers to.
+    SWEEP_FAILED "sweep_failed";
 }
 
 impl ConditionKind {

@@ -18,4 +18,24 @@ pub struct StrayRecord {
     pub quarantined_at: Option<Timestamp>,
     /// Row version.
     pub etag: i64,
+    /// When somebody confirmed that it may go, being one of many.
+    #[serde(default)]
+    pub confirmed_at: Option<Timestamp>,
+    /// When the log was told that it is being deleted.
+    #[serde(default)]
+    pub deleting_at: Option<Timestamp>,
+}
+
+impl StrayRecord {
+    /// One that is found for the first time.
+    pub const fn found(name: ObjectName, now: Timestamp) -> Self {
+        Self {
+            name,
+            found_at: now,
+            quarantined_at: None,
+            etag: 1,
+            confirmed_at: None,
+            deleting_at: None,
+        }
+    }
 }

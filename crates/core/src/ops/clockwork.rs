@@ -30,7 +30,11 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
     if node.memory.pump.behind().is_some() && node.ports.audit.fault().is_none() {
         node.memory.pump.nudge();
     }
-    node.catch_up().await?;
+    if let Err(error) = node.catch_up().await {
+        // What was noticed, and keeps the node from serving, is written all the same.
+        let _ = super::condition::settle(node).await;
+        return Err(error);
+    }
     node.ensure_auditable()?;
     let mut first_failure = None;
     for due in node

@@ -49,12 +49,23 @@ pub async fn raise(
     severity: Severity,
     detail: &str,
 ) {
-    let id = ConditionId::from_uuid(fresh_id(node));
-    let conditions = &node.memory.conditions;
-    if conditions.raise(id, kind, subject, severity, detail, node.now()) {
+    if raise_unwritten(node, kind, subject, severity, detail) {
         // What cannot be written now is written by the clock.
         let _ = settle(node).await;
     }
+}
+
+/// The same, left for the clock to write. Whether there is something to be written.
+pub(crate) fn raise_unwritten(
+    node: &Node,
+    kind: ConditionKind,
+    subject: &Subject,
+    severity: Severity,
+    detail: &str,
+) -> bool {
+    let id = ConditionId::from_uuid(fresh_id(node));
+    let conditions = &node.memory.conditions;
+    conditions.raise(id, kind, subject, severity, detail, node.now())
 }
 
 /// Something is over. Nothing happens if it was not raised.

@@ -3,6 +3,7 @@
 use crate::error::OpError;
 use crate::node::Node;
 use crate::noun::action::Action;
+use crate::noun::condition::Condition;
 use crate::ops::authenticate::log_by_system;
 use crate::ops::clockwork;
 use crate::ops::gate::detail;
@@ -20,6 +21,10 @@ pub fn changes_watermark_name(node: &str) -> String {
 pub async fn load(node: &Node) -> Result<(), OpError> {
     let registry = &node.ports.registry;
     registry.advance_clock(node.now()).await?;
+    let logged = node.ports.usage.highest_logged();
+    let present = registry.revision().await?;
+    // Revisions above it are given again: what the log has of them is of another history.
+    node.ports.usage.go_back_to(present);
     log_what_was_left(node).await?;
     node.memory.begin_at(registry.revision().await?);
     load_tenants(node).await?;
@@ -37,7 +42,9 @@ pub async fn load(node: &Node) -> Result<(), OpError> {
     for pointer in registry.all_class_pointers().await? {
         node.memory.hot.load_class(&pointer);
     }
-    load_conditions(node).await?;
+    for row in open_conditions(node).await? {
+        node.memory.conditions.load(row);
+    }
     let keys = node.key_count();
     log_by_system(
         node,
@@ -49,28 +56,23 @@ pub async fn load(node: &Node) -> Result<(), OpError> {
     )
     .await?;
     node.set_loaded();
-    let (logged, present) = (node.ports.usage.logged_to(), registry.revision().await?);
     if logged > present {
-        let words = format!(
-            "the registry is at revision {present}, and this node's audit log knows of revision {logged}: \
-             it was put back to an older state"
-        );
-        super::storage::sweep::hold(node, &words).await;
+        super::storage::sweep::hold_for_history(node, logged, present);
+        // What cannot be written now is written by the clock.
+        let _ = super::condition::settle(node).await;
     }
     Ok(())
 }
 
 /// Those that are open, so that what is still so is not raised anew, and what is over is cleared.
-async fn load_conditions(node: &Node) -> Result<(), OpError> {
-    let mut after = None;
+pub(crate) async fn open_conditions(node: &Node) -> Result<Vec<Condition>, OpError> {
+    let (mut open, mut after) = (Vec::new(), None);
     loop {
         let page = node.ports.registry.open_conditions(after, PAGE).await?;
         after = page.rows.last().map(|last| last.id);
-        for row in page.rows {
-            node.memory.conditions.load(row);
-        }
+        open.extend(page.rows);
         if !page.more {
-            return Ok(());
+            return Ok(open);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! is sent when nothing was asked for a minute, and, while it does not do its part, every few
 //! seconds: what it finds raises and clears conditions.
 
+mod hold;
 pub mod scrub;
 pub mod sweep;
 
@@ -13,7 +14,7 @@ use crate::caller::Caller;
 use crate::error::OpError;
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::condition::{ConditionKind, Severity, Subject};
+use crate::noun::condition::{Condition, ConditionKind, Severity, Subject};
 use crate::noun::job::{Job, JobKind, JobState};
 use crate::ops::condition::{clear, is_open, raise};
 use crate::ops::gate::{Attempt, resource};
@@ -24,7 +25,10 @@ use crate::time::Timestamp;
 const IDLE_SECONDS: i64 = 60;
 /// While it does not do its part it is asked so often.
 const FAULTY_SECONDS: i64 = 5;
-/// Jobs looked through for the last checks.
+/// What lasts is said again every quarter of an hour: what was not for so long is over, or nobody
+/// looks any more.
+const UNSEEN_SECONDS: i64 = 3600;
+/// Checks looked through: at most ten that are over are kept, and one is under way.
 const JOBS_LIMIT: usize = 100;
 
 /// What the watch remembers between two looks.
@@ -59,8 +63,8 @@ pub struct StorageHealth {
     pub running: Option<Job>,
     /// The last check that came to its end.
     pub last: Option<Job>,
-    /// Whether nothing is swept up until somebody confirms the registry.
-    pub sweep_held: bool,
+    /// Why nothing is swept up until somebody confirms; empty if nothing holds the sweep.
+    pub holds: Vec<Condition>,
     /// Objects that no row refers to: found, and of these in quarantine.
     pub strays: sweep::StrayCounts,
 }
@@ -78,7 +82,7 @@ pub async fn health(node: &Node, caller: &Caller) -> Result<StorageHealth, OpErr
                 space: node.storage_watch.remembered().space,
                 running: checks.iter().find(|job| !is_over(job)).cloned(),
                 last: checks.iter().find(is_over).cloned(),
-                sweep_held: sweep::is_held(node),
+                holds: sweep::holds(node),
                 strays: sweep::counts(node).await?,
             })
         })
@@ -87,9 +91,15 @@ pub async fn health(node: &Node, caller: &Caller) -> Result<StorageHealth, OpErr
 
 /// The checks that were ordered or began by themselves, newest first.
 async fn checks(node: &Node) -> Result<Vec<Job>, OpError> {
-    let mut jobs = node.ports.registry.jobs(None, JOBS_LIMIT).await?;
-    jobs.retain(|job| job.kind == JobKind::ScrubStorage);
-    Ok(jobs)
+    let registry = &node.ports.registry;
+    let kind = JobKind::ScrubStorage;
+    Ok(registry.system_jobs_of(kind, JOBS_LIMIT).await?)
+}
+
+/// The last check that came to its end.
+async fn last_check(node: &Node) -> Result<Option<Job>, OpError> {
+    let mut checks = checks(node).await?.into_iter();
+    Ok(checks.find(|job| job.state == JobState::Done))
 }
 
 /// The state of the storage and the room in it, for metrics. Asks nothing.
@@ -129,6 +139,7 @@ pub async fn watch(node: &Node) {
         if let Some(space) = space {
             tell_of_space(node, &report, space).await;
         }
+        forget_others(node, &report).await;
     }
 }
 
@@ -161,8 +172,29 @@ const STATES: [(StorageState, ConditionKind, Severity); 5] = [
     ),
 ];
 
+/// Each node tells what it sees: one that reaches the storage knows nothing of another that does not.
+fn seen_by(node: &Node, report: &StorageReport) -> Subject {
+    Subject::system(&format!("{}/{}", node.settings.name, report.backend))
+}
+
+/// Clears what other nodes saw and have not seen again for long: they are gone, or were renamed.
+async fn forget_others(node: &Node, report: &StorageReport) {
+    let own = seen_by(node, report);
+    let now = node.now();
+    let kinds = STATES.iter().map(|(_, kind, _)| kind);
+    for (condition, _) in node.memory.conditions.open() {
+        let is_of_storage = condition.kind == ConditionKind::STORAGE_SPACE_LOW
+            || kinds.clone().any(|kind| *kind == condition.kind);
+        let about = condition.about();
+        let is_old = now.seconds_since(condition.last_seen_at) >= UNSEEN_SECONDS;
+        if is_of_storage && about != own && is_old {
+            clear(node, condition.kind, &about).await;
+        }
+    }
+}
+
 async fn tell(node: &Node, report: &StorageReport) {
-    let subject = Subject::system(report.backend);
+    let subject = seen_by(node, report);
     for (state, kind, severity) in STATES {
         if report.state == state {
             let words = report.cause.as_deref().unwrap_or(state.name());
@@ -175,7 +207,7 @@ async fn tell(node: &Node, report: &StorageReport) {
 
 async fn tell_of_space(node: &Node, report: &StorageReport, space: Space) {
     let low = node.settings.storage_space_low_bytes;
-    let subject = Subject::system(report.backend);
+    let subject = seen_by(node, report);
     let kind = ConditionKind::STORAGE_SPACE_LOW;
     if space.free_bytes < low {
         let severity = if space.free_bytes < low / 4 {

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use crate::ids::{ConditionId, ImportKeyId, RecordId, SecretVersionId, TenantId};
 use crate::noun::condition::{Condition, ConditionKind, Severity};
 use crate::noun::import_key::ImportKey;
+use crate::noun::job::{Job, JobKind};
 use crate::noun::secret::SecretVersion;
 use crate::noun::stray::StrayRecord;
 use crate::port::registry::{Page, RegistryError};
@@ -51,6 +52,9 @@ pub trait Upkeep: Send + Sync {
         keep: usize,
         limit: usize,
     ) -> Result<Vec<Condition>, RegistryError>;
+
+    /// The system's own jobs of a kind, newest first, however many there are of other kinds.
+    async fn system_jobs_of(&self, kind: JobKind, limit: usize) -> Result<Vec<Job>, RegistryError>;
 
     /// Every stored version of every secret, in order of id, after an id.
     async fn all_secret_versions(

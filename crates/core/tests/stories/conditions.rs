@@ -2,6 +2,7 @@
 //! registry does not take them.
 
 use keyward_core::caller::{Caller, TenantRef};
+use keyward_core::change::{Commit, Row, Write};
 use keyward_core::noun::action::Action;
 use keyward_core::noun::condition::{Condition, ConditionKind, Severity, Subject};
 use keyward_core::ops::clockwork;
@@ -242,5 +243,52 @@ async fn what_has_been_over_for_long_is_forgotten() {
         assert_eq!(last.event.action, Action::AlertClear);
         assert_eq!(last.event.details["forgotten"].to_string(), "1");
         assert_eq!(counts(node).open, vec![(LOW, Severity::Info, 1)]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_node_ends_while_it_cannot_be_written_is_written_as_another_one() {
+    for world in World::on_each_registry().await {
+        let node = &world.node;
+        let (seen, over) = (Subject::system("seen again"), Subject::system("over"));
+        for subject in [&seen, &over] {
+            raise(node, LOW, subject, Severity::Warning, "low").await;
+        }
+        let rows = listed(&world, world.root(), &TenantRef::System, Some(true)).await;
+        let stored: Vec<Condition> = rows.into_iter().map(|row| row.condition).collect();
+        world.sql("ALTER TABLE conditions RENAME TO elsewhere");
+        raise(node, LOW, &seen, Severity::Critical, "worse").await;
+        clear(node, LOW, &over).await;
+        assert_eq!(counts(node).unrecorded, 2);
+        world.sql("ALTER TABLE elsewhere RENAME TO conditions");
+        // Meanwhile another node found both to be over.
+        let writes = stored.iter().map(|row| {
+            Write::update(Row::Condition(Condition {
+                etag: row.etag + 1,
+                ..row.over(world.node.now())
+            }))
+        });
+        let mut event = world.last_entry().await.event;
+        (event.revision, event.change, event.tenant) = (None, None, None);
+        let commit = Commit {
+            tenant: None,
+            writes: writes.collect(),
+            event,
+            idempotency: None,
+        };
+        let other = world.another_registry().await;
+        other.commit(commit).await.unwrap();
+        other.close().await;
+
+        world.clock.advance_seconds(1);
+        for _ in 0..2 {
+            clockwork::tick(node).await.unwrap();
+        }
+        assert_eq!(counts(node).unrecorded, 0);
+        let again = only(&world, true).await;
+        assert_eq!((&*again.subject, &*again.detail), ("seen again", "worse"));
+        assert!(stored.iter().all(|row| row.id != again.id));
+        let world = world.restart().await;
+        assert_eq!(counts(&world.node).open, vec![(LOW, Severity::Critical, 1)]);
     }
 }

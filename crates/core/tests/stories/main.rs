@@ -23,6 +23,7 @@ mod integration_steps;
 mod keks;
 mod limits;
 mod restart;
+mod rolled_back;
 mod script;
 mod seals;
 mod secret_model;

@@ -1,7 +1,7 @@
 //! The storage's health: what its answers tell, what is raised about it, and what asking costs it.
 
-use keyward_core::noun::condition::{ConditionKind, Severity};
-use keyward_core::ops::condition::counts;
+use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
+use keyward_core::ops::condition::{counts, is_open, raise};
 use keyward_core::ops::storage::{StorageHealth, health, watch};
 use keyward_core::port::storage::{ObjectName, StorageError};
 use keyward_core::port::storage_care::{StorageCare, StorageOperation, StorageState};
@@ -153,4 +153,36 @@ async fn only_who_may_sees_the_storage() {
     let entry = world.last_entry().await.event;
     assert_eq!(entry.action.name(), "storage.read");
     assert_eq!(entry.outcome.name(), "refused");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_node_tells_what_it_sees_and_what_nobody_sees_any_more_is_cleared() {
+    let world = World::new().await;
+    let node = &world.node;
+    watch(node).await;
+    // Another node that does not reach the storage says so of itself.
+    let kind = ConditionKind::STORAGE_UNAVAILABLE;
+    let theirs = Subject::system("node-2/embedded");
+    let words = "it does not answer";
+    raise(node, kind.clone(), &theirs, Severity::Critical, words).await;
+    for _ in 0..45 {
+        world.clock.advance_seconds(60);
+        watch(node).await;
+    }
+    assert!(is_open(node, &kind, &theirs), "this one sees nothing of it");
+    let error = StorageError::Unavailable {
+        cause: words.to_owned(),
+    };
+    world.storage_faults.begin_outage(error, true);
+    world.clock.advance_seconds(60);
+    watch(node).await;
+    let own = Subject::system("node-1/embedded");
+    assert!(is_open(node, &kind, &own));
+    // It is said again every quarter of an hour; what was not for an hour is over.
+    for _ in 0..20 {
+        world.clock.advance_seconds(60);
+        watch(node).await;
+    }
+    assert!(!is_open(node, &kind, &theirs));
+    assert!(is_open(node, &kind, &own));
 }

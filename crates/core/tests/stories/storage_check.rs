@@ -6,7 +6,7 @@ use keyward_core::crypto_types::{Algorithm, WrapMethod};
 use keyward_core::ids::{RecordId, SecretId, TenantId};
 use keyward_core::noun::action::Action;
 use keyward_core::noun::condition::{Condition, ConditionKind};
-use keyward_core::noun::job::{Job, JobState};
+use keyward_core::noun::job::{Job, JobKind, JobState};
 use keyward_core::noun::stray::StrayRecord;
 use keyward_core::ops::condition::{ConditionFilter, is_open};
 use keyward_core::ops::secret::put;
@@ -17,6 +17,7 @@ use keyward_core::port::secret_store::{SecretSpec, SecretStore};
 use keyward_core::port::storage::{KeyHierarchy, NewRecord, ObjectName, SecureStorage};
 use keyward_core::port::upkeep::Upkeep as _;
 use keyward_crypto::record::{RecordKind, RecordLabel};
+use keyward_testkit::faulty::Form;
 use keyward_testkit::world::{RegistryKind, Tenancy, VaultKind, World};
 
 use crate::script::{Story, activate, code};
@@ -98,6 +99,60 @@ async fn findings(world: &World, tenancy: &Tenancy) -> Vec<Condition> {
     let mut rows = page.unwrap().rows;
     rows.sort_by_key(|row| row.subject.clone());
     rows
+}
+
+/// Writes rows past the operations.
+async fn commit(world: &World, writes: Vec<Write>) {
+    let mut event = world.last_entry().await.event;
+    (event.revision, event.change, event.tenant) = (None, None, None);
+    let commit = Commit {
+        tenant: None,
+        writes,
+        event,
+        idempotency: None,
+    };
+    world.registry.commit(commit).await.unwrap();
+}
+
+/// Old objects that no row names.
+async fn strangers(world: &World, numbers: std::ops::Range<u32>) -> Vec<ObjectName> {
+    let mut names = Vec::new();
+    for number in numbers {
+        let name = format!("rec/00/01900000-0000-7000-8000-0000000{number:03}00");
+        let name = ObjectName::new(&name).unwrap();
+        world.backend.write(&name, b"KWR1".to_vec()).await.unwrap();
+        names.push(name);
+    }
+    names
+}
+
+/// The one hold there is, as a person sees it.
+fn held(world: &World) -> sweep::Seen {
+    let holds = sweep::holds(&world.node);
+    assert_eq!(holds.len(), 1, "{holds:?}");
+    sweep::Seen::of(&holds[0])
+}
+
+/// Somebody looks at it and confirms it.
+async fn confirm(world: &World) {
+    let by = keyward_core::ops::initialize::system_caller(&world.node).unwrap();
+    let done = sweep::confirm(&world.node, &by, held(world), None).await;
+    done.unwrap();
+}
+
+async fn strays(world: &World) -> Vec<StrayRecord> {
+    world.registry.strays(None, 1000).await.unwrap().rows
+}
+
+/// How many names a step of the sweep has in the log.
+async fn said(world: &World, step: &str) -> usize {
+    let entries = world.entries().await;
+    let said = entries.iter().filter_map(|entry| {
+        let of_sweep = entry.event.action == Action::StorageSweep;
+        let names = entry.event.details.get(step).filter(|_| of_sweep)?;
+        Some(names.as_array()?.len())
+    });
+    said.sum()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -337,7 +392,7 @@ async fn what_a_crash_left_goes_slowly_and_nothing_else_does() {
         );
 
         let entries = world.entries().await;
-        for step in ["found", "quarantined", "deleted"] {
+        for step in ["found", "quarantined", "deleting", "deleted"] {
             let said = entries.iter().filter(|entry| {
                 entry.event.action == Action::StorageSweep && entry.event.details.contains_key(step)
             });
@@ -361,21 +416,12 @@ async fn nothing_is_swept_up_while_it_is_held_and_a_row_that_is_back_releases() 
         let found = seen(&world).await.strays.found;
         sweep::hold(&world.node, "restored from a backup").await;
         // One of those that look like strays is named by a row again.
+        let now = world.node.now();
         let row = StrayRecord {
-            name: live.clone(),
-            found_at: world.node.now(),
-            quarantined_at: Some(world.node.now()),
-            etag: 1,
+            quarantined_at: Some(now),
+            ..StrayRecord::found(live.clone(), now)
         };
-        let mut event = world.last_entry().await.event;
-        (event.revision, event.change, event.tenant) = (None, None, None);
-        let commit = Commit {
-            tenant: None,
-            writes: vec![Write::insert(Row::StrayRecord(row))],
-            event,
-            idempotency: None,
-        };
-        world.registry.commit(commit).await.unwrap();
+        commit(&world, vec![Write::insert(Row::StrayRecord(row))]).await;
         world.clock.advance_seconds(40 * DAY);
         let before = world.stored_objects().await;
         work(&world).await;
@@ -386,13 +432,17 @@ async fn nothing_is_swept_up_while_it_is_held_and_a_row_that_is_back_releases() 
 
         // Who may not confirm, does not; nor is there anything to confirm twice.
         let (node, why) = (&world.node, || Some("looked at".to_owned()));
+        let saw = held(&world);
         assert_eq!(
-            code(sweep::confirm(node, &clinic.admin, why()).await),
+            code(sweep::confirm(node, &clinic.admin, saw, why()).await),
             "forbidden"
         );
         let by = keyward_core::ops::initialize::system_caller(node).unwrap();
-        sweep::confirm(node, &by, why()).await.unwrap();
-        assert_eq!(code(sweep::confirm(node, &by, why()).await), "not_found");
+        sweep::confirm(node, &by, saw, why()).await.unwrap();
+        assert_eq!(
+            code(sweep::confirm(node, &by, saw, why()).await),
+            "not_found"
+        );
         world.clock.advance_seconds(3601);
         work(&world).await;
         assert_eq!(seen(&world).await.strays.quarantined, found);
@@ -405,22 +455,297 @@ async fn surprisingly_many_strays_are_left_alone_until_somebody_confirms() {
     let clinic = world.tenant("clinic").await;
     fill(&world, &clinic).await;
     // As after a registry was put back to an older state on its own.
-    for number in 0..12 {
-        let name = format!("rec/00/01900000-0000-7000-8000-0000000{number:03}00");
-        let name = ObjectName::new(&name).unwrap();
-        world.backend.write(&name, b"KWR1".to_vec()).await.unwrap();
-    }
+    strangers(&world, 0..12).await;
     check(&world).await;
     assert!(sweep::is_held(&world.node));
     world.clock.advance_seconds(40 * DAY);
     work(&world).await;
     let strays = seen(&world).await.strays;
     assert_eq!((strays.found, strays.quarantined), (12, 0));
-    let by = keyward_core::ops::initialize::system_caller(&world.node).unwrap();
-    sweep::confirm(&world.node, &by, None).await.unwrap();
+    confirm(&world).await;
     check(&world).await;
     assert!(!sweep::is_held(&world.node), "they are known by now");
     world.clock.advance_seconds(3601);
     work(&world).await;
     assert_eq!(seen(&world).await.strays.quarantined, 12);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strays_are_counted_whoever_found_them_and_whatever_came_between() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        fill(&world, &clinic).await;
+        // Few at a time, each time too few to surprise; then a check that is broken off after it
+        // found the rest, and goes on in another process.
+        strangers(&world, 0..9).await;
+        check(&world).await;
+        assert!(!sweep::is_held(&world.node));
+        strangers(&world, 9..12).await;
+        let by = keyward_core::ops::initialize::system_caller(&world.node).unwrap();
+        scrub::start(&world.node, &by).await.unwrap();
+        while strays(&world).await.len() < 12 {
+            scrub::slice(&world.node).await.unwrap();
+        }
+        let world = world.restart().await;
+        work(&world).await;
+        assert!(sweep::is_held(&world.node));
+        world.clock.advance_seconds(3601);
+        work(&world).await;
+        assert_eq!(seen(&world).await.strays.quarantined, 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn strays_that_another_node_found_are_judged_before_any_is_touched() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        fill(&world, &clinic).await;
+        check(&world).await;
+        // Rows of another node's check, which has not come to its end.
+        let now = world.node.now();
+        let found = strangers(&world, 0..12).await.into_iter();
+        let rows = found.map(|name| Write::insert(Row::StrayRecord(StrayRecord::found(name, now))));
+        commit(&world, rows.collect()).await;
+        world.clock.advance_seconds(3601);
+        work(&world).await;
+        assert!(sweep::is_held(&world.node));
+        let kept = strays(&world).await;
+        assert_eq!(kept.len(), 12);
+        assert!(kept.iter().all(|row| row.quarantined_at.is_none()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quarantine_does_not_go_on_under_a_hold_nor_after_one() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        fill(&world, &clinic).await;
+        let orphans = orphans(&world, &clinic).await;
+        world.clock.advance_seconds(3601);
+        check(&world).await;
+        world.clock.advance_seconds(3601);
+        work(&world).await;
+        assert_eq!(seen(&world).await.strays.quarantined, 5);
+        // Their thirty days end under a hold.
+        world.clock.advance_seconds(30 * DAY - 60);
+        sweep::hold(&world.node, "restored from a backup").await;
+        world.clock.advance_seconds(3600);
+        work(&world).await;
+        confirm(&world).await;
+        world.clock.advance_seconds(3600);
+        work(&world).await;
+        world.clock.advance_seconds(29 * DAY);
+        work(&world).await;
+        let names = world.backend.list("", None, 1000).await.unwrap();
+        assert!(orphans.iter().all(|name| names.contains(name)));
+        world.clock.advance_seconds(DAY);
+        work(&world).await;
+        let names = world.backend.list("", None, 1000).await.unwrap();
+        assert!(!orphans.iter().any(|name| names.contains(name)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quarantine_that_nobody_watched_begins_anew() {
+    let world = World::new().await;
+    let clinic = world.tenant("clinic").await;
+    fill(&world, &clinic).await;
+    let orphans = orphans(&world, &clinic).await;
+    world.clock.advance_seconds(3601);
+    check(&world).await;
+    world.clock.advance_seconds(3601);
+    work(&world).await;
+    // As rows that a restore brought back.
+    world.clock.advance_seconds(40 * DAY);
+    work(&world).await;
+    world.clock.advance_seconds(3601);
+    work(&world).await;
+    let names = world.backend.list("", None, 1000).await.unwrap();
+    assert!(orphans.iter().all(|name| names.contains(name)));
+    assert_eq!(said(&world, "begun_anew").await, 5);
+    assert_eq!(seen(&world).await.strays.quarantined, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i03_nothing_is_deleted_before_the_log_has_its_name() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        fill(&world, &clinic).await;
+        let orphans = orphans(&world, &clinic).await;
+        world.clock.advance_seconds(3601);
+        check(&world).await;
+        world.clock.advance_seconds(3601);
+        work(&world).await;
+        world.clock.advance_seconds(30 * DAY);
+        // The second is deleted, and reported as refused.
+        world.storage_faults.fail_after(1, Form::After);
+        let broken = scrub::slice(&world.node).await;
+        assert!(broken.is_err());
+        assert!(world.storage_faults.mend());
+        assert_eq!(said(&world, "deleting").await, 5);
+        // It is said to be gone when that was seen.
+        assert_eq!(said(&world, "deleted").await, 4);
+        world.clock.advance_seconds(3601);
+        work(&world).await;
+        let names = world.backend.list("", None, 1000).await.unwrap();
+        assert!(!orphans.iter().any(|name| names.contains(name)));
+        assert_eq!(said(&world, "deleted").await, 5);
+        assert!(strays(&world).await.is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_crash_left_between_deleting_and_its_row_is_gone_on_with() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        fill(&world, &clinic).await;
+        check(&world).await;
+        let live = records(&world).await.into_iter().next().unwrap();
+        let gone = strangers(&world, 0..1).await.remove(0);
+        world.backend.delete(&gone).await.unwrap();
+        let there = strangers(&world, 1..2).await.remove(0);
+        world.clock.advance_seconds(30 * DAY);
+        let now = world.node.now();
+        let rows = [&gone, &there, &live].map(|name| {
+            Write::insert(Row::StrayRecord(StrayRecord {
+                quarantined_at: Some(now.plus_seconds(-30 * DAY)),
+                deleting_at: Some(now),
+                ..StrayRecord::found(name.clone(), now.plus_seconds(-30 * DAY))
+            }))
+        });
+        commit(&world, rows.into()).await;
+        world.clock.advance_seconds(3601);
+        work(&world).await;
+        let names = records(&world).await;
+        assert!(names.contains(&live), "a row names it");
+        assert!(!names.contains(&there));
+        assert!(strays(&world).await.is_empty());
+        assert_eq!(said(&world, "released").await, 1);
+        assert_eq!(said(&world, "deleted").await, 2);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_storage_does_not_delete_is_told_and_keeps_nothing_else_from_going() {
+    let world = World::new().await;
+    let clinic = world.tenant("clinic").await;
+    fill(&world, &clinic).await;
+    let orphans = orphans(&world, &clinic).await;
+    world.clock.advance_seconds(3601);
+    check(&world).await;
+    world.clock.advance_seconds(3601);
+    work(&world).await;
+    world.clock.advance_seconds(30 * DAY);
+    let (failed, subject) = (
+        ConditionKind::SWEEP_FAILED,
+        keyward_core::noun::condition::Subject::system("storage"),
+    );
+    world.storage_faults.fail_after(0, Form::Before);
+    let refused = scrub::slice(&world.node).await;
+    assert_eq!(code(refused), "storage_unavailable");
+    let left = world.backend.list("", None, 1000).await.unwrap();
+    let left = orphans.iter().filter(|name| left.contains(name)).count();
+    assert_eq!(left, 1, "only the one that was refused");
+    assert_eq!(said(&world, "deleted").await, 4);
+    assert!(is_open(&world.node, &failed, &subject));
+    world.clock.advance_seconds(3601);
+    work(&world).await;
+    assert!(strays(&world).await.is_empty());
+    assert!(!is_open(&world.node, &failed, &subject));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_confirms_confirms_what_they_saw_and_nothing_that_came_later() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        fill(&world, &clinic).await;
+        strangers(&world, 0..12).await;
+        check(&world).await;
+        let saw = held(&world);
+        let node = &world.node;
+        let by = keyward_core::ops::initialize::system_caller(node).unwrap();
+        // Seen again, the same: what a person saw stays what there is to see.
+        world.clock.advance_seconds(3601);
+        work(&world).await;
+        assert_eq!(held(&world), saw);
+        // More of them.
+        strangers(&world, 12..15).await;
+        check(&world).await;
+        assert_ne!(held(&world), saw);
+        let late = sweep::confirm(node, &by, saw, None).await;
+        assert_eq!(code(late), "conflict");
+        let confirmed = |rows: Vec<StrayRecord>| {
+            let confirmed = rows.iter().filter(|row| row.confirmed_at.is_some());
+            confirmed.count()
+        };
+        assert_eq!(confirmed(strays(&world).await), 0);
+        confirm(&world).await;
+        assert_eq!(confirmed(strays(&world).await), 15);
+        assert!(!sweep::is_held(node));
+        // What turns up now is not among those.
+        strangers(&world, 15..26).await;
+        check(&world).await;
+        assert!(sweep::is_held(node));
+        // A doubt about the registry is another one, and is confirmed on its own.
+        sweep::hold(node, "restored from a backup").await;
+        let holds = sweep::holds(node);
+        assert_eq!(holds.len(), 2);
+        for hold in holds {
+            assert!(sweep::is_held(node));
+            let seen = sweep::Seen::of(&hold);
+            sweep::confirm(node, &by, seen, None).await.unwrap();
+        }
+        assert!(!sweep::is_held(node));
+        let world = world.restart().await;
+        assert!(!sweep::is_held(&world.node));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_check_is_found_behind_any_number_of_other_jobs() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        fill(&world, &clinic).await;
+        let done = check(&world).await;
+        let now = world.node.now();
+        let others = (0..150).map(|_| {
+            let id = keyward_core::ids::JobId::from_uuid(uuid::Uuid::now_v7());
+            let (kind, subject) = (JobKind::CreateBackup, uuid::Uuid::now_v7());
+            let job = Job {
+                state: JobState::Done,
+                ..Job::queued(id, None, kind, subject, now)
+            };
+            Write::insert(Row::Job(job))
+        });
+        commit(&world, others.collect()).await;
+        assert_eq!(seen(&world).await.last.map(|job| job.id), Some(done.id));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn findings_beyond_the_limit_are_counted_and_forget_none_of_those_before() {
+    let world = World::new().await;
+    let clinic = world.tenant("clinic").await;
+    let node = &world.node;
+    // More than have a condition of their own, and one that was told before.
+    for number in 0..1_002 {
+        let secret = value(&format!("db/password-{number}"), b"hunter2");
+        put(node, &clinic.admin, &clinic.place, secret, None)
+            .await
+            .unwrap();
+    }
+    let names = world.backend.list("rec/", None, 2000).await.unwrap();
+    for name in &names {
+        world.backend.delete(name).await.unwrap();
+    }
+    assert_eq!(check(&world).await.progress.failed, 1_002);
+    let open = || {
+        let open = keyward_core::ops::condition::counts(node).open.into_iter();
+        let missing = open.filter(|(kind, _, _)| *kind == ConditionKind::RECORD_MISSING);
+        missing.map(|(_, _, count)| count).sum::<usize>()
+    };
+    assert_eq!(open(), 1_000);
+    world.clock.advance_seconds(10);
+    assert_eq!(check(&world).await.progress.failed, 1_002);
+    assert_eq!(open(), 1_000);
 }

@@ -100,6 +100,10 @@ async fn ready(guest: Guest) -> Answer {
             conditions: conditions(guest.app.node()),
         }),
         Readiness::Starting => refusal(ErrorCode::NotReady, "It is starting."),
+        Readiness::RegistryWentBack => refusal(
+            ErrorCode::NotReady,
+            "The registry was put back to an older state than this server has seen.",
+        ),
         Readiness::Stopping => refusal(ErrorCode::NotReady, "It is stopping."),
         Readiness::Sealed => refusal(ErrorCode::Sealed, "It is sealed; unseal it first."),
         Readiness::AuditUnavailable => refusal(

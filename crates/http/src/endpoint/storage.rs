@@ -2,16 +2,17 @@
 
 use keyward_api::job::Job;
 use keyward_api::page::Changed;
-use keyward_api::storage::StorageHealth;
-use keyward_api::tenant::Reason;
+use keyward_api::storage::{ConfirmSweep, StorageHealth};
+use keyward_core::ids::ConditionId;
 use keyward_core::ops::storage;
+use keyward_core::ops::storage::sweep::{Seen, confirm as confirm_sweep};
 use utoipa::openapi::HttpMethod::{Get, Post};
 
 use super::Route;
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::document::Endpoint;
-use crate::input::OptionalInput;
+use crate::input::Input;
 use crate::view::{rest, storage as view};
 
 const TAG: &str = "storage";
@@ -43,9 +44,9 @@ pub fn routes() -> Vec<Route> {
             "/v1/storage/confirm-sweep",
             "confirm_sweep",
             TAG,
-            "Confirms that the registry is the right one, so that what it does not name may be swept up",
+            "Confirms what holds the sweep, as it was seen, so that what no row names may be swept up",
         )
-        .may_take::<Reason>()
+        .takes::<ConfirmSweep>()
         .changes()
         .answers::<StorageHealth>("The storage as it is now.")
         .to(confirm),
@@ -62,7 +63,12 @@ async fn scrub(call: Call) -> Answer {
     answer::ok(&answer::changed(done, rest::job))
 }
 
-async fn confirm(call: Call, OptionalInput(why): OptionalInput<Reason>) -> Answer {
-    storage::sweep::confirm(call.node(), call.caller(), why.reason).await?;
+async fn confirm(call: Call, input: Input<ConfirmSweep>) -> Answer {
+    let confirmed = input.value;
+    let seen = Seen {
+        alert: ConditionId::from_uuid(confirmed.alert_id),
+        etag: confirmed.etag,
+    };
+    confirm_sweep(call.node(), call.caller(), seen, confirmed.reason).await?;
     read(call).await
 }

@@ -4,6 +4,7 @@ use keyward_api::alert::Alert;
 use keyward_api::names::{AlertSeverity, StorageOperation, StorageState};
 use keyward_api::storage;
 use keyward_core::ids::TenantId;
+use keyward_core::noun::condition::Condition;
 use keyward_core::noun::job::Job;
 use keyward_core::ops::condition::Listed;
 use keyward_core::ops::storage::StorageHealth;
@@ -47,8 +48,19 @@ pub fn health(health: StorageHealth) -> storage::StorageHealth {
         strays: storage::StorageStrays {
             found: health.strays.found,
             quarantined: health.strays.quarantined,
-            held: health.sweep_held,
+            held: !health.holds.is_empty(),
+            holds: health.holds.into_iter().map(hold).collect(),
         },
+    }
+}
+
+fn hold(hold: Condition) -> storage::SweepHold {
+    storage::SweepHold {
+        alert_id: hold.id.uuid(),
+        etag: hold.etag,
+        subject: hold.subject,
+        detail: hold.detail,
+        since: time(hold.since),
     }
 }
 

@@ -136,6 +136,9 @@ fn body_for(path: &str) -> Option<serde_json::Value> {
             "key": { "name": "mine" },
             "public_key": { "format": "spki", "data": "aGk=" },
         }),
+        "confirm-sweep" => {
+            json!({ "alert_id": "01900000-0000-7000-8000-000000000000", "etag": 1 })
+        }
         "export" => json!({ "method": "hpke-x-wing", "recipient": "aGk=", "format": "raw" }),
         "decapsulate" => json!({ "encapsulation": "kw1:x" }),
         "data-key" | "encapsulate" | "roles" => json!({}),

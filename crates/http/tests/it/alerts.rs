@@ -3,7 +3,7 @@
 use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
 use keyward_core::ops::condition::{clear, raise};
 use keyward_core::ops::storage;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::desk::Desk;
 
@@ -98,13 +98,23 @@ async fn the_storage_is_shown_checked_and_its_sweep_confirmed() {
     assert!(shown["check"]["verified_since"].is_string());
 
     let confirm = "/v1/storage/confirm-sweep";
-    let body = Some(json!({ "reason": "looked at" }));
-    let nothing = desk.ask(&root, "POST", confirm, body.clone()).await;
+    let body = |hold: &Value| {
+        Some(json!({
+            "alert_id": hold["alert_id"], "etag": hold["etag"], "reason": "looked at"
+        }))
+    };
+    let no_hold = json!({ "alert_id": "01900000-0000-7000-8000-000000000000", "etag": 1 });
+    let nothing = desk.ask(&root, "POST", confirm, body(&no_hold)).await;
     assert_eq!(nothing.problem(404), "not_found");
     storage::sweep::hold(node, "restored").await;
     let shown = desk.ask(&root, "GET", "/v1/storage", None).await.ok();
     assert_eq!(shown["strays"]["held"], true);
-    let done = desk.ask(&root, "POST", confirm, body).await.ok();
+    let hold = &shown["strays"]["holds"][0];
+    assert_eq!(hold["detail"], "restored");
+    let other = json!({ "alert_id": hold["alert_id"], "etag": 2 });
+    let refused = desk.ask(&root, "POST", confirm, body(&other)).await;
+    assert_eq!(refused.problem(409), "conflict");
+    let done = desk.ask(&root, "POST", confirm, body(hold)).await.ok();
     assert_eq!(done["strays"]["held"], false);
     let metrics = String::from_utf8(desk.get("/metrics").await.bytes).unwrap();
     for line in [

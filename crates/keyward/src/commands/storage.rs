@@ -1,8 +1,8 @@
 //! `keyward storage`: how the storage beneath the vault is.
 
 use clap::{Args, Subcommand};
-use keyward_api::storage::{StorageHealth, StoragePass};
-use keyward_api::tenant::Reason;
+use keyward_api::storage::{ConfirmSweep, StorageHealth, StoragePass};
+use uuid::Uuid;
 
 use crate::commands::storage_migration::MigrationCommand;
 use crate::context::Context;
@@ -16,15 +16,21 @@ pub enum StorageCommand {
     Health,
     /// Have everything that is stored read and verified now
     Scrub,
-    /// Confirm that the registry is the right one, so that what it does not name may be swept up
+    /// Confirm what holds the sweep, as `storage health` showed it, so that what no row names may be
+    /// swept up
     ConfirmSweep(ConfirmCommand),
     #[command(flatten)]
     Move(MigrationCommand),
 }
 
-/// Why.
+/// What was seen, and why it is as it should be.
 #[derive(Args, Debug)]
 pub struct ConfirmCommand {
+    /// The alert that holds it
+    alert: Uuid,
+    /// The alert's etag, as shown: if it says something else by now, nothing is confirmed
+    #[arg(long)]
+    etag: i64,
     /// Why; the audit log keeps it
     #[arg(long)]
     reason: Option<String>,
@@ -53,8 +59,13 @@ impl StorageCommand {
                     job.value.id
                 ))
             }),
-            Self::ConfirmSweep(ConfirmCommand { reason }) => {
-                let health = client.confirm_sweep(&Reason { reason }).await?;
+            Self::ConfirmSweep(command) => {
+                let confirmed = ConfirmSweep {
+                    alert_id: command.alert,
+                    etag: command.etag,
+                    reason: command.reason,
+                };
+                let health = client.confirm_sweep(&confirmed).await?;
                 context.show(&health, show)
             }
         }
@@ -75,15 +86,17 @@ fn show(health: &StorageHealth) -> Result<(), Failure> {
         output::line(&pass("check under way", Some(running)))?;
     }
     let strays = &health.strays;
-    let held = if strays.held {
-        "; nothing is swept up until `keyward storage confirm-sweep`"
-    } else {
-        ""
-    };
     output::line(&format!(
-        "{} objects that nothing refers to, {} in quarantine{held}",
+        "{} objects that nothing refers to, {} in quarantine",
         strays.found, strays.quarantined
     ))?;
+    for hold in &strays.holds {
+        output::line(&format!(
+            "nothing is swept up: {}; if that is as it should be, `keyward storage confirm-sweep {} \
+             --etag {}`",
+            hold.detail, hold.alert_id, hold.etag
+        ))?;
+    }
     output::rows(
         &[
             "operation",

@@ -198,6 +198,7 @@ async fn watch_storage(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = storage::watch(&node) => {}
+            _ = ended.wait_for(|ended| *ended) => return,
         }
     }
 }

@@ -29,6 +29,8 @@ fn the_storage_is_shown_and_checked() {
     assert_eq!(shown["check"]["last"]["findings"], 0, "{shown}");
     assert!(shown["check"]["last"]["records"].as_i64().unwrap() > 0);
     stage
-        .keyward("storage confirm-sweep --reason nothing")
+        .keyward(
+            "storage confirm-sweep 01900000-0000-7000-8000-000000000000 --etag 1 --reason nothing",
+        )
         .refused(3, &["not_found"]);
 }

@@ -51,7 +51,9 @@ impl Noun for Condition {
 
 impl Noun for StrayRecord {
     fn table() -> &'static Table {
-        table!("stray_records", key 1, ["name", "found_at", "quarantined_at", "etag"])
+        table!("stray_records", key 1, [
+            "name", "found_at", "quarantined_at", "confirmed_at", "deleting_at", "etag",
+        ])
     }
 
     fn values(&self) -> Vec<Value> {
@@ -59,6 +61,8 @@ impl Noun for StrayRecord {
             text(self.name.as_str()),
             Value::Time(Some(self.found_at)),
             Value::Time(self.quarantined_at),
+            Value::Time(self.confirmed_at),
+            Value::Time(self.deleting_at),
             Value::Int(Some(self.etag)),
         ]
     }
@@ -73,6 +77,8 @@ impl Noun for StrayRecord {
             })?,
             found_at: cells.time("found_at")?,
             quarantined_at: cells.opt_time("quarantined_at")?,
+            confirmed_at: cells.opt_time("confirmed_at")?,
+            deleting_at: cells.opt_time("deleting_at")?,
             etag: cells.int("etag")?,
         })
     }

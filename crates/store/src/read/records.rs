@@ -4,7 +4,7 @@ use keyward_core::ids::{BindingId, KeyId, PolicyId, TenantId};
 use keyward_core::names::{DataClass, PolicyName};
 use keyward_core::noun::binding::DataBinding;
 use keyward_core::noun::class_pointer::ClassPointer;
-use keyward_core::noun::job::Job;
+use keyward_core::noun::job::{Job, JobKind};
 use keyward_core::noun::policy::Policy;
 use keyward_core::port::registry::{Page, RegistryError};
 use keyward_core::time::Timestamp;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{limit_and_one, page, scoped, uuid_of};
 use crate::db::Database;
-use crate::noun::{Noun, list, text};
+use crate::noun::{Noun, label, list, text};
 use crate::sql::sql;
 use crate::value::Value;
 
@@ -180,6 +180,21 @@ pub(crate) async fn jobs(
     );
     let limit = Value::Int(Some(i64::try_from(limit).unwrap_or(i64::MAX)));
     let values = vec![Value::Uuid(tenant.map(TenantId::uuid)), limit];
+    database.rows(statement, values, Job::read).await
+}
+
+pub(crate) async fn system_jobs_of(
+    database: &Database,
+    kind: JobKind,
+    limit: usize,
+) -> Result<Vec<Job>, RegistryError> {
+    let statement = sql!(
+        "SELECT {} FROM jobs t WHERE t.tenant_id IS NULL AND t.kind = $1 \
+         ORDER BY t.created_at DESC, t.id DESC LIMIT $2",
+        list::<Job>("t")
+    );
+    let limit = Value::Int(Some(i64::try_from(limit).unwrap_or(i64::MAX)));
+    let values = vec![label("job_kind", kind.name()), limit];
     database.rows(statement, values, Job::read).await
 }
 

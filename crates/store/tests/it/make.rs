@@ -460,6 +460,8 @@ impl Maker {
             found_at: START,
             quarantined_at: None,
             etag: 1,
+            confirmed_at: None,
+            deleting_at: None,
         }
     }
 

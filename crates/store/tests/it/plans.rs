@@ -269,6 +269,8 @@ impl Caller<'_> {
         }
         call!(self, open_conditions(Some(id), 10));
         call!(self, outlived_conditions(START, 10, 10));
+        let kind = keyward_core::noun::job::JobKind::ScrubStorage;
+        call!(self, system_jobs_of(kind, 10));
         let version = keyward_core::ids::SecretVersionId::from_uuid(key.uuid());
         call!(self, all_secret_versions(Some(version), 10));
         let import_key = keyward_core::ids::ImportKeyId::from_uuid(key.uuid());

@@ -488,6 +488,8 @@ both! {
             let mut stray = world.make.stray_row();
             stray.found_at = dice.time();
             stray.quarantined_at = dice.opt_time();
+            stray.confirmed_at = dice.opt_time();
+            stray.deleting_at = dice.opt_time();
             insert(&world, Row::StrayRecord(stray.clone())).await;
             let found = registry.stray(&stray.name).await.unwrap();
             assert_eq!(found.as_ref(), Some(&stray));

@@ -1,10 +1,14 @@
 //! The two that need no server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use keyward_core::port::storage::StorageBackend;
+use keyward_core::port::storage_care::{StorageCare, StorageState};
 use keyward_testkit::conformance::{self, Load};
-use keyward_vault::{EmbeddedBackend, FileBackend};
+use keyward_testkit::faulty::FaultyBackend;
+use keyward_testkit::world::DrivenClock;
+use keyward_vault::{EmbeddedBackend, FileBackend, MeasuredBackend};
 
 /// What is quick is asked more.
 const LOAD: Load = Load { acts: 12, seed: 1 };
@@ -30,4 +34,21 @@ async fn the_file_backend_conforms() {
         FileBackend::open(&folder.path().join("vault")).unwrap(),
     ))
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backend_that_does_not_answer_at_all_is_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let inner = FileBackend::open(&folder.path().join("vault")).unwrap();
+    let faulty = Arc::new(FaultyBackend::new(Arc::new(inner)));
+    let clock = Arc::new(DrivenClock::new());
+    let watched = MeasuredBackend::new(faulty.clone(), "file", clock);
+    let watched = watched.answering_within(Duration::from_millis(20));
+    watched.probe().await.unwrap();
+    assert_eq!(watched.report().state, StorageState::Healthy);
+    faulty.fall_silent();
+    assert!(watched.probe().await.is_err());
+    let report = watched.report();
+    assert_eq!(report.state, StorageState::Down);
+    assert!(report.cause.unwrap().contains("did not answer"));
 }

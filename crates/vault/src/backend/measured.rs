@@ -6,6 +6,7 @@ mod meter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward_core::ids::RecordId;
@@ -21,6 +22,9 @@ use self::meter::Meter;
 use super::{io_fault, unavailable};
 use crate::object_names;
 
+/// A probe that is not answered by then is one that failed.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(30);
+
 /// A backend and how it does.
 pub struct MeasuredBackend {
     inner: Arc<dyn StorageBackend>,
@@ -32,6 +36,8 @@ pub struct MeasuredBackend {
     /// By reading and listing, by writing, by deleting: one may go on while the other does not.
     faults: [Fault; 3],
     last_asked_at: AtomicI64,
+    looking_at_disk: Arc<tokio::sync::Mutex<()>>,
+    deadline: Duration,
 }
 
 /// How operations of a kind went last.
@@ -53,6 +59,8 @@ impl MeasuredBackend {
             meters: std::array::from_fn(|_| Meter::default()),
             faults: Default::default(),
             last_asked_at: AtomicI64::new(i64::MIN),
+            looking_at_disk: Arc::default(),
+            deadline: ANSWER_DEADLINE,
         }
     }
 
@@ -63,6 +71,23 @@ impl MeasuredBackend {
             disk: Some(folder.to_owned()),
             ..self
         }
+    }
+
+    /// A probe or a look at the disk that takes longer than this counts as one that failed.
+    #[must_use]
+    pub fn answering_within(self, deadline: Duration) -> Self {
+        Self { deadline, ..self }
+    }
+
+    async fn in_time<T>(
+        &self,
+        work: impl Future<Output = Result<T, StorageError>> + Send,
+    ) -> Result<T, StorageError> {
+        let done = tokio::time::timeout(self.deadline, work).await;
+        done.unwrap_or_else(|_| {
+            let seconds = self.deadline.as_secs();
+            Err(unavailable(format!("it did not answer within {seconds} s")))
+        })
     }
 
     async fn measured<T>(
@@ -123,24 +148,43 @@ impl StorageCare for MeasuredBackend {
         }
     }
 
-    /// Step by step as the port's own probe, so that each step counts where it belongs.
+    /// Step by step as the port's own probe, so that each step counts where it belongs. A step that
+    /// does not come back in time counts as one that failed.
     async fn probe(&self) -> Result<(), StorageError> {
         let name = ObjectName::new("probe/watch").ok_or_else(|| unavailable("no name"))?;
-        self.write(&name, b"probe".to_vec()).await?;
-        let found = self.read(&name).await;
-        self.delete(&name).await?;
+        let write = self.in_time(self.inner.write(&name, b"probe".to_vec()));
+        self.measured(StorageOperation::Write, write).await?;
+        let read = self.in_time(self.inner.read(&name));
+        let found = self.measured(StorageOperation::Read, read).await;
+        let delete = self.in_time(self.inner.delete(&name));
+        self.measured(StorageOperation::Delete, delete).await?;
         match found?.as_deref() {
             Some(b"probe") | None => Ok(()),
             Some(_) => Err(unavailable("what was written was not read back")),
         }
     }
 
+    /// While one look hangs there is no other: each would take a thread of its own.
     async fn space(&self) -> Result<Option<Space>, StorageError> {
         let Some(disk) = self.disk.clone() else {
             return Ok(None);
         };
-        let asked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&disk)).await;
-        let answered = asked.map_err(|_| unavailable("a file operation stopped"))?;
+        let Ok(alone) = self.looking_at_disk.clone().try_lock_owned() else {
+            return Err(unavailable("the disk does not answer"));
+        };
+        let asked = tokio::task::spawn_blocking(move || {
+            let found = rustix::fs::statvfs(&disk);
+            drop(alone);
+            found
+        });
+        let asked = self.in_time(async {
+            asked
+                .await
+                .map_err(|_| unavailable("a file operation stopped"))
+        });
+        let answered = asked.await.inspect_err(|error| {
+            self.faults[0].note(StorageState::of(error), Some(error));
+        })?;
         let found = answered.map_err(|error| io_fault(&error.into()))?;
         Ok(Some(Space {
             free_bytes: found.f_bavail.saturating_mul(found.f_frsize),

@@ -50,12 +50,12 @@ pub const STORAGE_SWEEP: Operation = Operation {
     conditions: "a record that is older than an hour is named by no row, and was so an hour before: it goes into quarantine. After 30 days there, still named by no row, it is deleted. If a row names it after all, it leaves the quarantine. Nothing of this happens while `sweep_held` is open.",
     effects: "as said; the deletion is looked at.",
     errors: &[],
-    audit: "`quarantined`, `released`, `deleted`: the names of the records.",
+    audit: "`found`, `quarantined`, `begun_anew`, `released`, `deleting`, `deleted`: the names of the records; `deleting` before it is done.",
 };
 
 pub const STORAGE_CONFIRM: Operation = Operation {
-    conditions: "the sweep is held: after a restore, or because surprisingly many records are named by no row.",
-    effects: "the hold ends: from then on what no row names is swept up again.",
-    errors: &[E::NotFound],
-    audit: "the reason as given.",
+    conditions: "the sweep is held: after a restore, or because surprisingly many records are named by no row; and the alert is as the caller saw it.",
+    effects: "this hold ends; strays that were there when it was last raised are confirmed, later ones are not. Without another hold, what no row names is swept up again.",
+    errors: &[E::NotFound, E::Conflict],
+    audit: "the reason as given; `alert` and `detail` of the hold, `strays`: how many were confirmed.",
 };

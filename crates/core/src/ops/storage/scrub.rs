@@ -7,11 +7,13 @@
 
 mod stage;
 
+use std::collections::BTreeSet;
+
 use futures_util::StreamExt;
 use futures_util::stream;
 
 use self::stage::{Finding, Looked, Stage};
-use super::sweep;
+use super::{hold, sweep};
 use crate::caller::{Caller, Changed};
 use crate::change::{Row, Write};
 use crate::error::OpError;
@@ -20,8 +22,9 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::noun::job::{Job, JobKind, JobState};
-use crate::ops::condition::{clear, raise};
+use crate::ops::condition::{clear, is_open, raise};
 use crate::ops::gate::{Attempt, detail, resource};
+use crate::port::storage::ObjectName;
 use crate::time::Timestamp;
 
 /// Rows or names taken up at once.
@@ -39,7 +42,7 @@ const LOOK_SECONDS: i64 = 5;
 /// Ended checks that are kept.
 const KEPT: usize = 10;
 /// Records with a condition of their own; more are counted only.
-const FINDINGS_MAX: usize = 1_000;
+const FINDINGS_MAX: i64 = 1_000;
 
 /// What a node remembers of the check it is at.
 #[derive(Default)]
@@ -49,9 +52,10 @@ pub(crate) struct ScrubMemory {
     looked_at: Option<Timestamp>,
     began_at: Option<Timestamp>,
     swept_at: Option<Timestamp>,
+    /// Where the sweep goes on that was broken off.
+    sweep_after: Option<ObjectName>,
     /// What was found since the beginning; none if this node did not see the beginning.
-    found: Option<Vec<Subject>>,
-    strays: sweep::NewStrays,
+    found: Option<BTreeSet<Subject>>,
 }
 
 /// Orders a check now.
@@ -93,7 +97,7 @@ pub async fn slice(node: &Node) -> Result<Option<u64>, OpError> {
     let ago = |at: Option<Timestamp>| at.map_or(i64::MAX, |at| now.seconds_since(at));
     if ago(memory.swept_at) >= sweep::UNREFERENCED_SECONDS {
         memory.swept_at = Some(now);
-        sweep::go_on(node).await?;
+        sweep::go_on(node, &mut memory.sweep_after).await?;
     }
     if memory.job.is_none() {
         if ago(memory.looked_at) < LOOK_SECONDS {
@@ -110,8 +114,7 @@ pub async fn slice(node: &Node) -> Result<Option<u64>, OpError> {
             .job
             .as_ref()
             .is_some_and(|job| job.progress.pass == 0);
-        memory.found = fresh.then(Vec::new);
-        memory.strays = sweep::NewStrays::default();
+        memory.found = fresh.then(BTreeSet::new);
         memory.saved_at = None;
     }
     let Some(job) = memory.job.clone() else {
@@ -160,7 +163,7 @@ async fn go_on(node: &Node, memory: &mut ScrubMemory, mut job: Job) -> Result<u6
     let batch = stage::next(node, stage, after, BATCH).await?;
     let mut examined = 0;
     if let Some(objects) = &batch.objects {
-        let strays = sweep::look_at(node, objects, &mut memory.strays).await?;
+        let strays = sweep::look_at(node, objects).await?;
         job.progress.found += strays;
         examined += objects.len() as u64;
     }
@@ -177,7 +180,9 @@ async fn go_on(node: &Node, memory: &mut ScrubMemory, mut job: Job) -> Result<u6
             Looked::Sound => forgive(node, &subject).await,
             Looked::Wrong(finding) => {
                 job.progress.failed += 1;
-                report(node, memory, &subject, finding).await;
+                if job.progress.failed <= FINDINGS_MAX {
+                    report(node, memory, &subject, finding).await;
+                }
             }
         }
         job.progress.examined += 1;
@@ -206,10 +211,11 @@ async fn forgive(node: &Node, subject: &Subject) {
 
 async fn report(node: &Node, memory: &mut ScrubMemory, subject: &Subject, finding: Finding) {
     if let Some(found) = &mut memory.found {
-        found.push(subject.clone());
-        if found.len() > FINDINGS_MAX {
-            return;
-        }
+        found.insert(subject.clone());
+    }
+    // Another check may have begun with others: what is told stays told, and no more is.
+    if !is_told(node, subject) && told(node) >= FINDINGS_MAX {
+        return;
     }
     let (kind, other, words) = match finding {
         Finding::Missing => (
@@ -227,26 +233,39 @@ async fn report(node: &Node, memory: &mut ScrubMemory, subject: &Subject, findin
     raise(node, kind, subject, Severity::Critical, &words).await;
 }
 
+const KINDS: [ConditionKind; 2] = [ConditionKind::RECORD_DAMAGED, ConditionKind::RECORD_MISSING];
+
+fn is_told(node: &Node, subject: &Subject) -> bool {
+    KINDS.iter().any(|kind| is_open(node, kind, subject))
+}
+
+fn told(node: &Node) -> i64 {
+    let counts = node.memory.conditions.counts().into_iter();
+    let of_findings = counts.filter(|((kind, _), _)| KINDS.contains(kind));
+    let told: usize = of_findings.map(|(_, count)| count).sum();
+    i64::try_from(told).unwrap_or(i64::MAX)
+}
+
 /// The check has come to its end: what is not wrong any more is cleared, old checks are forgotten.
 async fn finish(node: &Node, memory: &mut ScrubMemory, mut job: Job) -> Result<(), OpError> {
-    if let Some(found) = memory.found.take() {
+    let wrong = job.progress.failed;
+    // Beyond the limit it is not known which records they are.
+    let known = memory.found.take().filter(|_| wrong <= FINDINGS_MAX);
+    if let Some(found) = known {
         for (condition, _) in node.memory.conditions.open() {
             let about = condition.about();
-            let is_finding = [ConditionKind::RECORD_DAMAGED, ConditionKind::RECORD_MISSING]
-                .contains(&condition.kind);
+            let is_finding = KINDS.contains(&condition.kind);
             // A record that was destroyed meanwhile is not missed.
             if is_finding && !found.contains(&about) {
                 clear(node, condition.kind, &about).await;
             }
         }
     }
-    sweep::judge(node, &memory.strays).await;
-    let wrong = job.progress.failed;
+    hold::judge(node, job.progress.examined).await?;
     job.state = JobState::Done;
     job.last_error = (wrong > 0).then(|| "records_refused".to_owned());
     job = save_progress(node, job).await?;
     memory.job = None;
-    memory.strays = sweep::NewStrays::default();
     let (kind, subject) = (
         ConditionKind::STORAGE_CHECK_FAILED,
         Subject::system("storage"),

@@ -37,6 +37,11 @@ pub(super) const CONDITIONS: &[TableMeaning] = &[
                 "etag",
                 "Row version: 1 when made, one more with every change.",
             ),
+            field(
+                "confirmed_at",
+                "When somebody confirmed that it may go, being one of many.",
+            ),
+            field("deleting_at", "When it was said that it is being deleted."),
         ],
     },
 ];
