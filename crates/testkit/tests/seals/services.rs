@@ -158,7 +158,7 @@ async fn an_answer_of_a_service_that_does_not_end_is_read_no_further_than_an_ans
         assert!(stream.read(&mut asked).await.unwrap() > 0);
         let head = b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000000\r\n\r\n";
         stream.write_all(head).await.unwrap();
-        let (piece, mut sent) = ([b' '; 1 << 16], 0);
+        let (piece, mut sent) = (vec![b' '; 1 << 16], 0);
         while sent < 256 << 20 && stream.write_all(&piece).await.is_ok() {
             sent += piece.len();
         }
