@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
 use keyward_core::change::{Change, Commit, Row, Write};
+use keyward_core::facts::Facts;
 use keyward_core::ids::{KeyId, TenantId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -23,7 +24,6 @@ use crate::chain;
 use crate::create::summary;
 use crate::empty_vault::{ensure_vault_empty, place_object, place_objects};
 use crate::entry::{self, VaultEntry};
-use crate::facts::Facts;
 use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
 use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
@@ -112,6 +112,18 @@ pub enum RestoreError {
     /// The vault fails.
     #[error("the vault could not be written: {0}; run it again")]
     Vault(StorageError),
+    /// The vault has no root key.
+    #[error("the vault here has no root key: restore everything into an empty place")]
+    NoRootHere,
+    /// A tenant's key lies under a root key that is gone.
+    #[error(
+        "the backup has `{name}` under a root key that was rotated away since; nothing was changed: \
+         restore everything into an empty place"
+    )]
+    OtherRoot {
+        /// Which object.
+        name: String,
+    },
     /// A part changed since it was verified.
     #[error("part {part}: {fault}; run it again")]
     Part {
@@ -165,22 +177,8 @@ pub async fn restore(
     identities: &Identities,
     target: &Target,
 ) -> Result<RestoreOutcome, RestoreError> {
-    let full = source.full.ensure_restores()?;
-    let segments: Vec<&Signed> = source
-        .segments
-        .iter()
-        .map(Verified::ensure_restores)
-        .collect::<Result<_, _>>()?;
-    let mut restoring = Restoring {
-        place: source.place,
-        full,
-        segments,
-        identities,
-        target,
-        to: source.to,
-        facts: Facts::default(),
-        restored: (full.manifest.revision, full.manifest.committed_at),
-    };
+    let mut restoring = Restoring::new(source, identities, target)?;
+    let full = restoring.full;
     if !target.resumes {
         ensure_vault_empty(&*target.vault).await?;
     }
@@ -195,6 +193,7 @@ pub async fn restore(
     } else {
         0
     };
+    restoring.hold_sweep().await?;
     if let Some(root) = root {
         place_object(&*target.vault, root).await?;
     }
@@ -213,20 +212,40 @@ pub async fn restore(
     })
 }
 
-struct Restoring<'a> {
+pub(crate) struct Restoring<'a> {
     place: &'a Place,
-    full: &'a Signed,
-    segments: Vec<&'a Signed>,
+    pub(crate) full: &'a Signed,
+    pub(crate) segments: Vec<&'a Signed>,
     identities: &'a Identities,
-    target: &'a Target,
+    pub(crate) target: &'a Target,
     to: Option<Timestamp>,
     facts: Facts,
     /// The revision that is restored, and when it was committed.
-    restored: (i64, Timestamp),
+    pub(crate) restored: (i64, Timestamp),
 }
 
 impl<'a> Restoring<'a> {
-    const fn parts(&self, of: &'a Signed) -> Parts<'a> {
+    /// Nothing but what was verified.
+    pub(crate) fn new(
+        source: &Source<'a>,
+        identities: &'a Identities,
+        target: &'a Target,
+    ) -> Result<Self, RestoreError> {
+        let full = source.full.ensure_restores()?;
+        let segments = source.segments.iter().map(Verified::ensure_restores);
+        Ok(Self {
+            place: source.place,
+            full,
+            segments: segments.collect::<Result<_, _>>()?,
+            identities,
+            target,
+            to: source.to,
+            facts: Facts::default(),
+            restored: (full.manifest.revision, full.manifest.committed_at),
+        })
+    }
+
+    pub(crate) const fn parts(&self, of: &'a Signed) -> Parts<'a> {
         Parts {
             place: self.place,
             manifest: &of.manifest,
@@ -237,7 +256,7 @@ impl<'a> Restoring<'a> {
         self.to.is_none_or(|to| change.committed_at <= to)
     }
 
-    async fn open(
+    pub(crate) async fn open(
         &self,
         parts: &Parts<'_>,
         part: &Part,
@@ -250,7 +269,11 @@ impl<'a> Restoring<'a> {
     }
 
     /// The changes of a part of a segment.
-    async fn changes(&self, parts: &Parts<'_>, part: &Part) -> Result<Vec<Change>, RestoreError> {
+    pub(crate) async fn changes(
+        &self,
+        parts: &Parts<'_>,
+        part: &Part,
+    ) -> Result<Vec<Change>, RestoreError> {
         let opened = self.open(parts, part).await?;
         chain::changes(&opened).ok_or_else(|| RestoreError::Part {
             part: part.name.clone(),
@@ -259,7 +282,7 @@ impl<'a> Restoring<'a> {
     }
 
     /// Goes through all changes once: which is the last that is wanted, and what holds for ever.
-    async fn learn(&mut self) -> Result<(), RestoreError> {
+    pub(crate) async fn learn(&mut self) -> Result<(), RestoreError> {
         for segment in self.segments.clone() {
             let parts = self.parts(segment);
             for part in parts.of(Content::Changes) {
@@ -325,7 +348,7 @@ impl<'a> Restoring<'a> {
     }
 
     /// Fills the registry, unless an earlier try has.
-    async fn registry(&self) -> Result<(), RestoreError> {
+    pub(crate) async fn registry(&self) -> Result<(), RestoreError> {
         if self.target.resumes && self.is_filled().await? {
             return Ok(());
         }
@@ -342,7 +365,7 @@ impl<'a> Restoring<'a> {
     }
 
     /// Brings the registry forward to the revision that is wanted. What it has is passed over.
-    async fn apply(&self) -> Result<(), RestoreError> {
+    pub(crate) async fn apply(&self) -> Result<(), RestoreError> {
         let until = self.restored.0;
         let mut reached = self.target.registry.revision().await?;
         for segment in &self.segments {
@@ -438,7 +461,7 @@ impl<'a> Restoring<'a> {
         }
     }
 
-    fn commit(
+    pub(crate) fn commit(
         &self,
         tenant: Option<TenantId>,
         writes: Vec<Write>,

@@ -73,6 +73,9 @@ struct Mark {
     backup: Uuid,
     #[serde(default)]
     to: Option<Timestamp>,
+    /// What of it, if not everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
 }
 
 /// Refuses a data directory in which a restore was begun and not finished.
@@ -173,17 +176,51 @@ fn begin(
 ) -> Result<(bool, Option<PathBuf>), StartError> {
     let to = request.to;
     match read_mark(data_dir)? {
-        Some(mark) if mark.backup == backup && mark.to == to => Ok((true, None)),
+        Some(mark) if mark.backup == backup && mark.to == to && mark.part.is_none() => {
+            Ok((true, None))
+        }
         Some(other) => Err(StartError::RestoreUnfinished {
             path: data_dir.to_owned(),
             backup: other.backup,
         }),
         None => {
             let moved = clear(data_dir, backup, request)?;
-            write_mark(data_dir, &Mark { backup, to })?;
+            let part = None;
+            write_mark(data_dir, &Mark { backup, to, part })?;
             Ok((false, moved))
         }
     }
+}
+
+/// Whether a restore of this part was begun and not finished. Refuses where another one was.
+pub(super) fn takes_up_part(
+    data_dir: &Path,
+    backup: Uuid,
+    to: Option<Timestamp>,
+    part: &str,
+) -> Result<bool, StartError> {
+    match read_mark(data_dir)? {
+        None => Ok(false),
+        Some(mark) if mark.to == to && mark.part.as_deref() == Some(part) => {
+            // Without a second the newest backup is meant, and another one may be that by now.
+            Ok(mark.backup == backup || to.is_none())
+        }
+        Some(other) => Err(StartError::RestoreUnfinished {
+            path: data_dir.to_owned(),
+            backup: other.backup,
+        }),
+    }
+}
+
+/// Says in the data directory that a part is being restored.
+pub(super) fn mark_part(
+    data_dir: &Path,
+    backup: Uuid,
+    to: Option<Timestamp>,
+    part: &str,
+) -> Result<(), StartError> {
+    let part = Some(part.to_owned());
+    write_mark(data_dir, &Mark { backup, to, part })
 }
 
 /// Whether a restore ended before it wrote anything.
@@ -192,7 +229,7 @@ const fn changed_nothing(error: &keyward_backup::RestoreError) -> bool {
     matches!(error, E::NotSound(_) | E::VaultNotEmpty { .. })
 }
 
-async fn which(request: &Request) -> Result<Chain, StartError> {
+pub(super) async fn which(request: &Request) -> Result<Chain, StartError> {
     let Some(backup) = request.backup else {
         let (place, key) = (&request.place, request.key.as_ref());
         return Ok(Chain::find(place, key, request.to).await?);
@@ -205,7 +242,10 @@ async fn which(request: &Request) -> Result<Chain, StartError> {
     ))
 }
 
-async fn verify(request: &Request, chain: &Chain) -> Result<(Verified, Vec<Verified>), StartError> {
+pub(super) async fn verify(
+    request: &Request,
+    chain: &Chain,
+) -> Result<(Verified, Vec<Verified>), StartError> {
     let (place, key) = (&request.place, request.key.as_ref());
     let identities = Some(&request.identities);
     let full = keyward_backup::verify(place, chain.full, key, identities).await?;
@@ -282,7 +322,7 @@ fn write_mark(data_dir: &Path, mark: &Mark) -> Result<(), StartError> {
     Ok(sync(data_dir)?)
 }
 
-fn remove_mark(data_dir: &Path) -> Result<(), StartError> {
+pub(super) fn remove_mark(data_dir: &Path) -> Result<(), StartError> {
     fs::remove_file(data_dir.join(MARK))?;
     Ok(sync(data_dir)?)
 }

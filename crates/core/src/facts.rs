@@ -4,30 +4,30 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use keyward_core::change::{Change, Row, Write, WriteKind};
-use keyward_core::ids::{KeyId, PrincipalId, RecordId, TenantId, TokenId, VersionId};
-use keyward_core::noun::key_version::KeyVersion;
-use keyward_core::noun::principal::Principal;
-use keyward_core::noun::state::State;
-use keyward_core::noun::tenant::{Tenant, TenantKek, TenantState};
-use keyward_core::noun::token::Token;
-use keyward_core::port::registry::{KeyRef, Registry, RegistryError};
+use crate::change::{Change, Row, Write, WriteKind};
+use crate::ids::{KeyId, PrincipalId, RecordId, TenantId, TokenId, VersionId};
+use crate::noun::key_version::KeyVersion;
+use crate::noun::principal::Principal;
+use crate::noun::tenant::{Tenant, TenantKek, TenantState};
+use crate::noun::token::Token;
+use crate::port::registry::{KeyRef, Registry, RegistryError};
 
 /// The facts, and the records that no restore brings back.
 #[derive(Default)]
-pub(crate) struct Facts {
-    versions: BTreeMap<(TenantId, KeyId), BTreeMap<VersionId, KeyVersion>>,
-    latest: BTreeMap<(TenantId, KeyId), i64>,
-    tokens: BTreeMap<TokenId, Token>,
-    principals: BTreeMap<PrincipalId, Principal>,
-    tenants: BTreeMap<TenantId, Tenant>,
-    keks: BTreeMap<(TenantId, i64), TenantKek>,
-    pub(crate) gone: HashSet<RecordId>,
+pub struct Facts {
+    pub(crate) versions: BTreeMap<(TenantId, KeyId), BTreeMap<VersionId, KeyVersion>>,
+    pub(crate) latest: BTreeMap<(TenantId, KeyId), i64>,
+    pub(crate) tokens: BTreeMap<TokenId, Token>,
+    pub(crate) principals: BTreeMap<PrincipalId, Principal>,
+    pub(crate) tenants: BTreeMap<TenantId, Tenant>,
+    pub(crate) keks: BTreeMap<(TenantId, i64), TenantKek>,
+    /// Records that were destroyed.
+    pub gone: HashSet<RecordId>,
 }
 
 impl Facts {
     /// Takes note of a change; `is_after` says that it is not restored itself.
-    pub(crate) fn take(&mut self, change: &Change, is_after: bool) {
+    pub fn take(&mut self, change: &Change, is_after: bool) {
         for write in &change.writes {
             self.note_gone(write, is_after);
             if is_after {
@@ -58,11 +58,7 @@ impl Facts {
                 let place = (version.tenant, version.key);
                 let latest = self.latest.entry(place).or_default();
                 *latest = (*latest).max(version.version);
-                let is_final = matches!(
-                    version.state,
-                    State::Compromised | State::Destroyed | State::DestroyedCompromised
-                );
-                if is_final {
+                if version.state.is_final() {
                     let of_key = self.versions.entry(place).or_default();
                     of_key.insert(version.id, (**version).clone());
                 }
@@ -85,7 +81,7 @@ impl Facts {
 
     /// What has to be written so that the facts hold in what was restored: for each scope its rows.
     /// Nothing, where they hold already.
-    pub(crate) async fn missing_in(
+    pub async fn missing_in(
         &self,
         registry: &dyn Registry,
     ) -> Result<Vec<(Option<TenantId>, Vec<Write>)>, RegistryError> {
