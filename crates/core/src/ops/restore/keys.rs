@@ -143,7 +143,7 @@ impl Merge<'_> {
                 self.retire(version, primary, key_etag, &mut writes);
             }
         }
-        self.take_key(wanted, now_key, fate, writes, key_etag)?;
+        self.take_key(wanted, now_key, fate, writes, key_etag);
         for transition in history {
             self.report.count("transitions", Fate::Back);
             self.wait(Write::insert(Row::Transition(transition)));
@@ -159,7 +159,7 @@ impl Merge<'_> {
         fate: Fate,
         writes: Vec<Write>,
         key_etag: i64,
-    ) -> Result<(), OpError> {
+    ) {
         let called = wanted.name.to_string();
         match (fate, now) {
             (Fate::Same | Fate::Kept, Some(now)) => {
@@ -185,7 +185,6 @@ impl Merge<'_> {
         for write in writes {
             self.wait(write);
         }
-        Ok(())
     }
 
     /// The key's row as it is to be.
