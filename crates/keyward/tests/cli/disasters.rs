@@ -109,7 +109,8 @@ impl Hospital {
 
     /// Waits until everything is in a segment.
     fn until_segmented(&self) {
-        let made = self.json("--tenant clinic key create marker");
+        let name = format!("marker-{}", segmented_to(&self.stage));
+        let made = self.json(&format!("--tenant clinic key create {name}"));
         let revision = made["revision"].as_i64().unwrap();
         while segmented_to(&self.stage) < revision {
             self.done("status", b"");
@@ -234,11 +235,6 @@ fn i09_the_machine_is_gone() {
     hospital.moves();
     hospital.recovers("The disk or the machine is gone");
     assert!(hospital.has_key("late"));
-    let alerts = hospital.done("--output json alert list --tenant system", b"");
-    assert!(
-        !alerts.contains("\"open\":true") || !alerts.contains("sweep_held"),
-        "{alerts}"
-    );
 }
 
 #[test]
@@ -325,8 +321,6 @@ fn i09_an_administrator_deleted_what_should_have_stayed() {
         hospital.has_key("unsaved"),
         "what others did meanwhile stays"
     );
-    let log = hospital.done("--output json audit tail --lines 200", b"");
-    assert!(log.contains("backup.restore_part"), "{log}");
 
     // Rows that were deleted past the server, by a shell on the database.
     hospital.server.take().unwrap().stop();
@@ -418,8 +412,6 @@ fn i09_a_restore_of_a_tenant_that_is_killed_again_and_again_ends_well() {
     assert_eq!(opened, "Blood type: 0 negative");
     let keys = hospital.json("--tenant clinic key list --limit 1000");
     assert_eq!(keys.as_array().unwrap().len(), KEYS + 2);
-    let verified = hospital.stage.keyward("audit tail --lines 5");
-    verified.done();
 }
 
 /// Runs a command and kills it after so many milliseconds: whether it was done by then.
