@@ -73,6 +73,10 @@ async fn rows(world: &World, tenant: TenantId, of_others: bool, whole: bool) -> 
         if is_its == of_others || is_counted {
             continue;
         }
+        // A secret that was deleted is not listed, and does not come back: docs/backup.md says so.
+        if !whole && table == "secrets" && row["state"] == "deleted" {
+            continue;
+        }
         if !whole {
             // And what follows from a version's row is compared there.
             for moving in [
@@ -557,11 +561,13 @@ async fn i09_a_tenant_lost_after_a_random_history_comes_back_as_any_second_had_i
         assert!(now["tenant_keks"].is_superset(&keks));
         let mut compared = now.clone();
         compared.insert("tenant_keks".to_owned(), keks);
-        assert_eq!(
-            without_facts(compared, &known),
-            without_facts(then, &known),
-            "row for row"
-        );
+        let (compared, then) = (without_facts(compared, &known), without_facts(then, &known));
+        for (table, rows) in &then {
+            let none = BTreeSet::new();
+            let found = compared.get(table).unwrap_or(&none);
+            let differ: Vec<&String> = rows.symmetric_difference(found).collect();
+            assert!(differ.is_empty(), "{table}, row for row: {differ:?}");
+        }
         for (table, facts) in &known {
             let had: BTreeSet<String> = now[table].iter().map(|row| id_of(row)).collect();
             let held: Vec<&String> = facts.iter().filter(|it| had.contains(&id_of(it))).collect();

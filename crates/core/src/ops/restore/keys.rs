@@ -119,12 +119,11 @@ impl Merge<'_> {
                 .as_ref()
                 .map_or(wanted.primary_version, |it| it.primary_version)
         };
-        let key_etag = match &now_key {
-            Some(now) => now.etag + 1,
-            None => {
-                let row = Row::Key(Box::new(wanted.clone()));
-                etag(&row).max(self.later.of(&row).etag) + 1
-            }
+        let key_etag = if let Some(now) = &now_key {
+            now.etag + 1
+        } else {
+            let row = Row::Key(Box::new(wanted.clone()));
+            etag(&row).max(self.later.of(&row).etag) + 1
         };
         let made_since: Vec<KeyVersion> = now_versions
             .iter()
