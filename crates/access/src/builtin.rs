@@ -48,6 +48,7 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageConfirm,
     BackupCreate,
     BackupRead,
+    BackupRestorePart,
 ]);
 
 /// Members of a tenant and what they may do.

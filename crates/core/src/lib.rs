@@ -11,6 +11,7 @@ mod condition_board;
 mod crypto_names;
 mod deletion_gate;
 pub mod error;
+pub mod facts;
 mod hot;
 pub mod ids;
 pub mod lifecycle;

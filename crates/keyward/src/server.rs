@@ -15,6 +15,7 @@ pub mod init;
 pub mod logging;
 pub mod registry_migration;
 pub mod restore;
+pub mod restore_part;
 pub mod run;
 pub mod sample;
 pub mod seals;

@@ -39,7 +39,7 @@ use crate::faulty::FaultyBackend;
 use crate::postgres::TestDatabase;
 use crate::stores::{self, Store};
 
-pub use self::restored::Blank;
+pub use self::restored::{Blank, PartError, WantedPart};
 
 /// A clock that stands still until a test moves it.
 pub struct DrivenClock(AtomicI64);

@@ -139,6 +139,7 @@ documented! {
     BackupComplete => backups::COMPLETE,
     BackupRead => backups::READ,
     BackupRestore => backups::RESTORE,
+    BackupRestorePart => backups::RESTORE_PART,
     CredentialPut => secrets::CREDENTIAL_PUT,
     CredentialGet => secrets::CREDENTIAL_GET,
     CredentialList => secrets::CREDENTIAL_LIST,

@@ -21,6 +21,7 @@ pub mod log;
 pub mod policy;
 pub mod principal;
 pub(crate) mod reserve;
+pub mod restore;
 pub mod role;
 pub mod seal;
 pub mod seal_keeping;

@@ -10,6 +10,7 @@
 mod access;
 mod backup_chains;
 mod backup_histories;
+mod backup_parts;
 mod backup_roots;
 mod backup_seconds;
 mod backups;

@@ -1,6 +1,7 @@
 //! `keyward backup`: ordered and listed from a server; verified and restored where there is none.
 
 mod offline;
+mod part;
 
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub enum BackupCommand {
     Key,
     /// Verify a backup, without a server: whole and as it was signed; with an identity, everything
     Verify(VerifyArguments),
-    /// Restore a backup into an empty place, without a server
+    /// Restore a backup into an empty place, or with --tenant a part of it where it was; without a server
     Restore(RestoreArguments),
 }
 

@@ -33,7 +33,14 @@ pub const READ: Operation = Operation {
 
 pub const RESTORE: Operation = Operation {
     conditions: "`keyward backup restore`, offline, into an empty registry and an empty vault, with an identity that the backup is sealed to. Everything is verified before anything is written.",
-    effects: "registry and vault as they were at the backup's revision. The next versions of keys skip 1,000 numbers, unless it is said that nothing was changed since: what was made after the backup may have used them.",
+    effects: "registry and vault as they were at the backup's revision. The next versions of keys skip 1,000 numbers, unless it is said that nothing was changed since: what was made after the backup may have used them. The sweep of records that no row names is held until somebody confirms.",
     errors: &[],
     audit: "in each tenant's log, by the server itself: the backup's id, `keys`, `versions_skipped`. The log of a restored node begins with every change that the backup holds.",
+};
+
+pub const RESTORE_PART: Operation = Operation {
+    conditions: "`keyward backup restore --tenant`, while this node's server is stopped, by a token with this permission, from a backup of this deployment and with an identity that it is sealed to. Everything is verified before anything is written. Refused for a tenant that was shredded and for a key of which every version was destroyed.",
+    effects: "rows that were lost, or changed past the registry, are what they were at the second that is wanted; rows that were changed since stay, unless `--replace-newer` is given, and then a version's state goes back along the state table only. What was compromised, destroyed, revoked or disabled since stays so; nothing is taken away. Sealed records that the vault has lost are put back first. A key that comes back skips 1,000 numbers and its limited versions count as spent, unless it is said that nothing was changed since. The sweep is held until somebody confirms.",
+    errors: &[E::NotFound, E::WrongState, E::AlreadyExists, E::Conflict],
+    audit: "in the system's log twice, `step` begun and done: the backup's id, `of_tenant`, `part`, `restored_revision`, `restored_at`, `replaces_newer`, in the end `rows`, `kept` and `changes`; and in the tenant's log each change that it made, under the tenant's next numbers.",
 };
