@@ -48,6 +48,8 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageConfirm,
     BackupCreate,
     BackupRead,
+    BackupPrune,
+    BackupDrill,
 ]);
 
 /// Members of a tenant and what they may do.

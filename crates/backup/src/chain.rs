@@ -17,6 +17,17 @@ pub struct Chain {
     /// What follows on it without a gap, the last one last: those after the wanted second too, for
     /// what holds for ever.
     pub segments: Vec<Uuid>,
+    /// Where there is a gap behind them: what else has to be known of what holds for ever.
+    pub later: Option<Later>,
+}
+
+/// The newest full backup, whose change feed knows everything before it, and what follows on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// The full one.
+    pub full: Uuid,
+    /// What follows on it without a gap.
+    pub segments: Vec<Uuid>,
 }
 
 /// There is no such chain.
@@ -34,6 +45,19 @@ pub enum ChainError {
         /// What the oldest restores.
         oldest: Timestamp,
     },
+    /// Segments that would lead there are not kept any more.
+    #[error(
+        "no segments lead to {wanted}: the full backup before it restores {before}, the next one \
+         {after}; name one of these times with --to"
+    )]
+    Gap {
+        /// What was asked for.
+        wanted: Timestamp,
+        /// What can be restored before it.
+        before: Timestamp,
+        /// And after it.
+        after: Timestamp,
+    },
     /// A manifest that may be needed is not sound.
     #[error("backup {backup}: {source}; name a backup with --backup to restore without it")]
     Refused {
@@ -50,6 +74,7 @@ impl Chain {
         Self {
             full,
             segments: Vec::new(),
+            later: None,
         }
     }
 
@@ -76,26 +101,72 @@ impl Chain {
             (None, Some(oldest)) => return Err(ChainError::TooEarly { oldest }),
             (None, None) => return Err(ChainError::None),
         };
-        let mut reached = full.revision;
-        let mut segments = Vec::new();
+        let mut all = Vec::with_capacity(listing.segments.len());
         for id in &listing.segments {
             let found = manifest(place, *id, key).await?;
-            let is_of_it = found.kind == BackupKind::Segment && found.deployment == full.deployment;
-            if is_of_it && found.from_revision <= reached && found.revision > reached {
-                reached = found.revision;
-                segments.push(*id);
+            if found.kind == BackupKind::Segment && found.deployment == full.deployment {
+                all.push(found);
             }
         }
-        Ok(Self {
+        let (segments, reached) = follow(&all, &full);
+        let mut chain = Self {
             full: full.backup,
             segments,
-        })
+            later: None,
+        };
+        let behind = listing.complete.iter().rev();
+        let mut next: Option<Manifest> = None;
+        for id in behind.take_while(|id| **id != full.backup) {
+            let found = manifest(place, *id, key).await?;
+            if found.deployment != full.deployment || found.revision <= reached.revision {
+                continue;
+            }
+            if chain.later.is_none() {
+                let segments = follow(&all, &found).0;
+                let full = found.backup;
+                chain.later = Some(Later { full, segments });
+            }
+            next = Some(found);
+        }
+        match (to, next) {
+            (Some(wanted), Some(next)) if wanted > reached.committed_at => Err(ChainError::Gap {
+                wanted,
+                before: reached.committed_at,
+                after: next.committed_at,
+            }),
+            _ => Ok(chain),
+        }
     }
 
-    /// Every backup of it, in order.
+    /// Every backup that is restored, in order.
     pub fn all(&self) -> impl Iterator<Item = Uuid> {
         [self.full].into_iter().chain(self.segments.iter().copied())
     }
+}
+
+/// How far a chain leads.
+struct Reached {
+    revision: i64,
+    committed_at: Timestamp,
+}
+
+/// Which segments follow on a full backup without a gap, and how far they lead.
+fn follow(segments: &[Manifest], full: &Manifest) -> (Vec<Uuid>, Reached) {
+    let mut reached = Reached {
+        revision: full.revision,
+        committed_at: full.committed_at,
+    };
+    let mut following = Vec::new();
+    for segment in segments {
+        if segment.from_revision <= reached.revision && segment.revision > reached.revision {
+            reached = Reached {
+                revision: segment.revision,
+                committed_at: segment.committed_at,
+            };
+            following.push(segment.backup);
+        }
+    }
+    (following, reached)
 }
 
 async fn manifest(

@@ -3,7 +3,7 @@
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
 use crate::entry::VaultEntry;
-use crate::restore::RestoreError;
+use crate::restore_error::RestoreError;
 
 /// Refuses a vault that holds anything.
 pub(crate) async fn ensure_vault_empty(vault: &dyn StorageBackend) -> Result<(), RestoreError> {

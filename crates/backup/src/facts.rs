@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use keyward_core::change::{Change, Row, Write, WriteKind};
+use keyward_core::change::{Row, Write, WriteKind};
 use keyward_core::ids::{KeyId, PrincipalId, RecordId, TenantId, TokenId, VersionId};
 use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::noun::principal::Principal;
@@ -12,6 +12,8 @@ use keyward_core::noun::state::State;
 use keyward_core::noun::tenant::{Tenant, TenantKek, TenantState};
 use keyward_core::noun::token::Token;
 use keyward_core::port::registry::{KeyRef, Registry, RegistryError};
+use serde::Deserialize;
+use serde_json::Value;
 
 /// The facts, and the records that no restore brings back.
 #[derive(Default)]
@@ -25,10 +27,46 @@ pub(crate) struct Facts {
     pub(crate) gone: HashSet<RecordId>,
 }
 
+/// The change feed among the lines of a full backup's registry, which come in pieces.
+#[derive(Default)]
+pub(crate) struct Feed {
+    /// Where in a row its revision and its writes are, while the feed's rows go by.
+    places: Option<(usize, usize)>,
+}
+
+#[derive(Deserialize)]
+struct TableHead {
+    table: String,
+    columns: Vec<String>,
+}
+
+impl Feed {
+    /// The changes in some whole lines: each one's revision and what it wrote. None if they cannot be
+    /// read.
+    pub(crate) fn take(&mut self, lines: &[u8]) -> Option<Vec<(i64, Vec<Write>)>> {
+        let mut changes = Vec::new();
+        for line in std::str::from_utf8(lines).ok()?.lines() {
+            if let Ok(head) = serde_json::from_str::<TableHead>(line) {
+                let place = |name| head.columns.iter().position(|column| column == name);
+                self.places = match head.table.as_str() {
+                    "changes" => Some((place("revision")?, place("writes")?)),
+                    _ => None,
+                };
+            } else if let (true, Some((revision, writes))) = (line.starts_with('['), self.places) {
+                let mut row: Vec<Value> = serde_json::from_str(line).ok()?;
+                let writes = row.get_mut(writes)?.take();
+                let writes = serde_json::from_value(writes).ok()?;
+                changes.push((row.get(revision)?.as_i64()?, writes));
+            }
+        }
+        Some(changes)
+    }
+}
+
 impl Facts {
-    /// Takes note of a change; `is_after` says that it is not restored itself.
-    pub(crate) fn take(&mut self, change: &Change, is_after: bool) {
-        for write in &change.writes {
+    /// Takes note of what a change wrote; `is_after` says that it is not restored itself.
+    pub(crate) fn take(&mut self, writes: &[Write], is_after: bool) {
+        for write in writes {
             self.note_gone(write, is_after);
             if is_after {
                 self.note(&write.row);

@@ -12,28 +12,31 @@ use keyward_core::ids::{KeyId, TenantId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
 use keyward_core::noun::key::Key;
-use keyward_core::port::backup::{BackupError, BackupSummary};
-use keyward_core::port::registry::{Registry, RegistryError};
-use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError};
-use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+use keyward_core::port::backup::BackupSummary;
+use keyward_core::port::registry::Registry;
+use keyward_core::port::snapshot::RegistrySnapshot;
+use keyward_core::port::storage::{ObjectName, StorageBackend};
 use keyward_core::time::{Clock, Timestamp};
 use zeroize::Zeroizing;
 
 use crate::chain;
-use crate::create::summary;
 use crate::empty_vault::{ensure_vault_empty, place_object, place_objects};
 use crate::entry::{self, VaultEntry};
-use crate::facts::Facts;
-use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
+use crate::facts::{Facts, Feed};
+use crate::manifest::{Content, Manifest, Part, Signed};
 use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
+use crate::restore_error::RestoreError;
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
 use crate::spent::spend_all;
-use crate::verify::{Finding, Verified, record_of};
+use crate::stock::summary;
+use crate::verify::{Verified, record_of};
 
 /// The object that makes a vault count: written last.
 pub(crate) const ROOT: &str = "root/current";
+/// What the names of records begin with.
+const RECORDS: &str = "rec/";
 /// How far the numbers of new key versions are moved on when nobody knows which were given after the
 /// backup.
 pub const VERSIONS_SKIPPED: i64 = 1_000;
@@ -58,6 +61,18 @@ pub struct Source<'a> {
     pub segments: &'a [Verified],
     /// The second that is wanted: the last revision that was committed by then. None: the last.
     pub to: Option<Timestamp>,
+    /// Where there is a gap behind the segments: what knows the rest of what holds for ever.
+    pub later: Option<LaterVerified<'a>>,
+}
+
+/// The newest full backup and what follows on it. Nothing of it is restored but what holds for ever, and
+/// the keys that whatever seals there are now lead to.
+#[derive(Clone, Copy)]
+pub struct LaterVerified<'a> {
+    /// The full backup, verified with an identity.
+    pub full: &'a Verified,
+    /// The segments that follow on it, in order, verified likewise.
+    pub segments: &'a [Verified],
 }
 
 /// Where a backup is restored to.
@@ -77,61 +92,6 @@ pub struct Target {
     /// Whether numbers of new versions are moved on, and the uses of limited keys count as spent:
     /// yes, unless nothing was changed or used after the backup.
     pub skips_versions: bool,
-}
-
-/// Why a backup was not restored. Each says what was changed.
-#[derive(Debug, thiserror::Error)]
-pub enum RestoreError {
-    /// The place where it lies.
-    #[error("{0}; nothing that counts was changed: run it again")]
-    Backup(#[from] BackupError),
-    /// It does not verify.
-    #[error("the backup does not verify, and nothing was changed: {}", first(.0))]
-    NotSound(Vec<Finding>),
-    /// The registry takes no snapshot.
-    #[error("{0}")]
-    Registry(#[from] SnapshotError),
-    /// The registry fails.
-    #[error("the registry could not be completed: {0}; run it again")]
-    Completion(#[from] RegistryError),
-    /// The vault is in use.
-    #[error(
-        "the vault is not empty: it holds `{name}`; nothing was changed: name an empty place, or \
-         move what is there away"
-    )]
-    VaultNotEmpty {
-        /// Something in it.
-        name: String,
-    },
-    /// The vault holds something else under a name.
-    #[error("the vault holds another `{name}` than the backup; it was not overwritten")]
-    OtherObject {
-        /// Which.
-        name: String,
-    },
-    /// The vault fails.
-    #[error("the vault could not be written: {0}; run it again")]
-    Vault(StorageError),
-    /// A part changed since it was verified.
-    #[error("part {part}: {fault}; run it again")]
-    Part {
-        /// Which.
-        part: String,
-        /// What is wrong.
-        fault: PartFault,
-    },
-}
-
-fn first(findings: &[Finding]) -> String {
-    let more = findings.len().saturating_sub(1);
-    let first = findings
-        .first()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    match more {
-        0 => first,
-        more => format!("{first}; and {more} more, which `keyward backup verify` lists"),
-    }
 }
 
 /// What a restore came to.
@@ -166,15 +126,21 @@ pub async fn restore(
     target: &Target,
 ) -> Result<RestoreOutcome, RestoreError> {
     let full = source.full.ensure_restores()?;
-    let segments: Vec<&Signed> = source
-        .segments
-        .iter()
-        .map(Verified::ensure_restores)
-        .collect::<Result<_, _>>()?;
+    let sound = |all: &'_ [Verified]| -> Result<Vec<_>, _> {
+        let all = all.iter().map(|one| one.ensure_restores().cloned());
+        all.collect::<Result<Vec<Signed>, RestoreError>>()
+    };
+    let segments = sound(source.segments)?;
+    let mut later = Vec::new();
+    if let Some(behind) = &source.later {
+        later.push(behind.full.ensure_restores()?.clone());
+        later.extend(sound(behind.segments)?);
+    }
     let mut restoring = Restoring {
         place: source.place,
         full,
-        segments,
+        segments: segments.iter().collect(),
+        later: later.iter().collect(),
         identities,
         target,
         to: source.to,
@@ -217,6 +183,8 @@ struct Restoring<'a> {
     place: &'a Place,
     full: &'a Signed,
     segments: Vec<&'a Signed>,
+    /// Behind a gap: a full backup and what follows on it.
+    later: Vec<&'a Signed>,
     identities: &'a Identities,
     target: &'a Target,
     to: Option<Timestamp>,
@@ -265,10 +233,38 @@ impl<'a> Restoring<'a> {
             for part in parts.of(Content::Changes) {
                 for change in self.changes(&parts, part).await? {
                     let is_wanted = self.is_wanted(&change);
-                    self.facts.take(&change, !is_wanted);
+                    self.facts.take(&change.writes, !is_wanted);
                     if is_wanted && change.revision > self.restored.0 {
                         self.restored = (change.revision, change.committed_at);
                     }
+                }
+            }
+        }
+        self.learn_later().await
+    }
+
+    /// The same of what is behind a gap: the change feed of the full backup knows all that was before.
+    async fn learn_later(&mut self) -> Result<(), RestoreError> {
+        let known = self.segments.last().unwrap_or(&self.full);
+        let known = known.manifest.revision;
+        for backup in self.later.clone() {
+            let parts = self.parts(backup);
+            let mut feed = Feed::default();
+            for part in parts.of(Content::Registry) {
+                let opened = self.open(&parts, part).await?;
+                let changes = feed.take(&opened).ok_or_else(|| RestoreError::Part {
+                    part: part.name.clone(),
+                    fault: PartFault::Contents,
+                })?;
+                for (revision, writes) in changes {
+                    if revision > known {
+                        self.facts.take(&writes, true);
+                    }
+                }
+            }
+            for part in parts.of(Content::Changes) {
+                for change in self.changes(&parts, part).await? {
+                    self.facts.take(&change.writes, true);
                 }
             }
         }
@@ -280,9 +276,11 @@ impl<'a> Restoring<'a> {
     async fn vault(&self) -> Result<(u64, Option<VaultEntry>), RestoreError> {
         let (mut written, mut root) = (0, None);
         let mut names: HashSet<ObjectName> = HashSet::new();
-        let backups = self.segments.iter().rev().copied().chain([self.full]);
-        for backup in backups {
-            let is_full = backup.manifest.kind == BackupKind::Full;
+        let later = self.later.iter().rev().map(|backup| (*backup, true));
+        let segments = self.segments.iter().rev().map(|backup| (*backup, false));
+        for (backup, is_later) in later.chain(segments).chain([(self.full, false)]) {
+            // Of the last one nothing is looked for any more.
+            let is_last = backup.manifest.backup == self.full.manifest.backup;
             let parts = self.parts(backup);
             for part in parts.of(Content::Vault) {
                 let opened = self.open(&parts, part).await?;
@@ -296,10 +294,11 @@ impl<'a> Restoring<'a> {
                         root = root.or(Some(object));
                         continue;
                     }
-                    if names.contains(&object.name) || self.is_gone(&object) {
+                    let is_unwanted = is_later && object.name.as_str().starts_with(RECORDS);
+                    if is_unwanted || names.contains(&object.name) || self.is_gone(&object) {
                         continue;
                     }
-                    if !is_full {
+                    if !is_last {
                         names.insert(object.name.clone());
                     }
                     written += 1;

@@ -12,10 +12,11 @@ use keyward_core::port::backup::{BackupError, BackupOrder, BackupSummary};
 use keyward_core::port::snapshot::SnapshotError;
 use uuid::Uuid;
 
-use crate::create::{Backups, Parts, audit, digest_of_root, fault_of, held, seals, summary};
+use crate::create::{Backups, Parts, audit, digest_of_root, fault_of, held, seals};
 use crate::manifest::{BackupKind, Content, FORMAT, Manifest, Signed};
 use crate::references::Named;
 use crate::signature::Signer;
+use crate::stock::summary;
 
 /// Changes read at once.
 const PAGE: usize = 200;

@@ -138,6 +138,8 @@ documented! {
     BackupCreate => backups::CREATE,
     BackupComplete => backups::COMPLETE,
     BackupRead => backups::READ,
+    BackupPrune => backups::PRUNE,
+    BackupDrill => backups::DRILL,
     BackupRestore => backups::RESTORE,
     CredentialPut => secrets::CREDENTIAL_PUT,
     CredentialGet => secrets::CREDENTIAL_GET,

@@ -41,7 +41,7 @@ async fn job(world: &World, id: Uuid) -> Job {
 }
 
 /// Orders a backup and makes it.
-async fn made(world: &World) -> BackupSummary {
+pub async fn made(world: &World) -> BackupSummary {
     let id = ordered(world).await.subject;
     assert!(backup::work(&world.node).await.unwrap());
     assert_eq!(job(world, id).await.state, JobState::Done);
@@ -482,7 +482,7 @@ async fn i09_a_limited_key_protects_again_after_a_restore_only_when_it_is_rotate
     }
 }
 
-async fn open_alerts(world: &World) -> Vec<String> {
+pub async fn open_alerts(world: &World) -> Vec<String> {
     let (scope, filter) = (TenantRef::System, ConditionFilter::default());
     let listed = condition::list(&world.node, world.root(), &scope, &filter, None, None).await;
     let open = listed.unwrap().rows.into_iter().map(|it| it.condition);

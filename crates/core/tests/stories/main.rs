@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod backup_retention;
 mod backup_roots;
 mod backup_seconds;
 mod backups;

@@ -230,7 +230,9 @@ impl From<StartError> for Failure {
             | StartError::DataDir(DataDirError::Missing { .. })
             | StartError::NoBackups { .. }
             | StartError::Chain(
-                keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
+                keyward_backup::ChainError::None
+                | keyward_backup::ChainError::TooEarly { .. }
+                | keyward_backup::ChainError::Gap { .. },
             ) => Exit::NotFound,
             StartError::Chain(keyward_backup::ChainError::Refused { .. })
             | StartError::Restore(keyward_backup::RestoreError::NotSound(_)) => Exit::NotValid,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keyward_backup::{
-    BackupKey, Chain, Identities, Place, RestoreOutcome, Source, Target, Verified,
+    BackupKey, Chain, Identities, LaterVerified, Place, RestoreOutcome, Source, Target, Verified,
     restore as restore_backup,
 };
 use keyward_core::time::Timestamp;
@@ -60,6 +60,8 @@ pub struct Restored {
     pub verified: Verified,
     /// That of the segments that follow on it, in order.
     pub segments: Vec<Verified>,
+    /// That of the newest full backup and what follows on it, where there is a gap before them.
+    pub later: Vec<Verified>,
     /// What came of it; none for a plan.
     pub outcome: Option<RestoreOutcome>,
     /// Where what lay in the data directory is now, or would be.
@@ -90,7 +92,7 @@ pub fn ensure_finished(data_dir: &Path) -> Result<(), StartError> {
 pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartError> {
     let chain = which(request).await?;
     let backup = chain.full;
-    let (verified, segments) = verify(request, &chain).await?;
+    let (verified, segments, later) = verify(request, &chain).await?;
     let data_dir = &config.node.data_dir;
     let resumes = read_mark(data_dir)?.is_some_and(|mark| mark.backup == backup);
     let set_aside = match first_held(data_dir) {
@@ -101,6 +103,7 @@ pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartE
         backup,
         verified,
         segments,
+        later,
         outcome: None,
         set_aside,
         resumes,
@@ -112,8 +115,8 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
     let chain = which(&request).await?;
     let backup = chain.full;
     // Before the directory is touched: what does not verify changes nothing.
-    let (verified, segments) = verify(&request, &chain).await?;
-    for verified in [&verified].into_iter().chain(&segments) {
+    let (verified, segments, later) = verify(&request, &chain).await?;
+    for verified in [&verified].into_iter().chain(&segments).chain(&later) {
         verified.ensure_restores()?;
     }
     let data_dir = DataDir::hold(&config.node.data_dir)?;
@@ -144,6 +147,9 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         full: &verified,
         segments: &segments,
         to: request.to,
+        later: later
+            .split_first()
+            .map(|(full, segments)| LaterVerified { full, segments }),
     };
     let done = restore_backup(&source, &request.identities, &target).await;
     drop(target);
@@ -159,6 +165,7 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         backup,
         verified,
         segments,
+        later,
         outcome: Some(outcome),
         set_aside,
         resumes,
@@ -205,7 +212,10 @@ async fn which(request: &Request) -> Result<Chain, StartError> {
     ))
 }
 
-async fn verify(request: &Request, chain: &Chain) -> Result<(Verified, Vec<Verified>), StartError> {
+/// The full backup, its segments, and what is behind a gap.
+type AllVerified = (Verified, Vec<Verified>, Vec<Verified>);
+
+async fn verify(request: &Request, chain: &Chain) -> Result<AllVerified, StartError> {
     let (place, key) = (&request.place, request.key.as_ref());
     let identities = Some(&request.identities);
     let full = keyward_backup::verify(place, chain.full, key, identities).await?;
@@ -213,7 +223,13 @@ async fn verify(request: &Request, chain: &Chain) -> Result<(Verified, Vec<Verif
     for id in &chain.segments {
         segments.push(keyward_backup::verify(place, *id, key, identities).await?);
     }
-    Ok((full, segments))
+    let mut later = Vec::new();
+    if let Some(behind) = &chain.later {
+        for id in [behind.full].iter().chain(&behind.segments) {
+            later.push(keyward_backup::verify(place, *id, key, identities).await?);
+        }
+    }
+    Ok((full, segments, later))
 }
 
 /// Something of a deployment in the data directory.

@@ -72,7 +72,20 @@ impl World {
             full,
             segments,
             to: instant,
+            later: None,
         };
+        self.restore_from(&source, to, resumes, skips_versions)
+            .await
+    }
+
+    /// The same from whatever source.
+    pub async fn restore_from(
+        &self,
+        source: &Source<'_>,
+        to: &Blank,
+        resumes: bool,
+        skips_versions: bool,
+    ) -> Result<RestoreOutcome, RestoreError> {
         let target = Target {
             snapshot: to.registry.clone(),
             registry: to.registry.clone(),
@@ -82,7 +95,7 @@ impl World {
             resumes,
             skips_versions,
         };
-        keyward_backup::restore(&source, &identities(), &target).await
+        keyward_backup::restore(source, &identities(), &target).await
     }
 
     /// A world on what was restored, by this world's seal.

@@ -230,7 +230,8 @@ impl RestoreArguments {
             return output::json(&as_json(&restored));
         }
         tell(&restored, &place, is_compared, nothing_since)?;
-        let mut all = [&restored.verified].into_iter().chain(&restored.segments);
+        let all = [&restored.verified].into_iter().chain(&restored.segments);
+        let mut all = all.chain(&restored.later);
         if restored.outcome.is_none() && !all.all(is_sound) {
             return Err(Failure::new(Exit::NotValid, "it would be refused"));
         }
@@ -304,6 +305,7 @@ fn tell(
     nothing_since: bool,
 ) -> Result<(), Failure> {
     let verified = [&restored.verified].into_iter().chain(&restored.segments);
+    let verified = verified.chain(&restored.later);
     for finding in verified.flat_map(|verified| &verified.findings) {
         output::line(&format!("WRONG  {finding}"))?;
     }
