@@ -48,6 +48,8 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageConfirm,
     BackupCreate,
     BackupRead,
+    BackupPrune,
+    BackupDrill,
     BackupRestorePart,
 ]);
 

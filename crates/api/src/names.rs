@@ -141,7 +141,7 @@ names! {
         "policy.delete", "secret.put", "secret.get", "secret.read", "secret.list", "secret.delete",
         "secret.destroy", "credential.put", "credential.get", "credential.list",
         "credential.delete", "share.put", "share.get", "share.list", "share.delete",
-        "backup.create", "backup.complete", "backup.read", "backup.restore",
+        "backup.create", "backup.complete", "backup.read", "backup.prune", "backup.drill", "backup.restore",
         "backup.restore_part", "job.list", "alert.list", "alert.raise",
         "alert.clear", "storage.read",
         "storage.scrub", "storage.examine", "storage.sweep", "storage.confirm", "audit.read",

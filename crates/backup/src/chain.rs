@@ -58,7 +58,8 @@ pub enum ChainError {
     #[error(
         "a segment is missing: nothing holds revisions {} to {before}, and segment {segment} follows \
          on them. What was revoked, compromised or destroyed in them would not hold in what is restored: \
-         look for it, or restore the state before the gap with --accept-gap",
+         look for it, name with --to when a full backup was made, as `keyward backup list` shows it, or restore \
+         the state before the gap with --accept-gap",
         .reached + 1
     )]
     Gap {
@@ -144,11 +145,13 @@ async fn look(
     }
     // What it knows of the changes since is in no segment.
     let knows_more = newest.filter(|full| full.revision > reached);
-    let is_bridged = |before: i64| {
+    let is_bridged = |missing: i64| {
         let is_known = knows_more
             .as_ref()
-            .is_some_and(|full| full.revision >= before);
-        is_known && to.is_some_and(|to| last > to)
+            .is_some_and(|full| full.revision >= missing);
+        // The instant of the full backup itself is meant where segments behind it are not kept.
+        let is_whole = |to| last > to || (before.is_empty() && last == to);
+        is_known && to.is_some_and(is_whole)
     };
     let gap = gap.filter(|(_, before, _)| !is_bridged(*before));
     let segments = before.into_iter();

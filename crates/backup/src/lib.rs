@@ -34,6 +34,7 @@ pub mod sealing;
 mod segment;
 pub mod signature;
 mod spent;
+mod stock;
 mod under_root;
 mod verify;
 

@@ -24,7 +24,6 @@ use zeroize::Zeroizing;
 
 use crate::chain;
 use crate::complete::{Excused, ensure_complete};
-use crate::create::summary;
 use crate::empty_vault::{ensure_vault_empty, place_object, place_objects};
 use crate::entry::{self, VaultEntry};
 use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
@@ -34,6 +33,7 @@ pub use crate::restore_error::RestoreError;
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
 use crate::spent::spend_all;
+use crate::stock::summary;
 use crate::verify::{Verified, record_of};
 
 /// The object that makes a vault count: written last.

@@ -20,6 +20,7 @@ pub mod node;
 pub mod noun;
 pub mod ops;
 pub mod port;
+pub mod retention;
 mod session;
 pub mod snapshot;
 mod text_enum;

@@ -28,6 +28,7 @@ use crate::port::seal::SealControl;
 use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
+use crate::retention::RetentionRules;
 use crate::session::Sessions;
 use crate::time::{Clock, Timestamp};
 pub use crate::usage_book::UsageBook;
@@ -78,6 +79,8 @@ pub struct Settings {
     pub storage_space_low_bytes: u64,
     /// Whether checks of everything that is stored begin by themselves.
     pub scrub_automatic: bool,
+    /// Which backups are kept; none: all of them.
+    pub retention: Option<RetentionRules>,
 }
 
 impl Settings {
@@ -91,6 +94,7 @@ impl Settings {
             bootstrap_token_seconds: 24 * 3600,
             storage_space_low_bytes: 1 << 30,
             scrub_automatic: true,
+            retention: None,
         }
     }
 }
@@ -106,6 +110,8 @@ pub struct Node {
     pub(crate) rewrapping: Mutex<()>,
     /// One backup at a time.
     pub(crate) backing_up: Mutex<()>,
+    /// One drill at a time, and nothing is removed meanwhile that it reads.
+    pub(crate) drilling: Mutex<()>,
     pub(crate) deletions: DeletionGate,
     /// Up to which revision a segment was made, as far as this process knows.
     pub(crate) segmented_to: AtomicI64,
@@ -263,6 +269,7 @@ impl Node {
             ticking: Mutex::new(()),
             rewrapping: Mutex::new(()),
             backing_up: Mutex::new(()),
+            drilling: Mutex::new(()),
             deletions: DeletionGate::default(),
             segmented_to: AtomicI64::new(0),
             awaits_full: AtomicBool::new(false),

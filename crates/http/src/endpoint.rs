@@ -17,6 +17,7 @@ mod listing;
 mod policy;
 mod principal;
 mod public_key;
+mod retention;
 mod role;
 mod root_key;
 mod seal;
@@ -58,6 +59,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(policy::routes());
     routes.extend(secret::routes());
     routes.extend(backup::routes());
+    routes.extend(retention::routes());
     routes.extend(algorithm::routes());
     routes.extend(alert::routes());
     routes.extend(audit::routes());

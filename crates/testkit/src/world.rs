@@ -25,6 +25,7 @@ use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::port::key_provider::KeyProvider;
 use keyward_core::port::registry::Registry;
 use keyward_core::port::storage::{RecordLedger, SecureStorage, StorageBackend};
+use keyward_core::retention::RetentionRules;
 use keyward_core::time::{Clock, Timestamp};
 use keyward_crypto::random::{Random, SystemRandom};
 use keyward_providers::{CacheLimits, NativeProvider};
@@ -161,6 +162,7 @@ struct Setup {
     vault_database: Option<TestDatabase>,
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
+    retention: Option<RetentionRules>,
 }
 
 impl Setup {
@@ -185,6 +187,7 @@ impl Setup {
             vault_database,
             database,
             bootstrap: None,
+            retention: None,
         }
     }
 }
@@ -195,9 +198,19 @@ impl World {
         Self::on(RegistryKind::Sqlite, VaultKind::Embedded).await
     }
 
+    /// A new deployment that keeps only some of its backups.
+    pub async fn under_retention(rules: RetentionRules) -> Self {
+        let mut setup = Setup::new(RegistryKind::Sqlite, VaultKind::Embedded);
+        setup.retention = Some(rules);
+        Self::begin(setup).await
+    }
+
     /// A new deployment.
     pub async fn on(registry: RegistryKind, backend: VaultKind) -> Self {
-        let setup = Setup::new(registry, backend);
+        Self::begin(Setup::new(registry, backend)).await
+    }
+
+    async fn begin(setup: Setup) -> Self {
         let clock = Arc::new(DrivenClock::new());
         let mut world = Self::open(setup, clock, true).await;
         let token = world
@@ -303,7 +316,11 @@ impl World {
             clock: as_clock,
             random,
         };
-        let node = Arc::new(Node::new(ports, Settings::new(&name, deployment)));
+        let settings = Settings {
+            retention: setup.retention,
+            ..Settings::new(&name, deployment)
+        };
+        let node = Arc::new(Node::new(ports, settings));
         let pump = tokio::spawn(node.pump());
         if first {
             let issued = ops::initialize::initialize(&node, &builtin_roles())

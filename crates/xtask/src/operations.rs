@@ -138,6 +138,8 @@ documented! {
     BackupCreate => backups::CREATE,
     BackupComplete => backups::COMPLETE,
     BackupRead => backups::READ,
+    BackupPrune => backups::PRUNE,
+    BackupDrill => backups::DRILL,
     BackupRestore => backups::RESTORE,
     BackupRestorePart => backups::RESTORE_PART,
     CredentialPut => secrets::CREDENTIAL_PUT,

@@ -2,6 +2,7 @@
 //! which lives in the vault as one of the server's own secrets.
 
 mod alerts;
+mod retention;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -22,7 +23,6 @@ use crate::names::SecretName;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::job::{Job, JobKind, JobState};
-use crate::noun::secret::SecretState;
 use crate::ops::gate::{Attempt, bounded, detail, resource};
 use crate::port::audit_log::TailQuery;
 use crate::port::backup::{
@@ -33,6 +33,8 @@ use crate::port::backup::{
 const FULL: &str = "backup";
 /// And one of what changed.
 const SEGMENT: &str = "segment";
+/// And a restore for trial.
+const DRILL: &str = "drill";
 /// Jobs looked through for the next backup.
 const JOBS_LIMIT: usize = 500;
 /// How often a backup is tried that the destination or the registry keeps from being made.
@@ -43,6 +45,8 @@ const PAUSE_SECONDS: i64 = 30;
 const RETRY_SECONDS: i64 = 900;
 /// Which label of the signing key has its public half.
 const PUBLIC_KEY_LABEL: &str = "public_key";
+
+pub use retention::{ListedBackup, Pruned, RetentionPlan, plan, prune, retain};
 
 impl Node {
     fn backups(&self) -> Result<&dyn BackupStore, OpError> {
@@ -87,14 +91,23 @@ pub async fn create(
     }
 }
 
-/// Lists complete backups, newest first.
-pub async fn list(node: &Node, caller: &Caller) -> Result<Vec<BackupSummary>, OpError> {
+/// Lists complete backups, newest first, and what each is kept for.
+pub async fn list(node: &Node, caller: &Caller) -> Result<Vec<ListedBackup>, OpError> {
     reading(node, caller, None)
         .read(async {
             node.authorize_system(caller, Action::BackupRead)?;
             let mut backups = node.backups()?.list().await?;
             backups.reverse();
-            Ok(backups)
+            let judged = match node.settings.retention {
+                Some(_) => retention::look(node).await?.fates,
+                None => Vec::new(),
+            };
+            let listed = |backup: BackupSummary| {
+                let fate = judged.iter().find(|fate| fate.backup.id == backup.id);
+                let kept_for = fate.map(|fate| fate.kept_for.clone());
+                ListedBackup { backup, kept_for }
+            };
+            Ok(backups.into_iter().map(listed).collect())
         })
         .await
 }
@@ -129,17 +142,12 @@ pub async fn public_key(node: &Node, caller: &Caller) -> Result<String, OpError>
     reading(node, caller, None)
         .read(async {
             node.authorize_system(caller, Action::BackupRead)?;
-            let registry = &node.ports.registry;
-            let found = registry.secret(None, &signing_key_name()?).await?;
-            let found = found.filter(|secret| secret.state == SecretState::Stored);
-            if let Some(text) = found.and_then(|mut it| it.labels.remove(PUBLIC_KEY_LABEL)) {
+            if let Some(text) = retention::own_key(node).await? {
                 return Ok(text);
             }
             node.ensure_unsealed()?;
             make_signing_key(node).await?;
-            let made = registry.secret(None, &signing_key_name()?).await?;
-            made.and_then(|mut it| it.labels.remove(PUBLIC_KEY_LABEL))
-                .ok_or(OpError::Crypto)
+            retention::own_key(node).await?.ok_or(OpError::Crypto)
         })
         .await
 }

@@ -74,6 +74,10 @@ async fn i09_what_is_done_after_a_restore_is_backed_up_and_never_mixed_with_what
         assert_eq!(open_alerts(&other).await, ["sweep_held"]);
         let chain = Chain::find(&world.backups, None, None).await.unwrap();
         assert_ne!(chain.full, first);
+        // Retention takes nothing of the lost history for its own, though one key signed both.
+        let plan = backup::plan(&other.node, other.root()).await.unwrap();
+        assert!(plan.fates.iter().all(|fate| fate.backup.id != first));
+        assert!(plan.refused.iter().any(|(id, _)| *id == first));
         assert!(
             chain.segments.is_empty(),
             "the lost history's do not follow on it"

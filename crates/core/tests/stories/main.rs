@@ -11,6 +11,7 @@ mod access;
 mod backup_chains;
 mod backup_histories;
 mod backup_parts;
+mod backup_retention;
 mod backup_roots;
 mod backup_seconds;
 mod backups;

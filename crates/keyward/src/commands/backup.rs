@@ -2,6 +2,7 @@
 
 mod offline;
 mod part;
+mod retention;
 
 use std::time::Duration;
 
@@ -35,6 +36,12 @@ pub enum BackupCommand {
     },
     /// List complete backups, newest first
     List,
+    /// Remove the backups that the rules of retention do not keep
+    Prune {
+        /// Only say what would go
+        #[arg(long)]
+        plan: bool,
+    },
     /// Show the public key that verifies backups; keep it where no backup is
     Key,
     /// Verify a backup, without a server: whole and as it was signed; with an identity, everything
@@ -55,6 +62,7 @@ impl BackupCommand {
         match self {
             Self::Create { reason, no_wait } => create(context, &client, reason, no_wait).await,
             Self::List => context.show(&client.backups().await?, |all| list(all)),
+            Self::Prune { plan } => retention::run(context, &client, plan).await,
             Self::Key => {
                 let key = client.backup_key().await?;
                 context.show(&key, |key| output::line(&key.public_key))
@@ -129,7 +137,15 @@ async fn finished(client: &Client, id: Uuid) -> Result<Job, Failure> {
 
 fn list(backups: &[Backup]) -> Result<(), Failure> {
     output::rows(
-        &["id", "state as of", "revision", "records", "lost", "bytes"],
+        &[
+            "id",
+            "state as of",
+            "revision",
+            "records",
+            "lost",
+            "bytes",
+            "kept for",
+        ],
         backups.iter().map(|backup| {
             [
                 backup.id.to_string(),
@@ -138,6 +154,7 @@ fn list(backups: &[Backup]) -> Result<(), Failure> {
                 backup.records.to_string(),
                 backup.lost.to_string(),
                 backup.bytes.to_string(),
+                retention::kept_for(backup),
             ]
         }),
     )

@@ -126,6 +126,7 @@ fn settings(deployment: &Deployment) -> Settings {
         rollback_window_seconds: i64::try_from(window).unwrap_or(i64::MAX),
         storage_space_low_bytes: config.storage.space_low_mib.saturating_mul(1 << 20),
         scrub_automatic: config.limits.scrub_per_second > 0,
+        retention: backups::retention(config),
         ..Settings::new(&config.node.name, deployment.id)
     }
 }

@@ -232,6 +232,22 @@ settings! {
         segment_seconds: u64 = 60, "`60`";
     }
 
+    /// Which backups are kept ([backup.md](backup.md#retention)). Without a number for full backups,
+    /// everything is. What is not kept goes after each full backup that was made.
+    [backup_retention] BackupRetention {
+        /// Of so many hours in which there is a full backup, the newest is kept.
+        hourly: u64 = 0, "`0`";
+        /// Of so many days (UTC).
+        daily: u64 = 0, "`0`";
+        /// Of so many weeks, from Monday on.
+        weekly: u64 = 0, "`0`";
+        /// Of so many months.
+        monthly: u64 = 0, "`0`";
+        /// Any second of the last so many hours can be restored: the segments of that time are kept,
+        /// and the full backup before them.
+        window_hours: u64 = 168, "`168`";
+    }
+
     /// How the root key comes into memory by itself. Several seals can hold it at once
     /// ([seals.md](seals.md)); they are tried in the order of `keyward seal status`, and the first
     /// that opens is enough.

@@ -31,6 +31,9 @@ const TICK: Duration = Duration::from_secs(1);
 /// After how many ticks it is looked again whether a backup is due.
 const LOOK_FOR_BACKUPS_EVERY: u64 = 60;
 
+/// After how many ticks it is looked again whether something is left that retention does not keep.
+const RETAIN_EVERY: u64 = 3600;
+
 /// Serves until a signal says to stop. `listening` is told where, once connections are accepted.
 pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(), StartError> {
     let door = match Door::open(&assembly).await {
@@ -203,12 +206,33 @@ async fn watch_storage(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
     }
 }
 
+/// Removes what retention does not keep. Whether there is more to remove.
+async fn retain(node: &Node) -> bool {
+    match backup::retain(node).await {
+        Ok(pruned) => {
+            if pruned.removed > 0 {
+                tracing::info!(removed = pruned.removed, "old backups were removed");
+            }
+            pruned.left > 0
+        }
+        Err(error) => {
+            tracing::warn!(%error, "old backups could not be removed; it is tried again");
+            false
+        }
+    }
+}
+
 /// Orders backups when they are due, and makes those that were ordered.
 async fn back_up(node: Arc<Node>, schedule: Backup, mut ended: watch::Receiver<bool>) {
     let interval = i64::try_from(schedule.interval_hours * 3600).unwrap_or(i64::MAX);
     let every = schedule.segment_seconds;
     let mut ticks = 0_u64;
+    let mut retains = false;
     loop {
+        // Also without a backup: what was interrupted is finished.
+        if retains || ticks % RETAIN_EVERY == RETAIN_EVERY - 1 {
+            retains = retain(&node).await;
+        }
         if interval > 0 && ticks.is_multiple_of(LOOK_FOR_BACKUPS_EVERY) {
             match backup::order_if_due(&node, interval).await {
                 Ok(_) | Err(OpError::Sealed | OpError::NotReady { .. }) => {}
@@ -223,7 +247,10 @@ async fn back_up(node: Arc<Node>, schedule: Backup, mut ended: watch::Receiver<b
             tracing::error!(%error, "changes could not be backed up; it is tried again");
         }
         match backup::work(&node).await {
-            Ok(true) => tracing::info!("a backup was made"),
+            Ok(true) => {
+                tracing::info!("a backup was made");
+                retains = true;
+            }
             Ok(false) | Err(OpError::Sealed) => {}
             Err(error) => tracing::error!(%error, "a backup could not be made"),
         }

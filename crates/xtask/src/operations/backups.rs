@@ -31,6 +31,25 @@ pub const READ: Operation = Operation {
     audit: "the backup's id, if one was named.",
 };
 
+pub const PRUNE: Operation = Operation {
+    conditions: "rules of retention are configured, and no backup is under way. By the server itself after each full backup, and by whoever may.",
+    effects: "what the rules do not keep is removed, at most 200 backups and segments at once, the manifest of each first, so that it is either whole or seen to be half removed; half removed ones first. Never the newest full backup or segment, nothing that a second of the window takes, nothing that the deployment did not sign; nothing at all while the newest full backup is damaged or the last drill failed. What a store does not let go is the condition `backup_not_removed`.",
+    errors: &[
+        E::WrongState,
+        E::InvalidRequest,
+        E::NotReady,
+        E::StorageUnavailable,
+    ],
+    audit: "for each backup that goes, before it does: its id, `kind`, `backup_revision`, `committed_at`, or `half_removed`; when it could not be removed, the reason. An order besides: `removed`, `left`.",
+};
+
+pub const DRILL: Operation = Operation {
+    conditions: "an identity for drills is configured. By the server itself on its schedule, and by whoever may; the background makes it.",
+    effects: "the newest full backup and its segments, or the full backup that was named, are verified and restored into a throw-away instance in this process, with a registry and a vault of its own in a temporary directory that is removed afterwards; there, every tenant's key-encryption keys are opened and under each a record, and counts and digests are compared. The signed report lies beside the backups. What fails is the condition `drill_failed`. The live registry, vault, journal and change feed are not touched.",
+    errors: &[E::WrongState, E::NotFound, E::NotReady],
+    audit: "the drill's id and `backup`; when it has ended `state`, `records_opened`, and if it failed the reason.",
+};
+
 pub const RESTORE: Operation = Operation {
     conditions: "`keyward backup restore`, offline, into an empty registry and an empty vault, with an identity that the backup is sealed to. Everything is verified before anything is written.",
     effects: "registry and vault as they were at the backup's revision. The next versions of keys skip 1,000 numbers, unless it is said that nothing was changed since: what was made after the backup may have used them. The sweep of records that no row names is held until somebody confirms.",
