@@ -13,6 +13,7 @@
 
 mod chain;
 mod create;
+mod drill;
 mod empty_vault;
 mod entry;
 mod facts;
@@ -32,6 +33,7 @@ mod verify;
 
 pub use chain::{Chain, ChainError, Later};
 pub use create::Backups;
+pub use drill::{Drills, Ground, Instance, Opened};
 pub use manifest::{Manifest, ManifestError};
 pub use place::{Listing, Place};
 pub use restore::{LaterVerified, RestoreOutcome, Source, Target, restore};

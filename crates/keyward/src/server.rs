@@ -7,6 +7,7 @@ pub mod config;
 pub mod data_dir;
 pub mod deployment;
 pub mod dev;
+pub mod drills;
 pub mod error;
 pub mod filesystem;
 pub mod hardening;

@@ -53,6 +53,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_secrets"),
     migration!(6, "0006_conditions"),
     migration!(7, "0007_backups"),
+    migration!(8, "0008_drills"),
 ];
 
 /// The newest schema this program knows.

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use keyward_core::ids::{ConditionId, ImportKeyId, RecordId, SecretVersionId, TenantId};
 use keyward_core::noun::condition::Condition;
+use keyward_core::noun::drill::Drill;
 use keyward_core::noun::import_key::ImportKey;
 use keyward_core::noun::secret::SecretVersion;
 use keyward_core::noun::stray::StrayRecord;
@@ -11,7 +12,7 @@ use keyward_core::port::storage::ObjectName;
 use keyward_core::port::upkeep::{ConditionFilter, Upkeep};
 use keyward_core::time::Timestamp;
 
-use crate::read::{conditions, ledger};
+use crate::read::{conditions, drills, ledger};
 use crate::registry::SqlRegistry;
 
 #[async_trait]
@@ -41,6 +42,10 @@ impl Upkeep for SqlRegistry {
         limit: usize,
     ) -> Result<Vec<Condition>, RegistryError> {
         conditions::outlived(self.database(), before, keep, limit).await
+    }
+
+    async fn drills(&self, limit: usize) -> Result<Vec<Drill>, RegistryError> {
+        drills::drills(self.database(), limit).await
     }
 
     async fn all_secret_versions(

@@ -262,6 +262,7 @@ impl Caller<'_> {
         for scope in [Some(self.world.tenant()), None] {
             call!(self, conditions(scope, &filter, Some(id), 10));
         }
+        call!(self, drills(10));
         call!(self, open_conditions(Some(id), 10));
         call!(self, outlived_conditions(START, 10, 10));
         let version = keyward_core::ids::SecretVersionId::from_uuid(key.uuid());

@@ -15,6 +15,7 @@ use crate::noun::action::Action;
 use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::noun::secret::SecretState;
 use crate::ops::condition::{clear, is_open, raise};
+use crate::ops::drill;
 use crate::ops::gate::{Attempt, detail, resource};
 use crate::port::backup::{BackupError, BackupStock, BackupSummary};
 use crate::retention::{Fate, KeptFor, RetentionRules, is_full, judge};
@@ -135,8 +136,8 @@ pub(super) async fn look(node: &Node) -> Result<RetentionPlan, OpError> {
         Some(rules) => judge(rules, stock.own, node.now()),
         None => stock.own.into_iter().map(kept).collect(),
     };
-    let drill = Subject::system(super::DRILL);
-    let held = is_open(node, &ConditionKind::DRILL_FAILED, &drill)
+    let subject = Subject::system(drill::SUBJECT);
+    let held = is_open(node, &ConditionKind::DRILL_FAILED, &subject)
         .then(|| "the last drill failed".to_owned());
     Ok(RetentionPlan {
         rules,
