@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::names::DrillState;
 use crate::time::Time;
 
 /// A complete backup, as its signed manifest tells of it.
@@ -125,4 +126,60 @@ pub struct Pruned {
     pub removed: u64,
     /// How many are still to be removed: ask again.
     pub left: u64,
+}
+
+/// Which backup is to be tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewDrill {
+    /// A full backup, alone; without it, the newest and the segments that follow on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Uuid>,
+    /// Why; the audit log keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024)]
+    pub reason: Option<String>,
+}
+
+/// A backup restored for trial, and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Drill {
+    /// Its id: the report beside the backups is `drills/<id>`.
+    pub id: Uuid,
+    /// Whether it passed.
+    pub state: DrillState,
+    /// The full backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Uuid>,
+    /// When it was ordered.
+    pub ordered_at: Time,
+    /// When it ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<Time>,
+    /// Which revision was restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+    /// When that was committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed_at: Option<Time>,
+    /// How many segments followed on the full backup.
+    pub segments: i64,
+    /// Rows of the full backup's registry.
+    pub rows: i64,
+    /// Records of its vault.
+    pub records: i64,
+    /// Key-encryption keys that were opened.
+    pub keks_opened: i64,
+    /// Of how many of these a record was opened.
+    pub records_opened: i64,
+    /// What is wrong, if it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
+}
+
+/// Drills.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Drills {
+    /// Newest first, at most 100.
+    pub items: Vec<Drill>,
 }

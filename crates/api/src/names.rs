@@ -113,6 +113,7 @@ names! {
     SealKind "What a seal is opened with." ["key-file", "shares", "passphrase", "pkcs11", "transit"];
     JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "scrub_storage", "create_backup"];
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
+    DrillState "Whether a drill passed." ["queued", "passed", "failed"];
     AlertSeverity "How bad a condition is." ["info", "warning", "critical"];
     AlertState "Whether a condition is still so." ["open", "cleared"];
     StorageState "What the storage can do." [

@@ -15,6 +15,7 @@
 mod chain;
 mod complete;
 mod create;
+mod drill;
 mod empty_vault;
 mod entry;
 mod feed_rows;
@@ -40,6 +41,7 @@ mod verify;
 
 pub use chain::{Chain, ChainError};
 pub use create::Backups;
+pub use drill::{Drills, Ground, Instance, Opened};
 pub use manifest::{Manifest, ManifestError};
 pub use part::{Records, bring_records, changes_after, rewind};
 pub use place::{Listing, Place};

@@ -21,6 +21,8 @@ const SEGMENT: &str = "segment";
 const LEFTOVERS_KEPT_SECONDS: i64 = 2 * 24 * 3600;
 /// The mark of one that is being removed: written before anything of it goes, and removed last.
 const REMOVING: &str = "removing";
+/// Where the reports of drills lie.
+const DRILLS: &str = "drills";
 /// Names asked for at once.
 const PAGE: usize = 1000;
 
@@ -135,6 +137,16 @@ impl Place {
         self.write(name(id, called)?, manifest).await
     }
 
+    /// Files the signed report of a drill beside the backups.
+    pub(crate) async fn file_report(
+        &self,
+        drill: Uuid,
+        report: Vec<u8>,
+    ) -> Result<(), BackupError> {
+        let name = ObjectName::new(&format!("{DRILLS}/{drill}")).ok_or_else(malformed)?;
+        self.write(name, report).await
+    }
+
     async fn write(&self, name: ObjectName, bytes: Vec<u8>) -> Result<(), BackupError> {
         let written = self.destination.write_if_absent(&name, bytes).await;
         written.map_err(BackupError::Destination)
@@ -207,9 +219,11 @@ fn is_older(id: Uuid, seconds: u64) -> bool {
 }
 
 fn name(id: Uuid, part: &str) -> Result<ObjectName, BackupError> {
-    ObjectName::new(&format!("{id}/{part}")).ok_or_else(|| {
-        BackupError::Destination(StorageError::Unavailable {
-            cause: "a part's name is not well formed".to_owned(),
-        })
+    ObjectName::new(&format!("{id}/{part}")).ok_or_else(malformed)
+}
+
+fn malformed() -> BackupError {
+    BackupError::Destination(StorageError::Unavailable {
+        cause: "a part's name is not well formed".to_owned(),
     })
 }

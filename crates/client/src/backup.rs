@@ -1,6 +1,8 @@
 //! Backups of the whole deployment.
 
-use keyward_api::backup::{Backup, BackupKey, Backups, Pruned, RetentionPlan};
+use keyward_api::backup::{
+    Backup, BackupKey, Backups, Drill, Drills, NewDrill, Pruned, RetentionPlan,
+};
 use keyward_api::job::Job;
 use keyward_api::page::Changed;
 use keyward_api::tenant::Reason;
@@ -41,6 +43,18 @@ impl Client {
     /// Removes what the rules do not keep, some at once: the answer says how many are left.
     pub async fn prune_backups(&self) -> Result<Pruned, ClientError> {
         self.post(&["v1", "backups", "prune"]).send().await
+    }
+
+    /// Orders a drill: a backup is restored for trial.
+    pub async fn drill_backup(&self, drill: &NewDrill) -> Result<Changed<Drill>, ClientError> {
+        let request = self.post(&["v1", "backups", "drills"]);
+        request.json(drill).send().await
+    }
+
+    /// Lists drills, newest first.
+    pub async fn drills(&self) -> Result<Vec<Drill>, ClientError> {
+        let drills: Drills = self.get(&["v1", "backups", "drills"]).send().await?;
+        Ok(drills.items)
     }
 
     /// The public half of the key that signs backups.

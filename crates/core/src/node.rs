@@ -15,6 +15,7 @@ use crate::condition_board::ConditionBoard;
 use crate::deletion_gate::DeletionGate;
 use crate::error::OpError;
 use crate::hot::Hot;
+use crate::names::SecretName;
 use crate::noun::key::ProviderKind;
 use crate::ops::reserve::Reservations;
 use crate::ops::storage::StorageWatch;
@@ -22,6 +23,7 @@ use crate::ops::storage::scrub::ScrubMemory;
 use crate::port::audit_log::AuditLog;
 use crate::port::backup::BackupStore;
 use crate::port::decide::Decide;
+use crate::port::drill::Rehearsal;
 use crate::port::key_provider::KeyProvider;
 use crate::port::registry::{ChangeObserver, Registry};
 use crate::port::seal::SealControl;
@@ -54,6 +56,8 @@ pub struct Ports {
     pub providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
     /// Where backups go; none if that is not configured.
     pub backups: Option<Arc<dyn BackupStore>>,
+    /// Where they are restored for trial; none if that is not configured.
+    pub rehearsal: Option<Arc<dyn Rehearsal>>,
     /// Who decides.
     pub decide: Arc<dyn Decide>,
     /// The present.
@@ -81,6 +85,8 @@ pub struct Settings {
     pub scrub_automatic: bool,
     /// Which backups are kept; none: all of them.
     pub retention: Option<RetentionRules>,
+    /// In which of the system's secrets the identity for drills is; none if it is elsewhere.
+    pub drill_identity: Option<SecretName>,
 }
 
 impl Settings {
@@ -95,6 +101,7 @@ impl Settings {
             storage_space_low_bytes: 1 << 30,
             scrub_automatic: true,
             retention: None,
+            drill_identity: None,
         }
     }
 }

@@ -7,6 +7,7 @@ mod backup;
 mod batch;
 mod binding;
 mod class;
+mod drill;
 mod export;
 mod import;
 mod import_key;
@@ -59,6 +60,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(policy::routes());
     routes.extend(secret::routes());
     routes.extend(backup::routes());
+    routes.extend(drill::routes());
     routes.extend(retention::routes());
     routes.extend(algorithm::routes());
     routes.extend(alert::routes());

@@ -8,6 +8,7 @@ pub mod data_dir;
 pub mod database_url;
 pub mod deployment;
 pub mod dev;
+pub mod drills;
 pub mod error;
 pub mod filesystem;
 pub mod hardening;

@@ -2,6 +2,7 @@
 //! SQLite or PostgreSQL, embedded or file vault, journal on disk. Stories go through its few doors.
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
+mod ground;
 pub mod restored;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyward_access::RoleDecider;
 use keyward_audit::{Journal, JournalConfig};
-use keyward_backup::{Backups, Place, Recipients};
+use keyward_backup::{Backups, Drills, Place, Recipients};
 use keyward_core::audit::Journaled;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::names::{CorrelationId, PrincipalName, RoleName, TenantName};
@@ -40,6 +41,7 @@ use crate::faulty::FaultyBackend;
 use crate::postgres::TestDatabase;
 use crate::stores::{self, Store};
 
+use self::ground::WorldGround;
 pub use self::restored::{Blank, PartError, WantedPart};
 
 /// A clock that stands still until a test moves it.
@@ -302,6 +304,21 @@ impl World {
             software: "a test".to_owned(),
         });
         let place = Place::new(backup_files.clone());
+        let drills = Drills {
+            place: place.clone(),
+            live: registry.clone(),
+            ground: Arc::new(WorldGround {
+                directory: data.join("drill"),
+                access: SealAccess {
+                    key_files: vec![key_file.clone()],
+                    services: Vec::new(),
+                },
+                clock: as_clock.clone(),
+                live: vault.clone(),
+            }),
+            clock: as_clock.clone(),
+            software: "a test".to_owned(),
+        };
         let ports = Ports {
             registry: registry.clone(),
             audit: journal.clone(),
@@ -311,6 +328,7 @@ impl World {
             storage: watched.clone(),
             seal: vault.clone(),
             backups: Some(backups.clone()),
+            rehearsal: Some(Arc::new(drills)),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
             decide: Arc::new(RoleDecider),
             clock: as_clock,

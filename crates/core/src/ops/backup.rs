@@ -33,8 +33,6 @@ use crate::port::backup::{
 const FULL: &str = "backup";
 /// And one of what changed.
 const SEGMENT: &str = "segment";
-/// And a restore for trial.
-const DRILL: &str = "drill";
 /// Jobs looked through for the next backup.
 const JOBS_LIMIT: usize = 500;
 /// How often a backup is tried that the destination or the registry keeps from being made.
@@ -150,6 +148,27 @@ pub async fn public_key(node: &Node, caller: &Caller) -> Result<String, OpError>
             retention::own_key(node).await?.ok_or(OpError::Crypto)
         })
         .await
+}
+
+/// Where backups lie.
+pub(super) fn store(node: &Node) -> Result<&dyn BackupStore, OpError> {
+    node.backups()
+}
+
+/// Whether there is a full backup of this history that the deployment signed.
+pub(super) async fn has_full(node: &Node) -> Result<bool, OpError> {
+    let Some(key) = retention::own_key(node).await? else {
+        return Ok(false);
+    };
+    let stock = node.backups()?.stock(&key).await?;
+    Ok(stock.own.iter().any(crate::retention::is_full))
+}
+
+/// Both halves of the key that signs; the public one as text.
+pub(super) async fn signing_pair(node: &Node) -> Result<(String, SecretBytes), OpError> {
+    let private = signing_key(node).await?;
+    let public = retention::own_key(node).await?;
+    Ok((public.ok_or(OpError::Crypto)?, private))
 }
 
 fn reading<'a>(node: &'a Node, caller: &'a Caller, id: Option<Uuid>) -> Attempt<'a> {

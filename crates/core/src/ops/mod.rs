@@ -11,6 +11,7 @@ pub mod class;
 pub mod clockwork;
 mod commit;
 pub mod condition;
+pub mod drill;
 mod gate;
 pub mod import_key;
 pub mod initialize;

@@ -19,6 +19,7 @@ mod categories;
 mod classes_and_bindings;
 mod concurrency;
 mod conditions;
+mod drills;
 mod exchange;
 mod families;
 mod integration_steps;

@@ -1,10 +1,12 @@
 //! Backups as the wire shows them.
 
 use keyward_api::backup;
+use keyward_api::names::DrillState;
+use keyward_core::noun::drill::Drill;
 use keyward_core::ops::backup::{ListedBackup, Pruned, RetentionPlan};
 use keyward_core::port::backup::BackupSummary;
 
-use super::time;
+use super::{some_time, time};
 
 /// A complete backup.
 pub fn backup(summary: BackupSummary) -> backup::Backup {
@@ -81,5 +83,24 @@ pub const fn pruned(pruned: Pruned) -> backup::Pruned {
     backup::Pruned {
         removed: pruned.removed,
         left: pruned.left,
+    }
+}
+
+/// A backup restored for trial.
+pub fn drill(drill: Drill) -> backup::Drill {
+    backup::Drill {
+        id: drill.id.uuid(),
+        state: DrillState::from(drill.state.name()),
+        backup: drill.backup,
+        ordered_at: time(drill.ordered_at),
+        ended_at: some_time(drill.ended_at),
+        revision: drill.revision,
+        committed_at: some_time(drill.committed_at),
+        segments: drill.segments,
+        rows: drill.rows_seen,
+        records: drill.records_seen,
+        keks_opened: drill.keks_opened,
+        records_opened: drill.records_opened,
+        problem: drill.problem,
     }
 }

@@ -1,5 +1,6 @@
 //! `keyward backup`: ordered and listed from a server; verified and restored where there is none.
 
+mod drill;
 mod offline;
 mod part;
 mod retention;
@@ -7,7 +8,7 @@ mod retention;
 use std::time::Duration;
 
 use clap::Subcommand;
-use keyward_api::backup::Backup;
+use keyward_api::backup::{Backup, NewDrill};
 use keyward_api::job::Job;
 use keyward_api::tenant::Reason;
 use keyward_client::Client;
@@ -42,6 +43,20 @@ pub enum BackupCommand {
         #[arg(long)]
         plan: bool,
     },
+    /// Restore a backup for trial on the server, and wait until it is over; exit code 7 if it fails
+    Drill {
+        /// A full backup, alone [default: the newest, and the segments that follow on it]
+        #[arg(value_name = "ID")]
+        backup: Option<Uuid>,
+        /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: Option<String>,
+        /// Do not wait: `keyward backup drills` shows what became of it
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// List backups that were restored for trial, newest first
+    Drills,
     /// Show the public key that verifies backups; keep it where no backup is
     Key,
     /// Verify a backup, without a server: whole and as it was signed; with an identity, everything
@@ -63,6 +78,12 @@ impl BackupCommand {
             Self::Create { reason, no_wait } => create(context, &client, reason, no_wait).await,
             Self::List => context.show(&client.backups().await?, |all| list(all)),
             Self::Prune { plan } => retention::run(context, &client, plan).await,
+            Self::Drill {
+                backup,
+                reason,
+                no_wait,
+            } => drill::run(context, &client, NewDrill { backup, reason }, no_wait).await,
+            Self::Drills => context.show(&client.drills().await?, |all| drill::list(all)),
             Self::Key => {
                 let key = client.backup_key().await?;
                 context.show(&key, |key| output::line(&key.public_key))

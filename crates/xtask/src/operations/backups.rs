@@ -46,7 +46,7 @@ pub const PRUNE: Operation = Operation {
 pub const DRILL: Operation = Operation {
     conditions: "an identity for drills is configured. By the server itself on its schedule, and by whoever may; the background makes it.",
     effects: "the newest full backup and its segments, or the full backup that was named, are verified and restored into a throw-away instance in this process, with a registry and a vault of its own in a temporary directory that is removed afterwards; there, every tenant's key-encryption keys are opened and under each a record, and counts and digests are compared. The signed report lies beside the backups. What fails is the condition `drill_failed`. The live registry, vault, journal and change feed are not touched.",
-    errors: &[E::WrongState, E::NotFound, E::NotReady],
+    errors: &[E::InvalidRequest, E::WrongState, E::NotFound],
     audit: "the drill's id and `backup`; when it has ended `state`, `records_opened`, and if it failed the reason.",
 };
 

@@ -16,6 +16,7 @@ use crate::noun::action::Action;
 use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::noun::secret::SecretState;
 use crate::ops::condition::{clear, is_open, raise};
+use crate::ops::drill;
 use crate::ops::gate::{Attempt, detail, resource};
 use crate::port::backup::{BackupError, BackupStock, BackupSummary};
 use crate::retention::{Fate, KeptFor, RetentionRules, is_full, judge};
@@ -149,8 +150,8 @@ pub(super) async fn look(node: &Node) -> Result<RetentionPlan, OpError> {
 
 /// What makes it doubtful which backups are the ones to keep.
 async fn doubt(node: &Node, fates: &[Fate]) -> Result<Option<String>, OpError> {
-    let drill = Subject::system(super::DRILL);
-    if is_open(node, &ConditionKind::DRILL_FAILED, &drill) {
+    let subject = Subject::system(drill::SUBJECT);
+    if is_open(node, &ConditionKind::DRILL_FAILED, &subject) {
         return Ok(Some("the last drill failed".to_owned()));
     }
     // A registry that was put back by other means than a restore gives revisions anew.

@@ -13,7 +13,7 @@ pub(super) struct Identity {
 }
 
 /// What kind of row it is, as reports count it. None for what the server notes about itself: jobs,
-/// conditions, strays. They are no part of what a tenant has.
+/// conditions, strays, drills. They are no part of what a tenant has.
 pub(super) const fn kind(row: &Row) -> Option<&'static str> {
     Some(match row {
         Row::Tenant(_) => "tenants",
@@ -31,7 +31,7 @@ pub(super) const fn kind(row: &Row) -> Option<&'static str> {
         Row::ImportKey(_) => "import_keys",
         Row::Secret(_) => "secrets",
         Row::SecretVersion(_) => "secret_versions",
-        Row::Job(_) | Row::Condition(_) | Row::StrayRecord(_) => return None,
+        Row::Job(_) | Row::Condition(_) | Row::StrayRecord(_) | Row::Drill(_) => return None,
     })
 }
 
@@ -53,7 +53,7 @@ pub(super) fn identity(row: &Row) -> Option<Identity> {
         Row::ImportKey(it) => it.id.to_string(),
         Row::Secret(it) => it.id.to_string(),
         Row::SecretVersion(it) => it.id.to_string(),
-        Row::Job(_) | Row::Condition(_) | Row::StrayRecord(_) => return None,
+        Row::Job(_) | Row::Condition(_) | Row::StrayRecord(_) | Row::Drill(_) => return None,
     };
     Some(Identity { table, id })
 }
@@ -78,6 +78,7 @@ fn etag_mut(row: &mut Row) -> Option<&mut i64> {
         Row::SecretVersion(it) => &mut it.etag,
         Row::Condition(it) => &mut it.etag,
         Row::StrayRecord(it) => &mut it.etag,
+        Row::Drill(it) => &mut it.etag,
         Row::Transition(_) => return None,
     })
 }
@@ -118,7 +119,7 @@ pub(super) const fn tenant_of(row: &Row) -> Option<TenantId> {
         Row::Secret(it) => it.tenant,
         Row::SecretVersion(it) => it.tenant,
         Row::Condition(it) => it.tenant,
-        Row::StrayRecord(_) => None,
+        Row::StrayRecord(_) | Row::Drill(_) => None,
     }
 }
 

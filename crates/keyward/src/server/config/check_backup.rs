@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::check::Findings;
+use super::secret_source::SecretSource;
 use super::{BackupRetention, Config, ConfigError, Sources, StorageKind, check_storage, load};
 use crate::server::backups;
 
@@ -47,6 +48,16 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         None => {}
     }
     check_retention(config, has_destination, found);
+    if backup.drill_identity.is_some() && !has_destination {
+        found.add("backup.drill_identity", "is set, but no backups are made");
+    }
+    if let Some(SecretSource::File(file)) = &backup.drill_identity {
+        found.private("backup.drill_identity", file);
+    }
+    if backup.drill_interval_hours > 8_784 {
+        let what = format!("is {}; must be 0 to 8784", backup.drill_interval_hours);
+        found.add("backup.drill_interval_hours", what);
+    }
     if backup.segment_seconds > 86_400 {
         let what = format!("is {}; must be 0 to 86400", backup.segment_seconds);
         found.add("backup.segment_seconds", what);
