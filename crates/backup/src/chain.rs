@@ -184,7 +184,7 @@ async fn look(
             .as_ref()
             .is_some_and(|full| full.revision >= missing);
         // The instant of the full backup itself is meant where segments behind it are not kept.
-        let is_whole = |to| last > to || (before.is_empty() && last == to);
+        let is_whole = |to: Timestamp| last > to || (before.is_empty() && last == to);
         is_known && to.is_some_and(is_whole)
     };
     let gap = gap.filter(|(_, before, _)| !is_bridged(*before));

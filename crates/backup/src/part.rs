@@ -115,7 +115,7 @@ pub async fn bring_records(
                 if one.kek.is_some() {
                     ensure_opens(&object, &roots)?;
                 }
-                if !matches!(look(&object.bytes), Seen::Outer { .. }) {
+                if matches!(look(&object.bytes), Seen::Whole { .. } | Seen::Core { .. }) {
                     found.insert(record);
                 }
                 if !only_look {
@@ -178,8 +178,8 @@ fn wanted(object: &VaultEntry, lost: &BTreeMap<RecordId, (Needed, bool)>) -> Opt
         Seen::Whole { record, digest, .. } | Seen::Core { record, digest } => {
             (record, Some(digest))
         }
-        Seen::Outer { .. } => (record_of(object.name.as_str())?, None),
-        Seen::Other => return None,
+        // A piece of a record that came in pieces says nothing of itself: its name does.
+        Seen::Outer { .. } | Seen::Other => (record_of(object.name.as_str())?, None),
     };
     let (one, _) = lost.get(&record)?;
     digest.is_none_or(|it| it == one.digest).then_some(record)

@@ -7,14 +7,13 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::{PUBLIC_KEY_LABEL, signing_key_name};
+use super::signing::own_key;
 use crate::audit::Outcome;
 use crate::caller::Caller;
 use crate::error::OpError;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::condition::{ConditionKind, Severity, Subject};
-use crate::noun::secret::SecretState;
 use crate::ops::condition::{clear, is_open, raise};
 use crate::ops::drill;
 use crate::ops::gate::{Attempt, detail, resource};
@@ -168,17 +167,6 @@ async fn doubt(node: &Node, fates: &[Fate]) -> Result<Option<String>, OpError> {
             backup.id, backup.revision
         )
     }))
-}
-
-/// The public half of the key that signs, if there is one yet.
-pub(super) async fn own_key(node: &Node) -> Result<Option<String>, OpError> {
-    let found = node
-        .ports
-        .registry
-        .secret(None, &signing_key_name()?)
-        .await?;
-    let found = found.filter(|secret| secret.state == SecretState::Stored);
-    Ok(found.and_then(|mut secret| secret.labels.remove(PUBLIC_KEY_LABEL)))
 }
 
 fn kept(backup: BackupSummary) -> Fate {
