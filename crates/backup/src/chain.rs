@@ -58,8 +58,8 @@ pub enum ChainError {
     #[error(
         "a segment is missing: nothing holds revisions {} to {before}, and segment {segment} follows \
          on them. What was revoked, compromised or destroyed in them would not hold in what is restored: \
-         look for it, name with --to when a full backup was made, as `keyward backup list` shows it, or restore \
-         the state before the gap with --accept-gap",
+         look for it, name with --to the instant of a full backup, or restore the state before the gap \
+         with --accept-gap",
         .reached + 1
     )]
     Gap {

@@ -136,7 +136,8 @@ async fn i09_what_holds_for_ever_holds_though_the_segments_behind_a_backup_are_g
     assert_eq!(chain.full, first.id);
     let full = verified(&world, &[chain.full]).await.remove(0);
     let behind = verified(&world, &chain.segments).await;
-    assert_eq!(behind.len(), 2, "the newest full backup, and what follows on it");
+    // The newest full backup, and what follows on it.
+    assert_eq!(behind.len(), 2);
     let blank = world.blank(RegistryKind::Sqlite, VaultKind::Files).await;
     let restored = world.restore_to(&full, &behind, then, &blank, false, false);
     let restored = restored.await.unwrap();

@@ -163,8 +163,8 @@ pub enum StartError {
     /// A part goes back only into its own history.
     #[error(
         "the backup is of the history {of} of this deployment, and another one goes on here since a \
-         restore: what was done in the one is not known to the other; name a backup that was made after \
-         that restore, or restore everything into an empty place"
+         restore: what was done in the one is not known to the other; name a backup that was made \
+         after that restore, or restore everything into an empty place"
     )]
     OtherHistory {
         /// Of which.

@@ -33,7 +33,7 @@ pub const READ: Operation = Operation {
 
 pub const PRUNE: Operation = Operation {
     conditions: "rules of retention are configured, and no backup is under way. By the server itself after each full backup, and by whoever may.",
-    effects: "what the rules do not keep is removed, at most 200 backups and segments at once, the manifest of each first, so that it is either whole or seen to be half removed; half removed ones first. Never the newest full backup or segment, nothing that a second of the window takes, nothing that the deployment did not sign; nothing at all while the newest full backup is damaged or the last drill failed. What a store does not let go is the condition `backup_not_removed`.",
+    effects: "what the rules do not keep is removed, at most 200 backups and segments at once, the manifest of each first, so that it is either whole or seen to be half removed; half removed ones first. Never the newest full backup or segment, nothing that a second of the window takes, nothing that the deployment did not sign or that is of another history; nothing at all while the newest full backup is damaged, the last drill failed, segments cannot be made, or backups hold revisions that the registry has not reached. What a store does not let go is the condition `backup_not_removed`.",
     errors: &[
         E::WrongState,
         E::InvalidRequest,
@@ -58,8 +58,8 @@ pub const RESTORE: Operation = Operation {
 };
 
 pub const RESTORE_PART: Operation = Operation {
-    conditions: "`keyward backup restore --tenant`, while this node's server is stopped, by a token with this permission, from a backup of this deployment and with an identity that it is sealed to. Everything is verified before anything is written. Refused for a tenant that was shredded and for a key of which every version was destroyed.",
-    effects: "rows that were lost, or changed past the registry, are what they were at the second that is wanted; rows that were changed since stay, unless `--replace-newer` is given, and then a version's state goes back along the state table only. What was compromised, destroyed, revoked or disabled since stays so; nothing is taken away. Sealed records that the vault has lost are put back first. A key that comes back skips 1,000 numbers and its limited versions count as spent, unless it is said that nothing was changed since. The sweep is held until somebody confirms.",
+    conditions: "`keyward backup restore --tenant`, while this node's server is stopped, by a token with this permission, from a backup of this deployment's present history and with an identity that it is sealed to. Everything is verified before anything is written. Refused for a tenant that was shredded and for a key of which every version was destroyed.",
+    effects: "rows that were lost, or changed past the registry, are what they were at the second that is wanted; rows that were changed since stay, unless `--replace-newer` is given, and then a version's state goes back along the state table only. What was compromised, destroyed, revoked or disabled since stays so; nothing is taken away. Sealed records that the vault has lost are put back first. A key that comes back skips 1,000 numbers, unless it is said that nothing was changed since; its limited versions count as spent. The sweep is held until somebody confirms.",
     errors: &[E::NotFound, E::WrongState, E::AlreadyExists, E::Conflict],
     audit: "in the system's log twice, `step` begun and done: the backup's id, `of_tenant`, `part`, `restored_revision`, `restored_at`, `replaces_newer`, in the end `rows`, `kept` and `changes`; and in the tenant's log each change that it made, under the tenant's next numbers.",
 };

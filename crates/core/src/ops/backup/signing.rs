@@ -74,7 +74,10 @@ pub(super) async fn make_signing_key(node: &Node) -> Result<(), OpError> {
 
 /// A backup that this deployment signed: anybody who can write where backups lie can put another one
 /// under its id.
-pub(super) fn own(made: BackupSummary, signing_key: &SecretBytes) -> Result<BackupSummary, OpError> {
+pub(super) fn own(
+    made: BackupSummary,
+    signing_key: &SecretBytes,
+) -> Result<BackupSummary, OpError> {
     let material = KeyMaterial::import(Algorithm::Ed25519, signing_key);
     let material = material.map_err(|_| OpError::Crypto)?;
     if made.signed_by == as_text(material.public().ok_or(OpError::Crypto)?) {
