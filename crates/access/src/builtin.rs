@@ -48,6 +48,9 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageConfirm,
     BackupCreate,
     BackupRead,
+    BackupPrune,
+    BackupDrill,
+    BackupRestorePart,
 ]);
 
 /// Members of a tenant and what they may do.

@@ -113,6 +113,7 @@ names! {
     SealKind "What a seal is opened with." ["key-file", "shares", "passphrase", "pkcs11", "transit"];
     JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "scrub_storage", "create_backup"];
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
+    DrillState "Whether a drill passed." ["queued", "passed", "failed"];
     AlertSeverity "How bad a condition is." ["info", "warning", "critical"];
     AlertState "Whether a condition is still so." ["open", "cleared"];
     StorageState "What the storage can do." [
@@ -141,7 +142,8 @@ names! {
         "policy.delete", "secret.put", "secret.get", "secret.read", "secret.list", "secret.delete",
         "secret.destroy", "credential.put", "credential.get", "credential.list",
         "credential.delete", "share.put", "share.get", "share.list", "share.delete",
-        "backup.create", "backup.complete", "backup.read", "backup.restore", "job.list", "alert.list", "alert.raise",
+        "backup.create", "backup.complete", "backup.read", "backup.prune", "backup.drill", "backup.restore",
+        "backup.restore_part", "job.list", "alert.list", "alert.raise",
         "alert.clear", "storage.read",
         "storage.scrub", "storage.examine", "storage.sweep", "storage.confirm", "audit.read",
     ];

@@ -58,7 +58,8 @@ pub enum ChainError {
     #[error(
         "a segment is missing: nothing holds revisions {} to {before}, and segment {segment} follows \
          on them. What was revoked, compromised or destroyed in them would not hold in what is restored: \
-         look for it, or restore the state before the gap with --accept-gap",
+         look for it, name with --to the instant of a full backup, or restore the state before the gap \
+         with --accept-gap",
         .reached + 1
     )]
     Gap {
@@ -89,7 +90,7 @@ impl Chain {
         key: Option<&BackupKey>,
         to: Option<Timestamp>,
     ) -> Result<Self, ChainError> {
-        let (chain, gap) = look(place, key, to).await?;
+        let (chain, gap) = look(place, Wanted::by(key, to)).await?;
         match gap {
             Some(gap) => Err(gap),
             None => Ok(chain),
@@ -103,12 +104,46 @@ impl Chain {
         key: Option<&BackupKey>,
         to: Option<Timestamp>,
     ) -> Result<Self, ChainError> {
-        Ok(look(place, key, to).await?.0)
+        Ok(look(place, Wanted::by(key, to)).await?.0)
+    }
+
+    /// What it takes to restore the last second of this history that is covered, all of it signed by
+    /// this key. A gap is refused.
+    pub async fn of_history(
+        place: &Place,
+        key: &BackupKey,
+        history: Uuid,
+    ) -> Result<Self, ChainError> {
+        let wanted = Wanted {
+            history: Some(history),
+            ..Wanted::by(Some(key), None)
+        };
+        let (chain, gap) = look(place, wanted).await?;
+        gap.map_or(Ok(chain), Err)
     }
 
     /// Every backup of it, in order.
     pub fn all(&self) -> impl Iterator<Item = Uuid> {
         [self.full].into_iter().chain(self.segments.iter().copied())
+    }
+}
+
+/// What is looked for.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    key: Option<&'a BackupKey>,
+    to: Option<Timestamp>,
+    /// Of this history alone; if none, of the one of the full backup that is found.
+    history: Option<Uuid>,
+}
+
+impl<'a> Wanted<'a> {
+    const fn by(key: Option<&'a BackupKey>, to: Option<Timestamp>) -> Self {
+        Self {
+            key,
+            to,
+            history: None,
+        }
     }
 }
 
@@ -122,12 +157,12 @@ struct Fulls {
 
 async fn look(
     place: &Place,
-    key: Option<&BackupKey>,
-    to: Option<Timestamp>,
+    wanted: Wanted<'_>,
 ) -> Result<(Chain, Option<ChainError>), ChainError> {
+    let to = wanted.to;
     let listing = place.list().await?;
     let mut strangers = Vec::new();
-    let Fulls { base, newest } = fulls(place, &listing, key, to, &mut strangers).await?;
+    let Fulls { base, newest } = fulls(place, &listing, wanted, &mut strangers).await?;
     let behind = behind(place, &listing, &base, &mut strangers).await?;
     let (mut reached, mut last) = (base.manifest.revision, base.manifest.committed_at);
     let (mut before, mut after, mut gap) = (Vec::new(), Vec::new(), None);
@@ -144,11 +179,13 @@ async fn look(
     }
     // What it knows of the changes since is in no segment.
     let knows_more = newest.filter(|full| full.revision > reached);
-    let is_bridged = |before: i64| {
+    let is_bridged = |missing: i64| {
         let is_known = knows_more
             .as_ref()
-            .is_some_and(|full| full.revision >= before);
-        is_known && to.is_some_and(|to| last > to)
+            .is_some_and(|full| full.revision >= missing);
+        // The instant of the full backup itself is meant where segments behind it are not kept.
+        let is_whole = |to: Timestamp| last > to || (before.is_empty() && last == to);
+        is_known && to.is_some_and(is_whole)
     };
     let gap = gap.filter(|(_, before, _)| !is_bridged(*before));
     let segments = before.into_iter();
@@ -170,17 +207,20 @@ async fn look(
 async fn fulls(
     place: &Place,
     listing: &Listing,
-    key: Option<&BackupKey>,
-    to: Option<Timestamp>,
+    wanted: Wanted<'_>,
     strangers: &mut Vec<Uuid>,
 ) -> Result<Fulls, ChainError> {
     let mut newer: Vec<Signed> = Vec::new();
     for id in listing.complete.iter().rev() {
-        let Some(found) = signed(place, *id, key).await? else {
+        let Some(found) = signed(place, *id, wanted.key).await? else {
             strangers.push(*id);
             continue;
         };
-        let is_wanted = to.is_none_or(|to| found.manifest.committed_at <= to);
+        let history = found.manifest.history;
+        if wanted.history.is_some_and(|only| only != history) {
+            continue;
+        }
+        let is_wanted = wanted.to.is_none_or(|to| found.manifest.committed_at <= to);
         if !is_wanted {
             newer.push(found);
             continue;

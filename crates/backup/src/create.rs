@@ -9,8 +9,8 @@ use futures_util::{StreamExt, stream};
 use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::backup::{
-    BackupError, BackupOrder, BackupProgress, BackupStore, BackupSummary, SealedObject,
-    SealedObjects, Segmented,
+    BackupError, BackupOrder, BackupProgress, BackupStock, BackupStore, BackupSummary,
+    SealedObject, SealedObjects, Segmented,
 };
 use keyward_core::port::registry::Registry;
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink};
@@ -31,6 +31,7 @@ use crate::references::{Reference, References};
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Recipients;
 use crate::signature::Signer;
+use crate::stock::{self, summary};
 use crate::under_root::{ASTRAY, UnderRoot};
 
 /// A part is sealed when it has so many bytes. One object larger than that is a part of its own.
@@ -87,15 +88,22 @@ impl BackupStore for Backups {
     }
 
     async fn show(&self, id: Uuid) -> Result<Option<BackupSummary>, BackupError> {
-        let Some(stored) = self.place.manifest(id).await? else {
-            return Ok(None);
-        };
-        let signed = Manifest::read(&stored, None).map_err(|error| BackupError::Refused {
-            backup: id,
-            what: "the manifest".to_owned(),
-            why: error.to_string(),
-        })?;
-        Ok(Some(summary(&signed)))
+        stock::show(&self.place, id).await
+    }
+
+    async fn stock(&self, key: &str) -> Result<BackupStock, BackupError> {
+        let registry = |error| BackupError::Snapshot(SnapshotError::Registry(error));
+        let deployment = self.feed.deployment().await.map_err(registry)?;
+        let history = self.registry.deployment_history().await?;
+        stock::take(&self.place, key, deployment, history).await
+    }
+
+    async fn check(&self, id: Uuid, key: &str) -> Result<Option<String>, BackupError> {
+        stock::check(&self.place, id, key).await
+    }
+
+    async fn remove(&self, id: Uuid) -> Result<(), BackupError> {
+        self.place.remove(id).await
     }
 }
 
@@ -355,28 +363,6 @@ pub(crate) fn audit(order: &BackupOrder) -> Option<AuditPosition> {
         sequence: position.sequence,
         entry_sha256: position.entry,
     })
-}
-
-/// What a manifest tells in short.
-pub(crate) fn summary(signed: &Signed) -> BackupSummary {
-    let manifest = &signed.manifest;
-    BackupSummary {
-        id: manifest.backup,
-        kind: manifest.kind.name().to_owned(),
-        from_revision: manifest.from_revision,
-        revision: manifest.revision,
-        committed_at: manifest.committed_at,
-        begun_at: manifest.begun_at,
-        completed_at: manifest.completed_at,
-        software: manifest.software.clone(),
-        parts: manifest.parts.len() as u64,
-        bytes: manifest.sealed_bytes(),
-        rows: manifest.tables.values().sum(),
-        records: manifest.records.values().sum(),
-        lost: manifest.lost.len() as u64,
-        recipients: manifest.recipients.clone(),
-        signed_by: signed.by.text(),
-    }
 }
 
 /// The parts so far, and the one that is being filled.

@@ -7,6 +7,7 @@
 //! | make and list backups | [`Backups`], core's port `BackupStore` on [`Place`] |
 //! | check one | [`verify()`]: with nothing but the public key, or in depth with an identity |
 //! | restore one | [`restore()`], into an empty registry and an empty vault of any kind |
+//! | restore one tenant or key | [`rewind()`], [`changes_after()`], [`bring_records()`]: the rest is core's |
 //! | understand what is written | [`manifest`]; for strangers `docs/formats/backup.md` |
 //!
 //! Nothing here opens a record, and nothing here knows SQL or HTTP: it copies what the ports give.
@@ -14,13 +15,16 @@
 mod chain;
 mod complete;
 mod create;
+mod drill;
 mod empty_vault;
 mod entry;
-mod facts;
 mod feed_rows;
+mod held;
 mod latest;
+mod learn;
 pub mod manifest;
 mod move_on;
+mod part;
 mod parts;
 mod place;
 mod references;
@@ -31,12 +35,15 @@ pub mod sealing;
 mod segment;
 pub mod signature;
 mod spent;
+mod stock;
 mod under_root;
 mod verify;
 
 pub use chain::{Chain, ChainError};
 pub use create::Backups;
+pub use drill::{Drills, Ground, Instance, Opened};
 pub use manifest::{Manifest, ManifestError};
+pub use part::{Records, bring_records, changes_after, rewind};
 pub use place::{Listing, Place};
 pub use restore::{RestoreError, RestoreOutcome, Source, Target, restore};
 pub use sealing::{Identities, Recipients, SealingError};

@@ -1,6 +1,7 @@
 //! Where backups lie: a folder or prefix for each, named by its id, with its parts in it and its
-//! manifest, which is written last and whose name says whether it is a full backup or a segment. What has no manifest is no backup, but what an interrupted one
-//! left behind.
+//! manifest, which is written last and whose name says whether it is a full backup or a segment. What
+//! has no manifest is no backup, but what an interrupted one left behind, or one that is being removed:
+//! then a mark says so.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,6 +19,10 @@ const MANIFEST: &str = "manifest";
 const SEGMENT: &str = "segment";
 /// What no manifest was written for is kept for so long, in seconds: two days.
 const LEFTOVERS_KEPT_SECONDS: i64 = 2 * 24 * 3600;
+/// The mark of one that is being removed: written before anything of it goes, and removed last.
+const REMOVING: &str = "removing";
+/// Where the reports of drills lie.
+const DRILLS: &str = "drills";
 /// Names asked for at once.
 const PAGE: usize = 1000;
 
@@ -34,6 +39,8 @@ pub struct Listing {
     pub complete: Vec<Uuid>,
     /// Complete segments, oldest first.
     pub segments: Vec<Uuid>,
+    /// What is being removed, or was when something ended it: no backups any more.
+    pub half_removed: Vec<Uuid>,
     /// Names of what interrupted backups left behind, by the id they had.
     pub leftovers: BTreeMap<Uuid, Vec<ObjectName>>,
 }
@@ -53,21 +60,11 @@ impl Place {
     /// Looks at everything that is there.
     pub async fn list(&self) -> Result<Listing, BackupError> {
         let mut found: BTreeMap<Uuid, Vec<ObjectName>> = BTreeMap::new();
-        let mut after: Option<ObjectName> = None;
-        loop {
-            let listed = self.destination.list("", after.as_ref(), PAGE).await;
-            let names = listed.map_err(BackupError::Destination)?;
-            after = names.last().cloned();
-            let is_last = names.len() < PAGE;
-            for name in names {
-                let folder = name.as_str().split('/').next();
-                // What is not named as backups are is not ours.
-                if let Some(id) = folder.and_then(|folder| Uuid::try_parse(folder).ok()) {
-                    found.entry(id).or_default().push(name);
-                }
-            }
-            if is_last {
-                break;
+        for name in self.names("").await? {
+            let folder = name.as_str().split('/').next();
+            // What is not named as backups are is not ours.
+            if let Some(id) = folder.and_then(|folder| Uuid::try_parse(folder).ok()) {
+                found.entry(id).or_default().push(name);
             }
         }
         let mut listing = Listing::default();
@@ -76,11 +73,26 @@ impl Place {
                 listing.complete.push(id);
             } else if names.contains(&name(id, SEGMENT)?) {
                 listing.segments.push(id);
+            } else if names.contains(&name(id, REMOVING)?) {
+                listing.half_removed.push(id);
             } else {
                 listing.leftovers.insert(id, names);
             }
         }
         Ok(listing)
+    }
+
+    async fn names(&self, prefix: &str) -> Result<Vec<ObjectName>, BackupError> {
+        let mut found: Vec<ObjectName> = Vec::new();
+        loop {
+            let listed = self.destination.list(prefix, found.last(), PAGE).await;
+            let names = listed.map_err(BackupError::Destination)?;
+            let is_last = names.len() < PAGE;
+            found.extend(names);
+            if is_last {
+                return Ok(found);
+            }
+        }
     }
 
     /// The manifest of a backup, as stored.
@@ -125,16 +137,56 @@ impl Place {
         self.write(name(id, called)?, manifest).await
     }
 
+    /// Files the signed report of a drill beside the backups.
+    pub(crate) async fn file_report(
+        &self,
+        drill: Uuid,
+        report: Vec<u8>,
+    ) -> Result<(), BackupError> {
+        let name = ObjectName::new(&format!("{DRILLS}/{drill}")).ok_or_else(malformed)?;
+        self.write(name, report).await
+    }
+
     async fn write(&self, name: ObjectName, bytes: Vec<u8>) -> Result<(), BackupError> {
         let written = self.destination.write_if_absent(&name, bytes).await;
         written.map_err(BackupError::Destination)
+    }
+
+    /// Removes a backup: the mark, the manifest, the parts, the mark. Whatever ends this, it is whole, or
+    /// marked and without a manifest, and this can be done again.
+    pub(crate) async fn remove(&self, id: Uuid) -> Result<(), BackupError> {
+        let names = self.names(&format!("{id}/")).await?;
+        let mark = name(id, REMOVING)?;
+        let manifests = [name(id, MANIFEST)?, name(id, SEGMENT)?];
+        let is_backup = manifests.iter().any(|manifest| names.contains(manifest));
+        if names.contains(&mark) {
+            // Removed to some part already.
+        } else if is_backup {
+            self.write(mark.clone(), REMOVING.into()).await?;
+        } else {
+            // Perhaps one that is being made.
+            return Ok(());
+        }
+        for name in &manifests {
+            self.delete(name).await?;
+        }
+        let is_part = |name: &&ObjectName| **name != mark && !manifests.contains(name);
+        for name in names.iter().filter(is_part) {
+            self.delete(name).await?;
+        }
+        self.delete(&mark).await
+    }
+
+    async fn delete(&self, name: &ObjectName) -> Result<(), BackupError> {
+        let deleted = self.destination.delete(name).await;
+        deleted.map_err(BackupError::Destination)
     }
 
     /// Removes what an interrupted backup left behind under this id. A complete one is not touched.
     pub(crate) async fn sweep(&self, id: Uuid) -> Result<u64, BackupError> {
         let mut listing = self.list().await?;
         let left = listing.leftovers.remove(&id).unwrap_or_default();
-        self.remove(&left).await
+        self.remove_all(&left).await
     }
 
     /// Removes what was left behind so long ago that nobody can be writing it still, others that share
@@ -145,16 +197,15 @@ impl Place {
         let mut removed = 0;
         for (id, left) in self.list().await?.leftovers {
             if is_older(id, before) {
-                removed += self.remove(&left).await?;
+                removed += self.remove_all(&left).await?;
             }
         }
         Ok(removed)
     }
 
-    async fn remove(&self, left: &[ObjectName]) -> Result<u64, BackupError> {
+    async fn remove_all(&self, left: &[ObjectName]) -> Result<u64, BackupError> {
         for name in left {
-            let deleted = self.destination.delete(name).await;
-            deleted.map_err(BackupError::Destination)?;
+            self.delete(name).await?;
         }
         Ok(left.len() as u64)
     }
@@ -168,9 +219,11 @@ fn is_older(id: Uuid, seconds: u64) -> bool {
 }
 
 fn name(id: Uuid, part: &str) -> Result<ObjectName, BackupError> {
-    ObjectName::new(&format!("{id}/{part}")).ok_or_else(|| {
-        BackupError::Destination(StorageError::Unavailable {
-            cause: "a part's name is not well formed".to_owned(),
-        })
+    ObjectName::new(&format!("{id}/{part}")).ok_or_else(malformed)
+}
+
+fn malformed() -> BackupError {
+    BackupError::Destination(StorageError::Unavailable {
+        cause: "a part's name is not well formed".to_owned(),
     })
 }

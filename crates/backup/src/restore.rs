@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
 use keyward_core::change::{Change, Commit, Write};
+use keyward_core::facts::Facts;
 use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -23,11 +24,8 @@ use zeroize::Zeroizing;
 
 use crate::chain;
 use crate::complete::{Excused, ensure_complete};
-use crate::create::summary;
 use crate::empty_vault::{ensure_vault_empty, place_object, place_objects};
 use crate::entry::{self, VaultEntry};
-use crate::facts::Facts;
-use crate::feed_rows::FeedRows;
 use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
 use crate::parts::{Failure, PartFault, Parts, RegistryLines};
 use crate::place::Place;
@@ -35,6 +33,7 @@ pub use crate::restore_error::RestoreError;
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
 use crate::spent::spend_all;
+use crate::stock::summary;
 use crate::verify::{Verified, record_of};
 
 /// The object that makes a vault count: written last.
@@ -115,20 +114,8 @@ pub async fn restore(
     identities: &Identities,
     target: &Target,
 ) -> Result<RestoreOutcome, RestoreError> {
-    let full = source.full.ensure_restores()?;
-    let behind = source.segments.iter().map(Verified::ensure_restores);
-    let (segments, beyond) = split(full, behind.collect::<Result<_, _>>()?);
-    let mut restoring = Restoring {
-        place: source.place,
-        full,
-        segments,
-        beyond,
-        identities,
-        target,
-        to: source.to,
-        facts: Facts::default(),
-        restored: (full.manifest.revision, full.manifest.committed_at),
-    };
+    let mut restoring = Restoring::new(source, identities, target)?;
+    let full = restoring.full;
     restoring.claim().await?;
     restoring.learn().await?;
     let Written {
@@ -147,6 +134,7 @@ pub async fn restore(
     };
     let excused = restoring.excused();
     let values_missing = ensure_complete(&*target.snapshot, &records, &excused).await?;
+    restoring.hold_sweep().await?;
     if let Some(root) = root {
         place_object(&*target.vault, root).await?;
     }
@@ -184,14 +172,14 @@ fn split<'a>(full: &Signed, behind: Vec<&'a Signed>) -> (Vec<&'a Signed>, Vec<&'
     (segments, beyond)
 }
 
-fn unreadable(part: &Part) -> RestoreError {
+pub(crate) fn unreadable(part: &Part) -> RestoreError {
     RestoreError::Part {
         part: part.name.clone(),
         fault: PartFault::Contents,
     }
 }
 
-fn root_name() -> Result<ObjectName, RestoreError> {
+pub(crate) fn root_name() -> Result<ObjectName, RestoreError> {
     let malformed = || StorageError::Unavailable {
         cause: "the root's name is not well formed".to_owned(),
     };
@@ -220,20 +208,42 @@ impl Written {
 
 pub(crate) struct Restoring<'a> {
     place: &'a Place,
-    full: &'a Signed,
-    segments: Vec<&'a Signed>,
+    pub(crate) full: &'a Signed,
+    pub(crate) segments: Vec<&'a Signed>,
     /// What only knows of things that hold for ever.
-    beyond: Vec<&'a Signed>,
+    pub(crate) beyond: Vec<&'a Signed>,
     identities: &'a Identities,
     pub(crate) target: &'a Target,
     to: Option<Timestamp>,
-    facts: Facts,
+    pub(crate) facts: Facts,
     /// The revision that is restored, and when it was committed.
     pub(crate) restored: (i64, Timestamp),
 }
 
 impl<'a> Restoring<'a> {
-    const fn parts(&self, of: &'a Signed) -> Parts<'a> {
+    /// Nothing but what was verified.
+    pub(crate) fn new(
+        source: &Source<'a>,
+        identities: &'a Identities,
+        target: &'a Target,
+    ) -> Result<Self, RestoreError> {
+        let full = source.full.ensure_restores()?;
+        let behind = source.segments.iter().map(Verified::ensure_restores);
+        let (segments, beyond) = split(full, behind.collect::<Result<_, _>>()?);
+        Ok(Self {
+            place: source.place,
+            full,
+            segments,
+            beyond,
+            identities,
+            target,
+            to: source.to,
+            facts: Facts::default(),
+            restored: (full.manifest.revision, full.manifest.committed_at),
+        })
+    }
+
+    pub(crate) const fn parts(&self, of: &'a Signed) -> Parts<'a> {
         Parts {
             place: self.place,
             manifest: &of.manifest,
@@ -247,11 +257,11 @@ impl<'a> Restoring<'a> {
         !self.target.skips_versions && is_alone && self.to.is_none()
     }
 
-    fn is_wanted(&self, change: &Change) -> bool {
+    pub(crate) fn is_wanted(&self, change: &Change) -> bool {
         self.to.is_none_or(|to| change.committed_at <= to)
     }
 
-    async fn open(
+    pub(crate) async fn open(
         &self,
         parts: &Parts<'_>,
         part: &Part,
@@ -264,50 +274,13 @@ impl<'a> Restoring<'a> {
     }
 
     /// The changes of a part of a segment.
-    async fn changes(&self, parts: &Parts<'_>, part: &Part) -> Result<Vec<Change>, RestoreError> {
+    pub(crate) async fn changes(
+        &self,
+        parts: &Parts<'_>,
+        part: &Part,
+    ) -> Result<Vec<Change>, RestoreError> {
         let opened = self.open(parts, part).await?;
         chain::changes(&opened).ok_or_else(|| unreadable(part))
-    }
-
-    /// Goes through all changes once: which is the last that is wanted, and what holds for ever.
-    async fn learn(&mut self) -> Result<(), RestoreError> {
-        let mut learnt = self.full.manifest.revision;
-        for segment in self.segments.clone() {
-            let parts = self.parts(segment);
-            for part in parts.of(Content::Changes) {
-                for change in self.changes(&parts, part).await? {
-                    let is_wanted = self.is_wanted(&change);
-                    self.facts.take(&change, !is_wanted);
-                    if is_wanted && change.revision > self.restored.0 {
-                        self.restored = (change.revision, change.committed_at);
-                    }
-                    learnt = learnt.max(change.revision);
-                }
-            }
-        }
-        // Their objects are not taken, so neither are the key-encryption keys that were made.
-        self.facts.leave_new_keks();
-        for beyond in self.beyond.clone() {
-            let parts = self.parts(beyond);
-            let (mut rows, before) = (FeedRows::default(), learnt);
-            for part in &beyond.manifest.parts {
-                let changes = match part.content {
-                    Content::Vault => continue,
-                    Content::Changes => self.changes(&parts, part).await?,
-                    Content::Registry => {
-                        let opened = self.open(&parts, part).await?;
-                        let text = std::str::from_utf8(&opened).ok();
-                        let taken = text.and_then(|text| rows.take(text));
-                        taken.ok_or_else(|| unreadable(part))?
-                    }
-                };
-                for change in changes.iter().filter(|change| change.revision > before) {
-                    self.facts.take(change, true);
-                    learnt = learnt.max(change.revision);
-                }
-            }
-        }
-        Ok(())
     }
 
     /// What may be missing in the vault in the end.
@@ -399,7 +372,7 @@ impl<'a> Restoring<'a> {
     }
 
     /// Fills the registry, unless an earlier try has.
-    async fn registry(&self) -> Result<(), RestoreError> {
+    pub(crate) async fn registry(&self) -> Result<(), RestoreError> {
         if self.is_filled().await? {
             return Ok(());
         }
@@ -416,7 +389,7 @@ impl<'a> Restoring<'a> {
     }
 
     /// Brings the registry forward to the revision that is wanted. What it has is passed over.
-    async fn apply(&self) -> Result<(), RestoreError> {
+    pub(crate) async fn apply(&self) -> Result<(), RestoreError> {
         let until = self.restored.0;
         let mut reached = self.target.registry.revision().await?;
         for segment in &self.segments {

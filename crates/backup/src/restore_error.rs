@@ -42,6 +42,18 @@ pub enum RestoreError {
     /// The vault fails.
     #[error("the vault could not be written: {0}; run it again")]
     Vault(StorageError),
+    /// The vault has no root key.
+    #[error("the vault here has no root key: restore everything into an empty place")]
+    NoRootHere,
+    /// A tenant's key lies under a root key that is gone.
+    #[error(
+        "the backup has `{name}` under a root key that was rotated away since; nothing was changed: \
+         restore everything into an empty place"
+    )]
+    OtherRoot {
+        /// Which object.
+        name: String,
+    },
     /// A record that the finished registry names was not restored.
     #[error(
         "record {record} is {wrong}: what was restored would not be whole, and is not finished. Restore \

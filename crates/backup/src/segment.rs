@@ -13,12 +13,11 @@ use keyward_core::port::backup::{BackupError, BackupOrder, BackupSummary, Segmen
 use keyward_core::port::registry::KeyRef;
 use keyward_core::port::snapshot::SnapshotError;
 
-use crate::create::{
-    Backups, MISSING, Parts, audit, digest_of_root, fault_of, held, seals, summary,
-};
+use crate::create::{Backups, MISSING, Parts, audit, digest_of_root, fault_of, held, seals};
 use crate::manifest::{BackupKind, Content, FORMAT, LostRecord, Manifest, Signed};
 use crate::references::Named;
 use crate::signature::Signer;
+use crate::stock::summary;
 use crate::under_root::{ASTRAY, UnderRoot};
 
 /// Changes read at once.

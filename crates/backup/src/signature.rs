@@ -12,6 +12,9 @@ use keyward_crypto::prepared::{Message, PreparedKey, SignatureScheme};
 /// What every signature begins with, so that none of another purpose fits.
 const PURPOSE: &[u8] = b"keyward-backup/1\n";
 
+/// And those of drills' reports.
+const DRILL_PURPOSE: &[u8] = b"keyward-drill/1\n";
+
 /// A key or a signature is not one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
@@ -100,12 +103,21 @@ impl Signer {
     }
 
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
-        self.key
-            .sign(
-                SignatureScheme::Ed25519,
-                Message::Raw(&with_purpose(message)),
-            )
-            .map_err(|_| SignatureError::PrivateKey)
+        self.sign_raw(&with_purpose(message))
+    }
+
+    /// A drill's report, signed: its line, and a line with the signature and the public key.
+    pub(crate) fn report(&self, line: &str) -> Result<Vec<u8>, SignatureError> {
+        let signature = self.sign_raw(&[DRILL_PURPOSE, line.as_bytes()].concat())?;
+        let (signature, by) = (STANDARD.encode(signature), self.public.text());
+        Ok(format!("{line}\n{signature} {by}\n").into_bytes())
+    }
+
+    fn sign_raw(&self, message: &[u8]) -> Result<Vec<u8>, SignatureError> {
+        let signed = self
+            .key
+            .sign(SignatureScheme::Ed25519, Message::Raw(message));
+        signed.map_err(|_| SignatureError::PrivateKey)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Backups of the whole deployment.
 
-use keyward_api::backup::{Backup, BackupKey, Backups};
+use keyward_api::backup::{
+    Backup, BackupKey, Backups, Drill, Drills, NewDrill, Pruned, RetentionPlan,
+};
 use keyward_api::job::Job;
 use keyward_api::page::Changed;
 use keyward_api::tenant::Reason;
@@ -31,6 +33,28 @@ impl Client {
     pub async fn backup_job(&self, id: Uuid) -> Result<Job, ClientError> {
         let id = id.to_string();
         self.get(&["v1", "backups", &id, "job"]).send().await
+    }
+
+    /// Shows which backups the rules of retention keep, and which go next.
+    pub async fn retention(&self) -> Result<RetentionPlan, ClientError> {
+        self.get(&["v1", "backups", "retention"]).send().await
+    }
+
+    /// Removes what the rules do not keep, some at once: the answer says how many are left.
+    pub async fn prune_backups(&self) -> Result<Pruned, ClientError> {
+        self.post(&["v1", "backups", "prune"]).send().await
+    }
+
+    /// Orders a drill: a backup is restored for trial.
+    pub async fn drill_backup(&self, drill: &NewDrill) -> Result<Changed<Drill>, ClientError> {
+        let request = self.post(&["v1", "backups", "drills"]);
+        request.json(drill).send().await
+    }
+
+    /// Lists drills, newest first.
+    pub async fn drills(&self) -> Result<Vec<Drill>, ClientError> {
+        let drills: Drills = self.get(&["v1", "backups", "drills"]).send().await?;
+        Ok(drills.items)
     }
 
     /// The public half of the key that signs backups.

@@ -8,6 +8,7 @@ use crate::ids::{PrincipalId, TenantId};
 use crate::noun::binding::DataBinding;
 use crate::noun::class_pointer::ClassPointer;
 use crate::noun::condition::Condition;
+use crate::noun::drill::Drill;
 use crate::noun::history::Transition;
 use crate::noun::import_key::ImportKey;
 use crate::noun::job::Job;
@@ -62,6 +63,8 @@ pub enum Row {
     Condition(Condition),
     /// Of `stray_records`.
     StrayRecord(StrayRecord),
+    /// Of `drills`.
+    Drill(Drill),
 }
 
 /// What happens to a row.

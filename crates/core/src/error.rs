@@ -8,6 +8,7 @@ use keyward_crypto::CryptoError;
 use keyward_crypto::exchange::ExchangeError;
 
 use crate::noun::state::{IllegalTransition, State};
+use crate::ops::restore::Refusal;
 use crate::port::audit_log::AuditError;
 use crate::port::backup::BackupError;
 use crate::port::key_provider::ProviderError;
@@ -210,6 +211,9 @@ pub enum OpError {
     /// A backup could not be made or read.
     #[error("{0}")]
     Backup(#[source] BackupError),
+    /// A part of a backup that is not restored.
+    #[error(transparent)]
+    Restore(#[from] Refusal),
     /// The library failed.
     #[error("the cryptographic library failed; nothing was changed")]
     Crypto,
@@ -268,9 +272,20 @@ impl OpError {
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Seal(fault) => seal_code(fault),
             Self::NoBackups => ErrorCode::WrongState,
+            Self::Restore(refusal) => restore_code(refusal),
             Self::Backup(error) => backup_code(error),
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
         }
+    }
+}
+
+/// What keeps a part from being restored.
+const fn restore_code(refusal: &Refusal) -> ErrorCode {
+    match refusal {
+        Refusal::NotThereThen { .. } | Refusal::TenantMissing => ErrorCode::NotFound,
+        Refusal::Shredded | Refusal::Destroyed => ErrorCode::WrongState,
+        Refusal::NameTaken { .. } => ErrorCode::AlreadyExists,
+        Refusal::KeepsItsName { .. } | Refusal::OnlyNewer { .. } => ErrorCode::Conflict,
     }
 }
 

@@ -290,7 +290,8 @@ impl Hot {
                 | Row::Secret(_)
                 | Row::SecretVersion(_)
                 | Row::Condition(_)
-                | Row::StrayRecord(_) => {}
+                | Row::StrayRecord(_)
+                | Row::Drill(_) => {}
             }
         }
         applied

@@ -97,6 +97,8 @@ ids! {
     JobId,
     /// A condition: something that is, or was, not as it should be.
     ConditionId,
+    /// A drill: a backup restored for trial.
+    DrillId,
     /// A record in the vault. Made afresh for each write, never overwritten.
     RecordId,
     /// One row of a key's history.

@@ -38,7 +38,7 @@ pub struct Circumstance {
 /// Ids of history rows sort as the key's changes were committed, whatever the clocks of the nodes
 /// say: the key's row version after the change (48 bits), the place in it (12 bits), and random
 /// bits; a UUID of version 8 (RFC 9562 section 5.8).
-fn transition_id(etag: i64, place: usize, entropy: [u8; 8]) -> TransitionId {
+pub(crate) fn transition_id(etag: i64, place: usize, entropy: [u8; 8]) -> TransitionId {
     let mut bytes = [0; 16];
     bytes[..6].copy_from_slice(&etag.to_be_bytes()[2..]);
     bytes[6..8].copy_from_slice(

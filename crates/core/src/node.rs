@@ -15,6 +15,7 @@ use crate::condition_board::ConditionBoard;
 use crate::deletion_gate::DeletionGate;
 use crate::error::OpError;
 use crate::hot::Hot;
+use crate::names::SecretName;
 use crate::noun::key::ProviderKind;
 use crate::ops::reserve::Reservations;
 use crate::ops::storage::StorageWatch;
@@ -22,12 +23,14 @@ use crate::ops::storage::scrub::ScrubMemory;
 use crate::port::audit_log::AuditLog;
 use crate::port::backup::BackupStore;
 use crate::port::decide::Decide;
+use crate::port::drill::Rehearsal;
 use crate::port::key_provider::KeyProvider;
 use crate::port::registry::{ChangeObserver, Registry};
 use crate::port::seal::SealControl;
 use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
+use crate::retention::RetentionRules;
 use crate::session::Sessions;
 use crate::time::{Clock, Timestamp};
 pub use crate::usage_book::UsageBook;
@@ -53,6 +56,8 @@ pub struct Ports {
     pub providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
     /// Where backups go; none if that is not configured.
     pub backups: Option<Arc<dyn BackupStore>>,
+    /// Where they are restored for trial; none if that is not configured.
+    pub rehearsal: Option<Arc<dyn Rehearsal>>,
     /// Who decides.
     pub decide: Arc<dyn Decide>,
     /// The present.
@@ -78,6 +83,10 @@ pub struct Settings {
     pub storage_space_low_bytes: u64,
     /// Whether checks of everything that is stored begin by themselves.
     pub scrub_automatic: bool,
+    /// Which backups are kept; none: all of them.
+    pub retention: Option<RetentionRules>,
+    /// In which of the system's secrets the identity for drills is; none if it is elsewhere.
+    pub drill_identity: Option<SecretName>,
 }
 
 impl Settings {
@@ -91,6 +100,8 @@ impl Settings {
             bootstrap_token_seconds: 24 * 3600,
             storage_space_low_bytes: 1 << 30,
             scrub_automatic: true,
+            retention: None,
+            drill_identity: None,
         }
     }
 }
@@ -106,6 +117,8 @@ pub struct Node {
     pub(crate) rewrapping: Mutex<()>,
     /// One backup at a time.
     pub(crate) backing_up: Mutex<()>,
+    /// One drill at a time, and nothing is removed meanwhile that it reads.
+    pub(crate) drilling: Mutex<()>,
     pub(crate) deletions: DeletionGate,
     /// Up to which revision a segment was made, as far as this process knows.
     pub(crate) segmented_to: AtomicI64,
@@ -263,6 +276,7 @@ impl Node {
             ticking: Mutex::new(()),
             rewrapping: Mutex::new(()),
             backing_up: Mutex::new(()),
+            drilling: Mutex::new(()),
             deletions: DeletionGate::default(),
             segmented_to: AtomicI64::new(0),
             awaits_full: AtomicBool::new(false),

@@ -1,4 +1,4 @@
-//! Instants and the clock seam. Knows nothing of calendars or zones: those are `jiff`'s, at the edges.
+//! Instants and the clock seam. Knows nothing of calendars or zones: those are `jiff`'s.
 
 use std::fmt;
 use std::str::FromStr;
@@ -37,6 +37,13 @@ impl Timestamp {
     /// The day in UTC, `YYYY-MM-DD`: what dated rules are compared with.
     pub fn day(self) -> String {
         self.to_string().chars().take(10).collect()
+    }
+
+    /// The number of the month in UTC, from that of the Unix epoch: 0 for January 1970.
+    pub fn month(self) -> i64 {
+        let instant = jiff::Timestamp::from_microsecond(self.0).unwrap_or_default();
+        let date = instant.to_zoned(jiff::tz::TimeZone::UTC);
+        (i64::from(date.year()) - 1970) * 12 + i64::from(date.month()) - 1
     }
 
     /// Whole seconds from `earlier` to this instant; negative if `earlier` is later.
@@ -108,5 +115,7 @@ mod tests {
         assert_eq!(instant.to_string().parse::<Timestamp>().unwrap(), instant);
         assert_eq!(instant.day(), "2026-11-18");
         assert!("yesterday".parse::<Timestamp>().is_err());
+        assert_eq!(instant.month(), 56 * 12 + 10);
+        assert_eq!(Timestamp::from_micros(-1).month(), -1);
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use keyward_client::{Client, ConnectOptions, Scope, Token};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::environment::Environment;
 use crate::exit::Failure;
@@ -178,16 +179,18 @@ impl Context {
     }
 
     fn token(&self) -> Result<Option<Token>, Failure> {
+        let text = self.token_text()?;
+        Ok(text.map(|text| Token::new(text.as_str())))
+    }
+
+    /// The text of the caller's token, if there is one: for what is done without a server.
+    pub fn token_text(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         if let Some(file) = self.environment.text("KEYWARD_TOKEN_FILE") {
             let text = private_file::read_text(file.as_ref())
                 .map_err(|error| Failure::usage(error).about("KEYWARD_TOKEN_FILE"))?;
-            return Ok(Some(Token::new(text.as_str())));
+            return Ok(Some(text));
         }
-        Ok(self
-            .profile()?
-            .token
-            .as_ref()
-            .map(|text| Token::new(text.as_str())))
+        Ok(self.profile()?.token.clone())
     }
 
     fn profile(&self) -> Result<&Profile, Failure> {

@@ -31,6 +31,7 @@ pub const RUNTIME_PRIVILEGES: &[(&str, &str)] = &[
     ("secret_versions", "SELECT, INSERT, UPDATE, DELETE"),
     ("conditions", "SELECT, INSERT, UPDATE, DELETE"),
     ("stray_records", "SELECT, INSERT, UPDATE, DELETE"),
+    ("drills", "SELECT, INSERT, UPDATE, DELETE"),
     ("idempotency", "SELECT, INSERT, DELETE"),
     ("feed", "SELECT, UPDATE"),
     ("tenant_feed", "SELECT, INSERT, UPDATE"),

@@ -56,6 +56,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(8, "0008_histories"),
     migration!(9, "0009_sweep"),
     migration!(10, "0010_moved"),
+    migration!(11, "0011_drills"),
 ];
 
 /// The newest schema this program knows.

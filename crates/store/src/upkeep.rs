@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use keyward_core::ids::{ConditionId, ImportKeyId, RecordId, SecretVersionId, TenantId};
 use keyward_core::noun::condition::Condition;
+use keyward_core::noun::drill::Drill;
 use keyward_core::noun::import_key::ImportKey;
 use keyward_core::noun::job::{Job, JobKind};
 use keyward_core::noun::secret::SecretVersion;
@@ -12,7 +13,7 @@ use keyward_core::port::storage::ObjectName;
 use keyward_core::port::upkeep::{ConditionFilter, Upkeep};
 use keyward_core::time::Timestamp;
 
-use crate::read::{conditions, ledger, records};
+use crate::read::{conditions, drills, ledger, records};
 use crate::registry::SqlRegistry;
 
 #[async_trait]
@@ -46,6 +47,10 @@ impl Upkeep for SqlRegistry {
 
     async fn system_jobs_of(&self, kind: JobKind, limit: usize) -> Result<Vec<Job>, RegistryError> {
         records::system_jobs_of(self.database(), kind, limit).await
+    }
+
+    async fn drills(&self, limit: usize) -> Result<Vec<Drill>, RegistryError> {
+        drills::drills(self.database(), limit).await
     }
 
     async fn all_secret_versions(

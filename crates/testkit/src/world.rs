@@ -2,6 +2,7 @@
 //! SQLite or PostgreSQL, embedded or file vault, journal on disk. Stories go through its few doors.
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
+mod ground;
 pub mod restored;
 
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyward_access::RoleDecider;
 use keyward_audit::{Journal, JournalConfig};
-use keyward_backup::{Backups, Place, Recipients};
+use keyward_backup::{Backups, Drills, Place, Recipients};
 use keyward_core::audit::Journaled;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::names::{CorrelationId, PrincipalName, RoleName, TenantName};
@@ -25,6 +26,7 @@ use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::port::key_provider::KeyProvider;
 use keyward_core::port::registry::Registry;
 use keyward_core::port::storage::{RecordLedger, SecureStorage, StorageBackend};
+use keyward_core::retention::RetentionRules;
 use keyward_core::time::{Clock, Timestamp};
 use keyward_crypto::random::{Random, SystemRandom};
 use keyward_providers::{CacheLimits, NativeProvider};
@@ -39,7 +41,8 @@ use crate::faulty::FaultyBackend;
 use crate::postgres::TestDatabase;
 use crate::stores::{self, Store};
 
-pub use self::restored::Blank;
+use self::ground::WorldGround;
+pub use self::restored::{Blank, PartError, WantedPart};
 
 /// A clock that stands still until a test moves it.
 pub struct DrivenClock(AtomicI64);
@@ -161,6 +164,7 @@ struct Setup {
     vault_database: Option<TestDatabase>,
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
+    retention: Option<RetentionRules>,
 }
 
 impl Setup {
@@ -185,6 +189,7 @@ impl Setup {
             vault_database,
             database,
             bootstrap: None,
+            retention: None,
         }
     }
 }
@@ -195,9 +200,19 @@ impl World {
         Self::on(RegistryKind::Sqlite, VaultKind::Embedded).await
     }
 
+    /// A new deployment that keeps only some of its backups.
+    pub async fn under_retention(rules: RetentionRules) -> Self {
+        let mut setup = Setup::new(RegistryKind::Sqlite, VaultKind::Embedded);
+        setup.retention = Some(rules);
+        Self::begin(setup).await
+    }
+
     /// A new deployment.
     pub async fn on(registry: RegistryKind, backend: VaultKind) -> Self {
-        let setup = Setup::new(registry, backend);
+        Self::begin(Setup::new(registry, backend)).await
+    }
+
+    async fn begin(setup: Setup) -> Self {
         let clock = Arc::new(DrivenClock::new());
         let mut world = Self::open(setup, clock, true).await;
         let token = world
@@ -289,6 +304,21 @@ impl World {
             software: "a test".to_owned(),
         });
         let place = Place::new(backup_files.clone());
+        let drills = Drills {
+            place: place.clone(),
+            live: registry.clone(),
+            ground: Arc::new(WorldGround {
+                directory: data.join("drill"),
+                access: SealAccess {
+                    key_files: vec![key_file.clone()],
+                    services: Vec::new(),
+                },
+                clock: as_clock.clone(),
+                live: vault.clone(),
+            }),
+            clock: as_clock.clone(),
+            software: "a test".to_owned(),
+        };
         let ports = Ports {
             registry: registry.clone(),
             audit: journal.clone(),
@@ -298,12 +328,17 @@ impl World {
             storage: watched.clone(),
             seal: vault.clone(),
             backups: Some(backups.clone()),
+            rehearsal: Some(Arc::new(drills)),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
             decide: Arc::new(RoleDecider),
             clock: as_clock,
             random,
         };
-        let node = Arc::new(Node::new(ports, Settings::new(&name, deployment)));
+        let settings = Settings {
+            retention: setup.retention,
+            ..Settings::new(&name, deployment)
+        };
+        let node = Arc::new(Node::new(ports, settings));
         let pump = tokio::spawn(node.pump());
         if first {
             let issued = ops::initialize::initialize(&node, &builtin_roles())

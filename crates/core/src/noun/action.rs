@@ -173,7 +173,10 @@ actions! {
     BackupCreate "backup.create" System Change "Makes a backup of the whole deployment.";
     BackupComplete "backup.complete" System Record "A backup was made, or could not be.";
     BackupRead "backup.read" System Read "Lists backups and shows the key that signs them.";
+    BackupPrune "backup.prune" System Change "Removes the backups that the rules of retention do not keep.";
+    BackupDrill "backup.drill" System Change "Restores the newest backup into a throw-away instance, and compares.";
     BackupRestore "backup.restore" System Record "The deployment was restored from a backup.";
+    BackupRestorePart "backup.restore_part" System Change "Brings a tenant, a key or a secret back from a backup.";
     JobList "job.list" Tenant Read "Lists background jobs.";
     AlertList "alert.list" Tenant Read "Lists conditions: what is, or was, not as it should be.";
     AlertRaise "alert.raise" System Record "Something is not as it should be, or is still so.";

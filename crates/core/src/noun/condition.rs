@@ -74,6 +74,13 @@ kinds! {
     BACKUP_SHRANK "backup_shrank";
     /// Somebody else writes where this deployment's backups lie.
     BACKUP_PLACE_SHARED "backup_place_shared";
+    /// A backup that retention does not keep could not be removed, or nothing is removed because the
+    /// newest backups are damaged.
+    BACKUP_NOT_REMOVED "backup_not_removed";
+    /// The last drill failed: what it restored was not what was backed up.
+    DRILL_FAILED "drill_failed";
+    /// No drill was made for twice the interval.
+    DRILL_LATE "drill_late";
     /// Nothing is swept up until somebody confirms that the registry is the right one.
     SWEEP_HELD "sweep_held";
     /// The storage refused to delete what nothing refers to.

@@ -6,6 +6,7 @@ pub mod action;
 pub mod binding;
 pub mod class_pointer;
 pub mod condition;
+pub mod drill;
 pub mod history;
 pub mod import_key;
 pub mod job;

@@ -184,6 +184,11 @@ impl State {
         }
     }
 
+    /// Whether nothing takes it back: no restore does.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Compromised) || self.is_destroyed()
+    }
+
     /// Whether the material is gone.
     pub const fn is_destroyed(self) -> bool {
         matches!(self, Self::Destroyed | Self::DestroyedCompromised)

@@ -2,27 +2,23 @@
 //! which lives in the vault as one of the server's own secrets.
 
 mod alerts;
+mod retention;
+mod signing;
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
-use keyward_crypto::algorithm::Algorithm;
-use keyward_crypto::material::KeyMaterial;
-use keyward_crypto::secret::SecretBytes;
 use uuid::Uuid;
 
-use super::secret::{self, NewValue, OWN_PREFIX};
+use self::signing::{make_signing_key, own, own_key, signing_key};
 use crate::audit::Outcome;
-use crate::caller::{Caller, Changed, TenantRef};
+use crate::caller::{Caller, Changed};
 use crate::change::{Row, Write};
 use crate::error::OpError;
 use crate::ids::JobId;
-use crate::names::SecretName;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::job::{Job, JobKind, JobState};
-use crate::noun::secret::SecretState;
 use crate::ops::gate::{Attempt, bounded, detail, resource};
 use crate::port::audit_log::TailQuery;
 use crate::port::backup::{
@@ -41,8 +37,9 @@ const TRIES: i32 = 3;
 const PAUSE_SECONDS: i64 = 30;
 /// How long after a failed backup the next is ordered by itself, in seconds.
 const RETRY_SECONDS: i64 = 900;
-/// Which label of the signing key has its public half.
-const PUBLIC_KEY_LABEL: &str = "public_key";
+
+pub use retention::{ListedBackup, Pruned, RetentionPlan, plan, prune, retain};
+pub(super) use signing::signing_pair;
 
 impl Node {
     fn backups(&self) -> Result<&dyn BackupStore, OpError> {
@@ -87,14 +84,23 @@ pub async fn create(
     }
 }
 
-/// Lists complete backups, newest first.
-pub async fn list(node: &Node, caller: &Caller) -> Result<Vec<BackupSummary>, OpError> {
+/// Lists complete backups, newest first, and what each is kept for.
+pub async fn list(node: &Node, caller: &Caller) -> Result<Vec<ListedBackup>, OpError> {
     reading(node, caller, None)
         .read(async {
             node.authorize_system(caller, Action::BackupRead)?;
             let mut backups = node.backups()?.list().await?;
             backups.reverse();
-            Ok(backups)
+            let judged = match node.settings.retention {
+                Some(_) => retention::look(node).await?.fates,
+                None => Vec::new(),
+            };
+            let listed = |backup: BackupSummary| {
+                let fate = judged.iter().find(|fate| fate.backup.id == backup.id);
+                let kept_for = fate.map(|fate| fate.kept_for.clone());
+                ListedBackup { backup, kept_for }
+            };
+            Ok(backups.into_iter().map(listed).collect())
         })
         .await
 }
@@ -129,61 +135,33 @@ pub async fn public_key(node: &Node, caller: &Caller) -> Result<String, OpError>
     reading(node, caller, None)
         .read(async {
             node.authorize_system(caller, Action::BackupRead)?;
-            let registry = &node.ports.registry;
-            let found = registry.secret(None, &signing_key_name()?).await?;
-            let found = found.filter(|secret| secret.state == SecretState::Stored);
-            if let Some(text) = found.and_then(|mut it| it.labels.remove(PUBLIC_KEY_LABEL)) {
+            if let Some(text) = own_key(node).await? {
                 return Ok(text);
             }
             node.ensure_unsealed()?;
             make_signing_key(node).await?;
-            let made = registry.secret(None, &signing_key_name()?).await?;
-            made.and_then(|mut it| it.labels.remove(PUBLIC_KEY_LABEL))
-                .ok_or(OpError::Crypto)
+            own_key(node).await?.ok_or(OpError::Crypto)
         })
         .await
+}
+
+/// Where backups lie.
+pub(super) fn store(node: &Node) -> Result<&dyn BackupStore, OpError> {
+    node.backups()
+}
+
+/// Whether there is a full backup of this history that the deployment signed.
+pub(super) async fn has_full(node: &Node) -> Result<bool, OpError> {
+    let Some(key) = own_key(node).await? else {
+        return Ok(false);
+    };
+    let stock = node.backups()?.stock(&key).await?;
+    Ok(stock.own.iter().any(crate::retention::is_full))
 }
 
 fn reading<'a>(node: &'a Node, caller: &'a Caller, id: Option<Uuid>) -> Attempt<'a> {
     let named = resource("backup", id, None);
     Attempt::new(node, caller, Action::BackupRead, None, named)
-}
-
-fn signing_key_name() -> Result<SecretName, OpError> {
-    SecretName::new(&format!("{OWN_PREFIX}backup-signing")).map_err(|_| OpError::Crypto)
-}
-
-/// The private half of the signing key, made if it is not there.
-async fn signing_key(node: &Node) -> Result<SecretBytes, OpError> {
-    let name = signing_key_name()?;
-    match secret::get_for_server(node, &name).await {
-        Err(OpError::NotFound { .. }) => {
-            make_signing_key(node).await?;
-            secret::get_for_server(node, &name).await
-        }
-        found => found,
-    }
-}
-
-/// Of two who make one at the same time, one makes it count.
-async fn make_signing_key(node: &Node) -> Result<(), OpError> {
-    let made = KeyMaterial::generate(Algorithm::Ed25519, &*node.ports.random)
-        .map_err(|_| OpError::Crypto)?;
-    let public = as_text(made.public().ok_or(OpError::Crypto)?);
-    let new = NewValue {
-        name: signing_key_name()?,
-        value: made.secret().duplicate(),
-        description: Some("The key that signs backups. The server's own.".to_owned()),
-        labels: Some(BTreeMap::from([(PUBLIC_KEY_LABEL.to_owned(), public)])),
-        keep: Some(100),
-        expected_version: Some(0),
-        if_match: None,
-    };
-    let caller = Caller::system(node.own_correlation_id()?);
-    match secret::put(node, &caller, &TenantRef::System, new, None).await {
-        Ok(_) | Err(OpError::AlreadyExists { .. }) => Ok(()),
-        Err(error) => Err(error),
-    }
 }
 
 /// Orders a backup if the newest, or the last try, is as old as that. By the server itself.
@@ -353,25 +331,6 @@ impl UnderWay<'_> {
         };
         Ok(backups.create(order, self).await?)
     }
-}
-
-/// A backup that this deployment signed: anybody who can write where backups lie can put another one
-/// under its id.
-fn own(made: BackupSummary, signing_key: &SecretBytes) -> Result<BackupSummary, OpError> {
-    let material = KeyMaterial::import(Algorithm::Ed25519, signing_key);
-    let material = material.map_err(|_| OpError::Crypto)?;
-    if made.signed_by == as_text(material.public().ok_or(OpError::Crypto)?) {
-        return Ok(made);
-    }
-    Err(OpError::Backup(BackupError::Refused {
-        backup: made.id,
-        what: "the manifest".to_owned(),
-        why: format!("it is signed by another key: {}", made.signed_by),
-    }))
-}
-
-fn as_text(public: &[u8]) -> String {
-    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, public)
 }
 
 #[async_trait]

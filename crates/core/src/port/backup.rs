@@ -168,6 +168,30 @@ pub trait BackupStore: Send + Sync {
 
     /// One of them.
     async fn show(&self, id: Uuid) -> Result<Option<BackupSummary>, BackupError>;
+
+    /// Everything that lies there, segments included, and whether it is of this deployment's present
+    /// history and its key signed it. `key` is its public half, as text.
+    async fn stock(&self, key: &str) -> Result<BackupStock, BackupError>;
+
+    /// Reads every part and compares it with what was signed. What is wrong with the first that is
+    /// not as it should be; nothing if all are.
+    async fn check(&self, id: Uuid, key: &str) -> Result<Option<String>, BackupError>;
+
+    /// Removes a backup: first what makes it one, so that whatever ends this, it is either whole or
+    /// seen to be half removed, and this can be done again. Nothing there is no error.
+    async fn remove(&self, id: Uuid) -> Result<(), BackupError>;
+}
+
+/// What lies where backups are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackupStock {
+    /// Complete backups and segments of this history that the deployment signed, oldest first.
+    pub own: Vec<BackupSummary>,
+    /// What has a manifest that the deployment did not sign, that is of another history of it, or that
+    /// cannot be read, and why.
+    pub refused: Vec<(Uuid, String)>,
+    /// What is being removed, or was when something ended it: no backups any more.
+    pub half_removed: Vec<Uuid>,
 }
 
 /// An object of the vault as it is stored: sealed.

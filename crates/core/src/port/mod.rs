@@ -3,6 +3,7 @@
 pub mod audit_log;
 pub mod backup;
 pub mod decide;
+pub mod drill;
 pub mod key_provider;
 pub mod registry;
 pub mod seal;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use crate::ids::{ConditionId, ImportKeyId, RecordId, SecretVersionId, TenantId};
 use crate::noun::condition::{Condition, ConditionKind, Severity};
+use crate::noun::drill::Drill;
 use crate::noun::import_key::ImportKey;
 use crate::noun::job::{Job, JobKind};
 use crate::noun::secret::SecretVersion;
@@ -69,6 +70,9 @@ pub trait Upkeep: Send + Sync {
         after: Option<ImportKeyId>,
         limit: usize,
     ) -> Result<Page<ImportKey>, RegistryError>;
+
+    /// Drills, newest first.
+    async fn drills(&self, limit: usize) -> Result<Vec<Drill>, RegistryError>;
 
     /// Whether a row says that this record is stored: as material, as a key-encryption key, as a
     /// wrapping key's private half or as a secret's value.

@@ -71,9 +71,13 @@ async fn i09_what_is_done_after_a_restore_is_backed_up_and_never_mixed_with_what
         // The last backup is of just now, but not of this history.
         assert!(backup::order_if_due(&other.node, DAY).await.unwrap());
         assert!(backup::work(&other.node).await.unwrap());
-        assert_eq!(open_alerts(&other).await, Vec::<String>::new());
+        assert_eq!(open_alerts(&other).await, ["sweep_held"]);
         let chain = Chain::find(&world.backups, None, None).await.unwrap();
         assert_ne!(chain.full, first);
+        // Retention takes nothing of the lost history for its own, though one key signed both.
+        let plan = backup::plan(&other.node, other.root()).await.unwrap();
+        assert!(plan.fates.iter().all(|fate| fate.backup.id != first));
+        assert!(plan.refused.iter().any(|(id, _)| *id == first));
         assert!(
             chain.segments.is_empty(),
             "the lost history's do not follow on it"
@@ -112,7 +116,7 @@ async fn i09_a_copy_that_writes_into_the_same_place_is_told_of_and_takes_nothing
     let copied = made(&copy).await;
     rotate(&copy, &clinic, &notes).await;
     assert!(segment(&copy).await);
-    assert_eq!(open_alerts(&copy).await, Vec::<String>::new());
+    assert_eq!(open_alerts(&copy).await, ["sweep_held"]);
 
     // The one in service goes on from its own last, and says who is there.
     let (_, ledger) = used(&world, &clinic, "ledger").await;
@@ -154,7 +158,7 @@ async fn i09_a_registry_that_was_put_back_by_other_means_does_not_pass_for_backe
     other.clock.advance_seconds(1);
     let refused = backup::segment(&other.node).await;
     assert_eq!(code(refused), "record_refused");
-    assert_eq!(open_alerts(&other).await, ["backup_failed"]);
+    assert_eq!(open_alerts(&other).await, ["backup_failed", "sweep_held"]);
     // Nor when it has passed the last revision that was backed up.
     for _ in 0..12 {
         rotate(&other, &clinic, &notes).await;
@@ -162,7 +166,7 @@ async fn i09_a_registry_that_was_put_back_by_other_means_does_not_pass_for_backe
     other.clock.advance_seconds(1);
     let refused = backup::segment(&other.node).await;
     assert_eq!(code(refused), "record_refused");
-    assert_eq!(open_alerts(&other).await, ["backup_failed"]);
+    assert_eq!(open_alerts(&other).await, ["backup_failed", "sweep_held"]);
 }
 
 /// Whoever can write where backups lie puts the last of all segments there, signed by a key of their own.

@@ -10,6 +10,8 @@
 mod access;
 mod backup_chains;
 mod backup_histories;
+mod backup_parts;
+mod backup_retention;
 mod backup_roots;
 mod backup_seconds;
 mod backups;
@@ -17,6 +19,7 @@ mod categories;
 mod classes_and_bindings;
 mod concurrency;
 mod conditions;
+mod drills;
 mod exchange;
 mod families;
 mod integration_steps;

@@ -80,7 +80,7 @@ async fn create(call: Call, OptionalInput(why): OptionalInput<Reason>) -> Answer
 
 async fn list(call: Call) -> Answer {
     let backups = ops::backup::list(call.node(), call.caller()).await?;
-    let items = backups.into_iter().map(view::backup).collect();
+    let items = backups.into_iter().map(view::listed).collect();
     answer::ok(&Backups { items })
 }
 

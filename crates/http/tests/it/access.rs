@@ -107,6 +107,10 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("POST", "/v1/system/root-key/cancel-rotation"),
         ("GET", "/v1/backups"),
         ("POST", "/v1/backups"),
+        ("GET", "/v1/backups/retention"),
+        ("POST", "/v1/backups/prune"),
+        ("POST", "/v1/backups/drills"),
+        ("GET", "/v1/backups/drills"),
         ("GET", "/v1/backup-key"),
     ] {
         assert_eq!(

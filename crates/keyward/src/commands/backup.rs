@@ -1,11 +1,14 @@
 //! `keyward backup`: ordered and listed from a server; verified and restored where there is none.
 
+mod drill;
 mod offline;
+mod part;
+mod retention;
 
 use std::time::Duration;
 
 use clap::Subcommand;
-use keyward_api::backup::Backup;
+use keyward_api::backup::{Backup, NewDrill};
 use keyward_api::job::Job;
 use keyward_api::tenant::Reason;
 use keyward_client::Client;
@@ -34,11 +37,31 @@ pub enum BackupCommand {
     },
     /// List complete backups, newest first
     List,
+    /// Remove the backups that the rules of retention do not keep
+    Prune {
+        /// Only say what would go
+        #[arg(long)]
+        plan: bool,
+    },
+    /// Restore a backup for trial on the server, and wait until it is over; exit code 7 if it fails
+    Drill {
+        /// A full backup, alone [default: the newest, and the segments that follow on it]
+        #[arg(value_name = "ID")]
+        backup: Option<Uuid>,
+        /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: Option<String>,
+        /// Do not wait: `keyward backup drills` shows what became of it
+        #[arg(long)]
+        no_wait: bool,
+    },
+    /// List backups that were restored for trial, newest first
+    Drills,
     /// Show the public key that verifies backups; keep it where no backup is
     Key,
     /// Verify a backup, without a server: whole and as it was signed; with an identity, everything
     Verify(VerifyArguments),
-    /// Restore a backup into an empty place, without a server
+    /// Restore a backup into an empty place, or with --tenant a part of it where it was; without a server
     Restore(RestoreArguments),
 }
 
@@ -54,6 +77,13 @@ impl BackupCommand {
         match self {
             Self::Create { reason, no_wait } => create(context, &client, reason, no_wait).await,
             Self::List => context.show(&client.backups().await?, |all| list(all)),
+            Self::Prune { plan } => retention::run(context, &client, plan).await,
+            Self::Drill {
+                backup,
+                reason,
+                no_wait,
+            } => drill::run(context, &client, NewDrill { backup, reason }, no_wait).await,
+            Self::Drills => context.show(&client.drills().await?, |all| drill::list(all)),
             Self::Key => {
                 let key = client.backup_key().await?;
                 context.show(&key, |key| output::line(&key.public_key))
@@ -128,7 +158,15 @@ async fn finished(client: &Client, id: Uuid) -> Result<Job, Failure> {
 
 fn list(backups: &[Backup]) -> Result<(), Failure> {
     output::rows(
-        &["id", "state as of", "revision", "records", "lost", "bytes"],
+        &[
+            "id",
+            "state as of",
+            "revision",
+            "records",
+            "lost",
+            "bytes",
+            "kept for",
+        ],
         backups.iter().map(|backup| {
             [
                 backup.id.to_string(),
@@ -137,6 +175,7 @@ fn list(backups: &[Backup]) -> Result<(), Failure> {
                 backup.records.to_string(),
                 backup.lost.to_string(),
                 backup.bytes.to_string(),
+                retention::kept_for(backup),
             ]
         }),
     )

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 use crate::server::backups;
 use crate::server::config::{AuditSync, Config};
 use crate::server::deployment::Deployment;
+use crate::server::drills;
 use crate::server::error::StartError;
 use crate::server::init::builtin_roles;
 use crate::server::seals;
@@ -52,7 +53,8 @@ impl Assembly {
         let vault = Arc::new(vault.keeping_previous_root(kept_seconds));
         let usage = open_usage(&deployment).await?;
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
-        let backups = backups::open(&deployment)?.map(|backups| Arc::new(backups) as _);
+        let backups = backups::open(&deployment)?;
+        let rehearsal = drills::open(&deployment, backups.as_ref(), &vault)?;
         let native = Arc::new(NativeProvider::new(
             vault.clone(),
             random.clone(),
@@ -67,7 +69,8 @@ impl Assembly {
             secrets: vault.clone(),
             storage: deployment.backend.clone(),
             seal: vault.clone(),
-            backups,
+            backups: backups.map(|backups| Arc::new(backups) as _),
+            rehearsal,
             providers: BTreeMap::from([(ProviderKind::Native, native.clone() as _)]),
             decide: Arc::new(RoleDecider),
             clock: deployment.clock.clone(),
@@ -126,6 +129,8 @@ fn settings(deployment: &Deployment) -> Settings {
         rollback_window_seconds: i64::try_from(window).unwrap_or(i64::MAX),
         storage_space_low_bytes: config.storage.space_low_mib.saturating_mul(1 << 20),
         scrub_automatic: config.limits.scrub_per_second > 0,
+        retention: backups::retention(config),
+        drill_identity: drills::secret(config),
         ..Settings::new(&config.node.name, deployment.id)
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use keyward_backup::{Backups, Place, Recipients, SealingError};
 use keyward_core::port::storage::{StorageBackend, StorageError};
+use keyward_core::retention::RetentionRules;
 use keyward_vault::{FileBackend, SealedCopies};
 
 use crate::server::config::{self, Config};
@@ -50,6 +51,23 @@ pub fn recipients(path: &Path) -> Result<Recipients, RecipientsError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// Which backups are kept; none: all of them.
+pub fn retention(config: &Config) -> Option<RetentionRules> {
+    let rules = &config.backup_retention;
+    let number = |value: u64| u32::try_from(value).unwrap_or(u32::MAX);
+    let hours = i64::try_from(rules.window_hours).unwrap_or(i64::MAX);
+    let kept = RetentionRules {
+        hourly: number(rules.hourly),
+        daily: number(rules.daily),
+        weekly: number(rules.weekly),
+        monthly: number(rules.monthly),
+        window_seconds: hours.saturating_mul(3600),
+    };
+    let is_counted = [kept.hourly, kept.daily, kept.weekly, kept.monthly];
+    let is_counted = is_counted.into_iter().any(|number| number > 0);
+    is_counted.then_some(kept)
 }
 
 /// Where backups are made; none if that is not configured.

@@ -230,6 +230,30 @@ settings! {
         /// How many seconds after a change it is in a segment beside the backups, from which any
         /// second can be restored. 0: no segments.
         segment_seconds: u64 = 60, "`60`";
+        /// The identity with which the server restores its newest backup for trial: a file that
+        /// nobody else can read, or `vault:NAME` for a secret of the system
+        /// (`keyward secret put NAME --tenant system`). An identity for this alone, whose recipient is
+        /// in `recipients_file` besides yours.
+        drill_identity: Option<SecretSource> = None, "not set: no drills";
+        /// How many hours after the last drill the next one begins by itself. 0: only when somebody
+        /// orders one.
+        drill_interval_hours: u64 = 24, "`24`";
+    }
+
+    /// Which backups are kept ([backup.md](backup.md#retention)). Without a number for full backups,
+    /// everything is. What is not kept goes after each full backup that was made.
+    [backup_retention] BackupRetention {
+        /// Of so many hours in which there is a full backup, the newest is kept.
+        hourly: u64 = 0, "`0`";
+        /// Of so many days (UTC).
+        daily: u64 = 0, "`0`";
+        /// Of so many weeks, from Monday on.
+        weekly: u64 = 0, "`0`";
+        /// Of so many months.
+        monthly: u64 = 0, "`0`";
+        /// Any second of the last so many hours can be restored: the segments of that time are kept,
+        /// and the full backup before them.
+        window_hours: u64 = 168, "`168`";
     }
 
     /// How the root key comes into memory by itself. Several seals can hold it at once

@@ -85,13 +85,14 @@ async fn open_registry(
 /// The registry's URL with the password of its file in it.
 pub(crate) fn registry_url(config: &Config) -> Result<String, StartError> {
     let Some(url) = &config.registry.url else {
-        let file = config.registry_file();
-        return Ok(format!(
-            "sqlite://{}",
-            escaped(&file.to_string_lossy(), "/")
-        ));
+        return Ok(file_url(&config.registry_file()));
     };
     with_password(url, config.registry.password_file.as_deref())
+}
+
+/// The URL of a registry in a file.
+pub(crate) fn file_url(file: &Path) -> String {
+    format!("sqlite://{}", escaped(&file.to_string_lossy(), "/"))
 }
 
 /// A database's URL with the password of a file in it.

@@ -151,6 +151,31 @@ pub enum StartError {
     /// No backup restores what is wanted.
     #[error(transparent)]
     Chain(#[from] keyward_backup::ChainError),
+    /// A part goes back only to where it came from.
+    #[error(
+        "the backup is of deployment {of}, and this is another one; a tenant's keys open under the root \
+         key of its own: restore everything into an empty place instead"
+    )]
+    OtherDeployment {
+        /// Whose it is.
+        of: uuid::Uuid,
+    },
+    /// A part goes back only into its own history.
+    #[error(
+        "the backup is of the history {of} of this deployment, and another one goes on here since a \
+         restore: what was done in the one is not known to the other; name a backup that was made \
+         after that restore, or restore everything into an empty place"
+    )]
+    OtherHistory {
+        /// Of which.
+        of: uuid::Uuid,
+    },
+    /// A restore of a part is ordered by somebody.
+    #[error(
+        "who orders it is not known: a restore of one tenant takes a token with the permission \
+         backup.restore_part; run `keyward login` before the server is stopped, or set KEYWARD_TOKEN_FILE"
+    )]
+    NobodyOrders,
     /// There is no backup to restore.
     #[error("{0}")]
     NothingToRestore(&'static str),
@@ -219,7 +244,18 @@ fn with_source(error: &dyn std::error::Error) -> String {
 
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
+        use keyward_core::ops::restore::Refusal;
         let exit = match &error {
+            StartError::NobodyOrders
+            | StartError::Operation(OpError::Unauthenticated | OpError::Forbidden { .. }) => {
+                Exit::Refused
+            }
+            StartError::Operation(OpError::Restore(
+                Refusal::NotThereThen { .. } | Refusal::TenantMissing,
+            )) => Exit::NotFound,
+            StartError::OtherDeployment { .. }
+            | StartError::OtherHistory { .. }
+            | StartError::Operation(OpError::Restore(_)) => Exit::Conflict,
             StartError::Config(_)
             | StartError::DevBeyondLoopback { .. }
             | StartError::SameVault { .. } => Exit::Usage,

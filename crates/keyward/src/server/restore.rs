@@ -78,7 +78,7 @@ pub struct Restored {
 
 /// What was begun: taken up, it is done with the same backups, whatever others were made meanwhile.
 #[derive(Clone, Serialize, Deserialize)]
-struct Mark {
+pub(super) struct Mark {
     /// What was asked for by name.
     wanted: Option<Uuid>,
     backup: Uuid,
@@ -92,12 +92,16 @@ struct Mark {
     aside: Option<String>,
     /// Whether it is there.
     is_clear: bool,
+    /// What of it, if not everything: then no history begins, and this is the one that goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    part: Option<String>,
 }
 
 impl Mark {
-    /// Whether this is what is asked for.
-    fn is_of(&self, request: &Request) -> bool {
+    /// Whether this is what is asked for: all of it, or this part.
+    fn is_of(&self, request: &Request, part: Option<&str>) -> bool {
         self.wanted == request.backup
+            && self.part.as_deref() == part
             && self.to == request.to
             && self.nothing_since == request.nothing_since
     }
@@ -124,7 +128,7 @@ pub fn ensure_finished(data_dir: &Path) -> Result<(), StartError> {
 /// Says what a restore would do. Writes nothing.
 pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartError> {
     let data_dir = &config.node.data_dir;
-    let mark = begun(data_dir, request)?;
+    let mark = begun(data_dir, request, None)?;
     let chain = which(request, mark.as_ref()).await?;
     let backup = chain.full;
     let (verified, segments) = verify(request, &chain).await?;
@@ -145,7 +149,7 @@ pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartE
 
 /// Restores.
 pub async fn restore(config: Config, request: Request) -> Result<Restored, StartError> {
-    let mark = begun(&config.node.data_dir, &request)?;
+    let mark = begun(&config.node.data_dir, &request, None)?;
     let chain = which(&request, mark.as_ref()).await?;
     let backup = chain.full;
     // Before the directory is touched: what does not verify changes nothing.
@@ -207,10 +211,14 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
     })
 }
 
-/// What was begun here, if it is what is asked for.
-fn begun(data_dir: &Path, request: &Request) -> Result<Option<Mark>, StartError> {
+/// What was begun here, if it is what is asked for: everything, or a part.
+pub(super) fn begun(
+    data_dir: &Path,
+    request: &Request,
+    part: Option<&str>,
+) -> Result<Option<Mark>, StartError> {
     match read_mark(data_dir)? {
-        Some(mark) if !mark.is_of(request) => Err(StartError::RestoreUnfinished {
+        Some(mark) if !mark.is_of(request, part) => Err(StartError::RestoreUnfinished {
             path: data_dir.to_owned(),
             backup: mark.backup,
         }),
@@ -220,7 +228,7 @@ fn begun(data_dir: &Path, request: &Request) -> Result<Option<Mark>, StartError>
 
 /// Sets the mark, or finds it, and moves aside what lies there. Whether an earlier try is taken up.
 fn begin(data_dir: &Path, chain: &Chain, request: &Request) -> Result<(Mark, bool), StartError> {
-    let found = begun(data_dir, request)?;
+    let found = begun(data_dir, request, None)?;
     let resumes = found.is_some();
     let mut mark = match found {
         Some(mark) => mark,
@@ -235,6 +243,7 @@ fn begin(data_dir: &Path, chain: &Chain, request: &Request) -> Result<(Mark, boo
                 .map(|found| aside(data_dir, chain.full, request, &found))
                 .transpose()?,
             is_clear: false,
+            part: None,
         },
     };
     if !mark.is_clear {
@@ -247,6 +256,29 @@ fn begin(data_dir: &Path, chain: &Chain, request: &Request) -> Result<(Mark, boo
         write_mark(data_dir, &mark)?;
     }
     Ok((mark, resumes))
+}
+
+/// Says in the data directory that a part is being restored, from which backups, and into which
+/// history.
+pub(super) fn mark_part(
+    data_dir: &Path,
+    chain: &Chain,
+    request: &Request,
+    history: Uuid,
+    part: &str,
+) -> Result<(), StartError> {
+    let mark = Mark {
+        wanted: request.backup,
+        backup: chain.full,
+        segments: chain.segments.clone(),
+        to: request.to,
+        nothing_since: request.nothing_since,
+        history,
+        aside: None,
+        is_clear: true,
+        part: Some(part.to_owned()),
+    };
+    write_mark(data_dir, &mark)
 }
 
 /// Whether a restore ended before it wrote anything.
@@ -271,7 +303,7 @@ fn fresh_history() -> Result<Uuid, StartError> {
     Ok(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
 }
 
-async fn which(request: &Request, mark: Option<&Mark>) -> Result<Chain, StartError> {
+pub(super) async fn which(request: &Request, mark: Option<&Mark>) -> Result<Chain, StartError> {
     if let Some(mark) = mark {
         return Ok(mark.chain());
     }
@@ -291,7 +323,10 @@ async fn which(request: &Request, mark: Option<&Mark>) -> Result<Chain, StartErr
     ))
 }
 
-async fn verify(request: &Request, chain: &Chain) -> Result<(Verified, Vec<Verified>), StartError> {
+pub(super) async fn verify(
+    request: &Request,
+    chain: &Chain,
+) -> Result<(Verified, Vec<Verified>), StartError> {
     let (place, key) = (&request.place, request.key.as_ref());
     let identities = Some(&request.identities);
     let full = keyward_backup::verify(place, chain.full, key, identities).await?;
@@ -374,7 +409,7 @@ fn write_mark(data_dir: &Path, mark: &Mark) -> Result<(), StartError> {
     Ok(sync(data_dir)?)
 }
 
-fn remove_mark(data_dir: &Path) -> Result<(), StartError> {
+pub(super) fn remove_mark(data_dir: &Path) -> Result<(), StartError> {
     fs::remove_file(data_dir.join(MARK))?;
     Ok(sync(data_dir)?)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use keyward_core::error::OpError;
 use keyward_core::node::Node;
-use keyward_core::ops::{backup, clockwork, kek, secret, storage};
+use keyward_core::ops::{backup, clockwork, drill, kek, secret, storage};
 use keyward_crypto::random::{Random, SystemRandom};
 use keyward_http::HttpConfig;
 use keyward_http::config::Rate;
@@ -30,6 +30,9 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// After how many ticks it is looked again whether a backup is due.
 const LOOK_FOR_BACKUPS_EVERY: u64 = 60;
+
+/// After how many ticks it is looked again whether something is left that retention does not keep.
+const RETAIN_EVERY: u64 = 3600;
 
 /// Serves until a signal says to stop. `listening` is told where, once connections are accepted.
 pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(), StartError> {
@@ -61,6 +64,9 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let watching_storage = tokio::spawn(watch_storage(assembly.node.clone(), ended.clone()));
     let schedule = assembly.deployment.config.backup.clone();
     let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
+    let schedule = &assembly.deployment.config.backup;
+    let every = schedule.drill_interval_hours;
+    let drilling = tokio::spawn(rehearse(assembly.node.clone(), every, ended.clone()));
     let moving = assembly.deployment.migration.clone().map(|migration| {
         let per_second = assembly.deployment.config.storage.migrate_per_second;
         tokio::spawn(carry_on(migration, per_second, ended.clone()))
@@ -80,6 +86,9 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     // A backup may take long, and one that is cut short begins again.
     backing_up.abort();
     let _ = backing_up.await;
+    // So does a drill; what it made goes with it.
+    drilling.abort();
+    let _ = drilling.await;
     if let Some(moving) = moving {
         let _ = moving.await;
     }
@@ -203,12 +212,33 @@ async fn watch_storage(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
     }
 }
 
+/// Removes what retention does not keep. Whether there is more to remove.
+async fn retain(node: &Node) -> bool {
+    match backup::retain(node).await {
+        Ok(pruned) => {
+            if pruned.removed > 0 {
+                tracing::info!(removed = pruned.removed, "old backups were removed");
+            }
+            pruned.left > 0
+        }
+        Err(error) => {
+            tracing::warn!(%error, "old backups could not be removed; it is tried again");
+            false
+        }
+    }
+}
+
 /// Orders backups when they are due, and makes those that were ordered.
 async fn back_up(node: Arc<Node>, schedule: Backup, mut ended: watch::Receiver<bool>) {
     let interval = i64::try_from(schedule.interval_hours * 3600).unwrap_or(i64::MAX);
     let every = schedule.segment_seconds;
     let mut ticks = 0_u64;
+    let mut retains = false;
     loop {
+        // Also without a backup: what was interrupted is finished.
+        if retains || ticks % RETAIN_EVERY == RETAIN_EVERY - 1 {
+            retains = retain(&node).await;
+        }
         if interval > 0 && ticks.is_multiple_of(LOOK_FOR_BACKUPS_EVERY) {
             match backup::order_if_due(&node, interval).await {
                 Ok(_) | Err(OpError::Sealed | OpError::NotReady { .. }) => {}
@@ -223,9 +253,36 @@ async fn back_up(node: Arc<Node>, schedule: Backup, mut ended: watch::Receiver<b
             tracing::error!(%error, "changes could not be backed up; it is tried again");
         }
         match backup::work(&node).await {
-            Ok(true) => tracing::info!("a backup was made"),
+            Ok(true) => {
+                tracing::info!("a backup was made");
+                retains = true;
+            }
             Ok(false) | Err(OpError::Sealed) => {}
             Err(error) => tracing::error!(%error, "a backup could not be made"),
+        }
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+    }
+}
+
+/// Orders drills when they are due, and makes those that were ordered.
+async fn rehearse(node: Arc<Node>, interval_hours: u64, mut ended: watch::Receiver<bool>) {
+    let interval = i64::try_from(interval_hours * 3600).unwrap_or(i64::MAX);
+    let mut ticks = 0_u64;
+    loop {
+        if ticks.is_multiple_of(LOOK_FOR_BACKUPS_EVERY) {
+            match drill::order_if_due(&node, interval).await {
+                Ok(_) | Err(OpError::NotReady { .. }) => {}
+                Err(error) => tracing::warn!(%error, "a drill is due and could not be ordered"),
+            }
+        }
+        ticks += 1;
+        match drill::work(&node).await {
+            Ok(true) => tracing::info!("a drill has ended"),
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "how a drill ended could not be written"),
         }
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}

@@ -116,7 +116,7 @@ fn disaster() -> Left {
 }
 
 /// Up to which revision there are segments.
-fn segmented_to(stage: &Stage) -> i64 {
+pub fn segmented_to(stage: &Stage) -> i64 {
     let folders = std::fs::read_dir(stage.path("backups/objects")).unwrap();
     let manifests = folders.map(|folder| folder.unwrap().path().join("segment="));
     let texts = manifests.filter_map(|path| std::fs::read_to_string(path).ok());

@@ -4,6 +4,7 @@
 
 mod asking;
 mod backing_up;
+mod disasters;
 mod exchanging;
 mod keeping;
 mod keks;

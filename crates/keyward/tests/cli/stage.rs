@@ -147,7 +147,8 @@ impl Stage {
                 "keyward serve did not start: {said}"
             );
             said.push_str(&line);
-            let entry: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let entry: serde_json::Value = serde_json::from_str(&line)
+                .unwrap_or_else(|_| panic!("keyward serve did not start: {said}"));
             if let Some(url) = entry["fields"]["url"].as_str() {
                 let url = url.to_owned();
                 // Read on, so that the server never waits for us.

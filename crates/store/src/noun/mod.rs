@@ -3,6 +3,7 @@
 
 mod access;
 mod condition;
+mod drill;
 mod import_key;
 mod key;
 mod key_version;
@@ -179,6 +180,7 @@ macro_rules! noun_of {
             Row::SecretVersion($noun) => $done,
             Row::Condition($noun) => $done,
             Row::StrayRecord($noun) => $done,
+            Row::Drill($noun) => $done,
         }
     };
 }
@@ -194,7 +196,7 @@ pub(crate) fn table_of(row: &Row) -> &'static Table {
 }
 
 /// The tables in the order in which foreign keys let rows be inserted.
-pub(crate) const INSERT_ORDER: [&str; 18] = [
+pub(crate) const INSERT_ORDER: [&str; 19] = [
     "tenants",
     "tenant_keks",
     "principals",
@@ -213,6 +215,7 @@ pub(crate) const INSERT_ORDER: [&str; 18] = [
     "secret_versions",
     "conditions",
     "stray_records",
+    "drills",
 ];
 
 /// JSON of a map or a set that the noun already holds as such.
@@ -280,6 +283,7 @@ ids!(
     SecretVersionId,
     JobId,
     ConditionId,
+    DrillId,
     RecordId,
     TransitionId
 );

@@ -3,6 +3,7 @@
 
 pub(crate) mod access;
 pub(crate) mod conditions;
+pub(crate) mod drills;
 pub(crate) mod feed;
 pub(crate) mod import_keys;
 pub(crate) mod keys;

@@ -99,6 +99,7 @@ pub const TREATMENT: &[(&str, Treatment)] = &[
     ("conditions", ID),
     // What the sweep found; later changes name the row version that they follow.
     ("stray_records", Covered { order: &["name"] }),
+    ("drills", ID),
     // Without them a key with a limit could be used beyond it.
     (
         "use_reservations",

@@ -3,6 +3,7 @@
 
 use keyward_core::change::{Commit, IdempotencyKey, Row, Write, WriteKind};
 use keyward_core::ids::{KeyId, TenantId};
+use keyward_core::noun::action::Action;
 use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::port::registry::RegistryError;
 use keyward_core::time::Timestamp;
@@ -97,6 +98,11 @@ async fn insert(
         .await
         .map_err(Trouble::with(table.name))?;
     match &write.row {
+        // Whoever deleted the row past the registry may have left behind what follows from it.
+        Row::Key(key) if commit.event.action == Action::BackupRestorePart => {
+            side::replace_tags_and_labels(transaction, key).await?;
+            effects.text.replace(key);
+        }
         Row::Key(key) => {
             side::insert_tags_and_labels(transaction, &[key]).await?;
             effects.text.insert(key);

@@ -267,6 +267,7 @@ impl Caller<'_> {
         for scope in [Some(self.world.tenant()), None] {
             call!(self, conditions(scope, &filter, Some(id), 10));
         }
+        call!(self, drills(10));
         call!(self, open_conditions(Some(id), 10));
         call!(self, outlived_conditions(START, 10, 10));
         let kind = keyward_core::noun::job::JobKind::ScrubStorage;

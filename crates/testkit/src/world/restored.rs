@@ -3,10 +3,15 @@
 use std::sync::Arc;
 
 use keyward_backup::{
-    BackupKey, Identities, RestoreError, RestoreOutcome, Source, Target, Verified,
+    BackupKey, Identities, Records, RestoreError, RestoreOutcome, Source, Target, Verified,
+    bring_records, changes_after, rewind,
 };
+use keyward_core::caller::{Caller, TenantRef};
+use keyward_core::change::Change;
+use keyward_core::error::OpError;
+use keyward_core::ops::restore::{self as part, Later, Order, Part, Report};
 use keyward_core::port::registry::Registry;
-use keyward_core::port::snapshot::RegistrySnapshot;
+use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError};
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
 use keyward_core::time::Timestamp;
 use keyward_crypto::Random as _;
@@ -125,6 +130,112 @@ impl World {
     }
 }
 
+/// A part of a backup, wanted back in the world that it is of.
+pub struct WantedPart {
+    /// Whose.
+    pub tenant: TenantRef,
+    /// What of it.
+    pub part: Part,
+    /// Under which name.
+    pub new_name: Option<String>,
+    /// Whether what was changed since is replaced.
+    pub replaces_newer: bool,
+    /// Whether nothing was changed after the backup.
+    pub nothing_since: bool,
+}
+
+impl WantedPart {
+    /// A whole tenant.
+    pub const fn of(tenant: TenantRef, part: Part) -> Self {
+        Self {
+            tenant,
+            part,
+            new_name: None,
+            replaces_newer: false,
+            nothing_since: false,
+        }
+    }
+}
+
+/// Why a part was not restored.
+#[derive(Debug)]
+pub enum PartError {
+    /// The operation.
+    Refused(OpError),
+    /// The backup, or the vault.
+    Failed(RestoreError),
+}
+
+impl From<OpError> for PartError {
+    fn from(error: OpError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<SnapshotError> for PartError {
+    fn from(error: SnapshotError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<RestoreError> for PartError {
+    fn from(error: RestoreError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl World {
+    /// Restores a part of a backup into this world, as the command does.
+    pub async fn restore_part(
+        &self,
+        by: &Caller,
+        full: &Verified,
+        segments: &[Verified],
+        to: Option<Timestamp>,
+        wanted: &WantedPart,
+    ) -> Result<(Report, Records), PartError> {
+        let blank = self.blank(RegistryKind::Sqlite, VaultKind::Files).await;
+        let (place, identities) = (&self.backups, identities());
+        let source = Source {
+            place,
+            full,
+            segments,
+            to,
+        };
+        let target = Target {
+            snapshot: blank.registry.clone(),
+            registry: blank.registry.clone(),
+            vault: self.backend.clone(),
+            clock: self.clock.clone(),
+            node: "node-1".into(),
+            history: self.registry.deployment_history().await?,
+            skips_versions: false,
+        };
+        let (revision, committed_at) = rewind(&source, &identities, &target).await?;
+        let backup = full.ensure_restores()?.manifest.backup;
+        let order = Order {
+            tenant: wanted.tenant.clone(),
+            part: wanted.part.clone(),
+            new_name: wanted.new_name.clone(),
+            replaces_newer: wanted.replaces_newer,
+            nothing_since: wanted.nothing_since,
+            reason: Some("lost".to_owned()),
+            then: &*blank.registry,
+            backup,
+            revision,
+            committed_at,
+        };
+        let tenant = part::tenant_then(&order).await?.id;
+        let mut later = Later::new(tenant, backup);
+        let mut take = |change: &Change| later.take(change);
+        changes_after(&source, &identities, &target, revision, &mut take).await?;
+        let begun = part::begin(&self.node, by, &order, later).await?;
+        let needed = &begun.plan.needed;
+        let records = bring_records(&source, &identities, &target, needed, false).await?;
+        Ok((begun.carry_out(&order).await?, records))
+    }
+}
+
 impl Blank {
     /// Lets what is restored here write its backups where another world writes its own, as the same
     /// configuration does.
@@ -156,6 +267,31 @@ impl World {
     /// What this world's registry holds of what backups cover.
     pub async fn holds(&self) -> SnapshotSummary {
         holds(&self.registry).await
+    }
+}
+
+/// Keeps the lines of a snapshot.
+#[derive(Default)]
+struct Text(String);
+
+#[async_trait::async_trait]
+impl keyward_core::port::snapshot::SnapshotSink for Text {
+    async fn put(
+        &mut self,
+        lines: String,
+    ) -> Result<(), keyward_core::port::snapshot::SnapshotError> {
+        self.0.push_str(&lines);
+        Ok(())
+    }
+}
+
+impl World {
+    /// The registry, as the lines of a snapshot.
+    pub async fn snapshot_text(&self) -> String {
+        let mut text = Text::default();
+        let exported = self.registry.export(Coverage::Backup, &mut text).await;
+        exported.expect("the registry reads");
+        text.0
     }
 }
 

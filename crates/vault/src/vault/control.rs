@@ -80,6 +80,32 @@ impl Vault {
         Ok(())
     }
 
+    /// Opens with the root key that another vault of the same deployment has in memory: for a copy
+    /// that is looked at and thrown away, whose seals need people.
+    ///
+    /// # Errors
+    /// [`SealError::NotInitialized`]; [`SealError::Damaged`] if the other one has another root key, or
+    /// none in memory.
+    pub fn unseal_like(&self, other: &Self) -> Result<(), SealError> {
+        let live = other.seals.read().hierarchy();
+        let mut seals = self.seals.write();
+        let manifest = seals.manifest().ok_or(SealError::NotInitialized)?;
+        let wanted = root_ref(manifest.root_key);
+        let roots = live
+            .iter()
+            .flat_map(|live| [Some(live.root()), live.previous_root()]);
+        let mut roots = roots.flatten();
+        let root = roots.find(|root| root.name == wanted);
+        let root = root.ok_or(SealError::Damaged {
+            what: "the root key: another one is in memory",
+        })?;
+        let hierarchy = hierarchy_under(manifest, root)?;
+        if seals.open.is_none() {
+            self.keep_open(&mut seals, hierarchy);
+        }
+        Ok(())
+    }
+
     /// What a seal that needs nobody unwraps to.
     pub(super) async fn unwrap_by_itself(
         &self,
@@ -132,19 +158,22 @@ impl Vault {
 
 /// The root key, and the one before while key-encryption keys are still under it.
 fn hierarchy_of(manifest: &Manifest, root: Kek) -> Result<Arc<OpenHierarchy>, SealError> {
+    hierarchy_under(manifest, Root::new(root_ref(manifest.root_key), root))
+}
+
+fn hierarchy_under(manifest: &Manifest, root: Arc<Root>) -> Result<Arc<OpenHierarchy>, SealError> {
     let previous = match &manifest.previous {
         None => None,
         Some(previous) => {
             let key = unwrap_root_under_root(
                 manifest.deployment,
                 (&previous.under_current, previous.root_key),
-                (&root, manifest.root_key),
+                (&root.key, manifest.root_key),
             )?;
             Some(Root::new(root_ref(previous.root_key), key))
         }
     };
-    let current = Root::new(root_ref(manifest.root_key), root);
-    Ok(OpenHierarchy::new(current, previous))
+    Ok(OpenHierarchy::new(root, previous))
 }
 
 #[async_trait]

@@ -8,6 +8,7 @@ use keyward_core::time::Timestamp;
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::commands::backup::part::{self, PartFlags};
 use crate::commands::config::ConfigFlags;
 use crate::commands::serve::run_server;
 use crate::context::Context;
@@ -225,6 +226,8 @@ pub struct RestoreArguments {
     #[arg(long, conflicts_with = "to")]
     nothing_since: bool,
     #[command(flatten)]
+    part: PartFlags,
+    #[command(flatten)]
     config: ConfigFlags,
 }
 
@@ -237,6 +240,7 @@ impl RestoreArguments {
         let set: Vec<String> = [quiet].into_iter().chain(data).collect();
         let config = self.config.load(&context.environment, &set)?;
         config::check(&config).map_err(StartError::from)?;
+        let wanted = self.part.wanted(context)?;
         let request = Request {
             place: self.origin.place(&config)?,
             backup: self.origin.backup,
@@ -248,6 +252,14 @@ impl RestoreArguments {
             accepts_gap: self.accept_gap,
         };
         let is_compared = request.key.is_some();
+        if let Some(wanted) = wanted {
+            return part::run(
+                context,
+                config,
+                wanted.request(request, context)?,
+                self.plan,
+            );
+        }
         let nothing_since = self.nothing_since;
         let is_plan = self.plan;
         let place = Words::of(&config);
@@ -325,6 +337,7 @@ fn as_json(restored: &Restored) -> serde_json::Value {
         "values_missing": outcome.map(|outcome| outcome.values_missing),
         "keys_moved_on": outcome.map(|outcome| outcome.keys_moved_on),
         "limits_spent": outcome.map(|outcome| outcome.limits_spent),
+        "sweep_held": outcome.is_some(),
         "set_aside": restored.set_aside,
         "findings": findings,
     })
@@ -386,6 +399,10 @@ fn tell(
         place.vault
     ));
     lines.extend(versions(restored, nothing_since));
+    let verb = will("is held", "would be held");
+    lines.push(format!(
+        "the sweep of records that no row names {verb}, until somebody confirms: see `keyward storage health`"
+    ));
     let last = restored.segments.last().unwrap_or(&restored.verified);
     lines.extend(last.signed.as_ref().map(|signed| after(&signed.manifest)));
     for line in lines {

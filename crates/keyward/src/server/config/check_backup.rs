@@ -4,7 +4,8 @@
 use std::path::Path;
 
 use super::check::Findings;
-use super::{Config, ConfigError, Sources, StorageKind, check_storage, load};
+use super::secret_source::SecretSource;
+use super::{BackupRetention, Config, ConfigError, Sources, StorageKind, check_storage, load};
 use crate::server::backups;
 
 pub(super) fn check(config: &Config, found: &mut Findings) {
@@ -46,6 +47,17 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         }
         None => {}
     }
+    check_retention(config, has_destination, found);
+    if backup.drill_identity.is_some() && !has_destination {
+        found.add("backup.drill_identity", "is set, but no backups are made");
+    }
+    if let Some(SecretSource::File(file)) = &backup.drill_identity {
+        found.private("backup.drill_identity", file);
+    }
+    if backup.drill_interval_hours > 8_784 {
+        let what = format!("is {}; must be 0 to 8784", backup.drill_interval_hours);
+        found.add("backup.drill_interval_hours", what);
+    }
     if backup.segment_seconds > 86_400 {
         let what = format!("is {}; must be 0 to 86400", backup.segment_seconds);
         found.add("backup.segment_seconds", what);
@@ -53,6 +65,37 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
     if backup.interval_hours > 8_784 {
         let what = format!("is {}; must be 0 to 8784", backup.interval_hours);
         found.add("backup.interval_hours", what);
+    }
+}
+
+fn check_retention(config: &Config, has_destination: bool, found: &mut Findings) {
+    let rules = &config.backup_retention;
+    if *rules != BackupRetention::default() && !has_destination {
+        found.add("backup_retention", "is set, but no backups are made");
+    }
+    let counts = [
+        ("hourly", rules.hourly),
+        ("daily", rules.daily),
+        ("weekly", rules.weekly),
+        ("monthly", rules.monthly),
+    ];
+    for (key, number) in counts {
+        if number > 10_000 {
+            let what = format!("is {number}; must be 0 to 10000");
+            found.add(&format!("backup_retention.{key}"), what);
+        }
+    }
+    if rules.window_hours > 87_600 {
+        let what = format!("is {}; must be 0 to 87600", rules.window_hours);
+        found.add("backup_retention.window_hours", what);
+    }
+    let is_counted = counts.iter().any(|(_, number)| *number > 0);
+    if !is_counted && rules.window_hours != BackupRetention::default().window_hours {
+        found.add(
+            "backup_retention.window_hours",
+            "is set, but no number of full backups: say how many hourly, daily, weekly or monthly \
+             ones are kept, or everything is",
+        );
     }
 }
 

@@ -27,6 +27,32 @@ pub(super) const CONDITIONS: &[TableMeaning] = &[
         ],
     },
     TableMeaning {
+        name: "drills",
+        meaning: "A drill: a backup that was restored for trial, and what became of it.",
+        fields: &[
+            field("id", "Its id, in order of time."),
+            field("state", "Whether it passed."),
+            field(
+                "backup_id",
+                "The full backup that was asked for, or in the end taken.",
+            ),
+            field("ordered_at", "When it was ordered."),
+            field("ended_at", "When it ended."),
+            field("revision", "Which revision was restored."),
+            field("committed_at", "When that was committed."),
+            field("segments", "How many segments followed on the full backup."),
+            field("rows_seen", "Rows of the full backup's registry."),
+            field("records_seen", "Records of its vault."),
+            field("keks_opened", "Key-encryption keys that were opened."),
+            field("records_opened", "Of how many of these a record was."),
+            field("problem", "What is wrong, in words, without secrets."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+    TableMeaning {
         name: "stray_records",
         meaning: "An object of the vault to which no row refers: found, then in quarantine, then deleted, unless a row refers to it after all.",
         fields: &[

@@ -5,37 +5,37 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use keyward_core::change::{Change, Row, Write, WriteKind};
-use keyward_core::ids::{ImportKeyId, KeyId, PrincipalId, RecordId, TenantId, TokenId, VersionId};
-use keyward_core::noun::import_key::ImportKey;
-use keyward_core::noun::job::{Job, JobKind};
-use keyward_core::noun::key_version::KeyVersion;
-use keyward_core::noun::principal::Principal;
-use keyward_core::noun::state::State;
-use keyward_core::noun::tenant::{Tenant, TenantKek, TenantState};
-use keyward_core::noun::token::Token;
-use keyward_core::port::registry::{KeyRef, Registry, RegistryError};
+use crate::change::{Change, Row, Write, WriteKind};
+use crate::ids::{ImportKeyId, KeyId, PrincipalId, RecordId, TenantId, TokenId, VersionId};
+use crate::noun::import_key::ImportKey;
+use crate::noun::job::{Job, JobKind};
+use crate::noun::key_version::KeyVersion;
+use crate::noun::principal::Principal;
+use crate::noun::tenant::{Tenant, TenantKek, TenantState};
+use crate::noun::token::Token;
+use crate::port::registry::{KeyRef, Registry, RegistryError};
 
 /// The facts, and the records that no restore brings back.
 #[derive(Default)]
-pub(crate) struct Facts {
-    versions: BTreeMap<(TenantId, KeyId), BTreeMap<VersionId, KeyVersion>>,
-    latest: BTreeMap<(TenantId, KeyId), i64>,
-    tokens: BTreeMap<TokenId, Token>,
-    principals: BTreeMap<PrincipalId, Principal>,
-    tenants: BTreeMap<TenantId, Tenant>,
-    keks: BTreeMap<(TenantId, i64), TenantKek>,
-    import_keys: BTreeMap<(TenantId, ImportKeyId), ImportKey>,
+pub struct Facts {
+    pub(crate) versions: BTreeMap<(TenantId, KeyId), BTreeMap<VersionId, KeyVersion>>,
+    pub(crate) latest: BTreeMap<(TenantId, KeyId), i64>,
+    pub(crate) tokens: BTreeMap<TokenId, Token>,
+    pub(crate) principals: BTreeMap<PrincipalId, Principal>,
+    pub(crate) tenants: BTreeMap<TenantId, Tenant>,
+    pub(crate) keks: BTreeMap<(TenantId, i64), TenantKek>,
+    pub(crate) import_keys: BTreeMap<(TenantId, ImportKeyId), ImportKey>,
     shreddings: BTreeMap<TenantId, Job>,
     leaves_new_keks: bool,
-    pub(crate) gone: HashSet<RecordId>,
+    /// Records that were destroyed.
+    pub gone: HashSet<RecordId>,
     /// Values that were deleted after the second that is restored: they may be in no backup.
-    pub(crate) deleted_later: HashSet<RecordId>,
+    pub deleted_later: HashSet<RecordId>,
 }
 
 impl Facts {
     /// Takes note of a change; `is_after` says that it is not restored itself.
-    pub(crate) fn take(&mut self, change: &Change, is_after: bool) {
+    pub fn take(&mut self, change: &Change, is_after: bool) {
         for write in &change.writes {
             self.note_gone(write, is_after);
             if is_after {
@@ -46,7 +46,7 @@ impl Facts {
 
     /// From here on a key-encryption key that was made is nothing to be asserted: its record is not
     /// restored.
-    pub(crate) const fn leave_new_keks(&mut self) {
+    pub const fn leave_new_keks(&mut self) {
         self.leaves_new_keks = true;
     }
 
@@ -78,11 +78,7 @@ impl Facts {
                 let place = (version.tenant, version.key);
                 let latest = self.latest.entry(place).or_default();
                 *latest = (*latest).max(version.version);
-                let is_final = matches!(
-                    version.state,
-                    State::Compromised | State::Destroyed | State::DestroyedCompromised
-                );
-                if is_final {
+                if version.state.is_final() {
                     let of_key = self.versions.entry(place).or_default();
                     of_key.insert(version.id, (**version).clone());
                 }
@@ -112,7 +108,7 @@ impl Facts {
 
     /// What has to be written so that the facts hold in what was restored: for each scope its rows.
     /// Nothing, where they hold already.
-    pub(crate) async fn missing_in(
+    pub async fn missing_in(
         &self,
         registry: &dyn Registry,
     ) -> Result<Vec<(Option<TenantId>, Vec<Write>)>, RegistryError> {

@@ -1,0 +1,3 @@
+-- What drills found is in the signed reports beside the backups as well; the next one is due at once.
+DROP TABLE drills;
+DROP TYPE drill_state;
