@@ -162,13 +162,12 @@ impl Drills {
 
     async fn identities(&self, order: &DrillOrder) -> Result<Identities, Trouble> {
         let from_file;
-        let text = match &order.identity {
-            Some(secret) => std::str::from_utf8(secret.expose())
-                .map_err(|_| "the identity for drills is not text".to_owned())?,
-            None => {
-                from_file = self.ground.identity().await?;
-                from_file.as_str()
-            }
+        let text = if let Some(secret) = &order.identity {
+            std::str::from_utf8(secret.expose())
+                .map_err(|_| "the identity for drills is not text".to_owned())?
+        } else {
+            from_file = self.ground.identity().await?;
+            from_file.as_str()
         };
         Identities::parse(text).map_err(told)
     }

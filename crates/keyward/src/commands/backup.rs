@@ -4,6 +4,7 @@ mod drill;
 mod offline;
 mod part;
 mod retention;
+mod told;
 
 use std::time::Duration;
 
