@@ -250,16 +250,22 @@ impl From<StartError> for Failure {
             | StartError::Operation(OpError::Unauthenticated | OpError::Forbidden { .. }) => {
                 Exit::Refused
             }
-            StartError::Operation(OpError::Restore(
-                Refusal::NotThereThen { .. } | Refusal::TenantMissing,
-            )) => Exit::NotFound,
-            StartError::OtherDeployment { .. }
-            | StartError::OtherHistory { .. }
-            | StartError::Operation(OpError::Restore(_)) => Exit::Conflict,
             StartError::Config(_)
             | StartError::DevBeyondLoopback { .. }
             | StartError::SameVault { .. } => Exit::Usage,
-            StartError::DataDir(DataDirError::InUse { .. })
+            StartError::Operation(OpError::Restore(
+                Refusal::NotThereThen { .. } | Refusal::TenantMissing,
+            ))
+            | StartError::NothingToRestore(_)
+            | StartError::DataDir(DataDirError::Missing { .. })
+            | StartError::NoBackups { .. }
+            | StartError::Chain(
+                keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
+            ) => Exit::NotFound,
+            StartError::OtherDeployment { .. }
+            | StartError::OtherHistory { .. }
+            | StartError::Operation(OpError::Restore(_))
+            | StartError::DataDir(DataDirError::InUse { .. })
             | StartError::VaultElsewhere { .. }
             | StartError::RegistryElsewhere { .. }
             | StartError::OpenRegistry(keyward_store::OpenError::Moved { .. })
@@ -276,12 +282,6 @@ impl From<StartError> for Failure {
             | StartError::Seal(keyward_vault::SealError::AlreadyInitialized)
             | StartError::RestoreUnfinished { .. }
             | StartError::NotEmpty { .. } => Exit::Conflict,
-            StartError::NothingToRestore(_)
-            | StartError::DataDir(DataDirError::Missing { .. })
-            | StartError::NoBackups { .. }
-            | StartError::Chain(
-                keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
-            ) => Exit::NotFound,
             StartError::Chain(
                 keyward_backup::ChainError::Refused { .. }
                 | keyward_backup::ChainError::Strangers { .. }

@@ -3,9 +3,9 @@
 //! before it is decrypted again. What it took, and what it lost, is printed.
 
 use std::os::unix::fs::symlink;
-use std::time::Instant;
 
 use keyward_testkit::postgres;
+use tokio::time::Instant;
 
 use crate::backing_up::segmented_to;
 use crate::sealing::{hold_token, shown_once};

@@ -1,6 +1,11 @@
 //! The command as people use it: the real binary, real processes, real files.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 mod asking;
 mod backing_up;

@@ -121,9 +121,9 @@ pub fn run(
     let is_compared = request.from.key.is_some();
     let restored = run_server(&config.clone(), |_| async move {
         if is_plan {
-            restore_part::plan(config, &request).await
+            Box::pin(restore_part::plan(config, &request)).await
         } else {
-            restore_part::restore(config, &request).await
+            Box::pin(restore_part::restore(config, &request)).await
         }
     })?;
     if !context.for_people() {
