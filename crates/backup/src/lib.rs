@@ -12,6 +12,7 @@
 //! Nothing here opens a record, and nothing here knows SQL or HTTP: it copies what the ports give.
 
 mod chain;
+mod copies;
 mod create;
 mod empty_vault;
 mod entry;
@@ -29,6 +30,7 @@ mod spent;
 mod verify;
 
 pub use chain::{Chain, ChainError};
+pub use copies::BackupCopies;
 pub use create::Backups;
 pub use manifest::{Manifest, ManifestError};
 pub use place::{Listing, Place};

@@ -2,7 +2,6 @@
 //! what it holds opens with the seals that it holds.
 
 use std::pin::pin;
-use std::task::Poll;
 
 use keyward_core::ops::seal_keeping::{self, RootStep};
 use keyward_core::ops::{backup, kek};
@@ -39,7 +38,7 @@ async fn i09_a_root_key_rotated_between_any_two_steps_of_a_backup_leaves_it_open
         let mut rotations = 0;
         {
             let mut backing_up = pin!(backup::work(&world.node));
-            while let Poll::Pending = futures_util::poll!(backing_up.as_mut()) {
+            while futures_util::poll!(backing_up.as_mut()).is_pending() {
                 rotate_root(&world).await;
                 rotations += 1;
             }

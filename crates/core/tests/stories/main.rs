@@ -20,6 +20,7 @@ mod families;
 mod integration_steps;
 mod keks;
 mod limits;
+mod repairs;
 mod restart;
 mod script;
 mod secret_model;
