@@ -143,7 +143,7 @@ names! {
         "credential.delete", "share.put", "share.get", "share.list", "share.delete",
         "backup.create", "backup.complete", "backup.read", "backup.restore", "job.list", "alert.list", "alert.raise",
         "alert.clear", "storage.read",
-        "storage.scrub", "storage.examine", "storage.sweep", "storage.confirm", "audit.read",
+        "storage.scrub", "storage.examine", "storage.repair", "storage.sweep", "storage.confirm", "audit.read",
     ];
 }
 

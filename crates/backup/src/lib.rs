@@ -13,6 +13,7 @@
 
 mod chain;
 mod complete;
+mod copies;
 mod create;
 mod empty_vault;
 mod entry;
@@ -35,6 +36,7 @@ mod under_root;
 mod verify;
 
 pub use chain::{Chain, ChainError};
+pub use copies::BackupCopies;
 pub use create::Backups;
 pub use manifest::{Manifest, ManifestError};
 pub use place::{Listing, Place};

@@ -24,6 +24,7 @@ use crate::port::backup::BackupStore;
 use crate::port::decide::Decide;
 use crate::port::key_provider::KeyProvider;
 use crate::port::registry::{ChangeObserver, Registry};
+use crate::port::repair::Repairs;
 use crate::port::seal::SealControl;
 use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
@@ -53,6 +54,8 @@ pub struct Ports {
     pub providers: BTreeMap<ProviderKind, Arc<dyn KeyProvider>>,
     /// Where backups go; none if that is not configured.
     pub backups: Option<Arc<dyn BackupStore>>,
+    /// Where lost and damaged records are put back from; none if nothing is configured.
+    pub repairs: Option<Repairs>,
     /// Who decides.
     pub decide: Arc<dyn Decide>,
     /// The present.

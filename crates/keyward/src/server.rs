@@ -14,6 +14,7 @@ pub mod hardening;
 pub mod init;
 pub mod logging;
 pub mod registry_migration;
+pub mod repairs;
 pub mod restore;
 pub mod run;
 pub mod sample;

@@ -2,6 +2,7 @@
 //! SQLite or PostgreSQL, embedded or file vault, journal on disk. Stories go through its few doors.
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
+mod repairing;
 pub mod restored;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use keyward_core::ops::initialize::BuiltinRole;
 use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::port::key_provider::KeyProvider;
 use keyward_core::port::registry::Registry;
+use keyward_core::port::repair::CopySource;
 use keyward_core::port::storage::{RecordLedger, SecureStorage, StorageBackend};
 use keyward_core::time::{Clock, Timestamp};
 use keyward_crypto::random::{Random, SystemRandom};
@@ -161,6 +163,8 @@ struct Setup {
     vault_database: Option<TestDatabase>,
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
+    /// Where damaged and missing records are put back from.
+    sources: Vec<Arc<dyn CopySource>>,
 }
 
 impl Setup {
@@ -185,6 +189,7 @@ impl Setup {
             vault_database,
             database,
             bootstrap: None,
+            sources: Vec::new(),
         }
     }
 }
@@ -299,6 +304,7 @@ impl World {
             seal: vault.clone(),
             backups: Some(backups.clone()),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
+            repairs: setup.repairs(&vault),
             decide: Arc::new(RoleDecider),
             clock: as_clock,
             random,

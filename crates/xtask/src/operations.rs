@@ -154,6 +154,7 @@ documented! {
     StorageRead => upkeep::STORAGE_READ,
     StorageScrub => upkeep::STORAGE_SCRUB,
     StorageExamine => upkeep::STORAGE_EXAMINE,
+    StorageRepair => upkeep::STORAGE_REPAIR,
     StorageSweep => upkeep::STORAGE_SWEEP,
     StorageConfirm => upkeep::STORAGE_CONFIRM,
     AuditRead => deployment::AUDIT_READ,

@@ -181,6 +181,7 @@ actions! {
     StorageRead "storage.read" System Read "Shows how the storage is: health, room, the last check of it all.";
     StorageScrub "storage.scrub" System Change "Begins a check of everything that is stored.";
     StorageExamine "storage.examine" System Record "Read and verified stored records.";
+    StorageRepair "storage.repair" System Record "Put a record back that was damaged or missing.";
     StorageSweep "storage.sweep" System Record "Put records to which nothing refers into quarantine, took them out, or deleted them after it.";
     StorageConfirm "storage.confirm" System Change "Confirms that the registry is the right one, so that what it does not refer to may be swept up.";
     AuditRead "audit.read" Tenant Read "Reads the audit log.";

@@ -28,6 +28,7 @@ use crate::port::audit_log::TailQuery;
 use crate::port::backup::{
     BackupError, BackupOrder, BackupProgress, BackupStore, BackupSummary, JournalPosition,
 };
+use crate::port::registry::Registry;
 
 /// What conditions call a backup of everything.
 const FULL: &str = "backup";
@@ -129,19 +130,22 @@ pub async fn public_key(node: &Node, caller: &Caller) -> Result<String, OpError>
     reading(node, caller, None)
         .read(async {
             node.authorize_system(caller, Action::BackupRead)?;
-            let registry = &node.ports.registry;
-            let found = registry.secret(None, &signing_key_name()?).await?;
-            let found = found.filter(|secret| secret.state == SecretState::Stored);
-            if let Some(text) = found.and_then(|mut it| it.labels.remove(PUBLIC_KEY_LABEL)) {
+            let registry = &*node.ports.registry;
+            if let Some(text) = made_public_key(registry).await? {
                 return Ok(text);
             }
             node.ensure_unsealed()?;
             make_signing_key(node).await?;
-            let made = registry.secret(None, &signing_key_name()?).await?;
-            made.and_then(|mut it| it.labels.remove(PUBLIC_KEY_LABEL))
-                .ok_or(OpError::Crypto)
+            made_public_key(registry).await?.ok_or(OpError::Crypto)
         })
         .await
+}
+
+/// The same as the registry has it: none before it was made.
+pub async fn made_public_key(registry: &dyn Registry) -> Result<Option<String>, OpError> {
+    let found = registry.secret(None, &signing_key_name()?).await?;
+    let found = found.filter(|secret| secret.state == SecretState::Stored);
+    Ok(found.and_then(|mut it| it.labels.remove(PUBLIC_KEY_LABEL)))
 }
 
 fn reading<'a>(node: &'a Node, caller: &'a Caller, id: Option<Uuid>) -> Attempt<'a> {

@@ -5,6 +5,7 @@ pub mod backup;
 pub mod decide;
 pub mod key_provider;
 pub mod registry;
+pub mod repair;
 pub mod seal;
 pub mod secret_store;
 pub mod snapshot;

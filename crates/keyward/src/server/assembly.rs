@@ -15,12 +15,12 @@ use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
-use crate::server::backups;
 use crate::server::config::{AuditSync, Config};
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
 use crate::server::init::builtin_roles;
 use crate::server::seals;
+use crate::server::{backups, repairs};
 
 /// A node and what the binary itself keeps of its parts.
 pub struct Assembly {
@@ -53,6 +53,7 @@ impl Assembly {
         let usage = open_usage(&deployment).await?;
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
         let backups = backups::open(&deployment)?.map(|backups| Arc::new(backups) as _);
+        let repairs = repairs::open(&deployment, &vault)?;
         let native = Arc::new(NativeProvider::new(
             vault.clone(),
             random.clone(),
@@ -69,6 +70,7 @@ impl Assembly {
             seal: vault.clone(),
             backups,
             providers: BTreeMap::from([(ProviderKind::Native, native.clone() as _)]),
+            repairs,
             decide: Arc::new(RoleDecider),
             clock: deployment.clock.clone(),
             random,

@@ -7,6 +7,7 @@ mod backing_up;
 mod exchanging;
 mod keeping;
 mod keks;
+mod mending;
 mod migrating;
 mod mistakes;
 mod offline;
