@@ -266,6 +266,7 @@ impl OpError {
             Self::Record(_) => ErrorCode::RecordRefused,
             Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
+            Self::Registry(RegistryError::TextRefused { .. }) => ErrorCode::RecordRefused,
             Self::Seal(fault) => seal_code(fault),
             Self::NoBackups => ErrorCode::WrongState,
             Self::Backup(error) => backup_code(error),
@@ -343,6 +344,7 @@ impl From<RegistryError> for OpError {
             | RegistryError::Duplicate {
                 table: "idempotency",
             } => Self::Conflict,
+            RegistryError::TextKey(error) => error.into(),
             RegistryError::Duplicate { table } => Self::AlreadyExists {
                 what: singular(table),
             },

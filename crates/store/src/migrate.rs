@@ -53,6 +53,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(5, "0005_secrets"),
     migration!(6, "0006_conditions"),
     migration!(7, "0007_backups"),
+    migration!(8, "0008_text"),
 ];
 
 /// The newest schema this program knows.
@@ -286,6 +287,11 @@ const HELD: &[(i64, &str, &str)] = &[
         6,
         "conditions that are open",
         "SELECT count(*) AS count FROM conditions WHERE cleared_at IS NULL",
+    ),
+    (
+        8,
+        "tenants whose texts are sealed",
+        "SELECT count(*) AS count FROM tenants WHERE text_state <> 'clear'",
     ),
 ];
 

@@ -8,9 +8,10 @@ use crate::names::TenantName;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::job::{Job, JobKind};
-use crate::noun::tenant::{Tenant, TenantState};
+use crate::noun::tenant::{Tenant, TenantState, TextState};
 use crate::ops::commit::{Earlier, idempotency_key};
-use crate::ops::gate::{Attempt, bounded, page_size, resource, tenant_resource};
+use crate::ops::gate::{Attempt, bounded, detail, page_size, resource, tenant_resource};
+use crate::ops::text_seal;
 use crate::port::registry::Page;
 
 /// What a new tenant is to be.
@@ -20,6 +21,8 @@ pub struct NewTenant {
     pub name: TenantName,
     /// Free text, at most 1,024 characters.
     pub description: String,
+    /// Whether its free texts are sealed from the beginning.
+    pub seal_text: bool,
 }
 
 /// Makes a tenant with its first key-encryption key.
@@ -53,22 +56,36 @@ pub async fn create(
         attempt.tenant = Some(id);
         // Vault first: the key-encryption key is durable before the registry names it.
         let kek = node.ports.hierarchy.create_tenant_kek(id, now).await?;
+        let text_key = match new.seal_text {
+            true => text_seal::first_key(node, caller, id, &kek).await?,
+            false => Vec::new(),
+        };
         let tenant = Tenant {
             id,
             name: new.name.clone(),
             state: TenantState::Active,
             description: new.description.clone(),
+            text_state: match new.seal_text {
+                true => TextState::Sealed,
+                false => TextState::Clear,
+            },
             created_at: now,
             updated_at: now,
             etag: 1,
         };
-        let writes = vec![
+        let mut writes = vec![
             Write::insert(Row::Tenant(tenant.clone())),
             Write::insert(Row::TenantKek(kek)),
         ];
+        writes.extend(text_key);
         let done = attempt
-            .commit_once(proof, writes, request.map(|key| (key, id.uuid())), |_| ())
-            .await?;
+            .commit_once(proof, writes, request.map(|key| (key, id.uuid())), |event| {
+                if new.seal_text {
+                    detail(event, "text", TextState::Sealed.name());
+                }
+            })
+            .await
+            .inspect_err(|_| node.memory.texts.forget_key(id))?;
         Ok(done.map(|()| tenant))
     }
     .await;
