@@ -263,10 +263,11 @@ impl OpError {
             Self::Sealed => ErrorCode::Sealed,
             Self::NotReady { .. } => ErrorCode::NotReady,
             Self::Audit(_) => ErrorCode::AuditUnavailable,
-            Self::Record(_) => ErrorCode::RecordRefused,
+            Self::Record(_) | Self::Registry(RegistryError::TextRefused { .. }) => {
+                ErrorCode::RecordRefused
+            }
             Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
-            Self::Registry(RegistryError::TextRefused { .. }) => ErrorCode::RecordRefused,
             Self::Seal(fault) => seal_code(fault),
             Self::NoBackups => ErrorCode::WrongState,
             Self::Backup(error) => backup_code(error),

@@ -286,6 +286,7 @@ pub(crate) fn has_sealed<R: FreeText>(row: &mut R) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

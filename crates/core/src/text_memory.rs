@@ -47,7 +47,9 @@ impl TextMemory {
     pub(crate) fn learn(&self, tenant: TenantId, state: TextState) -> Arc<Setting> {
         let mut known = self.write();
         let setting = known.settings.entry(tenant);
-        setting.or_insert_with(|| Arc::new(Setting { state })).clone()
+        setting
+            .or_insert_with(|| Arc::new(Setting { state }))
+            .clone()
     }
 
     /// Follows a change that is durable.
@@ -68,7 +70,11 @@ impl TextMemory {
 
     fn set(&self, tenant: TenantId, state: TextState) {
         let mut known = self.write();
-        if known.settings.get(&tenant).is_some_and(|it| it.state == state) {
+        if known
+            .settings
+            .get(&tenant)
+            .is_some_and(|it| it.state == state)
+        {
             return;
         }
         let new = Arc::new(Setting { state });
@@ -120,6 +126,7 @@ impl TextMemory {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

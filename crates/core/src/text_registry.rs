@@ -2,21 +2,22 @@
 //! has texts passes through `texts`; everything else passes as it is. The change feed and what a node
 //! loads at its start keep texts as they are stored: nothing is decided by them.
 
+mod upkeep;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::change::{Change, Commit, IdempotencyKey, IdempotencyRecord, Write};
+use crate::change::{Change, Commit, IdempotencyKey, IdempotencyRecord};
 use crate::free_text::FreeText;
 use crate::ids::{
-    BindingId, ConditionId, ImportKeyId, KeyId, PolicyId, PrincipalId, RecordId, RoleId, SecretId,
-    SecretVersionId, TenantId, TokenId, TransitionId, VersionId,
+    BindingId, ImportKeyId, KeyId, PolicyId, PrincipalId, RoleId, SecretId, SecretVersionId,
+    TenantId, TokenId, TransitionId, VersionId,
 };
 use crate::names::{DataClass, PolicyName, PrincipalName, RoleName, SecretName, TenantName};
 use crate::noun::binding::DataBinding;
 use crate::noun::class_pointer::ClassPointer;
-use crate::noun::condition::Condition;
 use crate::noun::history::Transition;
 use crate::noun::import_key::ImportKey;
 use crate::noun::job::Job;
@@ -26,15 +27,12 @@ use crate::noun::policy::Policy;
 use crate::noun::principal::Principal;
 use crate::noun::role::{Role, RoleAssignment};
 use crate::noun::secret::{Secret, SecretVersion};
-use crate::noun::stray::StrayRecord;
 use crate::noun::tenant::{Tenant, TenantKek};
 use crate::noun::token::Token;
 use crate::port::registry::{
     ChangeObserver, DueVersion, KeyCursor, KeyFilter, KeyRef, KeySort, KeySummary, KeyWithVersions,
     Page, Registry, RegistryError, Reservation, UsageDelta,
 };
-use crate::port::storage::ObjectName;
-use crate::port::upkeep::{ConditionFilter, Upkeep};
 use crate::texts::Texts;
 use crate::time::Timestamp;
 
@@ -59,10 +57,7 @@ impl TextRegistry {
         Ok(row)
     }
 
-    async fn opened_page<R: FreeText>(
-        &self,
-        mut page: Page<R>,
-    ) -> Result<Page<R>, RegistryError> {
+    async fn opened_page<R: FreeText>(&self, mut page: Page<R>) -> Result<Page<R>, RegistryError> {
         for row in &mut page.rows {
             self.texts.open(row).await?;
         }
@@ -88,76 +83,6 @@ fn merged(mut pages: Vec<Page<KeySummary>>, sort: KeySort, limit: usize) -> Page
     more |= rows.len() > limit;
     rows.truncate(limit);
     Page { rows, more }
-}
-
-#[async_trait]
-impl Upkeep for TextRegistry {
-    async fn conditions(
-        &self,
-        tenant: Option<TenantId>,
-        filter: &ConditionFilter,
-        after: Option<ConditionId>,
-        limit: usize,
-    ) -> Result<Page<Condition>, RegistryError> {
-        self.stored().conditions(tenant, filter, after, limit).await
-    }
-
-    async fn open_conditions(
-        &self,
-        after: Option<ConditionId>,
-        limit: usize,
-    ) -> Result<Page<Condition>, RegistryError> {
-        self.stored().open_conditions(after, limit).await
-    }
-
-    async fn outlived_conditions(
-        &self,
-        before: Timestamp,
-        keep: usize,
-        limit: usize,
-    ) -> Result<Vec<Condition>, RegistryError> {
-        self.stored().outlived_conditions(before, keep, limit).await
-    }
-
-    async fn all_secret_versions(
-        &self,
-        after: Option<SecretVersionId>,
-        limit: usize,
-    ) -> Result<Page<SecretVersion>, RegistryError> {
-        self.stored().all_secret_versions(after, limit).await
-    }
-
-    async fn all_import_keys(
-        &self,
-        after: Option<ImportKeyId>,
-        limit: usize,
-    ) -> Result<Page<ImportKey>, RegistryError> {
-        self.stored().all_import_keys(after, limit).await
-    }
-
-    async fn is_referenced(&self, record: RecordId) -> Result<bool, RegistryError> {
-        self.stored().is_referenced(record).await
-    }
-
-    async fn stray(&self, name: &ObjectName) -> Result<Option<StrayRecord>, RegistryError> {
-        self.stored().stray(name).await
-    }
-
-    async fn strays(
-        &self,
-        after: Option<&ObjectName>,
-        limit: usize,
-    ) -> Result<Page<StrayRecord>, RegistryError> {
-        self.stored().strays(after, limit).await
-    }
-
-    async fn rewrite_change(&self, revision: i64, writes: &[Write]) -> Result<(), RegistryError> {
-        self.stored().rewrite_change(revision, writes).await
-    }
-
-    async fn compact(&self) -> Result<(), RegistryError> {
-        self.stored().compact().await
-    }
 }
 
 #[async_trait]
@@ -205,7 +130,8 @@ impl Registry for TextRegistry {
         after: Option<&TenantName>,
         limit: usize,
     ) -> Result<Page<Tenant>, RegistryError> {
-        self.opened_page(self.stored().tenants(after, limit).await?).await
+        self.opened_page(self.stored().tenants(after, limit).await?)
+            .await
     }
 
     async fn tenant_keks(&self, tenant: TenantId) -> Result<Vec<TenantKek>, RegistryError> {
@@ -299,7 +225,9 @@ impl Registry for TextRegistry {
         let filters = self.texts.filters(tenant, filter).await?;
         let mut pages = Vec::with_capacity(filters.len());
         for filter in &filters {
-            let page = self.stored().search_keys(tenant, filter, sort, after, limit);
+            let page = self
+                .stored()
+                .search_keys(tenant, filter, sort, after, limit);
             pages.push(page.await?);
         }
         let mut page = merged(pages, sort, limit);
@@ -396,7 +324,8 @@ impl Registry for TextRegistry {
         after: Option<BindingId>,
         limit: usize,
     ) -> Result<Page<DataBinding>, RegistryError> {
-        self.opened_page(self.stored().bindings(tenant, key, after, limit).await?).await
+        self.opened_page(self.stored().bindings(tenant, key, after, limit).await?)
+            .await
     }
 
     async fn live_bindings(&self, tenant: TenantId, key: KeyId) -> Result<i64, RegistryError> {
@@ -416,7 +345,8 @@ impl Registry for TextRegistry {
         tenant: TenantId,
         name: &PolicyName,
     ) -> Result<Option<Policy>, RegistryError> {
-        self.opened(self.stored().policy_by_name(tenant, name).await?).await
+        self.opened(self.stored().policy_by_name(tenant, name).await?)
+            .await
     }
 
     async fn policies(
@@ -425,7 +355,8 @@ impl Registry for TextRegistry {
         after: Option<&PolicyName>,
         limit: usize,
     ) -> Result<Page<Policy>, RegistryError> {
-        self.opened_page(self.stored().policies(tenant, after, limit).await?).await
+        self.opened_page(self.stored().policies(tenant, after, limit).await?)
+            .await
     }
 
     async fn keys_with_policy(
@@ -479,7 +410,8 @@ impl Registry for TextRegistry {
         after: Option<&SecretName>,
         limit: usize,
     ) -> Result<Page<Secret>, RegistryError> {
-        self.opened_page(self.stored().secrets(tenant, prefix, after, limit).await?).await
+        self.opened_page(self.stored().secrets(tenant, prefix, after, limit).await?)
+            .await
     }
 
     async fn secret_versions(&self, secret: SecretId) -> Result<Vec<SecretVersion>, RegistryError> {

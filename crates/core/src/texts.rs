@@ -101,8 +101,8 @@ impl Texts {
             return Ok(None);
         };
         let versions = self.stored.secret_versions(secret.id).await?;
-        let is_latest = |it: &SecretVersion| it.version == secret.latest_version;
-        Ok(versions.into_iter().find(is_latest))
+        let is_stored = |it: &SecretVersion| it.destroying_at.is_none();
+        Ok(versions.into_iter().rfind(is_stored))
     }
 
     async fn open_key(&self, version: &SecretVersion) -> Result<Arc<FieldKey>, RegistryError> {
@@ -157,14 +157,13 @@ impl Texts {
         let mut held = Vec::with_capacity(wanted.tenants.len());
         let mut conversions = BTreeMap::new();
         for (tenant, found) in wanted.tenants {
-            let seals = match found.told {
-                Some(state) => state.seals(),
-                None => {
-                    let setting = self.setting(tenant).await?;
-                    let seals = setting.state.seals();
-                    held.push(setting);
-                    seals
-                }
+            let seals = if let Some(state) = found.told {
+                state.seals()
+            } else {
+                let setting = self.setting(tenant).await?;
+                let seals = setting.state.seals();
+                held.push(setting);
+                seals
             };
             let key = match (seals, found) {
                 (true, Found { clear: true, .. }) => Some(self.writing_key(tenant, writes).await?),
@@ -375,7 +374,7 @@ fn open_texts<R: FreeText>(
         if digest.is_some_and(|digest| digest != free_text::lookup(text.value)) {
             return Err(refused());
         }
-        *text.value = opened.to_owned();
+        opened.clone_into(text.value);
     }
     Ok(())
 }

@@ -115,7 +115,8 @@ impl FieldKey {
     /// digests, and that is all that it tells whoever lacks the key.
     #[must_use]
     pub fn digest(&self, table: &str, column: &str, entry: &str, text: &str) -> [u8; 32] {
-        let mut input = Vec::with_capacity(16 + table.len() + column.len() + entry.len() + text.len());
+        let mut input =
+            Vec::with_capacity(16 + table.len() + column.len() + entry.len() + text.len());
         for part in [table, column, entry, text] {
             input.extend_from_slice(&(part.len() as u32).to_be_bytes());
             input.extend_from_slice(part.as_bytes());
@@ -148,6 +149,7 @@ fn context(place: &FieldPlace<'_>) -> BTreeMap<String, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::random::SystemRandom;
@@ -170,11 +172,26 @@ mod tests {
         let sealed = ours.seal(&PLACE, "Oncology", &SystemRandom).unwrap();
         assert_eq!(ours.open(&PLACE, &sealed).unwrap().expose(), b"Oncology");
         let elsewhere = [
-            FieldPlace { row: Uuid::from_u128(3), ..PLACE },
-            FieldPlace { table: "policies", ..PLACE },
-            FieldPlace { column: "owner", ..PLACE },
-            FieldPlace { entry: "team", ..PLACE },
-            FieldPlace { tenant: Uuid::from_u128(9), ..PLACE },
+            FieldPlace {
+                row: Uuid::from_u128(3),
+                ..PLACE
+            },
+            FieldPlace {
+                table: "policies",
+                ..PLACE
+            },
+            FieldPlace {
+                column: "owner",
+                ..PLACE
+            },
+            FieldPlace {
+                entry: "team",
+                ..PLACE
+            },
+            FieldPlace {
+                tenant: Uuid::from_u128(9),
+                ..PLACE
+            },
         ];
         for place in elsewhere {
             assert!(ours.open(&place, &sealed).is_err(), "{place:?}");
@@ -196,6 +213,38 @@ mod tests {
         assert_ne!(digest, ours.digest("keys", "tags", "", "Dr. Ada"));
         assert_ne!(digest, ours.digest("keys", "owner", "D", "r. Ada"));
         assert_ne!(digest, theirs.digest("keys", "owner", "", "Dr. Ada"));
+    }
+
+    /// The example in docs/formats/sealed-text.md.
+    #[test]
+    fn the_documented_example_opens() {
+        let bytes: Vec<u8> = (0x00..0x20).collect();
+        let key = FieldKey::new(&SecretBytes::copy_from(&bytes), 1).unwrap();
+        let place = FieldPlace {
+            tenant: Uuid::from_u128(0x1001),
+            table: "keys",
+            row: Uuid::from_u128(0x2002),
+            column: "owner",
+            entry: "",
+        };
+        let page = include_str!("../../../docs/formats/sealed-text.md");
+        let given = |name: &str| {
+            let line = page
+                .lines()
+                .find_map(|line| line.strip_prefix(name))
+                .unwrap();
+            data_encoding::BASE64URL_NOPAD
+                .decode(line.trim().as_bytes())
+                .unwrap()
+        };
+        assert_eq!(
+            key.digest("keys", "owner", "", "Ada")[..],
+            given("digest ")[..]
+        );
+        assert_eq!(
+            key.open(&place, &given("message ")).unwrap().expose(),
+            b"Ada"
+        );
     }
 
     #[test]

@@ -131,7 +131,10 @@ impl Database {
         };
         let failed = |error: sqlx::Error| Fault::from(error).on("registry");
         let mut connection = writer.acquire().await.map_err(failed)?;
-        for text in ["INSERT INTO key_text (key_text) VALUES ('optimize')", "VACUUM"] {
+        for text in [
+            "INSERT INTO key_text (key_text) VALUES ('optimize')",
+            "VACUUM",
+        ] {
             let done = sqlx::raw_sql(text).execute(&mut *connection).await;
             done.map_err(failed)?;
         }

@@ -56,18 +56,20 @@ pub async fn create(
         attempt.tenant = Some(id);
         // Vault first: the key-encryption key is durable before the registry names it.
         let kek = node.ports.hierarchy.create_tenant_kek(id, now).await?;
-        let text_key = match new.seal_text {
-            true => text_seal::first_key(node, caller, id, &kek).await?,
-            false => Vec::new(),
+        let text_key = if new.seal_text {
+            text_seal::first_key(node, caller, id, &kek).await?
+        } else {
+            Vec::new()
         };
         let tenant = Tenant {
             id,
             name: new.name.clone(),
             state: TenantState::Active,
             description: new.description.clone(),
-            text_state: match new.seal_text {
-                true => TextState::Sealed,
-                false => TextState::Clear,
+            text_state: if new.seal_text {
+                TextState::Sealed
+            } else {
+                TextState::Clear
             },
             created_at: now,
             updated_at: now,
@@ -79,11 +81,16 @@ pub async fn create(
         ];
         writes.extend(text_key);
         let done = attempt
-            .commit_once(proof, writes, request.map(|key| (key, id.uuid())), |event| {
-                if new.seal_text {
-                    detail(event, "text", TextState::Sealed.name());
-                }
-            })
+            .commit_once(
+                proof,
+                writes,
+                request.map(|key| (key, id.uuid())),
+                |event| {
+                    if new.seal_text {
+                        detail(event, "text", TextState::Sealed.name());
+                    }
+                },
+            )
             .await
             .inspect_err(|_| node.memory.texts.forget_key(id))?;
         Ok(done.map(|()| tenant))

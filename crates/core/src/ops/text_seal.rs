@@ -44,16 +44,22 @@ pub async fn status(
     tenant: &TenantRef,
 ) -> Result<TextStatus, OpError> {
     let named = tenant_resource(tenant);
-    Attempt::new(node, caller, Action::TenantRead, node.tenant_id(tenant), named)
-        .read(async {
-            let (found, _) = node.authorize_tenant(caller, Action::TenantRead, tenant)?;
-            let row = find(node, found.id).await?;
-            let jobs = node.ports.registry.jobs(Some(found.id), JOBS_LIMIT).await?;
-            let job = jobs.into_iter().find(|job| job.kind == JobKind::SealText);
-            let state = row.text_state;
-            Ok(TextStatus { state, job })
-        })
-        .await
+    Attempt::new(
+        node,
+        caller,
+        Action::TenantRead,
+        node.tenant_id(tenant),
+        named,
+    )
+    .read(async {
+        let (found, _) = node.authorize_tenant(caller, Action::TenantRead, tenant)?;
+        let row = find(node, found.id).await?;
+        let jobs = node.ports.registry.jobs(Some(found.id), JOBS_LIMIT).await?;
+        let job = jobs.into_iter().find(|job| job.kind == JobKind::SealText);
+        let state = row.text_state;
+        Ok(TextStatus { state, job })
+    })
+    .await
 }
 
 /// Orders that a tenant's texts be sealed, or be readable again. Ordered again it changes nothing,
@@ -93,9 +99,10 @@ pub async fn switch(
             };
             row.updated_at = node.now();
             row.etag += 1;
-            let mut writes = match seal {
-                true => missing_key(node, caller, id).await?,
-                false => Vec::new(),
+            let mut writes = if seal {
+                missing_key(node, caller, id).await?
+            } else {
+                Vec::new()
             };
             writes.push(Write::update(Row::Tenant(row.clone())));
             writes.push(job_for(node, id, under_way)?);
@@ -168,7 +175,13 @@ async fn missing_key(
         return Ok(Vec::new());
     }
     let name = key_name()?;
-    if node.texts.stored().secret(Some(tenant), &name).await?.is_some() {
+    if node
+        .texts
+        .stored()
+        .secret(Some(tenant), &name)
+        .await?
+        .is_some()
+    {
         // Somebody had put one under this name, before it was the server's.
         return Err(OpError::AlreadyExists {
             what: "secret named keyward.text-key",

@@ -27,3 +27,4 @@ mod secrets;
 mod storage;
 mod storage_check;
 mod tenants;
+mod text_sealing;

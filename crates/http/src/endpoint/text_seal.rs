@@ -36,7 +36,9 @@ pub fn routes() -> Vec<Route> {
         )
         .may_take::<Reason>()
         .changes()
-        .answers_tagged::<Changed<Tenant>>("The tenant. What is written from now on is sealed; a job seals the rest.")
+        .answers_tagged::<Changed<Tenant>>(
+            "The tenant. What is written from now on is sealed; a job seals the rest.",
+        )
         .to(seal),
         Endpoint::new(
             Post,
@@ -47,7 +49,9 @@ pub fn routes() -> Vec<Route> {
         )
         .may_take::<Reason>()
         .changes()
-        .answers_tagged::<Changed<Tenant>>("The tenant. What is written from now on is readable; a job opens the rest.")
+        .answers_tagged::<Changed<Tenant>>(
+            "The tenant. What is written from now on is readable; a job opens the rest.",
+        )
         .to(open),
     ]
 }

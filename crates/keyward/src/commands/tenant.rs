@@ -202,13 +202,8 @@ fn show(tenant: &Tenant) -> Result<(), Failure> {
     ])
 }
 
-/// The description, or that it cannot be shown.
 fn shown(tenant: &Tenant) -> String {
-    if tenant.sealed_fields.is_empty() {
-        tenant.description.clone()
-    } else {
-        "(sealed)".to_owned()
-    }
+    output::or_sealed(&tenant.description, "description", &tenant.sealed_fields)
 }
 
 fn text_status(status: &TextStatus) -> Result<(), Failure> {
@@ -216,14 +211,18 @@ fn text_status(status: &TextStatus) -> Result<(), Failure> {
     let progress = job.and_then(|job| job.progress.as_ref());
     output::fields(&[
         ("texts", status.state.to_string()),
-        ("job", job.map_or_else(String::new, |job| job.state.to_string())),
+        (
+            "job",
+            job.map_or_else(String::new, |job| job.state.to_string()),
+        ),
         (
             "rows changed",
             progress.map_or_else(String::new, |it| it.changed.to_string()),
         ),
         (
             "error",
-            job.and_then(|job| job.last_error.clone()).unwrap_or_default(),
+            job.and_then(|job| job.last_error.clone())
+                .unwrap_or_default(),
         ),
     ])
 }

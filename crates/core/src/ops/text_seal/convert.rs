@@ -67,8 +67,12 @@ impl Stage {
         match self {
             Self::Keys(Some(cursor)) => format!("keys {} {}", cursor.sort_value, cursor.id.uuid()),
             Self::Keys(None) => "keys ".to_owned(),
-            Self::Policies(after) => format!("policies {}", name(after.as_ref().map(PolicyName::as_str))),
-            Self::Secrets(after) => format!("secrets {}", name(after.as_ref().map(SecretName::as_str))),
+            Self::Policies(after) => {
+                format!("policies {}", name(after.as_ref().map(PolicyName::as_str)))
+            }
+            Self::Secrets(after) => {
+                format!("secrets {}", name(after.as_ref().map(SecretName::as_str)))
+            }
             Self::Feed(revision) => format!("feed {revision}"),
             Self::Files => "files ".to_owned(),
         }
@@ -101,7 +105,8 @@ async fn work_on(node: &Node, mut job: Job) -> Result<(), OpError> {
     let tenant = TenantId::from_uuid(job.subject);
     debug_assert!(is_for(&job, tenant));
     let stored = node.texts.stored().tenant(tenant).await?;
-    let open = stored.filter(|row| row.state != TenantState::Shredded && !row.text_state.is_settled());
+    let open =
+        stored.filter(|row| row.state != TenantState::Shredded && !row.text_state.is_settled());
     let Some(row) = open else {
         // Nothing is left to be done, or to be done it with.
         job.state = JobState::Done;
@@ -239,7 +244,9 @@ impl Work<'_> {
                 free_text::visit(&mut write.row, &mut seal)?;
             }
             if seal.sealed > before {
-                stored.rewrite_change(change.revision, &change.writes).await?;
+                stored
+                    .rewrite_change(change.revision, &change.writes)
+                    .await?;
             }
         }
         self.job.progress.changed += seal.sealed;
@@ -333,7 +340,12 @@ fn next_version(row: &mut Row) {
     }
 }
 
-async fn save(node: &Node, tenant: TenantId, mut job: Job, mut writes: Vec<Write>) -> Result<(), OpError> {
+async fn save(
+    node: &Node,
+    tenant: TenantId,
+    mut job: Job,
+    mut writes: Vec<Write>,
+) -> Result<(), OpError> {
     job.updated_at = node.now();
     job.etag += 1;
     let (progress, state) = (job.progress.clone(), job.state);
@@ -409,6 +421,7 @@ impl EachRow for SealFound<'_> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
