@@ -1,6 +1,5 @@
 //! How keys look to people.
 
-
 use keyward_api::key::{Key, KeySummary};
 use keyward_api::version::KeyVersion;
 
