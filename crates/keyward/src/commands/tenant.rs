@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use keyward_api::page::Changed;
 use keyward_api::tenant::{NewTenant, Reason, Shred, Tenant, TextStatus};
+use keyward_client::Tenants;
 
 use crate::context::Context;
 use crate::exit::Failure;
@@ -149,13 +150,7 @@ impl TenantCommand {
                 reason,
             } => {
                 let why = Reason { reason };
-                match order {
-                    TextOrder::On => changed(context, &tenants.seal_text(&tenant, &why).await?),
-                    TextOrder::Off => changed(context, &tenants.open_text(&tenant, &why).await?),
-                    TextOrder::Status => {
-                        context.show(&tenants.text_status(&tenant).await?, text_status)
-                    }
-                }
+                text(context, tenants, order, &tenant, &why).await
             }
             Self::Shred {
                 tenant,
@@ -204,6 +199,20 @@ fn show(tenant: &Tenant) -> Result<(), Failure> {
 
 fn shown(tenant: &Tenant) -> String {
     output::or_sealed(&tenant.description, "description", &tenant.sealed_fields)
+}
+
+async fn text(
+    context: &Context,
+    tenants: Tenants<'_>,
+    order: TextOrder,
+    tenant: &str,
+    why: &Reason,
+) -> Result<(), Failure> {
+    match order {
+        TextOrder::On => changed(context, &tenants.seal_text(tenant, why).await?),
+        TextOrder::Off => changed(context, &tenants.open_text(tenant, why).await?),
+        TextOrder::Status => context.show(&tenants.text_status(tenant).await?, text_status),
+    }
 }
 
 fn text_status(status: &TextStatus) -> Result<(), Failure> {

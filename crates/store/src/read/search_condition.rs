@@ -115,11 +115,8 @@ fn columns(filter: &KeyFilter, conditions: &mut Vec<Condition>) {
         true,
         filter.created_by.map(|id| uuid(id.uuid())),
     );
-    // A sealed owner is found by its digest, under an index of digests.
-    let (clear, sealed) = match filter.owner.as_deref() {
-        Some(owner) if is_sealed(owner) => (None, Some(owner)),
-        owner => (owner, None),
-    };
+    let owner = filter.owner.as_deref();
+    let (sealed, clear) = (owner.filter(sealed), owner.filter(clear));
     push("k.owner = ", "keys_owner", true, clear.map(text));
     push(SEALED_OWNER, "keys_owner_sealed", true, sealed.map(text));
     push(
@@ -165,6 +162,15 @@ fn columns(filter: &KeyFilter, conditions: &mut Vec<Condition>) {
         false,
         filter.created_before.map(time),
     );
+}
+
+/// A sealed owner is found by its digest, under an index of digests.
+fn sealed(owner: &&str) -> bool {
+    is_sealed(owner)
+}
+
+fn clear(owner: &&str) -> bool {
+    !is_sealed(owner)
 }
 
 impl Condition {
