@@ -11,6 +11,7 @@ mod condition_board;
 mod crypto_names;
 mod deletion_gate;
 pub mod error;
+pub mod free_text;
 mod hot;
 pub mod ids;
 pub mod lifecycle;
@@ -22,6 +23,9 @@ pub mod port;
 mod session;
 pub mod snapshot;
 mod text_enum;
+mod text_memory;
+mod text_registry;
+mod texts;
 pub mod time;
 mod usage_book;
 

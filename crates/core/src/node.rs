@@ -30,6 +30,9 @@ use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
 use crate::session::Sessions;
+use crate::text_memory::TextMemory;
+use crate::text_registry::TextRegistry;
+use crate::texts::Texts;
 use crate::time::{Clock, Timestamp};
 pub use crate::usage_book::UsageBook;
 
@@ -103,6 +106,7 @@ pub struct Node {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) texts: Texts,
     pub(crate) reservations: Reservations,
     pub(crate) ticking: Mutex<()>,
     /// One slice at a time.
@@ -136,6 +140,7 @@ pub(crate) struct Memory {
     pub(crate) sessions: Sessions,
     pub(crate) pump: Arc<ChangePump>,
     pub(crate) conditions: ConditionBoard,
+    pub(crate) texts: Arc<TextMemory>,
     /// Both lead to the vault, the vault asks the registry, and the registry holds this: a node that
     /// is dropped must not live on in a circle, with the root key and its connections.
     providers: Vec<Weak<dyn KeyProvider>>,
@@ -199,6 +204,7 @@ impl Memory {
     fn apply(&self, change: &Change) {
         let applied = self.hot.apply(change);
         self.conditions.follow(change);
+        self.texts.follow(change);
         if applied.access {
             self.sessions.new_epoch();
         }
@@ -247,13 +253,24 @@ pub enum Readiness {
 
 impl Node {
     /// Puts a node together. It serves after [`crate::ops::start::load`].
-    pub fn new(ports: Ports, settings: Settings) -> Self {
+    pub fn new(mut ports: Ports, settings: Settings) -> Self {
+        let text_memory = Arc::new(TextMemory::default());
+        let texts = Texts::new(
+            ports.registry.clone(),
+            ports.secrets.clone(),
+            ports.seal.clone(),
+            ports.random.clone(),
+            text_memory.clone(),
+        );
+        // From here on nothing reaches the registry but through what seals texts.
+        ports.registry = Arc::new(TextRegistry::new(texts.clone()));
         let memory = Arc::new(Memory {
             applied: std::sync::Mutex::default(),
             hot: Hot::default(),
             sessions: Sessions::default(),
             pump: Arc::new(ChangePump::default()),
             conditions: ConditionBoard::default(),
+            texts: text_memory,
             providers: ports.providers.values().map(Arc::downgrade).collect(),
             hierarchy: Arc::downgrade(&ports.hierarchy),
         });
@@ -262,6 +279,7 @@ impl Node {
             ports,
             settings,
             memory,
+            texts,
             reservations: Reservations::default(),
             ticking: Mutex::new(()),
             rewrapping: Mutex::new(()),
@@ -409,6 +427,7 @@ impl Node {
     /// Forgets every key in memory and drops the root key.
     pub fn drop_secrets(&self) {
         self.ports.seal.seal();
+        self.memory.texts.forget_keys();
         for provider in self.ports.providers.values() {
             provider.forget_all();
         }

@@ -454,6 +454,7 @@ impl World {
         let new = ops::tenant::NewTenant {
             name: TenantName::new(name).expect("a name"),
             description: String::new(),
+            seal_text: false,
         };
         let tenant = ops::tenant::create(&self.node, self.root(), new, None)
             .await

@@ -63,6 +63,8 @@ documented! {
     TenantShred => deployment::TENANT_SHRED,
     TenantRotateKek => deployment::TENANT_ROTATE_KEK,
     TenantRewrap => deployment::TENANT_REWRAP,
+    TenantSealText => deployment::TENANT_SEAL_TEXT,
+    TenantConvertText => deployment::TENANT_CONVERT_TEXT,
     PrincipalCreate => members::PRINCIPAL_CREATE,
     PrincipalList => members::PRINCIPAL_LIST,
     PrincipalDisable => members::PRINCIPAL_DISABLE,

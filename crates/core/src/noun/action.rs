@@ -90,6 +90,8 @@ actions! {
     TenantShred "tenant.shred" System Change "Destroys a suspended tenant's key-encryption keys, and with them all it held.";
     TenantRotateKek "tenant.rotate_kek" System Change "Makes a tenant's next key-encryption key, and has its records wrapped under it.";
     TenantRewrap "tenant.rewrap" System Record "Wrapped records of a tenant under its newest key-encryption key.";
+    TenantSealText "tenant.seal_text" System Change "Seals a tenant's free texts under its key, or has them readable again.";
+    TenantConvertText "tenant.convert_text" System Record "Sealed or opened texts of a tenant.";
     PrincipalCreate "principal.create" Tenant Change "Makes a principal.";
     PrincipalList "principal.list" Tenant Read "Lists principals.";
     PrincipalDisable "principal.disable" Tenant Change "Disables a principal: its tokens are refused.";

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::audit::{AuditEvent, Outcome, Resource};
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
+use crate::free_text::is_sealed;
 use crate::hot::{HotKey, HotTenant};
 use crate::ids::TenantId;
 use crate::node::Node;
@@ -308,9 +309,11 @@ impl Node {
             .await?
             .ok_or(NO_KEY)?;
         let facts = Arc::new(facts_of(&current));
-        self.memory
-            .sessions
-            .keep_facts(current.key.etag, facts.clone());
+        // Sealed tags decide nothing, and are opened as soon as there is a key.
+        if !facts.tags.values().any(|tag| is_sealed(tag)) {
+            let etag = current.key.etag;
+            self.memory.sessions.keep_facts(etag, facts.clone());
+        }
         Ok(facts)
     }
 

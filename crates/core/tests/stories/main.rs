@@ -32,3 +32,4 @@ mod secrets;
 mod storage;
 mod storage_check;
 mod tenants;
+mod text_sealing;

@@ -16,6 +16,7 @@ mod sealing;
 mod seals;
 mod stage;
 mod storing;
+mod text_sealing;
 mod tour;
 mod verbs;
 mod watching;

@@ -189,7 +189,7 @@ impl Vault {
 
     /// Reads and opens a key-encryption key, which must be the very record that the registry
     /// names.
-    async fn open_kek(
+    pub(super) async fn open_kek(
         &self,
         hierarchy: &OpenHierarchy,
         tenant: TenantId,
