@@ -2,8 +2,10 @@
 //! the registry names, or nothing; and never what was destroyed.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::sync::Arc;
 
+use keyward_backup::signature::Signer;
 use keyward_core::audit::Outcome;
 use keyward_core::crypto_types::{Algorithm, SecretBytes};
 use keyward_core::ids::RecordId;
@@ -12,6 +14,7 @@ use keyward_core::noun::condition::{ConditionKind, Subject};
 use keyward_core::noun::state::State;
 use keyward_core::ops::condition::is_open;
 use keyward_core::ops::secret::{DeleteRequest, delete, put};
+use keyward_core::ops::storage::sweep;
 use keyward_core::ops::{backup, clockwork, initialize, kek, key, secret, tenant};
 use keyward_core::port::registry::Registry as _;
 use keyward_core::port::repair::{Copies, RecordRepair, RepairFault, Wanted};
@@ -21,10 +24,11 @@ use keyward_core::port::storage::{
 use keyward_crypto::record::{OUTER_LENGTH, peek_core, peek_outer};
 use keyward_testkit::faulty::FaultyBackend;
 use keyward_testkit::world::{RegistryKind, Tenancy, VaultKind, World};
+use uuid::Uuid;
 
 use crate::script::{Story, activate, schedule_destruction};
 use crate::secrets::{name, value};
-use crate::storage_check::{bytes, check, fill, findings, records, seen};
+use crate::storage_check::{bytes, check, confirm, fill, findings, records, seen};
 
 const CHOSEN: Algorithm = Algorithm::Aes256GcmCommit;
 const LARGE: usize = 64 * 1024;
@@ -421,4 +425,54 @@ async fn whoever_writes_meanwhile_wins() {
             Some(RepairFault::Storage(StorageError::Sealed))
         );
     }
+}
+
+/// A registry that was put back to an older state names what was destroyed since.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i09_nothing_is_put_back_while_the_registry_is_doubted() {
+    let (world, clinic, made, _) = copied(VaultKind::Files, From::Replica).await;
+    let names = records(&world).await;
+    let target = names.iter().find(|it| !is_outer(it)).unwrap();
+    set(&world, target, None).await;
+    sweep::hold(&world.node, "restored from a backup").await;
+    world.clock.advance_seconds(10);
+    let job = check(&world).await;
+    assert_eq!((job.progress.failed, job.progress.changed), (1, 0));
+    let found = findings(&world, &clinic).await;
+    assert_eq!(found.len(), 1);
+    assert!(found[0].detail.contains("sweep_held"), "{found:?}");
+    assert_eq!(world.backend.read(target).await.unwrap(), None);
+    assert_eq!(entries(&world, Outcome::Ok).await, 0, "nothing was begun");
+
+    confirm(&world).await;
+    world.clock.advance_seconds(10);
+    let job = check(&world).await;
+    assert_eq!((job.progress.failed, job.progress.changed), (0, 1));
+    everything_opens(&world, &clinic, &made).await;
+}
+
+/// Whoever can write where backups lie can put a newer one there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i08_a_strangers_newer_backup_keeps_nothing_from_being_put_back() {
+    let (world, clinic, made, _) = copied(VaultKind::Files, From::Backup).await;
+    let ours = *world.backups.list().await.unwrap().complete.last().unwrap();
+    let mut planted = world.verified(ours, None).await.signed.unwrap().manifest;
+    let newest = Uuid::max();
+    planted.backup = newest;
+    planted.revision += 1;
+    planted.parts = Vec::new();
+    let (secret, _) = Signer::generate(&keyward_crypto::SystemRandom).unwrap();
+    let signer = Signer::new(&secret).unwrap();
+    let folder = world.directory().join(format!("backups/objects/{newest}"));
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut file = std::fs::File::create(folder.join("manifest=")).unwrap();
+    file.write_all(&planted.sign(&signer).unwrap()).unwrap();
+
+    let names = records(&world).await;
+    let target = names.iter().find(|it| !is_outer(it)).unwrap();
+    set(&world, target, None).await;
+    world.clock.advance_seconds(10);
+    let job = check(&world).await;
+    assert_eq!((job.progress.failed, job.progress.changed), (0, 1));
+    everything_opens(&world, &clinic, &made).await;
 }

@@ -134,7 +134,7 @@ fn held(world: &World) -> sweep::Seen {
 }
 
 /// Somebody looks at it and confirms it.
-async fn confirm(world: &World) {
+pub async fn confirm(world: &World) {
     let by = keyward_core::ops::initialize::system_caller(&world.node).unwrap();
     let done = sweep::confirm(&world.node, &by, held(world), None).await;
     done.unwrap();
