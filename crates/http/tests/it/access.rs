@@ -112,7 +112,9 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/backup-key"),
     ] {
         assert_eq!(
-            desk.ask(&rival, method, path, None).await.problem(403),
+            desk.ask(&rival, method, path, body_for(path))
+                .await
+                .problem(403),
             "forbidden"
         );
     }

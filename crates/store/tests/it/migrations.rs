@@ -335,7 +335,7 @@ async fn a_database_that_was_left_is_refused_by_name() {
         let refused = world.place.open().await.err();
         assert_eq!(refused, Some(OpenError::Moved { to }));
         let refused = Err(OpenError::Schema(SchemaError::WouldLose {
-            version: 12,
+            version: 10,
             what: "mark that it has moved to another database",
             count: 1,
         }));

@@ -64,7 +64,7 @@ async fn large_values_leave_no_parts_behind() {
 async fn two_vaults_with_prefixes_of_their_own_do_not_meet() {
     let prefix = fresh_prefix();
     let one = backend(&s3().service(), &prefix);
-    let two = backend(&s3().service(), &format!("{prefix}/objects"));
+    let two = backend(&s3().service(), &format!("{prefix}/inner"));
     one.write(&name("a"), b"one".to_vec()).await.unwrap();
     assert_eq!(two.list("", None, 10).await, Ok(Vec::new()));
     assert_eq!(two.read(&name("a")).await, Ok(None));

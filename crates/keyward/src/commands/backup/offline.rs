@@ -192,6 +192,9 @@ fn verified_as_json(
 
 /// Which backup is restored, and where to
 #[derive(Args, Debug)]
+#[command(group(
+    clap::ArgGroup::new("signer").args(["key", "unverified_signer"]).required(true)
+))]
 pub struct RestoreArguments {
     #[command(flatten)]
     origin: Origin,
@@ -199,7 +202,7 @@ pub struct RestoreArguments {
     #[arg(long, value_name = "FILE")]
     identity: PathBuf,
     /// Restore whatever key signed it: the command says which, and nothing else proves who made it
-    #[arg(long, conflicts_with = "key", required_unless_present = "key")]
+    #[arg(long)]
     unverified_signer: bool,
     /// The second to restore, RFC 3339 [default: the last that is covered]
     #[arg(long, value_name = "TIME", conflicts_with = "backup")]
