@@ -32,6 +32,7 @@ pub mod sealing;
 mod segment;
 pub mod signature;
 mod spent;
+mod texts_again;
 mod under_root;
 mod verify;
 

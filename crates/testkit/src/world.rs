@@ -25,7 +25,6 @@ use keyward_core::ops::initialize::BuiltinRole;
 use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::port::key_provider::KeyProvider;
 use keyward_core::port::registry::Registry;
-use keyward_core::port::repair::CopySource;
 use keyward_core::port::storage::{RecordLedger, SecureStorage, StorageBackend};
 use keyward_core::time::{Clock, Timestamp};
 use keyward_crypto::random::{Random, SystemRandom};
@@ -163,8 +162,8 @@ struct Setup {
     vault_database: Option<TestDatabase>,
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
-    /// Where damaged and missing records are put back from.
-    sources: Vec<Arc<dyn CopySource>>,
+    /// From where, besides the backups, damaged and missing records are put back.
+    replica: Option<Arc<FaultyBackend>>,
 }
 
 impl Setup {
@@ -189,7 +188,7 @@ impl Setup {
             vault_database,
             database,
             bootstrap: None,
-            sources: Vec::new(),
+            replica: None,
         }
     }
 }
@@ -304,7 +303,7 @@ impl World {
             seal: vault.clone(),
             backups: Some(backups.clone()),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
-            repairs: setup.repairs(&vault),
+            repairs: setup.repairs(&vault, &registry, deployment),
             decide: Arc::new(RoleDecider),
             clock: as_clock,
             random,

@@ -190,7 +190,7 @@ async fn traces(world: &World) -> Vec<String> {
         found.push("snapshot".to_owned());
     }
     // The index of words has them in lower case and in pieces of three letters, in hex.
-    let token: String = "ogy".bytes().map(|byte| format!("{byte:02x}")).collect();
+    let token = data_encoding::HEXLOWER.encode(b"ogy");
     let pieces = [MARK.to_owned(), MARK.to_lowercase(), token];
     let mut files = Vec::new();
     files_below(&world.directory(), &mut files);

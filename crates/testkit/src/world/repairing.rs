@@ -3,19 +3,34 @@
 use std::sync::Arc;
 
 use keyward_backup::{BackupCopies, Identities, Place};
-use keyward_core::port::registry::Registry as _;
 use keyward_core::port::repair::Repairs;
 use keyward_core::port::storage::StorageBackend;
+use keyward_store::SqlRegistry;
 use keyward_vault::{FileBackend, Replica, Vault};
+use uuid::Uuid;
 
 use super::{BACKUP_IDENTITY, Setup, World};
 use crate::faulty::FaultyBackend;
 
 impl Setup {
-    pub(super) fn repairs(&self, vault: &Arc<Vault>) -> Option<Repairs> {
-        (!self.sources.is_empty()).then(|| Repairs {
+    pub(super) fn repairs(
+        &self,
+        vault: &Arc<Vault>,
+        registry: &Arc<SqlRegistry>,
+        deployment: Uuid,
+    ) -> Option<Repairs> {
+        let replica: Arc<dyn StorageBackend> = self.replica.clone()?;
+        let backups = self.directory.path().join("backups");
+        let backups = FileBackend::open(&backups).expect("a directory");
+        let identities = Identities::parse(BACKUP_IDENTITY).expect("an identity");
+        let place = Place::new(Arc::new(backups));
+        let backups = BackupCopies::new(place, identities, registry.clone(), deployment);
+        Some(Repairs {
             vault: vault.clone(),
-            sources: self.sources.clone(),
+            sources: vec![
+                Arc::new(Replica::new(replica, deployment)),
+                Arc::new(backups),
+            ],
         })
     }
 }
@@ -24,19 +39,10 @@ impl World {
     /// The same world after a restart, with a replica, in files and empty, and its backups to put
     /// records back from. The replica's faults are the test's to make.
     pub async fn repairing(mut self) -> (Self, Arc<FaultyBackend>) {
-        let deployment = self.registry.deployment().await.expect("it has an id");
         let files = FileBackend::open(&self.directory().join("replica")).expect("a directory");
         let replica = Arc::new(FaultyBackend::new(Arc::new(files)));
         replica.init().await.expect("a replica");
-        let backups = FileBackend::open(&self.directory().join("backups")).expect("a directory");
-        let identities = Identities::parse(BACKUP_IDENTITY).expect("an identity");
-        let place = Place::new(Arc::new(backups));
-        let registry = self.registry.clone();
-        let backups = BackupCopies::new(place, identities, registry, deployment);
-        self.setup.sources = vec![
-            Arc::new(Replica::new(replica.clone(), deployment)),
-            Arc::new(backups),
-        ];
+        self.setup.replica = Some(replica.clone());
         (self.restart().await, replica)
     }
 

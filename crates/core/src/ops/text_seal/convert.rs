@@ -88,9 +88,9 @@ pub(crate) async fn slice(node: &Node) -> Result<(), OpError> {
     if node.ports.seal.is_sealed() {
         return Ok(());
     }
-    let mut first_failure = None;
+    let (mut first_failure, mut compacted) = (None, false);
     for job in due(node).await? {
-        match work_on(node, job).await {
+        match work_on(node, job, &mut compacted).await {
             // Somebody changed a row meanwhile: the next slice looks again.
             Ok(()) | Err(OpError::Conflict | OpError::Sealed) => {}
             Err(error) => {
@@ -101,7 +101,9 @@ pub(crate) async fn slice(node: &Node) -> Result<(), OpError> {
     first_failure.map_or(Ok(()), Err)
 }
 
-async fn work_on(node: &Node, mut job: Job) -> Result<(), OpError> {
+/// `compacted` says that this slice has had the database compact its files, after all that jobs at that
+/// stage had done: once for all of them.
+async fn work_on(node: &Node, mut job: Job, compacted: &mut bool) -> Result<(), OpError> {
     let tenant = TenantId::from_uuid(job.subject);
     debug_assert!(is_for(&job, tenant));
     let stored = node.texts.stored().tenant(tenant).await?;
@@ -127,7 +129,10 @@ async fn work_on(node: &Node, mut job: Job) -> Result<(), OpError> {
         Stage::Secrets(after) => work.secrets(after).await?,
         Stage::Feed(after) => work.feed(after).await?,
         Stage::Files => {
-            node.texts.stored().compact().await?;
+            if !*compacted {
+                node.texts.stored().compact().await?;
+                *compacted = true;
+            }
             None
         }
     };
