@@ -428,6 +428,7 @@ impl Node {
     pub fn drop_secrets(&self) {
         self.ports.seal.seal();
         self.memory.texts.forget_keys();
+        self.memory.sessions.forget_facts();
         for provider in self.ports.providers.values() {
             provider.forget_all();
         }

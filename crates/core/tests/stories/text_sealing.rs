@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use keyward_backup::Chain;
 use keyward_core::caller::Changed;
 use keyward_core::error::OpError;
 use keyward_core::free_text::{is_sealed, withhold};
@@ -14,7 +15,7 @@ use keyward_core::noun::tenant::{Tenant, TextState};
 use keyward_core::ops::binding::{self, NewBinding};
 use keyward_core::ops::key::{self, KeyChange, NewKey};
 use keyward_core::ops::policy::{self, NewPolicy};
-use keyward_core::ops::{clockwork, initialize, kek, secret, tenant, text_seal};
+use keyward_core::ops::{backup, clockwork, initialize, kek, secret, tenant, text_seal};
 use keyward_core::port::registry::{KeyFilter, KeyRef, KeySort, KeyWithVersions, Registry};
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink};
 use keyward_core::snapshot::Coverage;
@@ -415,6 +416,11 @@ async fn i08_a_sealed_text_that_was_moved_or_altered_is_refused_by_name() {
         );
         world.sql(&swapped);
         assert_eq!(code(read(&world, &clinic, &key).await), "record_refused");
+        // It is stopped all the same.
+        let request = key::LifecycleRequest::default();
+        let stopped = key::compromise(node, by, place, &key, request).await;
+        let stopped = stopped.unwrap();
+        assert!(is_sealed(&stopped.value.key.owner), "shown to nobody");
         // One row's trouble keeps nobody from the others, and does not end as if nothing were wrong.
         assert!(read(&world, &clinic, &KeyRef::Id(other)).await.is_ok());
         switch(&world, &clinic, false).await;
@@ -532,6 +538,61 @@ async fn a_sealed_tenant_is_restored_on_the_other_database_from_a_backup() {
             .await
             .unwrap();
         let restored = world.on_restored(blank).await;
+        assert_readable(&restored, &clinic, &key).await;
+        assert_no_trace(&restored).await;
+    }
+}
+
+/// Of a full backup from before the order and a segment from after it, the last second.
+async fn restored_from_before(world: &World) -> World {
+    world.clock.advance_seconds(1);
+    assert!(backup::segment(&world.node).await.unwrap());
+    let chain = Chain::find(&world.backups, None, None).await.unwrap();
+    let mut verified = Vec::new();
+    for id in chain.all() {
+        verified.push(world.verified(id, None).await);
+    }
+    let full = verified.remove(0);
+    let (registry, vault) = elsewhere(world);
+    let blank = world.blank(registry, vault).await;
+    for resumes in [false, true] {
+        world
+            .restore_to(&full, &verified, None, &blank, resumes, false)
+            .await
+            .unwrap();
+    }
+    world.on_restored(blank).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i01_what_a_restore_brings_back_from_before_the_order_is_sealed_again() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        let key = filled(&world, &clinic).await;
+        ordered(&world).await;
+        assert!(backup::work(&world.node).await.unwrap());
+        // In the midst of the job: all that it passed is done by its row, and undone by the restore.
+        switch(&world, &clinic, true).await;
+        let place = loop {
+            clockwork::tick(&world.node).await.unwrap();
+            let job = status(&world, &clinic).await.job.unwrap();
+            let place = job.progress.resume_after.unwrap();
+            if place.starts_with("files") {
+                break place;
+            }
+        };
+        let restored = restored_from_before(&world).await;
+        assert!(!traces(&restored).await.is_empty(), "after {place}");
+        assert_readable(&restored, &clinic, &key).await;
+        assert_eq!(settle(&restored, &clinic).await, TextState::Sealed);
+        assert_readable(&restored, &clinic, &key).await;
+        assert_no_trace(&restored).await;
+        drop(restored);
+        // After it: its row says that all of it is done.
+        assert_eq!(settle(&world, &clinic).await, TextState::Sealed);
+        let restored = restored_from_before(&world).await;
+        assert_eq!(status(&restored, &clinic).await.state, TextState::Sealing);
+        assert_eq!(settle(&restored, &clinic).await, TextState::Sealed);
         assert_readable(&restored, &clinic, &key).await;
         assert_no_trace(&restored).await;
     }
