@@ -267,7 +267,9 @@ impl OpError {
             Self::Sealed => ErrorCode::Sealed,
             Self::NotReady { .. } => ErrorCode::NotReady,
             Self::Audit(_) => ErrorCode::AuditUnavailable,
-            Self::Record(_) => ErrorCode::RecordRefused,
+            Self::Record(_) | Self::Registry(RegistryError::TextRefused { .. }) => {
+                ErrorCode::RecordRefused
+            }
             Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Seal(fault) => seal_code(fault),
@@ -360,6 +362,7 @@ impl From<RegistryError> for OpError {
             | RegistryError::Duplicate {
                 table: "idempotency",
             } => Self::Conflict,
+            RegistryError::TextKey(error) => error.into(),
             RegistryError::Duplicate { table } => Self::AlreadyExists {
                 what: singular(table),
             },

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
 mod ground;
+mod repairing;
 pub mod restored;
 
 use std::collections::BTreeMap;
@@ -165,6 +166,8 @@ struct Setup {
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
     retention: Option<RetentionRules>,
+    /// From where, besides the backups, damaged and missing records are put back.
+    replica: Option<Arc<FaultyBackend>>,
 }
 
 impl Setup {
@@ -190,6 +193,7 @@ impl Setup {
             database,
             bootstrap: None,
             retention: None,
+            replica: None,
         }
     }
 }
@@ -330,6 +334,7 @@ impl World {
             backups: Some(backups.clone()),
             rehearsal: Some(Arc::new(drills)),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
+            repairs: setup.repairs(&vault, &registry, deployment),
             decide: Arc::new(RoleDecider),
             clock: as_clock,
             random,
@@ -483,6 +488,7 @@ impl World {
         let new = ops::tenant::NewTenant {
             name: TenantName::new(name).expect("a name"),
             description: String::new(),
+            seal_text: false,
         };
         let tenant = ops::tenant::create(&self.node, self.root(), new, None)
             .await

@@ -39,6 +39,7 @@ const PAUSE_SECONDS: i64 = 30;
 const RETRY_SECONDS: i64 = 900;
 
 pub use retention::{ListedBackup, Pruned, RetentionPlan, plan, prune, retain};
+pub use signing::made_public_key;
 pub(super) use signing::signing_pair;
 
 impl Node {
