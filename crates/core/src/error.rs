@@ -287,7 +287,9 @@ const fn restore_code(refusal: &Refusal) -> ErrorCode {
         Refusal::NotThereThen { .. } | Refusal::TenantMissing => ErrorCode::NotFound,
         Refusal::Shredded | Refusal::Destroyed => ErrorCode::WrongState,
         Refusal::NameTaken { .. } => ErrorCode::AlreadyExists,
-        Refusal::KeepsItsName { .. } | Refusal::OnlyNewer { .. } => ErrorCode::Conflict,
+        Refusal::KeepsItsName { .. } | Refusal::OnlyNewer { .. } | Refusal::TextsReadable => {
+            ErrorCode::Conflict
+        },
     }
 }
 
