@@ -289,7 +289,7 @@ const fn restore_code(refusal: &Refusal) -> ErrorCode {
         Refusal::NameTaken { .. } => ErrorCode::AlreadyExists,
         Refusal::KeepsItsName { .. } | Refusal::OnlyNewer { .. } | Refusal::TextsReadable => {
             ErrorCode::Conflict
-        },
+        }
     }
 }
 
