@@ -215,7 +215,8 @@ pub(crate) fn visit<V: EachRow>(row: &mut Row, visitor: &mut V) -> Result<(), V:
         | Row::ImportKey(_)
         | Row::SecretVersion(_)
         | Row::Condition(_)
-        | Row::StrayRecord(_) => Ok(()),
+        | Row::StrayRecord(_)
+        | Row::Drill(_) => Ok(()),
     }
 }
 

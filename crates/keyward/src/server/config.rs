@@ -244,6 +244,10 @@ settings! {
         /// How many hours after the last drill the next one begins by itself. 0: only when somebody
         /// orders one.
         drill_interval_hours: u64 = 24, "`24`";
+        /// A file of mode 0600 with the identity of a recipient. With it, what a check finds damaged
+        /// or missing in the vault is put back from the newest backup ([storage.md](storage.md)). Take
+        /// one of its own for this: whoever has it and the backups reads the registry in them.
+        repair_identity_file: Option<PathBuf> = None, "not set";
     }
 
     /// Which backups are kept ([backup.md](backup.md#retention)). Without a number for full backups,
@@ -260,10 +264,6 @@ settings! {
         /// Any second of the last so many hours can be restored: the segments of that time are kept,
         /// and the full backup before them.
         window_hours: u64 = 168, "`168`";
-        /// A file of mode 0600 with the identity of a recipient. With it, what a check finds damaged
-        /// or missing in the vault is put back from the newest backup ([storage.md](storage.md)). Take
-        /// one of its own for this: whoever has it and the backups reads the registry in them.
-        repair_identity_file: Option<PathBuf> = None, "not set";
     }
 
     /// How the root key comes into memory by itself. Several seals can hold it at once
