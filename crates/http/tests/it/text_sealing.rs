@@ -43,7 +43,7 @@ async fn texts_are_sealed_on_order_and_withheld_by_name_where_they_cannot_be_ope
         (&json!("sealed"), &json!("done"))
     );
 
-    for query in ["owner=Ada", "tag=team:oncology"] {
+    for query in ["owner=Ada", "tag=team%3Doncology"] {
         let found = desk.get(&format!("{KEYS}?{query}")).await.ok();
         assert_eq!(found["items"][0]["description"], "of the ward", "{query}");
     }
