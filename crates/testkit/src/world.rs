@@ -206,7 +206,12 @@ impl World {
 
     /// A new deployment that keeps only some of its backups.
     pub async fn under_retention(rules: RetentionRules) -> Self {
-        let mut setup = Setup::new(RegistryKind::Sqlite, VaultKind::Embedded);
+        Self::under_retention_on(VaultKind::Embedded, rules).await
+    }
+
+    /// The same with its vault on another backend.
+    pub async fn under_retention_on(backend: VaultKind, rules: RetentionRules) -> Self {
+        let mut setup = Setup::new(RegistryKind::Sqlite, backend);
         setup.retention = Some(rules);
         Self::begin(setup).await
     }
