@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use keyward_core::noun::condition::Severity;
+use keyward_core::noun::drill::DrillState;
 use keyward_core::noun::import_key::{ImportFormat, ImportMethod};
 use keyward_core::noun::job::{JobKind, JobState};
 use keyward_core::noun::key::{Origin, ProviderKind};
@@ -215,6 +216,15 @@ async fn every_value_of_cores_enumerations_is_in_the_schema() {
         (
             "condition_severity",
             names(&Severity::ALL.iter().map(|it| it.name()).collect::<Vec<_>>()),
+        ),
+        (
+            "drill_state",
+            names(
+                &DrillState::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
         ),
         ("key_state", names(&State::ALL.map(State::name))),
         ("transition_event", names(&events)),
