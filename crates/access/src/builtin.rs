@@ -46,6 +46,8 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageRead,
     StorageScrub,
     StorageConfirm,
+    StorageMigrate,
+    StorageCommit,
     BackupCreate,
     BackupRead,
 ]);

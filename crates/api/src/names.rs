@@ -119,6 +119,9 @@ names! {
         "healthy", "throttled", "full", "read_only", "denied", "down",
     ];
     StorageOperation "What is asked of the storage." ["read", "write", "delete", "list"];
+    StorageMigrationPhase "Where a migration of the storage stands." [
+        "planned", "copying", "cut-over", "committed", "rolled-back",
+    ];
     AuditOutcome "How an operation ended." ["ok", "refused", "failed"];
     AuditAuthentication "How the actor was known." ["token", "system", "none"];
     AuditPending "The change is durable; its journal entry follows." ["pending"];
@@ -143,7 +146,8 @@ names! {
         "credential.delete", "share.put", "share.get", "share.list", "share.delete",
         "backup.create", "backup.complete", "backup.read", "backup.restore", "job.list", "alert.list", "alert.raise",
         "alert.clear", "storage.read",
-        "storage.scrub", "storage.examine", "storage.sweep", "storage.confirm", "audit.read",
+        "storage.scrub", "storage.examine", "storage.sweep", "storage.confirm",
+        "storage.migrate", "storage.commit", "audit.read",
     ];
 }
 

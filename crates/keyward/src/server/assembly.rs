@@ -16,7 +16,7 @@ use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
 use crate::server::backups;
-use crate::server::config::{AuditSync, Config};
+use crate::server::config::{AuditSync, Config, MigrateCutOver};
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
 use crate::server::init::builtin_roles;
@@ -66,6 +66,7 @@ impl Assembly {
             hierarchy: vault.clone(),
             secrets: vault.clone(),
             storage: deployment.backend.clone(),
+            migration: deployment.migration.clone(),
             seal: vault.clone(),
             backups,
             providers: BTreeMap::from([(ProviderKind::Native, native.clone() as _)]),
@@ -126,6 +127,9 @@ fn settings(deployment: &Deployment) -> Settings {
         rollback_window_seconds: i64::try_from(window).unwrap_or(i64::MAX),
         storage_space_low_bytes: config.storage.space_low_mib.saturating_mul(1 << 20),
         scrub_automatic: config.limits.scrub_per_second > 0,
+        migration_cuts_over: config.storage.migrate_cut_over == MigrateCutOver::Auto,
+        migration_uncommitted_days: i64::try_from(config.storage.migrate_uncommitted_days)
+            .unwrap_or(i64::MAX),
         ..Settings::new(&config.node.name, deployment.id)
     }
 }

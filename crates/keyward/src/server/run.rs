@@ -61,10 +61,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let watching_storage = tokio::spawn(watch_storage(assembly.node.clone(), ended.clone()));
     let schedule = assembly.deployment.config.backup.clone();
     let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
-    let moving = assembly.deployment.migration.clone().map(|migration| {
-        let per_second = assembly.deployment.config.storage.migrate_per_second;
-        tokio::spawn(carry_on(migration, per_second, ended.clone()))
-    });
+    let moving = tokio::spawn(carry_on(assembly.node.clone(), ended.clone()));
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -80,9 +77,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     // A backup may take long, and one that is cut short begins again.
     backing_up.abort();
     let _ = backing_up.await;
-    if let Some(moving) = moving {
-        let _ = moving.await;
-    }
+    let _ = moving.await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)

@@ -63,7 +63,7 @@ impl MigratingBackend {
             Ok(()) => match following.write(name, bytes).await {
                 Ok(()) => self.forget(name),
                 // The vault goes on without the side that follows; the walk makes it good.
-                Err(error) => is_behind(&error, 1),
+                Err(error) => self.is_behind(&error, 1),
             },
             // It was not made: the sides are what they were.
             Err(error) if !is_open(error) && !noted_before => self.forget(name),
@@ -86,7 +86,7 @@ impl MigratingBackend {
         sides.leading.put_many(objects.clone()).await?;
         match following.put_many(objects).await {
             Ok(()) => names.iter().for_each(|name| self.forget(name)),
-            Err(error) => is_behind(&error, names.len()),
+            Err(error) => self.is_behind(&error, names.len()),
         }
         Ok(())
     }
@@ -96,16 +96,18 @@ impl MigratingBackend {
         let _alone = self.alone(name).await;
         self.note(&sides, name);
         if let Some(following) = sides.following {
-            following.delete(name).await?;
+            let gone = following.delete(name).await;
+            gone.inspect_err(|error| self.troubled(error))?;
         }
         sides.leading.delete(name).await?;
         self.forget(name);
         Ok(())
     }
-}
 
-fn is_behind(error: &StorageError, names: usize) {
-    tracing::warn!(%error, names, "one side of the migration is behind");
+    fn is_behind(&self, error: &StorageError, names: usize) {
+        self.troubled(error);
+        tracing::warn!(%error, names, "one side of the migration is behind");
+    }
 }
 
 /// Whether a change that ended so may have been made.
@@ -183,12 +185,8 @@ impl StorageBackend for Mirror {
         sides.leading.list(prefix, after, limit).await
     }
 
+    /// The vault is as well as the side that leads; the other one is looked at by the migration.
     async fn health(&self) -> Result<(), StorageError> {
-        let sides = self.0.sides().await;
-        sides.leading.health().await?;
-        match sides.following {
-            Some(following) => following.health().await,
-            None => Ok(()),
-        }
+        self.0.sides().await.leading.health().await
     }
 }
