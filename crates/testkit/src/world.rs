@@ -2,6 +2,7 @@
 //! SQLite or PostgreSQL, embedded or file vault, journal on disk. Stories go through its few doors.
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
+pub mod moving;
 pub mod restored;
 
 use std::collections::BTreeMap;
@@ -39,6 +40,7 @@ use crate::faulty::FaultyBackend;
 use crate::postgres::TestDatabase;
 use crate::stores::{self, Store};
 
+pub use self::moving::Moving;
 pub use self::restored::Blank;
 
 /// A clock that stands still until a test moves it.
@@ -147,6 +149,8 @@ pub struct World {
     pub backups: Place,
     /// Makes changes of what lies there fail; sound until told otherwise.
     pub backup_faults: Arc<FaultyBackend>,
+    /// The vault on its way to another backend, if this world's is.
+    pub moving: Option<Moving>,
     root: Option<Caller>,
     setup: Setup,
     pump: tokio::task::JoinHandle<()>,
@@ -161,6 +165,8 @@ struct Setup {
     vault_database: Option<TestDatabase>,
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
+    /// Whether the vault moves; and by itself, as soon as it can.
+    moves: Option<bool>,
 }
 
 impl Setup {
@@ -185,6 +191,7 @@ impl Setup {
             vault_database,
             database,
             bootstrap: None,
+            moves: None,
         }
     }
 }
@@ -197,7 +204,10 @@ impl World {
 
     /// A new deployment.
     pub async fn on(registry: RegistryKind, backend: VaultKind) -> Self {
-        let setup = Setup::new(registry, backend);
+        Self::of(Setup::new(registry, backend)).await
+    }
+
+    async fn of(setup: Setup) -> Self {
         let clock = Arc::new(DrivenClock::new());
         let mut world = Self::open(setup, clock, true).await;
         let token = world
@@ -226,7 +236,8 @@ impl World {
             .expect("the registry opens");
         let registry = Arc::new(registry);
         let deployment = registry.deployment().await.expect("a deployment has an id");
-        let storage_faults = Arc::new(FaultyBackend::new(storage(&setup)));
+        let (stored, moving) = moving::or_at_rest(&setup, &as_clock).await;
+        let storage_faults = Arc::new(FaultyBackend::new(stored));
         let name = setup.backend.name();
         let watched = MeasuredBackend::new(storage_faults.clone(), name, as_clock.clone());
         let watched = Arc::new(watched.on_disk(&data));
@@ -296,6 +307,7 @@ impl World {
             hierarchy: vault.clone(),
             secrets: vault.clone(),
             storage: watched.clone(),
+            migration: moving.as_ref().map(|it| it.migration.conducted()),
             seal: vault.clone(),
             backups: Some(backups.clone()),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
@@ -303,7 +315,9 @@ impl World {
             clock: as_clock,
             random,
         };
-        let node = Arc::new(Node::new(ports, Settings::new(&name, deployment)));
+        let mut settings = Settings::new(&name, deployment);
+        settings.migration_cuts_over = setup.moves.unwrap_or_default();
+        let node = Arc::new(Node::new(ports, settings));
         let pump = tokio::spawn(node.pump());
         if first {
             let issued = ops::initialize::initialize(&node, &builtin_roles())
@@ -326,6 +340,7 @@ impl World {
             storage_faults,
             backups: place,
             backup_faults: backup_files,
+            moving,
             root: None,
             setup,
             pump,
@@ -344,6 +359,7 @@ impl World {
             backend,
             watched,
             storage_faults,
+            moving,
             setup,
             pump,
             ..
@@ -353,7 +369,8 @@ impl World {
         drop(node);
         journal.close().await;
         registry.close().await;
-        drop((journal, vault, backend, watched, storage_faults, registry));
+        drop((journal, vault, backend, watched, storage_faults, moving));
+        drop(registry);
         let token = setup.bootstrap.clone().unwrap_or_default();
         let mut world = Self::open(setup, clock, false).await;
         world.root = Some(world.authenticated(&token).await);

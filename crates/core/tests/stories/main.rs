@@ -22,6 +22,7 @@ mod families;
 mod integration_steps;
 mod keks;
 mod limits;
+mod migration;
 mod restart;
 mod rolled_back;
 mod script;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
-use super::{MigratingBackend, Sides, to_its_end};
+use super::{MigratingBackend, Sides, is_own, to_its_end};
 
 /// Both sides as one backend.
 pub(super) struct Mirror(pub(super) Arc<MigratingBackend>);
@@ -53,7 +53,8 @@ impl MigratingBackend {
         lead: &Lead,
     ) -> Result<(), StorageError> {
         let sides = self.sides().await;
-        let Some(following) = sides.following else {
+        // A probe looks at the side that leads, and waits for no other.
+        let Some(following) = sides.following.filter(|_| !is_own(name)) else {
             return lead.make(sides.leading, name, bytes).await;
         };
         let _alone = self.alone(name).await;
@@ -94,11 +95,12 @@ impl MigratingBackend {
     async fn remove(&self, name: &ObjectName) -> Result<(), StorageError> {
         let sides = self.sides().await;
         let _alone = self.alone(name).await;
+        let Some(following) = sides.following.filter(|_| !is_own(name)) else {
+            return sides.leading.delete(name).await;
+        };
         self.note(&sides, name);
-        if let Some(following) = sides.following {
-            let gone = following.delete(name).await;
-            gone.inspect_err(|error| self.troubled(error))?;
-        }
+        let gone = following.delete(name).await;
+        gone.inspect_err(|error| self.troubled(error))?;
         sides.leading.delete(name).await?;
         self.forget(name);
         Ok(())
