@@ -37,6 +37,14 @@ impl Client {
         self.post(&at).json(rate).send().await
     }
 
+    /// Has every object of both sides compared once more.
+    pub async fn verify_storage_migration(
+        &self,
+        why: &Reason,
+    ) -> Result<StorageMigration, ClientError> {
+        self.turn_storage_migration("verify", why).await
+    }
+
     /// Lets the target lead.
     pub async fn cut_over_storage(&self, why: &Reason) -> Result<StorageMigration, ClientError> {
         self.turn_storage_migration("cut-over", why).await

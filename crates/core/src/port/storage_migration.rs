@@ -166,6 +166,9 @@ pub trait StorageMigration: Send + Sync {
     /// Sets how many objects are looked at in a second, at most; it holds over restarts.
     async fn set_pace(&self, per_second: u64) -> Result<(), MigrationFault>;
 
+    /// Forgets that both sides are known to be equal: a whole pass has to find it anew.
+    async fn verify(&self) -> Result<(), MigrationFault>;
+
     /// Lets the target lead. Done again, it puts the marks right.
     async fn cut_over(&self) -> Result<(), MigrationFault>;
 

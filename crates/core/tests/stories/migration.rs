@@ -11,7 +11,7 @@ use keyward_core::ops::clockwork;
 use keyward_core::ops::condition::is_open;
 use keyward_core::ops::storage::migration::{Turn, carry_on, present, show, turn};
 use keyward_core::ops::storage::watch;
-use keyward_core::port::storage::StorageError;
+use keyward_core::port::storage::{StorageBackend as _, StorageError};
 use keyward_core::port::storage_care::{StorageCare, StorageState};
 use keyward_core::port::storage_migration::{MigrationPhase, MigrationReport};
 use keyward_testkit::world::World;
@@ -297,6 +297,29 @@ async fn i08_destroying_waits_for_both_sides() {
             turned(&world, Turn::CutOver).await.unwrap();
         }
     }
+}
+
+/// What became of the target since the last pass is found by one more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i08_a_target_that_was_altered_is_made_good_before_it_leads() {
+    let world = World::moving(false).await;
+    carry_on(&world.node).await.unwrap();
+    until_equal(&world).await;
+    let to = &world.on_its_way().to;
+    let mut names = to.list("", None, 100).await.unwrap();
+    // The mark is the target's own.
+    names.retain(|name| !name.as_str().starts_with("migration/"));
+    let [altered, gone] = [&names[0], names.last().unwrap()];
+    to.write(altered, b"altered".to_vec()).await.unwrap();
+    to.delete(gone).await.unwrap();
+    let copied = stands(&world).copied;
+    let verifying = turned(&world, Turn::Verify).await.unwrap();
+    assert_eq!((verifying.equal, verifying.proof), (false, None));
+    assert_eq!(code(turned(&world, Turn::CutOver).await), "wrong_state");
+    until_equal(&world).await;
+    assert_eq!(stands(&world).copied, copied + 2);
+    assert_equal(&world).await;
+    turned(&world, Turn::CutOver).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -58,6 +58,12 @@ pub fn routes() -> Vec<Route> {
         .answers::<StorageMigration>(AFTERWARDS)
         .to(set_rate),
         turn(
+            "/v1/storage/migration/verify",
+            "verify_storage_migration",
+            "Has every object of both sides compared once more before anything is switched",
+        )
+        .to(verify),
+        turn(
             "/v1/storage/migration/cut-over",
             "cut_over_storage",
             "Lets the target lead, once a whole pass has found both sides equal; the source follows",
@@ -94,6 +100,10 @@ async fn resume(call: Call, OptionalInput(why): OptionalInput<Reason>) -> Answer
 async fn set_rate(call: Call, input: Input<StorageMigrationRate>) -> Answer {
     let StorageMigrationRate { per_second, reason } = input.value;
     make(call, Turn::Rate { per_second }, reason).await
+}
+
+async fn verify(call: Call, OptionalInput(why): OptionalInput<Reason>) -> Answer {
+    make(call, Turn::Verify, why.reason).await
 }
 
 async fn cut_over(call: Call, OptionalInput(why): OptionalInput<Reason>) -> Answer {

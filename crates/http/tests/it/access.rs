@@ -104,6 +104,7 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("POST", "/v1/storage/migration/pause"),
         ("POST", "/v1/storage/migration/resume"),
         ("POST", "/v1/storage/migration/rate"),
+        ("POST", "/v1/storage/migration/verify"),
         ("POST", "/v1/storage/migration/cut-over"),
         ("POST", "/v1/storage/migration/roll-back"),
         ("POST", "/v1/storage/migration/commit"),

@@ -65,6 +65,14 @@ async fn the_migration_is_shown_and_steered() {
     );
     assert_eq!(equal["proof"]["digest"].as_str().unwrap().len(), 64);
     assert!(equal["proof"]["objects"].as_u64().unwrap() > 0);
+    assert_eq!(ask(&desk, "verify", None).await.ok()["equal"], false);
+    assert_eq!(
+        ask(&desk, "cut-over", None).await.problem(409),
+        "wrong_state"
+    );
+    while !migration::present(node).unwrap().equal {
+        migration::carry_on(node).await.unwrap();
+    }
     let cut = ask(&desk, "cut-over", None).await.ok();
     assert_eq!(
         (&cut["phase"], &cut["settled"]),

@@ -25,6 +25,8 @@ pub enum SteeringCommand {
         #[command(flatten)]
         why: Why,
     },
+    /// Have every object of both sides compared once more before anything is switched
+    Verify(Why),
     /// Let the target lead, once both sides are equal; the source follows
     CutOver(Why),
     /// Return to the source, with all that was written since the cut-over
@@ -62,6 +64,7 @@ impl SteeringCommand {
                 let rate = StorageMigrationRate { per_second, reason };
                 client.set_storage_migration_rate(&rate).await?
             }
+            Self::Verify(why) => client.verify_storage_migration(&why.told()).await?,
             Self::CutOver(why) => client.cut_over_storage(&why.told()).await?,
             Self::RollBack(why) => client.roll_back_storage(&why.told()).await?,
             Self::Commit(why) => client.commit_storage(&why.told()).await?,

@@ -95,6 +95,19 @@ impl StorageMigration for Conducted {
         this.steer("go at another pace", set)
     }
 
+    async fn verify(&self) -> Result<(), MigrationFault> {
+        match self.0.standing().phase {
+            Phase::Copying | Phase::CutOver => {
+                self.0.verify_anew().await;
+                Ok(())
+            }
+            phase => Err(MigrationFault::Phase {
+                phase,
+                wanted: "be verified",
+            }),
+        }
+    }
+
     async fn cut_over(&self) -> Result<(), MigrationFault> {
         let this = &self.0;
         if this.standing().phase == Phase::CutOver {
@@ -224,6 +237,10 @@ impl StorageMigration for KnownMigration {
     }
 
     async fn set_pace(&self, _per_second: u64) -> Result<(), MigrationFault> {
+        Err(MigrationFault::Detached)
+    }
+
+    async fn verify(&self) -> Result<(), MigrationFault> {
         Err(MigrationFault::Detached)
     }
 

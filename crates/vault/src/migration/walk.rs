@@ -78,6 +78,15 @@ impl MigratingBackend {
         to_its_end(async move { both.told(None).await }).await?
     }
 
+    /// Forgets that both sides are known to be equal: a whole pass has to find it anew.
+    pub async fn verify_anew(&self) {
+        let mut walk = self.walk.lock().await;
+        self.behind.lock().verified = false;
+        walk.proof = None;
+        walk.begin_again();
+        *self.progress.lock() = walk.progress(false);
+    }
+
     /// Takes a step and remembers how it went.
     async fn told(&self, limit: Option<usize>) -> Result<Step, MigrationError> {
         let mut walk = self.walk.lock().await;

@@ -47,6 +47,8 @@ pub enum Turn {
         /// How many.
         per_second: u64,
     },
+    /// Compare everything once more.
+    Verify,
     /// Let the target lead.
     CutOver,
     /// Go back to the source.
@@ -63,6 +65,7 @@ impl Turn {
             Self::Pause => "pause",
             Self::Resume => "resume",
             Self::Rate { .. } => "rate",
+            Self::Verify => "verify",
             Self::CutOver => "cut-over",
             Self::RollBack => "roll-back",
             Self::Commit => "commit",
@@ -82,6 +85,7 @@ impl Turn {
             Self::Pause => migration.pause(true).await,
             Self::Resume => migration.pause(false).await,
             Self::Rate { per_second } => migration.set_pace(per_second).await,
+            Self::Verify => migration.verify().await,
             Self::CutOver => migration.cut_over().await,
             Self::RollBack => migration.roll_back().await,
             Self::Commit => migration.commit().await,
