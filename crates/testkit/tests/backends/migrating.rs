@@ -540,6 +540,40 @@ async fn back_again_after_the_cut_over_with_all_that_was_written_since() {
     assert_eq!(pair.to.list("", None, 10).await.unwrap(), []);
 }
 
+/// There and back again, as often as somebody likes, while others write.
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_cut_over_and_rolled_back_with_writes_going_on_nothing_is_lost() {
+    let pair = Pair::new();
+    let mut model = fill(&*pair.from, 60).await;
+    for round in 0..3_u64 {
+        let migration = pair.begin().await;
+        let (stop, done) = (Arc::default(), Arc::new(AtomicU64::new(0)));
+        let mut writers = JoinSet::new();
+        for number in 0..4 {
+            let backend = migration.backend();
+            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
+            writers.spawn(writer(number + 10 * round, backend, stop, done));
+        }
+        verified(&migration, 20).await;
+        migration.cut_over().await.unwrap();
+        migration.verify_anew().await;
+        assert!(matches!(
+            migration.roll_back().await,
+            Err(MigrationError::NotVerified)
+        ));
+        verified(&migration, 20).await;
+        migration.roll_back().await.unwrap();
+        stop.store(true, Ordering::Relaxed);
+        while let Some(written) = writers.join_next().await {
+            model.extend(written.unwrap());
+        }
+        let found = survey(&*pair.from).await.unwrap();
+        assert_eq!(found, survey_of(&model), "round {round}");
+        migration.erase().await.unwrap();
+        std::fs::remove_file(pair.file()).unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_holds_something_is_refused_and_left_alone() {
     let pair = Pair::new();

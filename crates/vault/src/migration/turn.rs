@@ -111,6 +111,10 @@ impl MigratingBackend {
         verified: bool,
     ) -> Result<(), MigrationError> {
         let mut walk = self.walk.lock().await;
+        if verified && allowed(self.standing().phase) && self.is_verified() {
+            // Most of what is remembered, so that little is left to do while everybody waits.
+            self.catch_up().await?;
+        }
         {
             // Nothing is under way while this is held.
             let mut turning = self.phase.write().await;

@@ -195,7 +195,7 @@ impl MigratingBackend {
     }
 
     /// Makes equal what is noted; how many names.
-    async fn catch_up(&self) -> Result<u64, MigrationError> {
+    pub(super) async fn catch_up(&self) -> Result<u64, MigrationError> {
         let sides = self.following_sides().await?;
         let noted = self.noted();
         for name in &noted {

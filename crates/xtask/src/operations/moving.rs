@@ -12,7 +12,7 @@ const ERRORS: &[E] = &[
 ];
 
 pub const STORAGE_MIGRATE: Operation = Operation {
-    conditions: "`storage.migrate_to` is set. The server itself begins; pause, resume and rate hold while it copies or is cut over; cut-over and roll-back after it ask for a whole pass that found both sides equal since the server started, and for the side that is to lead to answer.",
+    conditions: "`storage.migrate_to` is set. The server itself begins; pause, resume, rate and verify are for while it copies or is cut over; cut-over and roll-back after it ask for a whole pass that found both sides equal since the server started, and for the side that is to lead to answer.",
     effects: "where it stands is in `storage-migration.json`, synced, before anything follows from it, and marked on the sides before the answer. While a turn is made, what asks the storage waits. With `storage.migrate_cut_over = \"auto\"` the server itself cuts over. A turn made again changes nothing and puts the marks right.",
     errors: ERRORS,
     audit: "two entries: `step` `begun`, synced before anything is done, and `done`; or how it failed. The turn is the resource's name; `phase`, `from`, `to`; `per_second`; at the cut-over `objects`, `size_bytes`, `digest` of what both sides hold; `unmarked` if a mark is still missing (`in_force_unread`).",
