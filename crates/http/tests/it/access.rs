@@ -129,6 +129,9 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
 /// A body that an endpoint takes, so that what refuses is the access decision.
 fn body_for(path: &str) -> Option<serde_json::Value> {
     let verb = path.rsplit('/').next().unwrap();
+    if path == "/v1/storage/migration/verify" {
+        return None;
+    }
     let one = match path.trim_end_matches("/batch").rsplit('/').next().unwrap() {
         "encrypt" => json!({ "plaintext": "aGk=" }),
         "decrypt" | "rewrap" => json!({ "ciphertext": "kw1:x" }),
