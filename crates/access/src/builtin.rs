@@ -47,6 +47,8 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageRead,
     StorageScrub,
     StorageConfirm,
+    StorageMigrate,
+    StorageCommit,
     BackupCreate,
     BackupRead,
     BackupPrune,

@@ -26,6 +26,7 @@ pub mod role;
 pub mod seal;
 pub mod secret;
 pub mod storage;
+pub mod storage_migration;
 pub mod system;
 pub mod tenant;
 pub mod time;

@@ -121,6 +121,9 @@ names! {
         "healthy", "throttled", "full", "read_only", "denied", "down",
     ];
     StorageOperation "What is asked of the storage." ["read", "write", "delete", "list"];
+    StorageMigrationPhase "Where a migration of the storage stands." [
+        "planned", "copying", "cut-over", "committed", "rolled-back",
+    ];
     AuditOutcome "How an operation ended." ["ok", "refused", "failed"];
     AuditAuthentication "How the actor was known." ["token", "system", "none"];
     AuditPending "The change is durable; its journal entry follows." ["pending"];
@@ -146,7 +149,8 @@ names! {
         "backup.create", "backup.complete", "backup.read", "backup.prune", "backup.drill", "backup.restore",
         "backup.restore_part", "job.list", "alert.list", "alert.raise",
         "alert.clear", "storage.read",
-        "storage.scrub", "storage.examine", "storage.repair", "storage.sweep", "storage.confirm", "audit.read",
+        "storage.scrub", "storage.examine", "storage.repair", "storage.sweep", "storage.confirm",
+        "storage.migrate", "storage.commit", "audit.read",
     ];
 }
 

@@ -45,6 +45,7 @@ mod scope;
 mod seal;
 mod secret;
 mod storage;
+mod storage_migration;
 mod system;
 mod tenant;
 mod token;

@@ -15,6 +15,7 @@ use crate::port::key_provider::ProviderError;
 use crate::port::registry::RegistryError;
 use crate::port::seal::{SealFault, UnsealError};
 use crate::port::storage::StorageError;
+use crate::port::storage_migration::MigrationFault;
 
 /// Why an operation was not done.
 #[derive(Debug, thiserror::Error)]
@@ -202,6 +203,9 @@ pub enum OpError {
     /// The seals or the root key were not changed.
     #[error("{0}")]
     Seal(#[source] SealFault),
+    /// The migration of the vault was not switched, or not as it should be.
+    #[error("{0}")]
+    Migration(#[source] MigrationFault),
     /// Nobody said where backups go.
     #[error(
         "no backups are configured: set backup.destination, its place, and backup.recipients, and \
@@ -273,6 +277,7 @@ impl OpError {
             Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Seal(fault) => seal_code(fault),
+            Self::Migration(fault) => migration_code(fault),
             Self::NoBackups => ErrorCode::WrongState,
             Self::Restore(refusal) => restore_code(refusal),
             Self::Backup(error) => backup_code(error),
@@ -312,6 +317,19 @@ const fn storage_code(error: &StorageError) -> ErrorCode {
         StorageError::Conflict => ErrorCode::Conflict,
         StorageError::TooLarge { .. } => ErrorCode::TooLarge,
         _ => ErrorCode::StorageUnavailable,
+    }
+}
+
+/// What keeps a migration of the vault from being switched.
+const fn migration_code(fault: &MigrationFault) -> ErrorCode {
+    match fault {
+        MigrationFault::Phase { .. }
+        | MigrationFault::NotEqual
+        | MigrationFault::NotEmpty { .. }
+        | MigrationFault::Detached => ErrorCode::WrongState,
+        MigrationFault::Storage(error) => storage_code(error),
+        MigrationFault::Standing { .. } => ErrorCode::StorageUnavailable,
+        MigrationFault::Unmarked { .. } => ErrorCode::InForceUnread,
     }
 }
 
@@ -411,6 +429,12 @@ impl From<StorageError> for OpError {
             }
             other => Self::Storage(other),
         }
+    }
+}
+
+impl From<MigrationFault> for OpError {
+    fn from(fault: MigrationFault) -> Self {
+        Self::Migration(fault)
     }
 }
 

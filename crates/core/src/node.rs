@@ -19,6 +19,7 @@ use crate::names::SecretName;
 use crate::noun::key::ProviderKind;
 use crate::ops::reserve::Reservations;
 use crate::ops::storage::StorageWatch;
+use crate::ops::storage::migration::MigrationMemory;
 use crate::ops::storage::scrub::ScrubMemory;
 use crate::port::audit_log::AuditLog;
 use crate::port::backup::BackupStore;
@@ -31,6 +32,7 @@ use crate::port::seal::SealControl;
 use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
+use crate::port::storage_migration::StorageMigration;
 use crate::retention::RetentionRules;
 use crate::session::Sessions;
 use crate::text_memory::TextMemory;
@@ -54,6 +56,8 @@ pub struct Ports {
     pub secrets: Arc<dyn SecretStore>,
     /// The storage beneath the vault, for those who look after it.
     pub storage: Arc<dyn StorageCare>,
+    /// The migration of the vault to another backend; none if this deployment knows of none.
+    pub migration: Option<Arc<dyn StorageMigration>>,
     /// The seal.
     pub seal: Arc<dyn SealControl>,
     /// Key services by kind.
@@ -93,6 +97,11 @@ pub struct Settings {
     pub retention: Option<RetentionRules>,
     /// In which of the system's secrets the identity for drills is; none if it is elsewhere.
     pub drill_identity: Option<SecretName>,
+    /// Whether the vault is cut over to another backend as soon as both sides are equal; if not, it
+    /// waits for an administrator.
+    pub migration_cuts_over: bool,
+    /// A migration that was cut over so many days ago and not committed is a condition.
+    pub migration_uncommitted_days: i64,
 }
 
 impl Settings {
@@ -108,6 +117,8 @@ impl Settings {
             scrub_automatic: true,
             retention: None,
             drill_identity: None,
+            migration_cuts_over: false,
+            migration_uncommitted_days: 7,
         }
     }
 }
@@ -138,6 +149,8 @@ pub struct Node {
     /// One batch of a check at a time.
     pub(crate) scrubbing: Mutex<ScrubMemory>,
     pub(crate) storage_watch: StorageWatch,
+    /// One turn at a time.
+    pub(crate) migrating: Mutex<MigrationMemory>,
     requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
     stopping: AtomicBool,
@@ -305,6 +318,7 @@ impl Node {
             settling: Mutex::new(()),
             scrubbing: Mutex::default(),
             storage_watch: StorageWatch::default(),
+            migrating: Mutex::default(),
             requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

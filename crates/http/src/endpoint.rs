@@ -25,6 +25,7 @@ mod seal;
 mod secret;
 mod status;
 mod storage;
+mod storage_migration;
 mod system;
 mod tenant;
 mod text_seal;
@@ -68,6 +69,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(alert::routes());
     routes.extend(audit::routes());
     routes.extend(storage::routes());
+    routes.extend(storage_migration::routes());
     routes.extend(system::routes());
     routes.extend(seal::routes());
     routes.extend(root_key::routes());

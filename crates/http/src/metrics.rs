@@ -9,6 +9,7 @@ use axum::http::Method;
 use keyward_core::node::{Node, Readiness};
 use keyward_core::port::seal::SealStanding;
 use keyward_core::port::storage_care::StorageState;
+use keyward_core::port::storage_migration::MigrationPhase;
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use papaya::HashMap;
@@ -27,6 +28,10 @@ const STORAGE_OPERATIONS: &str = "keyward_storage_operations_total";
 const STORAGE_ERRORS: &str = "keyward_storage_errors_total";
 const STORAGE_SECONDS: &str = "keyward_storage_operation_seconds";
 const STORAGE_FREE: &str = "keyward_storage_free_bytes";
+const MIGRATION_PHASE: &str = "keyward_storage_migration_phase";
+const MIGRATION_OBJECTS: &str = "keyward_storage_migration_objects";
+const MIGRATION_EQUAL: &str = "keyward_storage_migration_equal";
+const MIGRATION_FAILING: &str = "keyward_storage_migration_failing";
 const BUCKETS: [f64; 13] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
 ];
@@ -61,6 +66,7 @@ pub fn install() -> &'static PrometheusHandle {
             "Conditions that the registry does not have yet as this node saw them"
         );
         describe_storage();
+        describe_migration();
         metrics::describe_gauge!(
             "keyward_journal_fault",
             "1 while the audit log cannot be written"
@@ -75,6 +81,26 @@ fn describe_storage() {
     metrics::describe_counter!(STORAGE_ERRORS, "What of it failed, and how");
     metrics::describe_gauge!(STORAGE_SECONDS, "How long it took in the last minutes");
     metrics::describe_gauge!(STORAGE_FREE, "Bytes free where the vault is kept");
+}
+
+fn describe_migration() {
+    metrics::describe_gauge!(
+        MIGRATION_PHASE,
+        "1 for the phase of the storage's migration"
+    );
+    metrics::describe_gauge!(
+        MIGRATION_OBJECTS,
+        "Objects that the migration's pass has examined, has left, made equal since the start, and \
+         that a side is behind on"
+    );
+    metrics::describe_gauge!(
+        MIGRATION_EQUAL,
+        "1 once a whole pass has found both sides of the migration equal"
+    );
+    metrics::describe_gauge!(
+        MIGRATION_FAILING,
+        "1 while a side of the migration does not do its part"
+    );
 }
 
 /// The page, with the node's present condition.
@@ -93,6 +119,7 @@ pub fn render(node: &Node) -> String {
     metrics::gauge!("keyward_journal_fault").set(gauge(readiness == Readiness::AuditUnavailable));
     conditions(node);
     storage(node);
+    migration(node);
     handle.render()
 }
 
@@ -164,6 +191,30 @@ fn storage(node: &Node) {
     if let Some(space) = space {
         metrics::gauge!(STORAGE_FREE).set(space.free_bytes as f64);
     }
+}
+
+/// Where the migration of the storage stands, if there is one.
+fn migration(node: &Node) {
+    let Some(report) = keyward_core::ops::storage::migration::present(node) else {
+        return;
+    };
+    for phase in MigrationPhase::ALL {
+        let holds = f64::from(u8::from(report.phase == *phase));
+        metrics::gauge!(MIGRATION_PHASE, "phase" => phase.name()).set(holds);
+    }
+    let objects = [
+        ("examined", Some(report.examined)),
+        ("copied", Some(report.copied)),
+        ("left", report.left),
+        ("behind", Some(report.behind)),
+    ];
+    for (what, count) in objects {
+        if let Some(count) = count {
+            metrics::gauge!(MIGRATION_OBJECTS, "what" => what).set(count as f64);
+        }
+    }
+    metrics::gauge!(MIGRATION_EQUAL).set(f64::from(u8::from(report.equal)));
+    metrics::gauge!(MIGRATION_FAILING).set(f64::from(u8::from(report.trouble.is_some())));
 }
 
 /// Counts a connection for as long as it lives.

@@ -8,6 +8,7 @@ pub mod rest;
 pub mod seal;
 pub mod secret;
 pub mod storage;
+pub mod storage_migration;
 
 use keyward_api::time::Time;
 use keyward_core::time::Timestamp;

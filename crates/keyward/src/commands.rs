@@ -20,6 +20,7 @@ pub mod serve;
 pub mod shell;
 pub mod storage;
 pub mod storage_migration;
+pub mod storage_steering;
 pub mod system;
 pub mod tenant;
 pub mod token;

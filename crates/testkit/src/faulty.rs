@@ -224,6 +224,8 @@ impl StorageBackend for FaultyBackend {
     }
 
     async fn health(&self) -> Result<(), StorageError> {
+        self.answer().await;
+        self.may_change()?;
         self.inner.health().await
     }
 }

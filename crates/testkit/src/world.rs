@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
 mod ground;
+pub mod moving;
 mod repairing;
 pub mod restored;
 
@@ -43,6 +44,7 @@ use crate::postgres::TestDatabase;
 use crate::stores::{self, Store};
 
 use self::ground::WorldGround;
+pub use self::moving::Moving;
 pub use self::restored::{Blank, PartError, WantedPart};
 
 /// A clock that stands still until a test moves it.
@@ -151,6 +153,8 @@ pub struct World {
     pub backups: Place,
     /// Makes changes of what lies there fail; sound until told otherwise.
     pub backup_faults: Arc<FaultyBackend>,
+    /// The vault on its way to another backend, if this world's is.
+    pub moving: Option<Moving>,
     root: Option<Caller>,
     setup: Setup,
     pump: tokio::task::JoinHandle<()>,
@@ -168,6 +172,8 @@ struct Setup {
     retention: Option<RetentionRules>,
     /// From where, besides the backups, damaged and missing records are put back.
     replica: Option<Arc<FaultyBackend>>,
+    /// Whether the vault moves; and by itself, as soon as it can.
+    moves: Option<bool>,
 }
 
 impl Setup {
@@ -194,6 +200,7 @@ impl Setup {
             bootstrap: None,
             retention: None,
             replica: None,
+            moves: None,
         }
     }
 }
@@ -250,7 +257,8 @@ impl World {
             .expect("the registry opens");
         let registry = Arc::new(registry);
         let deployment = registry.deployment().await.expect("a deployment has an id");
-        let storage_faults = Arc::new(FaultyBackend::new(storage(&setup)));
+        let (stored, moving) = moving::or_at_rest(&setup, &as_clock).await;
+        let storage_faults = Arc::new(FaultyBackend::new(stored));
         let name = setup.backend.name();
         let watched = MeasuredBackend::new(storage_faults.clone(), name, as_clock.clone());
         let watched = Arc::new(watched.on_disk(&data));
@@ -335,6 +343,7 @@ impl World {
             hierarchy: vault.clone(),
             secrets: vault.clone(),
             storage: watched.clone(),
+            migration: moving.as_ref().map(|it| it.migration.conducted()),
             seal: vault.clone(),
             backups: Some(backups.clone()),
             rehearsal: Some(Arc::new(drills)),
@@ -344,10 +353,9 @@ impl World {
             clock: as_clock,
             random,
         };
-        let settings = Settings {
-            retention: setup.retention,
-            ..Settings::new(&name, deployment)
-        };
+        let mut settings = Settings::new(&name, deployment);
+        settings.retention = setup.retention;
+        settings.migration_cuts_over = setup.moves.unwrap_or_default();
         let node = Arc::new(Node::new(ports, settings));
         let pump = tokio::spawn(node.pump());
         if first {
@@ -371,6 +379,7 @@ impl World {
             storage_faults,
             backups: place,
             backup_faults: backup_files,
+            moving,
             root: None,
             setup,
             pump,
@@ -389,6 +398,7 @@ impl World {
             backend,
             watched,
             storage_faults,
+            moving,
             setup,
             pump,
             ..
@@ -398,7 +408,8 @@ impl World {
         drop(node);
         journal.close().await;
         registry.close().await;
-        drop((journal, vault, backend, watched, storage_faults, registry));
+        drop((journal, vault, backend, watched, storage_faults, moving));
+        drop(registry);
         let token = setup.bootstrap.clone().unwrap_or_default();
         let mut world = Self::open(setup, clock, false).await;
         world.root = Some(world.authenticated(&token).await);

@@ -7,6 +7,9 @@
 //! | `walk` | passes over every name that make the sides equal, until one finds nothing to do |
 //! | `turn` | start, cut over, roll back, commit, erase; the marks that keep the wrong side shut |
 //! | `survey` | what one side holds, as a number and a digest |
+//! | `tally` | how many objects there are to look at |
+//! | `trouble` | a side that does not do its part, remembered until it does |
+//! | `conduct` | all of it as core asks for it, and a migration that this server only knows of |
 //!
 //! One side leads: what it holds is the vault. Every change is made there first and then on the
 //! other, deletions the other way round. What could not be followed is noted, and made equal before
@@ -14,9 +17,12 @@
 //! whole pass has to find nothing before anything turns. One process at a time may do this: the
 //! holder of the data directory.
 
+mod conduct;
 mod mirror;
 mod standing;
 mod survey;
+mod tally;
+mod trouble;
 mod turn;
 mod walk;
 
@@ -27,10 +33,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+pub use keyward_core::port::storage_migration::MigrationPhase as Phase;
+use keyward_core::time::Clock;
 use parking_lot::Mutex;
 use tokio::sync::{MutexGuard, RwLock, RwLockReadGuard};
 
-pub use standing::{Phase, Standing, StandingError, standing_in};
+pub use conduct::KnownMigration;
+pub use standing::{Standing, StandingError, standing_in};
 pub use survey::{Survey, survey};
 pub use turn::{Side, marked};
 pub use walk::Step;
@@ -43,6 +52,8 @@ const LOCKS: usize = 256;
 const AT_ONCE: usize = 32;
 /// So many names that could not be followed are remembered; with more, a whole pass begins again.
 const BEHIND_MAX: usize = 100_000;
+/// Objects looked at in a second if nobody says how many.
+const PER_SECOND: u64 = 2_000;
 
 /// Why a migration does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -100,10 +111,17 @@ pub enum MigrationError {
 pub struct MigratingBackend {
     from: Arc<dyn StorageBackend>,
     to: Arc<dyn StorageBackend>,
-    standing: RwLock<standing::Kept>,
+    /// The phase; whoever turns it waits until nothing is under way.
+    phase: RwLock<Phase>,
+    standing: standing::Kept,
+    clock: Arc<dyn Clock>,
     locks: Vec<tokio::sync::Mutex<()>>,
     behind: Mutex<Behind>,
     walk: tokio::sync::Mutex<walk::Walk>,
+    /// How far the walk was after its last step.
+    progress: Mutex<walk::Progress>,
+    trouble: Mutex<trouble::Troubles>,
+    per_second: u64,
     /// The marks are to be put right, and the side that follows is to be prepared.
     unsettled: AtomicBool,
 }
@@ -129,46 +147,59 @@ impl MigratingBackend {
         file: &Path,
         from: Arc<dyn StorageBackend>,
         to: Arc<dyn StorageBackend>,
-    ) -> Result<Option<Arc<Self>>, MigrationError> {
+        clock: Arc<dyn Clock>,
+    ) -> Result<Option<Self>, MigrationError> {
         let Some(kept) = standing::Kept::open(file)? else {
             return Ok(None);
         };
-        let migration = Self::of(kept, from, to);
+        let migration = Self::of(kept, from, to, clock);
         migration.ensure_not_contradicted().await?;
-        Ok(Some(Arc::new(migration)))
+        Ok(Some(migration))
     }
 
-    /// Begins a migration into an empty target. From the answer on it is in the file.
+    /// Plans a migration into an empty target. Until [`Self::begin`] the source is the vault, alone,
+    /// and nothing is written.
     ///
     /// # Errors
-    /// [`MigrationError::NotEmpty`], [`MigrationError::Standing`], [`MigrationError::Storage`].
-    pub async fn begin(
+    /// [`MigrationError::NotEmpty`], [`MigrationError::Storage`].
+    pub async fn plan(
         file: &Path,
         names: (&str, &str),
         from: Arc<dyn StorageBackend>,
         to: Arc<dyn StorageBackend>,
-    ) -> Result<Arc<Self>, MigrationError> {
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, MigrationError> {
         turn::ensure_empty(&*to).await?;
-        let kept = standing::Kept::begin(file, names)?;
-        let migration = Self::of(kept, from, to);
-        migration.put_marks().await?;
-        Ok(Arc::new(migration))
+        let kept = standing::Kept::planned(file, names);
+        Ok(Self::of(kept, from, to, clock))
     }
 
     fn of(
         kept: standing::Kept,
         from: Arc<dyn StorageBackend>,
         to: Arc<dyn StorageBackend>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
         Self {
             from,
             to,
-            standing: RwLock::new(kept),
+            phase: RwLock::new(kept.standing().phase),
+            standing: kept,
+            clock,
             locks: (0..LOCKS).map(|_| tokio::sync::Mutex::new(())).collect(),
             behind: Mutex::default(),
             walk: tokio::sync::Mutex::default(),
+            progress: Mutex::default(),
+            trouble: Mutex::default(),
+            per_second: PER_SECOND,
             unsettled: AtomicBool::new(true),
         }
+    }
+
+    /// Looks at so many objects in a second, unless somebody says otherwise while it goes on.
+    #[must_use]
+    pub fn at_pace(self, per_second: u64) -> Self {
+        Self { per_second, ..self }
     }
 
     /// Both sides as one backend: what the vault stands on meanwhile.
@@ -177,12 +208,12 @@ impl MigratingBackend {
     }
 
     /// Where it stands.
-    pub async fn standing(&self) -> Standing {
-        self.standing.read().await.standing().clone()
+    pub fn standing(&self) -> Standing {
+        self.standing.standing()
     }
 
-    /// Whether a whole pass has found both sides equal, since the last turn or start. What changes
-    /// meanwhile is followed, and what could not be followed is noted; a turn makes that good first.
+    /// Whether a whole pass has found both sides equal, since the last start. What changes meanwhile
+    /// is followed, and what could not be followed is noted; a turn makes that good first.
     pub fn is_verified(&self) -> bool {
         let behind = self.behind.lock();
         behind.verified && !behind.lost
@@ -190,12 +221,12 @@ impl MigratingBackend {
 
     /// The sides while nothing turns.
     async fn sides(&self) -> Sides<'_> {
-        let standing = self.standing.read().await;
-        let (leading, following) = self.sides_in(standing.standing().phase);
+        let phase = self.phase.read().await;
+        let (leading, following) = self.sides_in(*phase);
         Sides {
             leading,
             following,
-            _still: standing,
+            _still: phase,
         }
     }
 
@@ -206,7 +237,7 @@ impl MigratingBackend {
             Phase::Copying => (from, Some(to)),
             Phase::CutOver => (to, Some(from)),
             Phase::Committed => (to, None),
-            Phase::RolledBack => (from, None),
+            Phase::Planned | Phase::RolledBack => (from, None),
         }
     }
 
@@ -234,7 +265,7 @@ struct Sides<'a> {
     leading: &'a dyn StorageBackend,
     /// The other one, while it follows.
     following: Option<&'a dyn StorageBackend>,
-    _still: RwLockReadGuard<'a, standing::Kept>,
+    _still: RwLockReadGuard<'a, Phase>,
 }
 
 impl Behind {

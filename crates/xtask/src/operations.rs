@@ -9,6 +9,7 @@ mod exchange;
 mod keys;
 mod lifecycle;
 mod members;
+mod moving;
 mod seals;
 mod secrets;
 mod upkeep;
@@ -162,6 +163,8 @@ documented! {
     StorageRepair => upkeep::STORAGE_REPAIR,
     StorageSweep => upkeep::STORAGE_SWEEP,
     StorageConfirm => upkeep::STORAGE_CONFIRM,
+    StorageMigrate => moving::STORAGE_MIGRATE,
+    StorageCommit => moving::STORAGE_COMMIT,
     AuditRead => deployment::AUDIT_READ,
 }
 

@@ -189,6 +189,8 @@ actions! {
     StorageRepair "storage.repair" System Record "Put a record back that was damaged or missing.";
     StorageSweep "storage.sweep" System Record "Put records to which nothing refers into quarantine, took them out, or deleted them after it.";
     StorageConfirm "storage.confirm" System Change "Confirms that the registry is the right one, so that what it does not refer to may be swept up.";
+    StorageMigrate "storage.migrate" System Change "Steers the migration of the vault to another backend: begins, pauses, cuts over, rolls back.";
+    StorageCommit "storage.commit" System Change "Commits a migration of the vault: there is no way back from it.";
     AuditRead "audit.read" Tenant Read "Reads the audit log.";
 }
 

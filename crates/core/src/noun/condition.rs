@@ -56,6 +56,10 @@ kinds! {
     STORAGE_READ_ONLY "storage_read_only";
     /// There is little room left.
     STORAGE_SPACE_LOW "storage_space_low";
+    /// A side of a migration of the vault does not do its part.
+    STORAGE_MIGRATION_FAILING "storage_migration_failing";
+    /// A migration of the vault was cut over long ago and neither committed nor rolled back.
+    STORAGE_MIGRATION_UNCOMMITTED "storage_migration_uncommitted";
     /// A stored record is not what the registry says it is.
     RECORD_DAMAGED "record_damaged";
     /// A stored record is not there.

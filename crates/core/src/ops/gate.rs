@@ -19,6 +19,7 @@ use crate::noun::tenant::TenantState;
 use crate::port::decide::{Decision, KeyFacts, Target};
 use crate::port::registry::{KeyRef, KeyWithVersions, RegistryError};
 use crate::port::seal::SealFault;
+use crate::port::storage_migration::MigrationFault;
 
 /// Proof that the caller may perform `action`; only this file makes one.
 #[derive(Clone, Copy, Debug)]
@@ -135,6 +136,7 @@ pub(crate) const fn outcome_of(error: &OpError) -> Outcome {
             | SealFault::Damaged { .. },
         )
         | OpError::Backup(_)
+        | OpError::Migration(MigrationFault::Storage(_) | MigrationFault::Standing { .. })
         | OpError::Crypto => Outcome::Failed,
         _ => Outcome::Refused,
     }

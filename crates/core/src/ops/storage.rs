@@ -5,6 +5,7 @@
 //! seconds: what it finds raises and clears conditions.
 
 mod hold;
+pub mod migration;
 pub mod scrub;
 pub mod sweep;
 

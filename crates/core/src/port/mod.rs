@@ -12,5 +12,6 @@ pub mod secret_store;
 pub mod snapshot;
 pub mod storage;
 pub mod storage_care;
+pub mod storage_migration;
 pub mod stream_storage;
 pub mod upkeep;

@@ -25,6 +25,7 @@ mod families;
 mod integration_steps;
 mod keks;
 mod limits;
+mod migration;
 mod repairs;
 mod restart;
 mod rolled_back;

@@ -39,6 +39,7 @@ fn the_wire_names_what_core_knows() {
         SealKind = keyward_core::port::seal::SealKind,
         JobKind = JobKind,
         JobState = JobState,
+        StorageMigrationPhase = keyward_core::port::storage_migration::MigrationPhase,
         AuditOutcome = Outcome,
         AuditAuthentication = Authentication,
         Permission = Action,

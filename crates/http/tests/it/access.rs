@@ -102,6 +102,14 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/storage"),
         ("POST", "/v1/storage/scrub"),
         ("POST", "/v1/storage/confirm-sweep"),
+        ("GET", "/v1/storage/migration"),
+        ("POST", "/v1/storage/migration/pause"),
+        ("POST", "/v1/storage/migration/resume"),
+        ("POST", "/v1/storage/migration/rate"),
+        ("POST", "/v1/storage/migration/verify"),
+        ("POST", "/v1/storage/migration/cut-over"),
+        ("POST", "/v1/storage/migration/roll-back"),
+        ("POST", "/v1/storage/migration/commit"),
         ("POST", "/v1/system/seal"),
         ("GET", "/v1/system/seals"),
         ("POST", "/v1/system/root-key/begin-rotation"),
@@ -127,6 +135,9 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
 /// A body that an endpoint takes, so that what refuses is the access decision.
 fn body_for(path: &str) -> Option<serde_json::Value> {
     let verb = path.rsplit('/').next().unwrap();
+    if path == "/v1/storage/migration/verify" {
+        return None;
+    }
     let one = match path.trim_end_matches("/batch").rsplit('/').next().unwrap() {
         "encrypt" => json!({ "plaintext": "aGk=" }),
         "decrypt" | "rewrap" => json!({ "ciphertext": "kw1:x" }),
@@ -147,6 +158,7 @@ fn body_for(path: &str) -> Option<serde_json::Value> {
         "confirm-sweep" => {
             json!({ "alert_id": "01900000-0000-7000-8000-000000000000", "etag": 1 })
         }
+        "rate" => json!({ "per_second": 1 }),
         "export" => json!({ "method": "hpke-x-wing", "recipient": "aGk=", "format": "raw" }),
         "decapsulate" => json!({ "encapsulation": "kw1:x" }),
         "data-key" | "encapsulate" | "roles" => json!({}),

@@ -74,7 +74,11 @@ impl Desk {
 
     /// A desk with other limits.
     pub async fn with(change: impl FnOnce(&mut HttpConfig)) -> Self {
-        let world = World::new().await;
+        Self::over(World::new().await, change).await
+    }
+
+    /// A desk before a world.
+    pub async fn over(world: World, change: impl FnOnce(&mut HttpConfig)) -> Self {
         world.tenant("acme").await;
         let mut config = HttpConfig::new([5; 32]);
         change(&mut config);

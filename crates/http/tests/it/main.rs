@@ -9,6 +9,7 @@ mod input;
 mod lifecycle;
 mod listing;
 mod log;
+mod migration;
 mod seal;
 mod secrets;
 mod text_sealing;

@@ -5,6 +5,7 @@ use keyward_api::storage::{ConfirmSweep, StorageHealth, StoragePass};
 use uuid::Uuid;
 
 use crate::commands::storage_migration::MigrationCommand;
+use crate::commands::storage_steering::SteeringCommand;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output::{self, cell};
@@ -19,6 +20,8 @@ pub enum StorageCommand {
     /// Confirm what holds the sweep, as `storage health` showed it, so that what no row names may be
     /// swept up
     ConfirmSweep(ConfirmCommand),
+    #[command(subcommand)]
+    Migration(SteeringCommand),
     #[command(flatten)]
     Move(MigrationCommand),
 }
@@ -43,6 +46,7 @@ impl StorageCommand {
         match self {
             // Without a server: `run_offline`.
             Self::Move(_) => Ok(()),
+            Self::Migration(command) => command.run(context).await,
             Self::Health => {
                 let health = client.storage().await?;
                 context.show(&health, show)?;

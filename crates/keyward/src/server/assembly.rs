@@ -15,7 +15,7 @@ use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
-use crate::server::config::{AuditSync, Config};
+use crate::server::config::{AuditSync, Config, MigrateCutOver};
 use crate::server::deployment::Deployment;
 use crate::server::drills;
 use crate::server::error::StartError;
@@ -69,6 +69,7 @@ impl Assembly {
             hierarchy: vault.clone(),
             secrets: vault.clone(),
             storage: deployment.backend.clone(),
+            migration: deployment.migration.clone(),
             seal: vault.clone(),
             backups: backups.map(|backups| Arc::new(backups) as _),
             rehearsal,
@@ -133,6 +134,9 @@ fn settings(deployment: &Deployment) -> Settings {
         scrub_automatic: config.limits.scrub_per_second > 0,
         retention: backups::retention(config),
         drill_identity: drills::secret(config),
+        migration_cuts_over: config.storage.migrate_cut_over == MigrateCutOver::Auto,
+        migration_uncommitted_days: i64::try_from(config.storage.migrate_uncommitted_days)
+            .unwrap_or(i64::MAX),
         ..Settings::new(&config.node.name, deployment.id)
     }
 }

@@ -52,6 +52,16 @@ choice! {
     }
 }
 
+choice! {
+    /// When the target of a migration of the vault leads.
+    pub enum MigrateCutOver {
+        /// As soon as a whole pass has found both sides equal.
+        Auto => "auto",
+        /// When an administrator says so.
+        Manual => "manual",
+    }
+}
+
 impl StorageKind {
     /// The section that only this backend reads.
     pub const fn section(self) -> Option<&'static str> {
@@ -142,12 +152,18 @@ settings! {
         /// A file with the `[storage]` sections of the backend that the vault moves to while the
         /// server serves: [migration.md](migration.md).
         migrate_to: Option<PathBuf> = None, "not set";
-        /// How many objects are looked at in a second on that way.
+        /// How many objects are looked at in a second on that way, until somebody sets another rate.
         migrate_per_second: u64 = 2_000, "`2000`";
         /// A file with the `[storage]` sections of another copy of the vault, which something else
         /// keeps alike. It is read only: what a check finds damaged or missing is put back from it
         /// ([storage.md](storage.md)).
         replica_file: Option<PathBuf> = None, "not set";
+        /// `auto`: the target leads as soon as both sides are equal. `manual`: it waits for
+        /// `keyward storage migration cut-over`.
+        migrate_cut_over: MigrateCutOver = MigrateCutOver::Auto, "`auto`";
+        /// A migration that was cut over so many days ago and neither committed nor rolled back
+        /// raises an alert.
+        migrate_uncommitted_days: u64 = 7, "`7`";
     }
 
     /// The vault on PostgreSQL, for `backend = "postgres"`.

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use keyward_core::port::registry::Registry;
+use keyward_core::port::storage_migration::StorageMigration;
 use keyward_core::time::Clock;
 use keyward_store::SqlRegistry;
 use keyward_vault::MeasuredBackend;
-use keyward_vault::migration::MigratingBackend;
 use uuid::Uuid;
 
 use crate::private_file;
@@ -30,8 +30,8 @@ pub struct Deployment {
     pub registry: Arc<SqlRegistry>,
     /// Where sealed bytes are kept.
     pub backend: Arc<MeasuredBackend>,
-    /// The vault on its way to another backend.
-    pub migration: Option<Arc<MigratingBackend>>,
+    /// The vault on its way to another backend, or how it came where it is.
+    pub migration: Option<Arc<dyn StorageMigration>>,
     /// The deployment's id.
     pub id: Uuid,
 }
@@ -59,7 +59,7 @@ impl Deployment {
         let registry = open_registry(&config, clock.clone()).await?;
         // The clock of a machine may have been set back since the last start.
         clock.raise(registry.advance_clock(clock.now()).await?);
-        let (backend, migration) = storage_migration::for_server(&config).await?;
+        let (backend, migration) = storage_migration::for_server(&config, clock.clone()).await?;
         let backend = vault_backend::watched(&config, backend, clock.clone());
         let id = registry.deployment().await?;
         Ok(Self {

@@ -67,10 +67,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let schedule = &assembly.deployment.config.backup;
     let every = schedule.drill_interval_hours;
     let drilling = tokio::spawn(rehearse(assembly.node.clone(), every, ended.clone()));
-    let moving = assembly.deployment.migration.clone().map(|migration| {
-        let per_second = assembly.deployment.config.storage.migrate_per_second;
-        tokio::spawn(carry_on(migration, per_second, ended.clone()))
-    });
+    let moving = tokio::spawn(carry_on(assembly.node.clone(), ended.clone()));
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -89,9 +86,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     // So does a drill; what it made goes with it.
     drilling.abort();
     let _ = drilling.await;
-    if let Some(moving) = moving {
-        let _ = moving.await;
-    }
+    let _ = moving.await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)

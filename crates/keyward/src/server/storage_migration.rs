@@ -6,12 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use keyward_core::node::Node;
+use keyward_core::ops::storage::migration;
 use keyward_core::port::storage::StorageBackend;
+use keyward_core::port::storage_migration::{MigrationReport, StorageMigration};
+use keyward_core::time::Clock;
 use keyward_vault::migration::{
-    MigratingBackend, MigrationError, Phase, Standing, Survey, marked, standing_in, survey,
+    KnownMigration, MigratingBackend, MigrationError, Phase, Standing, Survey, marked, standing_in,
+    survey,
 };
 use tokio::sync::watch;
 
+use crate::server::clock::SystemClock;
 use crate::server::config::{self, Config, ConfigError, Sources};
 use crate::server::data_dir::DataDir;
 use crate::server::error::StartError;
@@ -27,6 +33,7 @@ pub struct Sides {
     from: Arc<dyn StorageBackend>,
     to: Arc<dyn StorageBackend>,
     file: PathBuf,
+    clock: Arc<dyn Clock>,
     _data_dir: Option<DataDir>,
 }
 
@@ -57,12 +64,12 @@ impl Sides {
         data_dir.path().clone_into(&mut to.node.data_dir);
         Ok(Self {
             _data_dir: Some(data_dir),
-            ..Self::of(&from, &to).await?
+            ..Self::of(&from, &to, Arc::new(SystemClock::default())).await?
         })
     }
 
     /// Opens both sides, for whoever holds the data directory.
-    async fn of(from: &Config, to: &Config) -> Result<Self, StartError> {
+    async fn of(from: &Config, to: &Config, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let names = (vault_backend::name(from), vault_backend::name(to));
         if names.0 == names.1 {
             return Err(StartError::SameVault { name: names.0 });
@@ -72,11 +79,12 @@ impl Sides {
             from: vault_backend::unprepared(from)?,
             to: vault_backend::unprepared(to)?,
             names,
+            clock,
             _data_dir: None,
         };
         // While one side leads, the other may be down.
         match sides.ours()? {
-            Some(Phase::Copying | Phase::RolledBack) => sides.from.init().await?,
+            Some(Phase::Planned | Phase::Copying | Phase::RolledBack) => sides.from.init().await?,
             Some(Phase::CutOver | Phase::Committed) => sides.to.init().await?,
             None => {}
         }
@@ -91,13 +99,47 @@ impl Sides {
     /// Goes on with what was begun, or begins.
     async fn take_up(&self) -> Result<Arc<MigratingBackend>, StartError> {
         if let Some(migration) = self.begun().await? {
+            return Ok(Arc::new(migration));
+        }
+        let migration = self.plan().await?;
+        migration.begin().await?;
+        Ok(Arc::new(migration))
+    }
+
+    /// The same for a server that serves: what is new is planned, and begun when the log can say so;
+    /// what ended while one served goes on where it ended, until its settings say so too.
+    async fn take_up_serving(&self) -> Result<MigratingBackend, StartError> {
+        if let Some(migration) = self.begun().await? {
             return Ok(migration);
         }
+        let ended = self.ours()?;
+        let goes_on = match ended {
+            Some(Phase::Committed) => true,
+            // The same way once more only into a target that was erased meanwhile.
+            Some(Phase::RolledBack) => self.plan().await.is_err(),
+            _ => false,
+        };
+        if !goes_on {
+            return self.plan().await;
+        }
+        tracing::warn!(
+            from = self.names.0,
+            to = self.names.1,
+            ended = ended.map(Phase::name),
+            "this migration has ended: write into [storage] where the vault is now, and take migrate_to \
+             out"
+        );
+        self.resume().await?.ok_or(StartError::NoMigration)
+    }
+
+    /// What is new, into an empty target. Nothing is written yet.
+    async fn plan(&self) -> Result<MigratingBackend, StartError> {
         self.from.init().await?;
         self.ensure_source_in_force().await?;
         self.to.init().await?;
         let (from, to) = (Arc::clone(&self.from), Arc::clone(&self.to));
-        Ok(MigratingBackend::begin(&self.file, self.names(), from, to).await?)
+        let clock = self.clock.clone();
+        Ok(MigratingBackend::plan(&self.file, self.names(), from, to, clock).await?)
     }
 
     /// Refuses to begin on a side that an earlier migration left: what it holds is old, and the target
@@ -106,7 +148,7 @@ impl Sides {
         let ended = standing_in(&self.file).map_err(MigrationError::from)?;
         let kept = ended.map(|standing| match standing.phase {
             Phase::Committed | Phase::CutOver => standing.to,
-            Phase::RolledBack | Phase::Copying => standing.from,
+            Phase::RolledBack | Phase::Copying | Phase::Planned => standing.from,
         });
         if let Some(kept) = kept.filter(|kept| *kept != self.names.0) {
             let why = format!("the vault is {kept}, and not {}", self.names.0);
@@ -119,7 +161,7 @@ impl Sides {
     }
 
     /// What was begun and has not ended, if it is between these two.
-    async fn begun(&self) -> Result<Option<Arc<MigratingBackend>>, MigrationError> {
+    async fn begun(&self) -> Result<Option<MigratingBackend>, MigrationError> {
         let Some(standing) = standing_in(&self.file)? else {
             return Ok(None);
         };
@@ -135,9 +177,9 @@ impl Sides {
         }
     }
 
-    async fn resume(&self) -> Result<Option<Arc<MigratingBackend>>, MigrationError> {
+    async fn resume(&self) -> Result<Option<MigratingBackend>, MigrationError> {
         let (from, to) = (Arc::clone(&self.from), Arc::clone(&self.to));
-        MigratingBackend::resume(&self.file, from, to).await
+        MigratingBackend::resume(&self.file, from, to, self.clock.clone()).await
     }
 
     /// Copies, verifies every object, proves that both sides hold the same, and cuts over.
@@ -149,7 +191,7 @@ impl Sides {
         let migration = self.take_up().await?;
         walk(&migration, per_second, &mut told).await?;
         let proof = self.prove().await?;
-        if migration.standing().await.phase == Phase::Copying {
+        if migration.standing().phase == Phase::Copying {
             migration.cut_over().await?;
         }
         Ok(proof)
@@ -174,7 +216,8 @@ impl Sides {
             return Ok(migration.settle().await?);
         }
         let migration = self.begun().await?.ok_or(StartError::NoMigration)?;
-        if migration.standing().await.phase == Phase::CutOver {
+        let migration = Arc::new(migration);
+        if migration.standing().phase == Phase::CutOver {
             walk(&migration, per_second, &mut told).await?;
             self.prove().await?;
         }
@@ -192,7 +235,7 @@ impl Sides {
 
     /// The migration between these two that ended so: what was told once may be told again, and what
     /// was to follow from it (marks, erasing) is done if it was interrupted.
-    async fn ended(&self, how: Phase) -> Result<Option<Arc<MigratingBackend>>, MigrationError> {
+    async fn ended(&self, how: Phase) -> Result<Option<MigratingBackend>, MigrationError> {
         match self.ours()? {
             Some(phase) if phase == how => self.resume().await,
             _ => Ok(None),
@@ -220,13 +263,19 @@ impl Sides {
 /// `storage.migrate_to` asks for one. The data directory is held.
 pub async fn for_server(
     config: &Config,
-) -> Result<(Arc<dyn StorageBackend>, Option<Arc<MigratingBackend>>), StartError> {
+    clock: Arc<dyn Clock>,
+) -> Result<(Arc<dyn StorageBackend>, Option<Arc<dyn StorageMigration>>), StartError> {
     let Some(file) = &config.storage.migrate_to else {
-        return Ok((vault_backend::open(config).await?, None));
+        let backend = vault_backend::open(config).await?;
+        let file = vault_backend::migration_file(config);
+        let known = standing_in(&file).map_err(MigrationError::from)?;
+        let known = known.map(|standing| Arc::new(KnownMigration::new(standing)) as _);
+        return Ok((backend, known));
     };
-    let sides = Sides::of(config, &side(file, config)?).await?;
-    let migration = sides.take_up().await?;
-    Ok((migration.backend(), Some(migration)))
+    let sides = Sides::of(config, &side(file, config)?, clock).await?;
+    let migration = sides.take_up_serving().await?;
+    let migration = Arc::new(migration.at_pace(config.storage.migrate_per_second));
+    Ok((migration.backend(), Some(migration.conducted())))
 }
 
 /// A side's settings: the `[storage]` sections of its file, everything else as the server has it.
@@ -248,23 +297,20 @@ pub fn side(file: &Path, server: &Config) -> Result<Config, ConfigError> {
     Ok(side)
 }
 
-/// Carries a migration on while the server serves: passes until both sides are equal, then the
-/// cut-over; from then on the source is kept up with. Ends when it is told to.
-pub async fn carry_on(
-    migration: Arc<MigratingBackend>,
-    per_second: u64,
-    mut ended: watch::Receiver<bool>,
-) {
-    let slice = usize::try_from(per_second.clamp(1, SLICE as u64)).unwrap_or(SLICE);
-    loop {
-        let pause = match step_or_turn(&migration, slice).await {
+/// Carries a migration on while the server serves, if there is one. Ends when it is told to.
+pub async fn carry_on(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
+    while let Some(before) = migration::present(&node) {
+        let pause = match migration::carry_on(&node).await {
             Ok(0) => Duration::from_secs(1),
-            Ok(now) => Duration::from_secs(now).div_f64(per_second.max(1) as f64),
+            Ok(now) => Duration::from_secs(now).div_f64(before.per_second.max(1) as f64),
             Err(error) => {
                 tracing::warn!(%error, "the migration of the vault waits; it is tried each second");
                 Duration::from_secs(1)
             }
         };
+        if let Some(after) = migration::present(&node) {
+            say(&before, &after);
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             _ = ended.wait_for(|ended| *ended) => return,
@@ -272,33 +318,27 @@ pub async fn carry_on(
     }
 }
 
-/// How many objects were looked at.
-async fn step_or_turn(
-    migration: &Arc<MigratingBackend>,
-    slice: usize,
-) -> Result<u64, MigrationError> {
-    let step = migration.step(slice).await?;
-    let standing = migration.standing().await;
-    if step.verified && standing.phase == Phase::Copying {
-        migration.cut_over().await?;
-        let seen = step
-            .seen
-            .map(|seen| (seen.objects, seen.digest.to_string()));
+/// Says in the server's log what became different.
+fn say(before: &MigrationReport, after: &MigrationReport) {
+    if before.phase != after.phase {
+        let proof = after.proof.as_ref();
         tracing::info!(
-            from = standing.from,
-            to = standing.to,
-            ?seen,
-            "every object was verified: the vault's target leads, the source follows"
+            from = after.from,
+            to = after.to,
+            phase = after.phase.name(),
+            objects = proof.map(|proof| proof.objects),
+            digest = proof.map(|proof| proof.digest.to_string()),
+            "the migration of the vault is in another phase"
         );
-    } else if !step.verified {
+    } else if (before.pass, before.examined) != (after.pass, after.examined) {
         tracing::info!(
-            pass = step.pass,
-            examined = step.examined,
-            differed = step.differed,
+            pass = after.pass,
+            examined = after.examined,
+            copied = after.copied,
+            equal = after.equal,
             "the vault is being moved"
         );
     }
-    Ok(step.now)
 }
 
 /// Steps until both sides are known to be equal, no faster than allowed.

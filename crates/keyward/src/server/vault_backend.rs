@@ -59,7 +59,7 @@ fn ensure_in_force(config: &Config) -> Result<(), StartError> {
     };
     let (left, kept) = match standing.phase {
         Phase::CutOver | Phase::Committed => (standing.from, standing.to),
-        Phase::Copying | Phase::RolledBack => (standing.to, standing.from),
+        Phase::Planned | Phase::Copying | Phase::RolledBack => (standing.to, standing.from),
     };
     if name(config) == left {
         let why = format!("the vault is {kept}");

@@ -327,3 +327,123 @@ fn i04_the_vault_moves_while_the_server_serves_and_is_killed_on_the_way() {
     }
     drop(dev);
 }
+
+/// Waits until the server says so of its migration.
+#[track_caller]
+fn until(stage: &Stage, so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+    let patience = tokio::time::Instant::now();
+    loop {
+        let stands = stage.keyward("storage migration status --output json");
+        let stands = stands.json();
+        if so(&stands) {
+            return stands;
+        }
+        assert!(patience.elapsed().as_secs() < 60, "{stands}");
+    }
+}
+
+#[track_caller]
+fn steer(stage: &Stage, turn: &str) -> serde_json::Value {
+    let steered = stage.keyward(&format!("storage migration {turn} --output json"));
+    steered.json()
+}
+
+/// Paused, killed, resumed, cut over, killed, rolled back, killed; then committed, and killed: after
+/// each start it is where it was answered to be, and every ciphertext opens.
+#[test]
+fn i02_a_migration_is_steered_while_the_server_serves_and_is_killed_after_each_turn() {
+    let (mut stage, dev) = with_dev();
+    let mut ciphertexts = vec![encrypted(&stage)];
+    stage
+        .keyward("storage migration status")
+        .refused(3, &["migrate_to is not set"]);
+    dev.server.stop();
+    let to = stage.write("files.toml", "[storage]\nbackend = \"file\"\n");
+    stage.set("KEYWARD_STORAGE_MIGRATE_TO", &to);
+    stage.set("KEYWARD_STORAGE_MIGRATE_CUT_OVER", "manual");
+    stage.set("KEYWARD_STORAGE_MIGRATE_PER_SECOND", "2");
+    let file = stage.path("data/storage-migration.json");
+    let written = || std::fs::read_to_string(&file).unwrap();
+
+    let dev = started(&mut stage);
+    until(&stage, |stands| stands["phase"] == "copying");
+    steer(&stage, "pause --reason night");
+    assert!(written().contains("\"paused\": true"));
+    stage.keyward("key rotate patient-records").done();
+    ciphertexts.push(encrypted(&stage));
+    dev.server.kill();
+
+    let dev = started(&mut stage);
+    let paused = steer(&stage, "rate 1000");
+    assert_eq!(paused["paused"], true);
+    assert_eq!(
+        (&paused["equal"], &paused["pass"]),
+        (&false.into(), &0.into())
+    );
+    stage
+        .keyward("storage migration cut-over")
+        .refused(5, &["not known to be equal"]);
+    steer(&stage, "resume");
+    let equal = until(&stage, |stands| stands["equal"] == true);
+    assert_eq!(
+        (&equal["phase"], &equal["left"]),
+        (&"copying".into(), &0.into())
+    );
+    let cut = steer(&stage, "cut-over");
+    assert_eq!(
+        (&cut["phase"], &cut["settled"]),
+        (&"cut-over".into(), &true.into())
+    );
+    assert!(written().contains("cut-over"));
+    dev.server.kill();
+
+    let dev = started(&mut stage);
+    stage.keyward("key rotate patient-records").done();
+    ciphertexts.push(encrypted(&stage));
+    until(&stage, |stands| stands["equal"] == true);
+    assert_eq!(steer(&stage, "roll-back")["phase"], "rolled-back");
+    dev.server.kill();
+    let dev = started(&mut stage);
+    for ciphertext in &ciphertexts {
+        decrypts(&stage, ciphertext);
+    }
+    // Nothing begins anew on what was left.
+    assert_eq!(steer(&stage, "status")["phase"], "rolled-back");
+    dev.server.stop();
+    let erased = stage.keyward("storage roll-back --data data --to files.toml --erase");
+    assert!(erased.json()["erased"].as_u64().unwrap() > 5);
+
+    let dev = started(&mut stage);
+    until(&stage, |stands| stands["phase"] == "copying");
+    steer(&stage, "rate 1000");
+    until(&stage, |stands| stands["equal"] == true);
+    steer(&stage, "cut-over");
+    assert_eq!(steer(&stage, "commit --reason done")["phase"], "committed");
+    stage.keyward("key create since").done();
+    dev.server.kill();
+    // The settings still say where it came from.
+    let dev = started(&mut stage);
+    assert_eq!(steer(&stage, "status")["phase"], "committed");
+    for ciphertext in &ciphertexts {
+        decrypts(&stage, ciphertext);
+    }
+    dev.server.stop();
+    for name in ["MIGRATE_TO", "MIGRATE_CUT_OVER", "MIGRATE_PER_SECOND"] {
+        stage.environment.remove(&format!("KEYWARD_STORAGE_{name}"));
+    }
+    stage.keyward(DEV).refused(5, &["the vault is file"]);
+    stage
+        .keyward("storage commit --data data --to files.toml --erase")
+        .done();
+    stage.set("KEYWARD_STORAGE_BACKEND", "file");
+    let dev = started(&mut stage);
+    for ciphertext in &ciphertexts {
+        decrypts(&stage, ciphertext);
+    }
+    assert!(stage.keyward("key list").done().contains("since"));
+    assert_eq!(steer(&stage, "status")["attached"], false);
+    stage
+        .keyward("storage migration roll-back")
+        .refused(5, &["without storage.migrate_to"]);
+    drop(dev);
+}

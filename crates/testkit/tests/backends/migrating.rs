@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use keyward_core::noun::tenant::Digest;
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+use keyward_core::time::Clock;
 use keyward_crypto::digest::{Sha256, sha256};
 use keyward_testkit::conformance::{self, Load, name};
 use keyward_testkit::faulty::{FORMS, FaultyBackend, Form};
 use keyward_testkit::stores;
+use keyward_testkit::world::DrivenClock;
 use keyward_vault::migration::{
     MigratingBackend, MigrationError, Phase, Survey, marked, standing_in, survey,
 };
@@ -62,17 +64,23 @@ impl Pair {
     }
 }
 
+fn clock() -> Arc<dyn Clock> {
+    Arc::new(DrivenClock::new())
+}
+
 async fn begin(file: &Path, from: &Backend, to: &Backend) -> Arc<MigratingBackend> {
     let names = ("the one", "the other");
     let (from, to) = (Arc::clone(from), Arc::clone(to));
-    MigratingBackend::begin(file, names, from, to)
-        .await
-        .unwrap()
+    let planned = MigratingBackend::plan(file, names, from, to, clock()).await;
+    let migration = planned.unwrap();
+    migration.begin().await.unwrap();
+    Arc::new(migration)
 }
 
 async fn resume(file: &Path, from: &Backend, to: &Backend) -> Arc<MigratingBackend> {
-    let resumed = MigratingBackend::resume(file, Arc::clone(from), Arc::clone(to));
-    resumed.await.unwrap().unwrap()
+    let (from, to) = (Arc::clone(from), Arc::clone(to));
+    let resumed = MigratingBackend::resume(file, from, to, clock()).await;
+    Arc::new(resumed.unwrap().unwrap())
 }
 
 /// Steps until both sides are known to be equal.
@@ -364,7 +372,7 @@ impl Story {
         self.from.mend();
         self.to.mend();
         let migration = self.take_up().await;
-        let phase = migration.standing().await.phase;
+        let phase = migration.standing().phase;
         if phase == Phase::Copying {
             verified(&migration, 7).await;
             migration.cut_over().await.unwrap();
@@ -441,7 +449,7 @@ async fn a_target_that_fails_keeps_nobody_from_writing_and_destroys_nothing_by_h
         migration.cut_over().await,
         Err(MigrationError::Storage(_))
     ));
-    assert_eq!(migration.standing().await.phase, Phase::Copying);
+    assert_eq!(migration.standing().phase, Phase::Copying);
     assert_eq!(
         backend.read(&first(0)).await.unwrap().as_deref(),
         Some(&b"new"[..])
@@ -532,6 +540,40 @@ async fn back_again_after_the_cut_over_with_all_that_was_written_since() {
     assert_eq!(pair.to.list("", None, 10).await.unwrap(), []);
 }
 
+/// There and back again, as often as somebody likes, while others write.
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_cut_over_and_rolled_back_with_writes_going_on_nothing_is_lost() {
+    let pair = Pair::new();
+    let mut model = fill(&*pair.from, 60).await;
+    for round in 0..3_u64 {
+        let migration = pair.begin().await;
+        let (stop, done) = (Arc::default(), Arc::new(AtomicU64::new(0)));
+        let mut writers = JoinSet::new();
+        for number in 0..4 {
+            let backend = migration.backend();
+            let (stop, done) = (Arc::clone(&stop), Arc::clone(&done));
+            writers.spawn(writer(number + 10 * round, backend, stop, done));
+        }
+        verified(&migration, 20).await;
+        migration.cut_over().await.unwrap();
+        migration.verify_anew().await;
+        assert!(matches!(
+            migration.roll_back().await,
+            Err(MigrationError::NotVerified)
+        ));
+        verified(&migration, 20).await;
+        migration.roll_back().await.unwrap();
+        stop.store(true, Ordering::Relaxed);
+        while let Some(written) = writers.join_next().await {
+            model.extend(written.unwrap());
+        }
+        let found = survey(&*pair.from).await.unwrap();
+        assert_eq!(found, survey_of(&model), "round {round}");
+        migration.erase().await.unwrap();
+        std::fs::remove_file(pair.file()).unwrap();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_holds_something_is_refused_and_left_alone() {
     let pair = Pair::new();
@@ -542,7 +584,7 @@ async fn a_target_that_holds_something_is_refused_and_left_alone() {
         .unwrap();
     let names = ("a", "b");
     let (from, to) = (Arc::clone(&pair.from), Arc::clone(&pair.to));
-    let refused = MigratingBackend::begin(&pair.file(), names, from, to).await;
+    let refused = MigratingBackend::plan(&pair.file(), names, from, to, clock()).await;
     assert!(matches!(
         refused.err(),
         Some(MigrationError::NotEmpty { .. })
@@ -561,7 +603,9 @@ async fn i02_a_file_that_is_older_than_the_marks_turns_nothing_back() {
     verified(&migration, 10).await;
     let resumed = async || {
         let (from, to) = (Arc::clone(&pair.from), Arc::clone(&pair.to));
-        MigratingBackend::resume(&pair.file(), from, to).await.err()
+        let file = pair.file();
+        let resumed = MigratingBackend::resume(&file, from, to, clock()).await;
+        resumed.err()
     };
     let copying = std::fs::read(pair.file()).unwrap();
     migration.cut_over().await.unwrap();
@@ -607,7 +651,7 @@ async fn a_mark_that_failed_at_a_turn_is_put_right_by_a_later_step() {
     verified(&migration, 100).await;
     story.from.begin_outage(down(), true);
     migration.cut_over().await.unwrap();
-    assert_eq!(migration.standing().await.phase, Phase::CutOver);
+    assert_eq!(migration.standing().phase, Phase::CutOver);
     assert_eq!(marked(&*story.pair.to).await.unwrap(), None);
     assert_eq!(marked(&*story.pair.from).await.unwrap(), None);
     migration.step(10).await.unwrap_err();
@@ -689,7 +733,7 @@ async fn i02_a_vault_that_shares_its_schema_moves_alone_and_is_erased_alone() {
     assert_eq!(ours.list("probe/", None, 10).await.unwrap(), []);
     // Into the place of which another vault has a part.
     let file = folder.path().join("back.json");
-    let begun = MigratingBackend::begin(&file, ("last", "first"), last, ours);
+    let begun = MigratingBackend::plan(&file, ("last", "first"), last, ours, clock());
     assert!(matches!(
         begun.await.err(),
         Some(MigrationError::NotEmpty { .. })

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
-use super::{MigratingBackend, Sides, to_its_end};
+use super::{MigratingBackend, Sides, is_own, to_its_end};
 
 /// Both sides as one backend.
 pub(super) struct Mirror(pub(super) Arc<MigratingBackend>);
@@ -53,7 +53,8 @@ impl MigratingBackend {
         lead: &Lead,
     ) -> Result<(), StorageError> {
         let sides = self.sides().await;
-        let Some(following) = sides.following else {
+        // A probe looks at the side that leads, and waits for no other.
+        let Some(following) = sides.following.filter(|_| !is_own(name)) else {
             return lead.make(sides.leading, name, bytes).await;
         };
         let _alone = self.alone(name).await;
@@ -63,7 +64,7 @@ impl MigratingBackend {
             Ok(()) => match following.write(name, bytes).await {
                 Ok(()) => self.forget(name),
                 // The vault goes on without the side that follows; the walk makes it good.
-                Err(error) => is_behind(&error, 1),
+                Err(error) => self.is_behind(&error, 1),
             },
             // It was not made: the sides are what they were.
             Err(error) if !is_open(error) && !noted_before => self.forget(name),
@@ -86,7 +87,7 @@ impl MigratingBackend {
         sides.leading.put_many(objects.clone()).await?;
         match following.put_many(objects).await {
             Ok(()) => names.iter().for_each(|name| self.forget(name)),
-            Err(error) => is_behind(&error, names.len()),
+            Err(error) => self.is_behind(&error, names.len()),
         }
         Ok(())
     }
@@ -94,18 +95,21 @@ impl MigratingBackend {
     async fn remove(&self, name: &ObjectName) -> Result<(), StorageError> {
         let sides = self.sides().await;
         let _alone = self.alone(name).await;
+        let Some(following) = sides.following.filter(|_| !is_own(name)) else {
+            return sides.leading.delete(name).await;
+        };
         self.note(&sides, name);
-        if let Some(following) = sides.following {
-            following.delete(name).await?;
-        }
+        let gone = following.delete(name).await;
+        gone.inspect_err(|error| self.troubled(error))?;
         sides.leading.delete(name).await?;
         self.forget(name);
         Ok(())
     }
-}
 
-fn is_behind(error: &StorageError, names: usize) {
-    tracing::warn!(%error, names, "one side of the migration is behind");
+    fn is_behind(&self, error: &StorageError, names: usize) {
+        self.troubled(error);
+        tracing::warn!(%error, names, "one side of the migration is behind");
+    }
 }
 
 /// Whether a change that ended so may have been made.
@@ -183,12 +187,8 @@ impl StorageBackend for Mirror {
         sides.leading.list(prefix, after, limit).await
     }
 
+    /// The vault is as well as the side that leads; the other one is looked at by the migration.
     async fn health(&self) -> Result<(), StorageError> {
-        let sides = self.0.sides().await;
-        sides.leading.health().await?;
-        match sides.following {
-            Some(following) => following.health().await,
-            None => Ok(()),
-        }
+        self.0.sides().await.leading.health().await
     }
 }

@@ -6,24 +6,12 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use keyward_core::text_enum;
+use keyward_core::port::storage_migration::MigrationPhase as Phase;
+use keyward_core::time::Timestamp;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 const FORMAT: u32 = 1;
-
-text_enum! {
-    /// Where a migration stands.
-    pub enum Phase {
-        /// The source leads; the target is being filled and follows.
-        Copying => "copying",
-        /// The target leads; the source follows, so that there is a way back.
-        CutOver => "cut-over",
-        /// The target alone.
-        Committed => "committed",
-        /// The source alone.
-        RolledBack => "rolled-back",
-    }
-}
 
 /// A migration, as its file has it. No secrets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +24,23 @@ pub struct Standing {
     pub to: String,
     /// Where it stands.
     pub phase: Phase,
+    /// When it began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub began_at: Option<Timestamp>,
+    /// Since when it is in its phase.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Timestamp>,
+    /// Whether somebody told the passes to stand still.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub paused: bool,
+    /// How many objects somebody wants to be looked at in a second, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// The file cannot be used.
@@ -71,7 +76,9 @@ pub fn standing_in(path: &Path) -> Result<Option<Standing>, StandingError> {
         }
     };
     let standing: Option<Standing> = serde_json::from_slice(&bytes).ok();
-    match standing.filter(|standing| standing.format == FORMAT) {
+    // What is planned only is in no file.
+    let is_ours = |it: &Standing| it.format == FORMAT && it.phase != Phase::Planned;
+    match standing.filter(is_ours) {
         Some(standing) => Ok(Some(standing)),
         None => Err(StandingError::NotOurs {
             path: path.to_owned(),
@@ -79,45 +86,65 @@ pub fn standing_in(path: &Path) -> Result<Option<Standing>, StandingError> {
     }
 }
 
-/// A standing and its file.
+/// A standing and its file. Readers never wait for the disk.
 pub(super) struct Kept {
     path: PathBuf,
-    standing: Standing,
+    writing: Mutex<()>,
+    standing: Mutex<Standing>,
 }
 
 impl Kept {
     pub(super) fn open(path: &Path) -> Result<Option<Self>, StandingError> {
         let found = standing_in(path)?;
-        Ok(found.map(|standing| Self {
-            path: path.to_owned(),
-            standing,
-        }))
+        Ok(found.map(|standing| Self::of(path, standing)))
     }
 
-    pub(super) fn begin(path: &Path, (from, to): (&str, &str)) -> Result<Self, StandingError> {
+    /// One that is in no file yet.
+    pub(super) fn planned(path: &Path, (from, to): (&str, &str)) -> Self {
         let standing = Standing {
             format: FORMAT,
             from: from.to_owned(),
             to: to.to_owned(),
-            phase: Phase::Copying,
+            phase: Phase::Planned,
+            began_at: None,
+            since: None,
+            paused: false,
+            per_second: None,
         };
-        write(path, &standing)?;
-        let path = path.to_owned();
-        Ok(Self { path, standing })
+        Self::of(path, standing)
     }
 
-    pub(super) const fn standing(&self) -> &Standing {
-        &self.standing
+    fn of(path: &Path, standing: Standing) -> Self {
+        Self {
+            path: path.to_owned(),
+            writing: Mutex::new(()),
+            standing: Mutex::new(standing),
+        }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing.lock().clone()
     }
 
     /// Goes to another phase: in the file first.
-    pub(super) fn turn(&mut self, phase: Phase) -> Result<(), StandingError> {
-        let next = Standing {
-            phase,
-            ..self.standing.clone()
-        };
-        write(&self.path, &next)?;
-        self.standing = next;
+    pub(super) fn turn(&self, phase: Phase, now: Timestamp) -> Result<(), StandingError> {
+        self.change(|standing| {
+            let begins = standing.phase == Phase::Planned;
+            standing.began_at = if begins { Some(now) } else { standing.began_at };
+            standing.since = Some(now);
+            standing.phase = phase;
+        })
+    }
+
+    /// Changes what is kept: in the file first, if it is in one.
+    pub(super) fn change(&self, change: impl FnOnce(&mut Standing)) -> Result<(), StandingError> {
+        let _alone = self.writing.lock();
+        let mut next = self.standing();
+        change(&mut next);
+        if next.phase != Phase::Planned {
+            write(&self.path, &next)?;
+        }
+        *self.standing.lock() = next;
         Ok(())
     }
 }

@@ -6,8 +6,7 @@ use std::sync::atomic::Ordering;
 use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
-use super::standing::Phase;
-use super::{AT_ONCE, MigratingBackend, MigrationError, OWN, is_own};
+use super::{AT_ONCE, MigratingBackend, MigrationError, OWN, Phase, is_own};
 use crate::object_names::FAMILIES;
 
 /// The mark's name. It belongs to one side alone and is never copied.
@@ -56,6 +55,20 @@ pub(super) async fn ensure_empty(target: &dyn StorageBackend) -> Result<(), Migr
 }
 
 impl MigratingBackend {
+    /// Begins what is planned. From the answer on it is in the file.
+    ///
+    /// # Errors
+    /// [`MigrationError::Phase`], [`MigrationError::NotEmpty`], [`MigrationError::Standing`],
+    /// [`MigrationError::Storage`].
+    pub async fn begin(&self) -> Result<(), MigrationError> {
+        let allowed = |phase| phase == Phase::Planned;
+        if allowed(self.standing().phase) {
+            self.to.init().await?;
+            ensure_empty(&*self.to).await?;
+        }
+        self.turn(Phase::Copying, "begin", allowed, false).await
+    }
+
     /// Lets the target lead; the source follows. Waits until nothing is under way. Only when both
     /// sides are known to be equal.
     ///
@@ -72,7 +85,7 @@ impl MigratingBackend {
     /// # Errors
     /// As [`Self::cut_over`].
     pub async fn roll_back(&self) -> Result<(), MigrationError> {
-        let phase = self.standing().await.phase;
+        let phase = self.standing().phase;
         let allowed =
             move |found| found == phase && matches!(found, Phase::Copying | Phase::CutOver);
         let verified = phase == Phase::CutOver;
@@ -98,10 +111,14 @@ impl MigratingBackend {
         verified: bool,
     ) -> Result<(), MigrationError> {
         let mut walk = self.walk.lock().await;
+        if verified && allowed(self.standing().phase) && self.is_verified() {
+            // Most of what is remembered, so that little is left to do while everybody waits.
+            self.catch_up().await?;
+        }
         {
             // Nothing is under way while this is held.
-            let mut standing = self.standing.write().await;
-            let phase = standing.standing().phase;
+            let mut turning = self.phase.write().await;
+            let phase = *turning;
             if !allowed(phase) {
                 return Err(MigrationError::Phase { phase, wanted });
             }
@@ -114,11 +131,14 @@ impl MigratingBackend {
                     self.equalize(leading, following, &name).await?;
                 }
             }
-            standing.turn(to)?;
+            self.unsettled.store(true, Ordering::Relaxed);
+            self.standing.turn(to, self.clock.now())?;
+            *turning = to;
         }
         walk.begin_again();
         // The turn is made. A side that is down must not make it look as if it were not.
         if let Err(error) = self.put_marks().await {
+            self.troubled(&error);
             tracing::warn!(
                 %error,
                 "it is written down that the vault is {to}, but a mark on one side could not be put \
@@ -135,11 +155,11 @@ impl MigratingBackend {
     /// # Errors
     /// [`MigrationError::Phase`], [`MigrationError::Storage`].
     pub async fn erase(&self) -> Result<u64, MigrationError> {
-        let phase = self.standing().await.phase;
+        let phase = self.standing().phase;
         let left = match phase {
             Phase::Committed => &self.from,
             Phase::RolledBack => &self.to,
-            Phase::Copying | Phase::CutOver => {
+            Phase::Planned | Phase::Copying | Phase::CutOver => {
                 let wanted = "erase a side that is in use";
                 return Err(MigrationError::Phase { phase, wanted });
             }
@@ -164,8 +184,9 @@ impl MigratingBackend {
 
     /// Marks the side that does not hold the vault, and no other.
     pub(super) async fn put_marks(&self) -> Result<(), MigrationError> {
-        let standing = self.standing().await;
+        let standing = self.standing();
         let (shut, open, why) = match standing.phase {
+            Phase::Planned => return Ok(()),
             Phase::Copying => (Side::To, Side::From, FILLING),
             Phase::CutOver | Phase::Committed => (Side::From, Side::To, MOVED),
             Phase::RolledBack => (Side::To, Side::From, LEFT),
@@ -187,9 +208,9 @@ impl MigratingBackend {
     /// pass would make the newer side equal to it. A mark that a turn was about to take away, when it
     /// was interrupted, is none of these.
     pub(super) async fn ensure_not_contradicted(&self) -> Result<(), MigrationError> {
-        let phase = self.standing().await.phase;
+        let phase = self.standing().phase;
         let (leads, awaited) = match phase {
-            Phase::Copying => (Side::From, None),
+            Phase::Planned | Phase::Copying => (Side::From, None),
             Phase::CutOver | Phase::Committed => (Side::To, Some(FILLING)),
             Phase::RolledBack => (Side::From, Some(MOVED)),
         };

@@ -7,18 +7,37 @@ use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+use keyward_core::port::storage_migration::MigrationProof;
 
 use super::survey::{Count, Survey, names_of_vault};
+use super::tally::Tally;
 use super::{AT_ONCE, MigratingBackend, MigrationError, Sides, is_own, to_its_end};
+
+/// A side that follows and is asked nothing is asked how it is so often.
+const LOOK_SECONDS: i64 = 60;
 
 /// How far the present pass is.
 #[derive(Default)]
 pub(super) struct Walk {
     pass: u32,
+    tally: Tally,
+    /// Names made equal since the start.
+    copied: u64,
+    proof: Option<MigrationProof>,
     after: Option<ObjectName>,
     count: Count,
     differed: u64,
     last: Option<Survey>,
+}
+
+/// How far the walk was after its last step, for those who only look.
+#[derive(Clone, Default)]
+pub(super) struct Progress {
+    pub(super) pass: u32,
+    pub(super) examined: u64,
+    pub(super) copied: u64,
+    pub(super) left: Option<u64>,
+    pub(super) proof: Option<MigrationProof>,
 }
 
 /// What a step came to.
@@ -47,11 +66,46 @@ impl MigratingBackend {
     /// follows any more.
     pub async fn step(self: &Arc<Self>, limit: usize) -> Result<Step, MigrationError> {
         let both = Arc::clone(self);
-        to_its_end(async move { both.take_step(limit).await }).await?
+        to_its_end(async move { both.told(Some(limit)).await }).await?
     }
 
-    async fn take_step(&self, limit: usize) -> Result<Step, MigrationError> {
+    /// Makes good what could not be followed, and looks at nothing else.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub async fn keep_up(self: &Arc<Self>) -> Result<Step, MigrationError> {
+        let both = Arc::clone(self);
+        to_its_end(async move { both.told(None).await }).await?
+    }
+
+    /// Forgets that both sides are known to be equal: a whole pass has to find it anew.
+    pub async fn verify_anew(&self) {
         let mut walk = self.walk.lock().await;
+        self.behind.lock().verified = false;
+        walk.proof = None;
+        walk.begin_again();
+        *self.progress.lock() = walk.progress(false);
+    }
+
+    /// Takes a step and remembers how it went.
+    async fn told(&self, limit: Option<usize>) -> Result<Step, MigrationError> {
+        let mut walk = self.walk.lock().await;
+        let before = self.troubles();
+        let step = self.take_step(&mut walk, limit).await;
+        *self.progress.lock() = walk.progress(self.is_verified());
+        match &step {
+            Ok(_) => self.well_since(before),
+            Err(MigrationError::Storage(error)) => self.troubled(error),
+            Err(_) => {}
+        }
+        step
+    }
+
+    async fn take_step(
+        &self,
+        walk: &mut Walk,
+        limit: Option<usize>,
+    ) -> Result<Step, MigrationError> {
         if self.unsettled.load(Ordering::Relaxed) {
             let sides = self.sides().await;
             if let Some(following) = sides.following {
@@ -61,9 +115,12 @@ impl MigratingBackend {
             self.put_marks().await?;
         }
         let caught_up = self.catch_up().await?;
-        if self.is_verified() {
-            return Ok(walk.report(caught_up, true));
-        }
+        let verified = self.is_verified();
+        let Some(limit) = limit.filter(|_| !verified) else {
+            self.look_at_follower(caught_up).await?;
+            return Ok(walk.report(caught_up, verified));
+        };
+        walk.tally.go_on(self.sides().await.leading).await?;
         if walk.after.is_none() && walk.count.objects() == 0 {
             walk.pass += 1;
             let mut behind = self.behind.lock();
@@ -71,7 +128,7 @@ impl MigratingBackend {
         }
         let (names, whole) = self.next_names(walk.after.as_ref(), limit.max(1)).await?;
         let now = names.len() as u64;
-        self.equalize_all(&mut walk, &names).await?;
+        self.equalize_all(walk, &names).await?;
         walk.after = names.into_iter().next_back().or(walk.after.take());
         if !whole {
             return Ok(walk.report(now, false));
@@ -81,13 +138,29 @@ impl MigratingBackend {
             seen: Some(walk.count.clone().survey()),
             ..walk.report(now, verified)
         };
-        let (pass, last) = (walk.pass, report.seen.clone());
-        *walk = Walk {
-            pass,
-            last,
-            ..Walk::default()
-        };
+        if let Some(seen) = &report.seen {
+            walk.tally.is(seen.objects);
+            walk.proof = verified.then(|| MigrationProof {
+                objects: seen.objects,
+                size_bytes: seen.size_bytes,
+                digest: seen.digest,
+                at: self.clock.now(),
+            });
+        }
+        walk.last.clone_from(&report.seen);
+        walk.begin_again();
         Ok(report)
+    }
+
+    /// Asks the side that follows how it is, if nothing else was asked of it for a while.
+    async fn look_at_follower(&self, caught_up: u64) -> Result<(), MigrationError> {
+        if caught_up == 0
+            && self.is_time_to_look(LOOK_SECONDS)
+            && let Some(following) = self.sides().await.following
+        {
+            following.health().await?;
+        }
+        Ok(())
     }
 
     /// Makes some names equal and counts them, all of them or none.
@@ -110,6 +183,7 @@ impl MigratingBackend {
                 count.add(&name, &bytes);
             }
         }
+        walk.copied += differed - walk.differed;
         (walk.count, walk.differed) = (count, differed);
         Ok(())
     }
@@ -121,7 +195,7 @@ impl MigratingBackend {
     }
 
     /// Makes equal what is noted; how many names.
-    async fn catch_up(&self) -> Result<u64, MigrationError> {
+    pub(super) async fn catch_up(&self) -> Result<u64, MigrationError> {
         let sides = self.following_sides().await?;
         let noted = self.noted();
         for name in &noted {
@@ -142,7 +216,7 @@ impl MigratingBackend {
         }
         drop(sides);
         Err(MigrationError::Phase {
-            phase: self.standing().await.phase,
+            phase: self.standing().phase,
             wanted: "go on copying",
         })
     }
@@ -236,10 +310,25 @@ impl Walk {
 
     /// Forgets how far the pass was: the next one begins at the beginning.
     pub(super) fn begin_again(&mut self) {
-        *self = Self {
+        (self.after, self.count, self.differed) = (None, Count::default(), 0);
+    }
+
+    fn progress(&self, verified: bool) -> Progress {
+        let examined = self.count.objects();
+        let total = self.tally.total();
+        Progress {
             pass: self.pass,
-            last: self.last.take(),
-            ..Self::default()
-        };
+            examined: match total {
+                Some(total) if verified => total,
+                _ => examined,
+            },
+            copied: self.copied,
+            left: match total {
+                _ if verified => Some(0),
+                Some(total) => Some(total.saturating_sub(examined)),
+                None => None,
+            },
+            proof: self.proof.clone(),
+        }
     }
 }

@@ -33,6 +33,18 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         ("storage.attempts", storage.attempts, 1, 100),
         ("storage.space_low_mib", storage.space_low_mib, 0, 1 << 30),
         (
+            "storage.migrate_per_second",
+            storage.migrate_per_second,
+            1,
+            1_000_000,
+        ),
+        (
+            "storage.migrate_uncommitted_days",
+            storage.migrate_uncommitted_days,
+            1,
+            365,
+        ),
+        (
             "storage_postgres.connections",
             config.storage_postgres.connections,
             1,
