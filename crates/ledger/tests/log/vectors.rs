@@ -3,8 +3,8 @@
 
 use data_encoding::HEXLOWER;
 use keyward_ledger::{
-    Hash, Head, MemoryTree, Receipt, VerifierKey, prove_consistency, prove_inclusion, root,
-    verify_consistency, verify_inclusion,
+    Hash, Head, MemoryTree, OpenedCheckpoint, Receipt, Subtrees, VerifierKey, bytes_of,
+    prove_consistency, prove_inclusion, put_entry, root, verify_consistency, verify_inclusion,
 };
 
 const LEAVES: [&str; 8] = [
@@ -161,7 +161,17 @@ fn the_log_that_go_made_is_the_one_made_here() {
         let made = prove_consistency(&tree, old.unwrap(), new.unwrap()).unwrap();
         assert_eq!(made, hashes(&proof["proof"]));
     }
+    let small = &vectors["small"];
+    let leaves = small["entries"].as_array().unwrap().iter();
+    let leaves: Vec<Hash> = leaves
+        .map(|entry| Hash::of_leaf(entry.as_str().unwrap().as_bytes()))
+        .collect();
+    assert_eq!(leaves, hashes(&small["leaves"]));
     let key: VerifierKey = text("vkey").parse().unwrap();
+    let checkpoint = small["checkpoint"].as_str().unwrap().as_bytes();
+    let opened = OpenedCheckpoint::open(checkpoint, &key, &[]).unwrap();
+    let root = MemoryTree::new(leaves).root();
+    assert_eq!(opened.checkpoint.head(), Head { size: 3, root });
     let witness: VerifierKey = text("witness_vkey").parse().unwrap();
     let receipt: Receipt = text("receipt").parse().unwrap();
     assert_eq!(receipt.to_string(), text("receipt"));
@@ -172,4 +182,47 @@ fn the_log_that_go_made_is_the_one_made_here() {
     assert_eq!(opened.checkpoint.head().size, 300);
     let (_, time) = opened.witnesses().next().unwrap();
     assert_eq!(time, 1_795_000_000);
+}
+
+/// Bytes as the page shows them.
+fn dump(bytes: &[u8]) -> String {
+    let line = |(at, chunk): (usize, &[u8])| {
+        let hex: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
+        let shown = |byte: &u8| match byte {
+            b' '..=b'~' => char::from(*byte),
+            _ => '.',
+        };
+        let text: String = chunk.iter().map(shown).collect();
+        format!("{:04x}  {:<47}  |{text}|\n", at * 16, hex.join(" "))
+    };
+    bytes.chunks(16).enumerate().map(line).collect()
+}
+
+#[test]
+fn the_worked_example_of_the_page_is_true() {
+    let page = include_str!("../../../../docs/formats/transparency-log.md");
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../vectors/log.json")).unwrap();
+    let small = &vectors["small"];
+    let (mut tree, mut bundle) = (MemoryTree::default(), Vec::new());
+    for entry in small["entries"].as_array().unwrap() {
+        let entry = entry.as_str().unwrap().as_bytes();
+        put_entry(&mut bundle, entry).unwrap();
+        tree.append(Hash::of_leaf(entry));
+    }
+    let leaves: Vec<Hash> = (0..3).map(|at| tree.subtree(0, at).unwrap()).collect();
+    let node = tree.subtree(1, 0).unwrap();
+    let hex = |hash: Hash| HEXLOWER.encode(hash.as_bytes());
+    let mut shown = vec![
+        dump(&bundle),
+        dump(&bytes_of(&leaves)),
+        format!("{}\n{}\n", hex(node), hex(tree.root())),
+        format!("index 2\n{node}"),
+        vectors["vkey"].as_str().unwrap().to_owned(),
+    ];
+    let checkpoint = small["checkpoint"].as_str().unwrap();
+    shown.extend(checkpoint.lines().map(ToOwned::to_owned));
+    for text in shown {
+        assert!(page.contains(&text), "the page lacks:\n{text}");
+    }
 }

@@ -212,22 +212,36 @@ type log struct {
 	entries [][]byte
 }
 
+func (l *log) add(entry string) {
+	more, err := tlog.StoredHashes(int64(len(l.entries)), []byte(entry), l.hashes)
+	must(err)
+	l.hashes = append(l.hashes, more...)
+	l.entries = append(l.entries, []byte(entry))
+}
+
 func grown(size int64) log {
 	var l log
 	for index := int64(0); index < size; index++ {
-		entry := []byte(fmt.Sprintf("entry %d", index))
-		more, err := tlog.StoredHashes(index, entry, l.hashes)
-		must(err)
-		l.hashes = append(l.hashes, more...)
-		l.entries = append(l.entries, entry)
+		l.add(fmt.Sprintf("entry %d", index))
 	}
 	return l
+}
+
+// three is the log of the worked example: what Keyward's entries look like.
+var three = []string{
+	`{"action":"key.create","correlation_id":"req-1","outcome":"ok"}`,
+	`{"action":"key.encrypt","correlation_id":"req-2","outcome":"ok"}`,
+	`{"action":"key.encrypt","correlation_id":"req-2","outcome":"refused"}`,
 }
 
 func (l log) root(size int64) tlog.Hash {
 	root, err := tlog.TreeHash(size, l.hashes)
 	must(err)
 	return root
+}
+
+func (l log) leaf(index int64) string {
+	return tlog.RecordHash(l.entries[index]).String()
 }
 
 func (l log) proofs(size int64) proofs {
@@ -317,6 +331,10 @@ func vectors() {
 	path, err := tlog.ProveRecord(size, 257, l.hashes)
 	must(err)
 	receipt := "c2sp.org/tlog-proof@v1\nindex 257\n" + strings.Join(texts(path), "\n") + "\n\n" + checkpoint
+	var small log
+	for _, entry := range three {
+		small.add(entry)
+	}
 	encoder := json.NewEncoder(os.Stdout)
 	encoder.SetIndent("", " ")
 	encoder.SetEscapeHTML(false)
@@ -331,6 +349,12 @@ func vectors() {
 		"checkpoint":    checkpoint,
 		"receipt":       receipt,
 		"receipt_entry": base64.StdEncoding.EncodeToString(l.entries[257]),
+		"small": map[string]interface{}{
+			"about":      "A log of three entries, the worked example of docs/formats/transparency-log.md.",
+			"entries":    three,
+			"leaves":     []string{small.leaf(0), small.leaf(1), small.leaf(2)},
+			"checkpoint": signed(3, small.root(3), 1),
+		},
 	}))
 }
 
