@@ -1,6 +1,7 @@
 //! A whole log checked: what is sound passes, and whatever is done to a file is found and located.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use keyward_ledger::{
     Algorithm, CheckError, CheckpointError, Fault, Hash, Head, LogFault, Note, check_log, put_entry,
@@ -270,15 +271,20 @@ fn inflict(harm: &Harm, files: &mut BTreeMap<String, Vec<u8>>) -> Vec<String> {
     match harm {
         Harm::Flip(file, place, bit) => {
             let bytes = files.get_mut(&path(file)).unwrap();
-            let place = place.index(bytes.len());
-            bytes[place] ^= 1 << bit;
+            // Nothing is left of it after a cut at its beginning.
+            let place = place.index(bytes.len().max(1));
+            bytes
+                .iter_mut()
+                .skip(place)
+                .take(1)
+                .for_each(|byte| *byte ^= 1 << bit);
         }
         Harm::Delete(file) => {
             files.remove(&path(file));
         }
         Harm::Cut(file, place) => {
             let bytes = files.get_mut(&path(file)).unwrap();
-            let length = place.index(bytes.len());
+            let length = place.index(bytes.len().max(1));
             bytes.truncate(length);
         }
         Harm::Extend(file, byte) => files.get_mut(&path(file)).unwrap().push(*byte),
@@ -293,6 +299,27 @@ fn inflict(harm: &Harm, files: &mut BTreeMap<String, Vec<u8>>) -> Vec<String> {
     paths.into_iter().filter(changed).collect()
 }
 
+/// Checks a log that was harmed: what was done must be found, and nothing else named.
+fn found_and_located(log: &mut Log, harm: &Harm) -> Result<(), TestCaseError> {
+    let harmed = inflict(harm, &mut log.files);
+    let key = log_signer().key;
+    match check_log(log, &key, &[], None) {
+        // The signed checkpoint itself.
+        Err(_) => prop_assert!(harmed.iter().any(|path| path == "checkpoint"), "{harmed:?}"),
+        Ok(checked) => {
+            let faults = checked.faults.named();
+            let mut places: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
+            places.sort_unstable();
+            places.dedup();
+            prop_assert_eq!(places, harmed);
+        }
+    }
+    Ok(())
+}
+
+/// A log with full tiles on two levels, and partial ones on three.
+static LARGE: LazyLock<Log> = LazyLock::new(|| Log::of(66_000));
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
     #[test]
@@ -300,19 +327,47 @@ proptest! {
         size in prop::sample::select(vec![1u64, 5, 256, 300, 777]),
         harm in harm(),
     ) {
+        found_and_located(&mut Log::of(size), &harm)?;
+    }
+
+    #[test]
+    fn i13_whatever_is_done_to_two_files_is_found(
+        size in prop::sample::select(vec![1u64, 5, 256, 300, 777]),
+        harms in (harm(), harm()),
+    ) {
         let mut log = Log::of(size);
-        let harmed = inflict(&harm, &mut log.files);
+        let before = log.files.clone();
+        inflict(&harms.0, &mut log.files);
+        inflict(&harms.1, &mut log.files);
+        let harmed = log.files != before;
         let key = log_signer().key;
-        match check_log(&mut log, &key, &[], None) {
-            // The signed checkpoint itself.
-            Err(_) => prop_assert!(harmed.iter().any(|path| path == "checkpoint"), "{harmed:?}"),
-            Ok(checked) => {
-                let faults = checked.faults.named();
-                let mut places: Vec<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
-                places.sort_unstable();
-                places.dedup();
-                prop_assert_eq!(places, harmed);
-            }
+        if let Ok(checked) = check_log(&mut log, &key, &[], None) {
+            prop_assert_eq!(!checked.faults.none(), harmed);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+    #[test]
+    fn i13_whatever_is_done_to_a_file_of_a_large_log_is_found_and_located(
+        harm in harm(),
+        upper in any::<bool>(),
+        flip in (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0u8..8),
+    ) {
+        let mut log = LARGE.clone();
+        if upper {
+            // One of the few files above the leaves.
+            let above = ["tile/1/000", "tile/1/001.p/1", "tile/2/000.p/1"];
+            let path = *flip.0.get(&above);
+            let bytes = log.files.get_mut(path).unwrap();
+            let place = flip.1.index(bytes.len());
+            bytes[place] ^= 1 << flip.2;
+            let others = 0;
+            let at_hash = (place / Hash::SIZE) as u64;
+            prop_assert_eq!(named(&log), [at(path, Fault::Hash { at: at_hash, others })]);
+        } else {
+            found_and_located(&mut log, &harm)?;
         }
     }
 }
