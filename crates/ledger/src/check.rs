@@ -21,7 +21,8 @@ pub use source::Files;
 
 /// Where a log's checkpoint is, below its prefix.
 pub const CHECKPOINT_PATH: &str = "checkpoint";
-/// How many faults are named; more are counted.
+/// How many faults are named. A log of which more files are gone or broken is not read to its end:
+/// its checkpoint may claim any number of entries.
 const FAULTS_MAX: usize = 1000;
 /// The largest checkpoint that is read.
 const CHECKPOINT_MAX: usize = 512 * 1024;
@@ -42,6 +43,7 @@ pub struct Checked<'a> {
 pub struct Faults {
     named: Vec<LogFault>,
     more: u64,
+    stopped: bool,
 }
 
 impl Faults {
@@ -53,6 +55,17 @@ impl Faults {
     /// How many there are beside.
     pub fn more(&self) -> u64 {
         self.more
+    }
+
+    /// Whether reading ended before the log did, because of so many.
+    pub fn stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Whether there are enough of them to stop reading.
+    fn stop(&mut self) -> bool {
+        self.stopped |= self.named.len() >= FAULTS_MAX;
+        self.stopped
     }
 
     /// Whether there is none.
@@ -231,7 +244,9 @@ pub fn check_log<'a>(
     let head = checkpoint.checkpoint.head();
     let mut faults = Faults::default();
     let survey = survey::take(files, head.size, &mut faults);
-    verdict::give(&survey, head, &mut faults);
+    if !faults.stopped() {
+        verdict::give(&survey, head, &mut faults);
+    }
     let unchecked = survey::older_parts(files, head.size, &mut faults);
     if let Some(older) = older.filter(|_| faults.none())
         && !verdict::continues(files, older, head)

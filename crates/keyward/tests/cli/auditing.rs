@@ -87,6 +87,19 @@ fn i13_an_auditor_with_the_files_and_the_key_finds_whatever_was_altered() {
     let report: serde_json::Value = serde_json::from_str(&ended.out).unwrap();
     assert_eq!(report["faults"][0]["path"], "tile/0/000");
     assert_eq!(report["faults"].as_array().unwrap().len(), 1);
+
+    // Nobody waits for a pipe that stands where a file was.
+    stage
+        .shell("rm log/tile/entries/000 && mkfifo log/tile/entries/000")
+        .done();
+    let ended = stage.keyward(&verify);
+    assert!(
+        ended
+            .out
+            .contains("tile/entries/000: the file cannot be read"),
+        "{ended:?}"
+    );
+    ended.refused(7, &[]);
 }
 
 #[test]

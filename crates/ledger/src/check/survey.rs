@@ -7,6 +7,9 @@ use crate::hash::Hash;
 use crate::tile::{Content, TILE_WIDTH, Tile, bundles};
 use crate::tiles::over;
 
+/// What is named when the files cannot be listed.
+const ALL: &str = "tile";
+
 /// A bundle and the tile of its hashes, as they were found.
 pub(super) struct Bundle {
     pub(super) entries: Tile,
@@ -47,6 +50,9 @@ pub(super) fn take(files: &mut impl Files, size: u64, faults: &mut Faults) -> Su
         above: Vec::new(),
     };
     for entries in bundles(size) {
+        if faults.stop() {
+            return survey;
+        }
         let level = Content::Hashes { level: 0 };
         let computed = source::leaves(files, entries, faults);
         let stored = Tile::new(level, entries.index(), entries.width())
@@ -69,10 +75,13 @@ pub(super) fn take(files: &mut impl Files, size: u64, faults: &mut Faults) -> Su
             });
         }
     }
-    survey.above = (1..=7)
-        .map(|level| row(files, level, size, faults))
-        .take_while(|row| !row.is_empty())
-        .collect();
+    for level in 1..=7 {
+        let row = row(files, level, size, faults);
+        if row.is_empty() {
+            break;
+        }
+        survey.above.push(row);
+    }
     survey
 }
 
@@ -83,6 +92,9 @@ fn row(files: &mut impl Files, level: u8, size: u64, faults: &mut Faults) -> Vec
         let Some(tile) = Tile::in_tree(Content::Hashes { level }, index, size) else {
             break;
         };
+        if faults.stop() {
+            break;
+        }
         match source::hashes(files, tile, faults) {
             Some(hashes) => row.extend(hashes.into_iter().map(Some)),
             None => row.extend(std::iter::repeat_n(None, usize::from(tile.width()))),
@@ -117,7 +129,11 @@ pub(super) fn differing(one: Option<&[Hash]>, other: Option<&[Hash]>) -> Option<
 /// beginning of what followed. Answers the files of which the checkpoint says nothing.
 pub(super) fn older_parts(files: &mut impl Files, size: u64, faults: &mut Faults) -> Vec<String> {
     let mut unchecked = Vec::new();
-    for path in files.list().unwrap_or_default() {
+    let paths = files.list().unwrap_or_else(|error| {
+        faults.add(ALL, Fault::Unreadable(error.kind()));
+        Vec::new()
+    });
+    for path in paths {
         let Ok(tile) = path.parse::<Tile>() else {
             if path != CHECKPOINT_PATH {
                 unchecked.push(path);

@@ -1,10 +1,12 @@
 //! A whole log checked: what is sound passes, and whatever is done to a file is found and located.
 
 use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
 use std::sync::LazyLock;
 
 use keyward_ledger::{
-    Algorithm, CheckError, CheckpointError, Fault, Hash, Head, LogFault, Note, check_log, put_entry,
+    Algorithm, CheckError, CheckpointError, Fault, Files, Hash, Head, LogFault, Note, check_log,
+    put_entry,
 };
 use proptest::prelude::*;
 
@@ -240,6 +242,46 @@ fn what_cannot_be_shown_any_more_is_said_to_be_so() {
         at("tile/0/001.p/44", unproven),
     ];
     assert_eq!(named(&gone), both);
+}
+
+#[test]
+fn a_checkpoint_that_claims_more_than_there_is_ends_the_check() {
+    let mut log = Log::of(300);
+    for size in [1 << 20, u64::MAX] {
+        let root = Hash::of_leaf(b"another");
+        let note = signed(Head { size, root }, &log_signer()).to_string();
+        log.files.insert("checkpoint".to_owned(), note.into_bytes());
+        let key = log_signer().key;
+        let checked = check_log(&mut log, &key, &[], None).unwrap();
+        assert!(checked.faults.stopped());
+        assert_eq!(checked.faults.named().len(), 1000);
+        // The partial file of the smaller tree stands where a full one should be.
+        let first = at("tile/entries/001", Fault::Missing);
+        assert_eq!(checked.faults.named()[0], first);
+    }
+}
+
+#[test]
+fn a_log_whose_files_cannot_be_listed_is_not_called_sound() {
+    struct Unlisted(Log);
+    impl Files for Unlisted {
+        fn read(&mut self, path: &str, most: usize) -> io::Result<Option<Vec<u8>>> {
+            match path {
+                "tile/0/000" => Err(ErrorKind::PermissionDenied.into()),
+                path => self.0.read(path, most),
+            }
+        }
+
+        fn list(&mut self) -> io::Result<Vec<String>> {
+            Err(ErrorKind::PermissionDenied.into())
+        }
+    }
+    let key = log_signer().key;
+    let mut log = Unlisted(Log::of(300));
+    let checked = check_log(&mut log, &key, &[], None).unwrap();
+    let unreadable = |path| at(path, Fault::Unreadable(ErrorKind::PermissionDenied));
+    let found = [unreadable("tile/0/000"), unreadable("tile")];
+    assert_eq!(checked.faults.named(), found);
 }
 
 /// One thing done to one file, or to two.

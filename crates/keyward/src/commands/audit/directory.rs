@@ -37,12 +37,18 @@ impl LogDirectory {
 
     /// A file whole, or the first `most` + 1 bytes of a longer one.
     pub fn bytes(&self, path: &str, most: usize) -> io::Result<Option<Vec<u8>>> {
-        let file = match File::open(self.place.join(path)) {
+        let place = self.place.join(path);
+        // Whatever else stands there is not opened: a pipe would be waited for.
+        match fs::metadata(&place) {
+            Ok(found) if found.is_file() => {}
+            Ok(_) => return Err(ErrorKind::InvalidInput.into()),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            other => other?,
-        };
+            Err(error) => return Err(error),
+        }
         let mut bytes = Vec::new();
-        file.take(most as u64 + 1).read_to_end(&mut bytes)?;
+        File::open(&place)?
+            .take(most as u64 + 1)
+            .read_to_end(&mut bytes)?;
         Ok(Some(bytes))
     }
 

@@ -37,6 +37,8 @@ struct Report {
     witnesses: Vec<Witness>,
     faults: Vec<NamedFault>,
     more_faults: u64,
+    /// Whether there were so many that the log was not read to its end.
+    stopped: bool,
     unchecked: Vec<String>,
 }
 
@@ -141,6 +143,7 @@ fn report(checked: &Checked<'_>) -> Report {
             })
             .collect(),
         more_faults: checked.faults.more(),
+        stopped: checked.faults.stopped(),
         unchecked: checked.unchecked.clone(),
     }
 }
@@ -152,6 +155,9 @@ fn show(report: &Report) -> Result<(), Failure> {
     }
     if report.more_faults > 0 {
         output::line(&format!("and {} more", report.more_faults))?;
+    }
+    if report.stopped {
+        output::line("so much is missing or broken that the check ended here")?;
     }
     let names = report.witnesses.iter().map(|witness| witness.name.as_str());
     output::fields(&[
