@@ -106,6 +106,9 @@ impl Cli {
             Command::Backup(command) if command.is_offline() => {
                 command.run_offline(&Context::new(self.globals, environment))
             }
+            Command::Audit(command) if command.is_offline() => {
+                command.run_offline(&Context::new(self.globals, environment))
+            }
             asking => ask(asking, &Context::new(self.globals, environment)),
         }
     }

@@ -88,6 +88,29 @@ const ROOMS: &[Room] = &[
         because: "api is wire types and nothing else",
     },
     Room {
+        name: "ledger",
+        knows: &[],
+        without: &[
+            "tokio",
+            "async-trait",
+            "futures-util",
+            "futures-channel",
+            "rustix",
+            "jiff",
+            "tracing",
+            "tempfile",
+            SQL[0],
+            SQL[1],
+            WEB[0],
+            WEB[1],
+            WEB[2],
+            WEB[3],
+            WEB[4],
+            WEB[5],
+        ],
+        because: "a verifier of a log brings nothing else along: no server, no disk, no private key",
+    },
+    Room {
         name: "core",
         knows: &["crypto", "api"],
         without: &[
@@ -211,6 +234,7 @@ const ROOMS: &[Room] = &[
         knows: &[
             "crypto",
             "api",
+            "ledger",
             "core",
             "store",
             "vault",

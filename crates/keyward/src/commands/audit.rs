@@ -1,4 +1,9 @@
-//! `keyward audit`: who did what.
+//! `keyward audit`: who did what, from a server; and a transparency log checked without one.
+
+mod check;
+mod directory;
+mod prove;
+mod verify;
 
 use std::fmt::Write;
 
@@ -9,6 +14,10 @@ use keyward_client::Client;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output;
+
+use self::check::CheckArguments;
+use self::prove::ProveArguments;
+use self::verify::VerifyArguments;
 
 /// How long the server waits for something new before it answers with nothing.
 const WAIT_SECONDS: u64 = 20;
@@ -28,16 +37,43 @@ pub enum AuditCommand {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Verify a whole transparency log from its files and its public key, without a server
+    ///
+    /// Checks the signatures of the checkpoint, every entry and every tile, and says which file,
+    /// entry or hash is wrong. Exit code 7 if anything is.
+    Verify(VerifyArguments),
+    /// Write a receipt for an entry of a transparency log: proof and checkpoint in one small text
+    Prove(ProveArguments),
+    /// Check a receipt: that an entry is in the log whose public key this is
+    Check(CheckArguments),
 }
 
 impl AuditCommand {
-    /// Does it.
+    /// Whether it asks no server.
+    pub const fn is_offline(&self) -> bool {
+        !matches!(self, Self::Tail { .. })
+    }
+
+    /// Does what asks none.
+    pub fn run_offline(self, context: &Context) -> Result<(), Failure> {
+        match self {
+            Self::Verify(arguments) => arguments.run(context),
+            Self::Prove(arguments) => arguments.run(),
+            Self::Check(arguments) => arguments.run(context),
+            Self::Tail { .. } => Ok(()),
+        }
+    }
+
+    /// Does what asks a server.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let Self::Tail {
             lines,
             after,
             follow,
-        } = self;
+        } = self
+        else {
+            return Ok(());
+        };
         let client = context.client()?;
         let tenant = context.tenant().ok();
         let query = AuditQuery {

@@ -8,6 +8,7 @@
 )]
 
 mod asking;
+mod auditing;
 mod backing_up;
 mod disasters;
 mod exchanging;

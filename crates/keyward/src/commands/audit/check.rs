@@ -1,0 +1,73 @@
+//! `keyward audit check`: a receipt, for the entry and by the key that whoever checks it has.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use keyward_ledger::{Receipt, VerifierKey};
+use serde::Serialize;
+
+use super::verify::{Witness, missing_witness, not_witnessed, witnesses};
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::{input, output};
+
+/// Which receipt, for which entry, by whose key.
+#[derive(Args, Debug)]
+pub struct CheckArguments {
+    /// The receipt
+    receipt: PathBuf,
+    /// The file with the entry, byte for byte as it was logged
+    #[arg(long, value_name = "FILE")]
+    entry: PathBuf,
+    /// The log's public key: name+id+base64
+    #[arg(long, value_name = "VKEY")]
+    key: VerifierKey,
+    /// The public key of a witness that must have signed the checkpoint too; may be repeated
+    #[arg(long = "witness", value_name = "VKEY")]
+    witnesses: Vec<VerifierKey>,
+}
+
+/// What a receipt proves.
+#[derive(Serialize)]
+struct Proved {
+    log: String,
+    index: u64,
+    entries: u64,
+    root: String,
+    witnesses: Vec<Witness>,
+}
+
+impl CheckArguments {
+    /// Checks it.
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let refused = |error: &dyn std::fmt::Display| {
+            Failure::new(Exit::NotValid, error).about(self.receipt.display())
+        };
+        let text = input::bytes_of_file(&self.receipt)?;
+        let text = str::from_utf8(&text).map_err(|error| refused(&error))?;
+        let receipt: Receipt = text.parse().map_err(|error| refused(&error))?;
+        let entry = input::bytes_of_file(&self.entry)?;
+        let opened = receipt
+            .verify(&entry, &self.key, &self.witnesses)
+            .map_err(|error| {
+                refused(&error).next("compare the entry and the key with what the receipt is for")
+            })?;
+        if let Some(name) = missing_witness(&opened, &self.witnesses) {
+            return Err(not_witnessed(&name));
+        }
+        let head = opened.checkpoint.head();
+        let proved = Proved {
+            log: opened.checkpoint.origin().to_owned(),
+            index: receipt.index,
+            entries: head.size,
+            root: head.root.to_string(),
+            witnesses: witnesses(&opened),
+        };
+        context.show(&proved, |proved| {
+            output::line(&output::printable(&format!(
+                "entry {} of {} is in the log, as its checkpoint of {} entries was signed",
+                proved.index, proved.log, proved.entries
+            )))
+        })
+    }
+}

@@ -1,0 +1,180 @@
+//! `keyward audit verify`: a whole log, from its files and its public key.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use keyward_ledger::{CheckError, Checked, Head, OpenedCheckpoint, VerifierKey, check_log};
+use serde::Serialize;
+
+use super::directory::LogDirectory;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
+use crate::{input, output};
+
+/// Which log, and whose signatures count.
+#[derive(Args, Debug)]
+pub struct VerifyArguments {
+    /// The directory with the log's `checkpoint` and `tile`
+    directory: PathBuf,
+    /// The log's public key: name+id+base64
+    #[arg(long, value_name = "VKEY")]
+    key: VerifierKey,
+    /// The public key of a witness that must have signed the checkpoint too; may be repeated
+    #[arg(long = "witness", value_name = "VKEY")]
+    witnesses: Vec<VerifierKey>,
+    /// An older signed checkpoint of the same log, which this one must continue
+    #[arg(long, value_name = "FILE")]
+    since: Option<PathBuf>,
+}
+
+/// What a check found.
+#[derive(Serialize)]
+struct Report {
+    log: String,
+    entries: u64,
+    root: String,
+    sound: bool,
+    witnesses: Vec<Witness>,
+    faults: Vec<NamedFault>,
+    more_faults: u64,
+    /// Whether there were so many that the log was not read to its end.
+    stopped: bool,
+    unchecked: Vec<String>,
+}
+
+/// A witness's signature.
+#[derive(Serialize)]
+pub struct Witness {
+    name: String,
+    signed_at_seconds: u64,
+}
+
+/// What is wrong, and where.
+#[derive(Serialize)]
+struct NamedFault {
+    path: String,
+    what: String,
+}
+
+impl VerifyArguments {
+    /// Checks everything, and says where it is wrong.
+    pub fn run(self, context: &Context) -> Result<(), Failure> {
+        let mut directory = LogDirectory::open(&self.directory)?;
+        let older = self.older()?;
+        let checked = check_log(&mut directory, &self.key, &self.witnesses, older)
+            .map_err(|error| unbelievable(&error).about(self.directory.display()))?;
+        let missing = missing_witness(&checked.checkpoint, &self.witnesses);
+        let report = report(&checked);
+        context.show(&report, show)?;
+        if let Some(name) = missing {
+            return Err(not_witnessed(&name));
+        }
+        if report.sound {
+            return Ok(());
+        }
+        let count = report.faults.len() as u64 + report.more_faults;
+        let what = format!("the log is not what was signed: {count} fault(s)");
+        Err(Failure::new(Exit::NotValid, what).next(
+            "keep these files as they are, as evidence, and compare them with another copy of the log",
+        ))
+    }
+
+    fn older(&self) -> Result<Option<Head>, Failure> {
+        let Some(path) = &self.since else {
+            return Ok(None);
+        };
+        let bytes = input::bytes_of_file(path)?;
+        let opened = OpenedCheckpoint::open(&bytes, &self.key, &[])
+            .map_err(|error| Failure::new(Exit::NotValid, error).about(path.display()))?;
+        Ok(Some(opened.checkpoint.head()))
+    }
+}
+
+fn unbelievable(error: &CheckError) -> Failure {
+    match error {
+        CheckError::NoCheckpoint => Failure::new(Exit::NotFound, error)
+            .next("name the directory that holds the log's `checkpoint` and `tile`"),
+        CheckError::Unreadable(cause) => Failure::local(format!("{error}: {cause}")),
+        _ => Failure::new(Exit::NotValid, error)
+            .next("compare the key with the one that the log's owner publishes"),
+    }
+}
+
+/// A witness that was asked for and has not signed.
+pub fn missing_witness(checkpoint: &OpenedCheckpoint<'_>, asked: &[VerifierKey]) -> Option<String> {
+    let signed = |key: &VerifierKey| checkpoint.witnesses().any(|(other, _)| other == key);
+    let missing = asked.iter().find(|key| !signed(key));
+    missing.map(|key| key.name().to_string())
+}
+
+/// The failure of a checkpoint without the signature of a witness that was asked for.
+pub fn not_witnessed(name: &str) -> Failure {
+    Failure::new(
+        Exit::NotValid,
+        format!("the checkpoint has no signature of the witness {name}"),
+    )
+    .next("ask the log's owner for a checkpoint that the witness has signed")
+}
+
+/// The witnesses that have signed.
+pub fn witnesses(checkpoint: &OpenedCheckpoint<'_>) -> Vec<Witness> {
+    let signed = checkpoint.witnesses();
+    signed
+        .map(|(key, signed_at_seconds)| Witness {
+            name: key.name().to_string(),
+            signed_at_seconds,
+        })
+        .collect()
+}
+
+fn report(checked: &Checked<'_>) -> Report {
+    let checkpoint = &checked.checkpoint.checkpoint;
+    let faults = checked.faults.named().iter();
+    Report {
+        log: checkpoint.origin().to_owned(),
+        entries: checkpoint.head().size,
+        root: checkpoint.head().root.to_string(),
+        sound: checked.faults.none(),
+        witnesses: witnesses(&checked.checkpoint),
+        faults: faults
+            .map(|fault| NamedFault {
+                path: fault.path.clone(),
+                what: fault.to_string(),
+            })
+            .collect(),
+        more_faults: checked.faults.more(),
+        stopped: checked.faults.stopped(),
+        unchecked: checked.unchecked.clone(),
+    }
+}
+
+/// For people.
+fn show(report: &Report) -> Result<(), Failure> {
+    for fault in &report.faults {
+        output::line(&output::printable(&fault.what))?;
+    }
+    if report.more_faults > 0 {
+        output::line(&format!("and {} more", report.more_faults))?;
+    }
+    if report.stopped {
+        output::line("so much is missing or broken that the check ended here")?;
+    }
+    let names = report.witnesses.iter().map(|witness| witness.name.as_str());
+    output::fields(&[
+        ("log", report.log.clone()),
+        ("entries", report.entries.to_string()),
+        ("root", report.root.clone()),
+        ("witnesses", names.collect::<Vec<&str>>().join(", ")),
+        (
+            "verified",
+            if report.sound { "yes" } else { "NO" }.to_owned(),
+        ),
+    ])?;
+    if let Some(first) = report.unchecked.first() {
+        let (first, count) = (output::printable(first), report.unchecked.len());
+        output::say(&format!(
+            "{count} file(s) of which the checkpoint says nothing, such as {first}\n"
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,377 @@
+// Reads and writes logs with the packages of the Go project's checksum database, as Debian ships
+// them (golang.org/x/mod/sumdb/{note,tlog}), so that what Keyward writes is checked by code that it
+// does not share.
+//
+//	verify DIR VKEY WITNESS-VKEY < proofs.json   checks a log in C2SP tiles, and proofs about it
+//	make DIR SIZE SEED                           writes such a log, its proofs to standard output
+//	vectors                                      prints tests/vectors/log.json
+package main
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+)
+
+type inclusion struct {
+	Index int64    `json:"index"`
+	Size  int64    `json:"size"`
+	Path  []string `json:"path"`
+}
+
+type consistency struct {
+	Old   int64    `json:"old"`
+	New   int64    `json:"new"`
+	Proof []string `json:"proof"`
+}
+
+type proofs struct {
+	Inclusion   []inclusion   `json:"inclusion"`
+	Consistency []consistency `json:"consistency"`
+}
+
+func fail(format string, args ...interface{}) {
+	fmt.Fprintf(os.Stderr, format+"\n", args...)
+	os.Exit(1)
+}
+
+func must(err error) {
+	if err != nil {
+		fail("%v", err)
+	}
+}
+
+// c2sp is where C2SP has what this package calls by another path.
+func c2sp(t tlog.Tile) string {
+	path := strings.Replace(t.Path(), "tile/8/", "tile/", 1)
+	return strings.Replace(path, "tile/data/", "tile/entries/", 1)
+}
+
+// witness verifies cosignatures: type 0x04.
+type witness struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func (w witness) Name() string    { return w.name }
+func (w witness) KeyHash() uint32 { return w.hash }
+func (w witness) Verify(msg, sig []byte) bool {
+	if len(sig) != 72 {
+		return false
+	}
+	time := binary.BigEndian.Uint64(sig)
+	signed := fmt.Sprintf("cosignature/v1\ntime %d\n%s", time, msg)
+	return ed25519.Verify(w.key, []byte(signed), sig[8:])
+}
+
+func keyHash(name string, kind byte, key []byte) uint32 {
+	sum := sha256.Sum256([]byte(name + "\n" + string(kind) + string(key)))
+	return binary.BigEndian.Uint32(sum[:])
+}
+
+func witnessOf(vkey string) witness {
+	parts := strings.SplitN(vkey, "+", 3)
+	key, err := base64.StdEncoding.DecodeString(parts[2])
+	must(err)
+	if key[0] != 4 {
+		fail("%s is no witness", vkey)
+	}
+	w := witness{parts[0], keyHash(parts[0], 4, key[1:]), key[1:]}
+	if fmt.Sprintf("%08x", w.hash) != parts[1] {
+		fail("%s has another id than its key", vkey)
+	}
+	return w
+}
+
+type directory string
+
+func (d directory) Height() int { return 8 }
+func (d directory) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
+	var all [][]byte
+	for _, t := range tiles {
+		data, err := os.ReadFile(filepath.Join(string(d), c2sp(t)))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, data)
+	}
+	return all, nil
+}
+func (d directory) SaveTiles([]tlog.Tile, [][]byte) {}
+
+func open(dir, vkey, witnessKey string) (tlog.Tree, []byte) {
+	data, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
+	must(err)
+	log, err := note.NewVerifier(vkey)
+	must(err)
+	opened, err := note.Open(data, note.VerifierList(log, witnessOf(witnessKey)))
+	must(err)
+	if len(opened.Sigs) != 2 || len(opened.UnverifiedSigs) != 0 {
+		fail("signatures: %v", opened)
+	}
+	lines := strings.Split(opened.Text, "\n")
+	if len(lines) != 4 || lines[0] != log.Name() {
+		fail("not a checkpoint of %s: %q", log.Name(), opened.Text)
+	}
+	size, err := strconv.ParseInt(lines[1], 10, 64)
+	must(err)
+	root, err := tlog.ParseHash(lines[2])
+	must(err)
+	return tlog.Tree{N: size, Hash: root}, data
+}
+
+func parse(texts []string) []tlog.Hash {
+	hashes := []tlog.Hash{}
+	for _, text := range texts {
+		hash, err := tlog.ParseHash(text)
+		must(err)
+		hashes = append(hashes, hash)
+	}
+	return hashes
+}
+
+func verify(dir, vkey, witnessKey string) {
+	tree, _ := open(dir, vkey, witnessKey)
+	reader := tlog.TileHashReader(tree, directory(dir))
+	root, err := tlog.TreeHash(tree.N, reader)
+	must(err)
+	if root != tree.Hash {
+		fail("root")
+	}
+	leaves := make([]tlog.Hash, tree.N)
+	for index := int64(0); index < tree.N; {
+		t := tlog.Tile{H: 8, L: -1, N: index / 256, W: 256}
+		if rest := tree.N - index; rest < 256 {
+			t.W = int(rest)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, c2sp(t)))
+		must(err)
+		for end := index + int64(t.W); index < end; index++ {
+			length := int(binary.BigEndian.Uint16(data))
+			leaves[index] = tlog.RecordHash(data[2 : 2+length])
+			data = data[2+length:]
+			stored, err := reader.ReadHashes([]int64{tlog.StoredHashIndex(0, index)})
+			must(err)
+			if stored[0] != leaves[index] {
+				fail("entry %d", index)
+			}
+		}
+		if len(data) != 0 {
+			fail("bytes behind the last entry of a bundle")
+		}
+	}
+	var claimed proofs
+	must(json.NewDecoder(os.Stdin).Decode(&claimed))
+	for _, p := range claimed.Inclusion {
+		root, err := tlog.TreeHash(p.Size, reader)
+		must(err)
+		must(tlog.CheckRecord(parse(p.Path), p.Size, root, p.Index, leaves[p.Index]))
+	}
+	for _, p := range claimed.Consistency {
+		before, err := tlog.TreeHash(p.Old, reader)
+		must(err)
+		after, err := tlog.TreeHash(p.New, reader)
+		must(err)
+		must(tlog.CheckTree(parse(p.Proof), p.New, after, p.Old, before))
+	}
+	fmt.Printf("%d entries, %d proofs, %d growths\n", tree.N, len(claimed.Inclusion), len(claimed.Consistency))
+}
+
+type memory []tlog.Hash
+
+func (m memory) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	var all []tlog.Hash
+	for _, index := range indexes {
+		all = append(all, m[index])
+	}
+	return all, nil
+}
+
+func texts(hashes []tlog.Hash) []string {
+	all := []string{}
+	for _, hash := range hashes {
+		all = append(all, hash.String())
+	}
+	return all
+}
+
+type log struct {
+	hashes  memory
+	entries [][]byte
+}
+
+func (l *log) add(entry string) {
+	more, err := tlog.StoredHashes(int64(len(l.entries)), []byte(entry), l.hashes)
+	must(err)
+	l.hashes = append(l.hashes, more...)
+	l.entries = append(l.entries, []byte(entry))
+}
+
+func grown(size int64) log {
+	var l log
+	for index := int64(0); index < size; index++ {
+		l.add(fmt.Sprintf("entry %d", index))
+	}
+	return l
+}
+
+// three is the log of the worked example: what Keyward's entries look like.
+var three = []string{
+	`{"action":"key.create","correlation_id":"req-1","outcome":"ok"}`,
+	`{"action":"key.encrypt","correlation_id":"req-2","outcome":"ok"}`,
+	`{"action":"key.encrypt","correlation_id":"req-2","outcome":"refused"}`,
+}
+
+func (l log) root(size int64) tlog.Hash {
+	root, err := tlog.TreeHash(size, l.hashes)
+	must(err)
+	return root
+}
+
+func (l log) leaf(index int64) string {
+	return tlog.RecordHash(l.entries[index]).String()
+}
+
+func (l log) proofs(size int64) proofs {
+	var all proofs
+	for _, of := range []int64{1, 2, 3, 255, 256, 257, size} {
+		if of > size {
+			continue
+		}
+		for _, index := range []int64{0, of / 2, of - 1} {
+			path, err := tlog.ProveRecord(of, index, l.hashes)
+			must(err)
+			all.Inclusion = append(all.Inclusion, inclusion{index, of, texts(path)})
+		}
+		proof, err := tlog.ProveTree(size, of, l.hashes)
+		must(err)
+		all.Consistency = append(all.Consistency, consistency{of, size, texts(proof)})
+	}
+	return all
+}
+
+const name = "keys.example/audit"
+const witnessName = "witness.example"
+
+func seeded(seed byte) ed25519.PrivateKey {
+	return ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, 32))
+}
+
+func vkeyOf(name string, kind byte, key ed25519.PrivateKey) string {
+	public := key.Public().(ed25519.PublicKey)
+	encoded := base64.StdEncoding.EncodeToString(append([]byte{kind}, public...))
+	return fmt.Sprintf("%s+%08x+%s", name, keyHash(name, kind, public), encoded)
+}
+
+// signed is a checkpoint with the log's signature and a witness's.
+func signed(size int64, root tlog.Hash, seed byte) string {
+	key := seeded(seed)
+	private := fmt.Sprintf("PRIVATE+KEY+%s+%08x+%s", name, keyHash(name, 1, key.Public().(ed25519.PublicKey)),
+		base64.StdEncoding.EncodeToString(append([]byte{1}, key.Seed()...)))
+	signer, err := note.NewSigner(private)
+	must(err)
+	text := fmt.Sprintf("%s\n%d\n%s\n", name, size, root)
+	msg, err := note.Sign(&note.Note{Text: text}, signer)
+	must(err)
+	other := seeded(seed + 1)
+	const time = 1795000000
+	var line bytes.Buffer
+	binary.Write(&line, binary.BigEndian, keyHash(witnessName, 4, other.Public().(ed25519.PublicKey)))
+	binary.Write(&line, binary.BigEndian, uint64(time))
+	line.Write(ed25519.Sign(other, []byte(fmt.Sprintf("cosignature/v1\ntime %d\n%s", time, text))))
+	return string(msg) + fmt.Sprintf("— %s %s\n", witnessName, base64.StdEncoding.EncodeToString(line.Bytes()))
+}
+
+func makeLog(dir string, size int64, seed byte) {
+	l := grown(size)
+	write := func(path string, data []byte) {
+		path = filepath.Join(dir, path)
+		must(os.MkdirAll(filepath.Dir(path), 0o700))
+		must(os.WriteFile(path, data, 0o600))
+	}
+	for _, t := range tlog.NewTiles(8, 0, size) {
+		data, err := tlog.ReadTileData(t, l.hashes)
+		must(err)
+		write(c2sp(t), data)
+		if t.L == 0 {
+			var bundle bytes.Buffer
+			for _, entry := range l.entries[t.N*256 : t.N*256+int64(t.W)] {
+				binary.Write(&bundle, binary.BigEndian, uint16(len(entry)))
+				bundle.Write(entry)
+			}
+			t.L = -1
+			write(c2sp(t), bundle.Bytes())
+		}
+	}
+	write("checkpoint", []byte(signed(size, l.root(size), seed)))
+	must(json.NewEncoder(os.Stdout).Encode(l.proofs(size)))
+}
+
+func vectors() {
+	const size = 300
+	l := grown(size)
+	all := l.proofs(size)
+	roots := map[string]string{}
+	for _, of := range []int64{1, 2, 3, 255, 256, 257, 300} {
+		roots[strconv.FormatInt(of, 10)] = l.root(of).String()
+	}
+	checkpoint := signed(size, l.root(size), 1)
+	path, err := tlog.ProveRecord(size, 257, l.hashes)
+	must(err)
+	receipt := "c2sp.org/tlog-proof@v1\nindex 257\n" + strings.Join(texts(path), "\n") + "\n\n" + checkpoint
+	var small log
+	for _, entry := range three {
+		small.add(entry)
+	}
+	encoder := json.NewEncoder(os.Stdout)
+	encoder.SetIndent("", " ")
+	encoder.SetEscapeHTML(false)
+	must(encoder.Encode(map[string]interface{}{
+		"about": "A log of 300 entries, made by golang.org/x/mod/sumdb: entry n is the text \"entry n\". " +
+			"The log's Ed25519 seed is 32 bytes of 0x01, the witness's 32 bytes of 0x02.",
+		"vkey":          vkeyOf(name, 1, seeded(1)),
+		"witness_vkey":  vkeyOf(witnessName, 4, seeded(2)),
+		"roots":         roots,
+		"inclusion":     all.Inclusion,
+		"consistency":   all.Consistency,
+		"checkpoint":    checkpoint,
+		"receipt":       receipt,
+		"receipt_entry": base64.StdEncoding.EncodeToString(l.entries[257]),
+		"small": map[string]interface{}{
+			"about":      "A log of three entries, the worked example of docs/formats/transparency-log.md.",
+			"entries":    three,
+			"leaves":     []string{small.leaf(0), small.leaf(1), small.leaf(2)},
+			"checkpoint": signed(3, small.root(3), 1),
+		},
+	}))
+}
+
+func main() {
+	args := os.Args[1:]
+	switch {
+	case len(args) == 4 && args[0] == "verify":
+		verify(args[1], args[2], args[3])
+	case len(args) == 4 && args[0] == "make":
+		size, err := strconv.ParseInt(args[2], 10, 64)
+		must(err)
+		seed, err := strconv.ParseUint(args[3], 10, 8)
+		must(err)
+		makeLog(args[1], size, byte(seed))
+	case len(args) == 1 && args[0] == "vectors":
+		vectors()
+	default:
+		fail("usage: verify DIR VKEY WITNESS-VKEY | make DIR SIZE SEED | vectors")
+	}
+}

@@ -1,0 +1,13 @@
+//! The formats of a transparency log: published vectors, other people's code, every size and every
+//! mutation.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod checking;
+mod go;
+mod notes;
+mod proofs;
+mod receipts;
+mod stage;
+mod trees;
+mod vectors;
