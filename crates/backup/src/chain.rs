@@ -9,6 +9,9 @@ use crate::manifest::{BackupKind, Manifest, ManifestError, Signed};
 use crate::place::{Listing, Place};
 use crate::signature::BackupKey;
 
+/// What two nodes that make segments at once may be apart, by their clocks and by how long one takes.
+const MAKERS_APART_SECONDS: i64 = 600;
+
 /// Which backups are needed, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
@@ -255,7 +258,13 @@ async fn behind(
 ) -> Result<Vec<Manifest>, ChainError> {
     let full = &base.manifest;
     let mut found = Vec::new();
-    // The newest first: what is older than the full one need not be read.
+    // The newest first: what is older than the full one need not be read. Nodes that make segments at
+    // once have clocks of their own, and one of them may look further than the other's later one.
+    let begun = full.begun_at.as_micros() / 1_000_000 - MAKERS_APART_SECONDS;
+    let is_old = |id: &Uuid| {
+        let made = id.get_timestamp().map(|made| made.to_unix().0);
+        made.is_none_or(|made| i64::try_from(made).is_ok_and(|made| made < begun))
+    };
     for id in listing.segments.iter().rev() {
         let Some(Signed { manifest, .. }) = signed(place, *id, Some(&base.by)).await? else {
             strangers.push(*id);
@@ -267,12 +276,13 @@ async fn behind(
         if !is_of_it {
             continue;
         }
-        if manifest.revision <= full.revision {
+        if manifest.revision > full.revision {
+            found.push(manifest);
+        } else if is_old(id) {
             break;
         }
-        found.push(manifest);
     }
-    found.reverse();
+    found.sort_by_key(|segment| (segment.from_revision, segment.revision));
     Ok(found)
 }
 

@@ -36,6 +36,7 @@ mod segment;
 pub mod signature;
 mod spent;
 mod stock;
+mod tip;
 mod under_root;
 mod verify;
 
@@ -46,6 +47,7 @@ pub use manifest::{Manifest, ManifestError};
 pub use part::{Records, bring_records, changes_after, rewind};
 pub use place::{Listing, Place};
 pub use restore::{RestoreError, RestoreOutcome, Source, Target, restore};
+pub use tip::Tip;
 pub use sealing::{Identities, Recipients, SealingError};
 pub use signature::{BackupKey, SignatureError};
 pub use verify::{Finding, Verified, verify};

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyward_access::RoleDecider;
 use keyward_audit::{Journal, JournalConfig};
-use keyward_backup::{Backups, Drills, Place, Recipients};
+use keyward_backup::{Backups, Drills, Place, Recipients, Tip};
 use keyward_core::audit::Journaled;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::names::{CorrelationId, PrincipalName, RoleName, TenantName};
@@ -21,6 +21,7 @@ use keyward_core::noun::key::ProviderKind;
 use keyward_core::noun::principal::PrincipalKind;
 use keyward_core::noun::role::Restriction;
 use keyward_core::ops;
+use keyward_core::ops::backup::Continuous;
 use keyward_core::ops::initialize::BuiltinRole;
 use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::port::key_provider::KeyProvider;
@@ -165,6 +166,7 @@ struct Setup {
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
     retention: Option<RetentionRules>,
+    continuous: Option<Continuous>,
 }
 
 impl Setup {
@@ -190,6 +192,7 @@ impl Setup {
             database,
             bootstrap: None,
             retention: None,
+            continuous: None,
         }
     }
 }
@@ -204,6 +207,13 @@ impl World {
     pub async fn under_retention(rules: RetentionRules) -> Self {
         let mut setup = Setup::new(RegistryKind::Sqlite, VaultKind::Embedded);
         setup.retention = Some(rules);
+        Self::begin(setup).await
+    }
+
+    /// A new deployment whose changes are answered when a segment holds them.
+    pub async fn continuous(registry: RegistryKind, how: Continuous) -> Self {
+        let mut setup = Setup::new(registry, VaultKind::Embedded);
+        setup.continuous = Some(how);
         Self::begin(setup).await
     }
 
@@ -302,6 +312,7 @@ impl World {
             recipients: Recipients::parse(&[BACKUP_RECIPIENT]).expect("a recipient"),
             clock: as_clock.clone(),
             software: "a test".to_owned(),
+            tip: Tip::default(),
         });
         let place = Place::new(backup_files.clone());
         let drills = Drills {
@@ -336,6 +347,7 @@ impl World {
         };
         let settings = Settings {
             retention: setup.retention,
+            continuous: setup.continuous,
             ..Settings::new(&name, deployment)
         };
         let node = Arc::new(Node::new(ports, settings));

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use crate::server::backups;
 use crate::server::config::{AuditSync, Config};
+use crate::server::continuous;
 use crate::server::deployment::Deployment;
 use crate::server::drills;
 use crate::server::error::StartError;
@@ -129,6 +130,7 @@ fn settings(deployment: &Deployment) -> Settings {
         rollback_window_seconds: i64::try_from(window).unwrap_or(i64::MAX),
         storage_space_low_bytes: config.storage.space_low_mib.saturating_mul(1 << 20),
         scrub_automatic: config.limits.scrub_per_second > 0,
+        continuous: continuous::from(config),
         retention: backups::retention(config),
         drill_identity: drills::secret(config),
         ..Settings::new(&config.node.name, deployment.id)
