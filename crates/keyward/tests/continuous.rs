@@ -44,7 +44,7 @@ struct Tokens {
 fn launch(place: &Path, data: &str, backups: &Path) -> Launch {
     let recipients = place.join("recipients.txt");
     std::fs::write(&recipients, format!("{BACKUP_RECIPIENT}\n")).unwrap();
-    std::fs::write(place.join("identity.txt"), format!("{BACKUP_IDENTITY}\n")).unwrap();
+    private(&place.join("identity.txt"), BACKUP_IDENTITY.as_bytes());
     Launch::dev(KEYWARD, &place.join(data))
         .with("KEYWARD_LOG_LEVEL", "warn")
         .with("KEYWARD_BACKUP_DIRECTORY", backups.to_str().unwrap())
@@ -69,9 +69,13 @@ fn restore(place: &Path, from: &Path, seal: &[u8], data: &str) {
         .output()
         .unwrap();
     assert!(ended.status.success(), "{ended:?}");
-    std::fs::write(place.join(data).join("seal.key"), seal).unwrap();
-    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-    std::fs::set_permissions(place.join(data).join("seal.key"), private).unwrap();
+    private(&place.join(data).join("seal.key"), seal);
+}
+
+fn private(path: &Path, bytes: &[u8]) {
+    std::fs::write(path, bytes).unwrap();
+    let own = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(path, own).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -265,7 +269,7 @@ async fn a_full_place_of_backups_refuses_changes_by_name_and_recovers_by_itself(
     assert_eq!(code, (503, "backup_unavailable"));
     let gone = server.api.get("/v1/tenants/demo/keys/later").await;
     assert_eq!(gone.status.as_u16(), 404, "nothing was made");
-    let alerts = server.api.get("/v1/alerts?open=true").await.ok();
+    let alerts = server.api.get("/v1/alerts?state=open").await.ok();
     assert!(alerts.to_string().contains("backup_behind"), "{alerts}");
     // Keys are used all the same, and nodes are ready for that.
     let path = "/v1/tenants/demo/keys/before/encrypt";
