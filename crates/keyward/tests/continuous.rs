@@ -39,6 +39,7 @@ struct Acknowledged {
 struct Tokens {
     manager: BTreeMap<&'static str, String>,
     user: BTreeMap<&'static str, String>,
+    reader: BTreeMap<&'static str, String>,
 }
 
 fn launch(place: &Path, data: &str, backups: &Path) -> Launch {
@@ -91,6 +92,7 @@ async fn i09_whatever_was_answered_is_restored_from_the_backups_alone() {
     let mut tokens = Tokens {
         manager: BTreeMap::new(),
         user: BTreeMap::new(),
+        reader: BTreeMap::new(),
     };
     for tenant in TENANTS {
         let api = &server.api;
@@ -98,6 +100,8 @@ async fn i09_whatever_was_answered_is_restored_from_the_backups_alone() {
         let user = api.member(tenant, "app", "crypto-user").await;
         tokens.manager.insert(tenant, manager);
         tokens.user.insert(tenant, user);
+        let reader = api.member(tenant, "reader", "secret-reader").await;
+        tokens.reader.insert(tenant, reader);
     }
     let tokens = Arc::new(tokens);
     let told = Arc::new(Mutex::new(Acknowledged::default()));
@@ -211,7 +215,7 @@ async fn check(api: &Api, tokens: &Tokens, told: &Acknowledged) {
     }
     for ((tenant, name), value) in &told.secrets {
         let path = format!("/v1/tenants/{tenant}/secrets/{name}/value");
-        let got = api.by(&tokens.manager[tenant]).get(&path).await.ok();
+        let got = api.by(&tokens.reader[tenant]).get(&path).await.ok();
         assert_eq!(got["value"].as_str(), Some(value.as_str()), "{tenant}/{name}");
     }
     for token in told.revoked.iter().rev().take(50) {
