@@ -47,7 +47,7 @@ pub use manifest::{Manifest, ManifestError};
 pub use part::{Records, bring_records, changes_after, rewind};
 pub use place::{Listing, Place};
 pub use restore::{RestoreError, RestoreOutcome, Source, Target, restore};
-pub use tip::Tip;
 pub use sealing::{Identities, Recipients, SealingError};
 pub use signature::{BackupKey, SignatureError};
+pub use tip::Tip;
 pub use verify::{Finding, Verified, verify};

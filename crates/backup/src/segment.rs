@@ -110,23 +110,22 @@ impl Backups {
         let signer = Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
         let now = self.clock.now();
         let known = self.tip.known(now).filter(|_| order.is_continuous);
-        let (known, strangers) = match known {
-            Some(known) => (known, 0),
-            None => {
-                let latest = self.latest(signer.public()).await?;
-                let Some(manifest) = latest.manifest else {
-                    return Ok(Segmented {
-                        awaits_full: latest.is_restored,
-                        ..Segmented::default()
-                    });
-                };
-                let known = Known {
-                    manifest,
-                    since_full: latest.since_full,
-                    looked_at: now,
-                };
-                (known, latest.strangers)
-            }
+        let (known, strangers) = if let Some(known) = known {
+            (known, 0)
+        } else {
+            let latest = self.latest(signer.public()).await?;
+            let Some(manifest) = latest.manifest else {
+                return Ok(Segmented {
+                    awaits_full: latest.is_restored,
+                    ..Segmented::default()
+                });
+            };
+            let known = Known {
+                manifest,
+                since_full: latest.since_full,
+                looked_at: now,
+            };
+            (known, latest.strangers)
         };
         // Until it has ended well, nobody knows what is there.
         self.tip.forget();

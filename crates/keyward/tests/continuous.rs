@@ -126,7 +126,11 @@ async fn i09_whatever_was_answered_is_restored_from_the_backups_alone() {
         check(&server.api, &tokens, &*told.lock().await).await;
     }
     let told = told.lock().await;
-    let changes = told.keys.values().map(|version| version % 1_000).sum::<i64>();
+    let changes = told
+        .keys
+        .values()
+        .map(|version| version % 1_000)
+        .sum::<i64>();
     assert!(
         changes > 60 && told.secrets.len() > 10 && told.revoked.len() > 5,
         "the load was a load: {changes} versions, {} secrets, {} revoked",
@@ -216,7 +220,11 @@ async fn check(api: &Api, tokens: &Tokens, told: &Acknowledged) {
     for ((tenant, name), value) in &told.secrets {
         let path = format!("/v1/tenants/{tenant}/secrets/{name}/value");
         let got = api.by(&tokens.reader[tenant]).get(&path).await.ok();
-        assert_eq!(got["value"].as_str(), Some(value.as_str()), "{tenant}/{name}");
+        assert_eq!(
+            got["value"].as_str(),
+            Some(value.as_str()),
+            "{tenant}/{name}"
+        );
     }
     for token in told.revoked.iter().rev().take(50) {
         let refused = api.by(token).get("/v1/tenants/demo/keys").await;
@@ -267,7 +275,10 @@ async fn a_full_place_of_backups_refuses_changes_by_name_and_recovers_by_itself(
     std::fs::write(&ballast, vec![1_u8; 8 << 20]).unwrap_err();
 
     let refused = make(&server.api, "amid").await;
-    assert_eq!((refused.status.as_u16(), refused.code()), (503, "not_in_backup"));
+    assert_eq!(
+        (refused.status.as_u16(), refused.code()),
+        (503, "not_in_backup")
+    );
     let refused = make(&server.api, "later").await;
     let code = (refused.status.as_u16(), refused.code());
     assert_eq!(code, (503, "backup_unavailable"));

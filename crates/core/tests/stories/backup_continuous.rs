@@ -153,7 +153,10 @@ async fn while_the_place_fails_changes_are_refused_and_what_takes_away_is_done()
     };
     let refused = make().await.unwrap_err();
     assert_eq!(refused.code().as_str(), "not_in_backup", "{refused}");
-    assert!(refused.to_string().contains("the disk is full"), "{refused}");
+    assert!(
+        refused.to_string().contains("the disk is full"),
+        "{refused}"
+    );
     assert_eq!(open_alerts(&world).await, ["backup_behind"]);
     // It is known by now: nothing is begun.
     let revision = world.registry.revision().await.unwrap();
@@ -163,7 +166,13 @@ async fn while_the_place_fails_changes_are_refused_and_what_takes_away_is_done()
     // Keys are used all the same, and a stop is a stop.
     assert_eq!(opens(&world, &clinic, &notes, &text).await, "notes");
     let request = LifecycleRequest::default();
-    let done = key::suspend(&world.node, &clinic.operator, &clinic.place, &other, request);
+    let done = key::suspend(
+        &world.node,
+        &clinic.operator,
+        &clinic.place,
+        &other,
+        request,
+    );
     assert_eq!(done.await.unwrap_err().code().as_str(), "not_in_backup");
     assert!(world.registry.revision().await.unwrap() > revision);
 
@@ -250,7 +259,11 @@ async fn after_so_many_segments_a_full_backup_is_made() {
         rotate(&world, &clinic, &notes).await.unwrap();
     }
     let listing = world.backups.list().await.unwrap();
-    assert!(listing.complete.len() >= 3, "{} full", listing.complete.len());
+    assert!(
+        listing.complete.len() >= 3,
+        "{} full",
+        listing.complete.len()
+    );
     let chain = Chain::find(&world.backups, None, None).await.unwrap();
     assert!(chain.segments.len() <= 15, "{}", chain.segments.len());
 }

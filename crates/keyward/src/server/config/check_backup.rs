@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::check::Findings;
 use super::secret_source::SecretSource;
-use super::{BackupRetention, Config, Continuity, ConfigError, Sources, StorageKind, check_storage, load};
+use super::{
+    BackupRetention, Config, ConfigError, Continuity, Sources, StorageKind, check_storage, load,
+};
 use crate::server::backups;
 
 pub(super) fn check(config: &Config, found: &mut Findings) {
