@@ -43,6 +43,7 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     TenantResume,
     TenantShred,
     TenantRotateKek,
+    TenantSealText,
     StorageRead,
     StorageScrub,
     StorageConfirm,

@@ -24,6 +24,10 @@ pub struct DataBinding {
     /// When the data was gone or re-encrypted elsewhere; absent while the binding is live.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub released_at: Option<Time>,
+    /// Fields whose text is sealed and cannot be opened now; they are shown empty. A map's entry is
+    /// `tags.ward`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed_fields: Vec<String>,
     /// Row version.
     pub etag: i64,
 }

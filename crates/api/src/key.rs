@@ -141,6 +141,10 @@ pub struct KeySummary {
     pub created_at: Time,
     /// When it last changed.
     pub updated_at: Time,
+    /// Fields whose text is sealed and cannot be opened now; they are shown empty. A map's entry is
+    /// `tags.ward`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed_fields: Vec<String>,
     /// Row version, as in `ETag`.
     pub etag: i64,
     /// Its primary version.

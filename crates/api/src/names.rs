@@ -105,13 +105,14 @@ names! {
         "pending_destruction", "destroyed", "destroyed_compromised",
     ];
     TenantState "What a tenant may do." ["active", "suspended", "shredded"];
+    TextState "How a tenant's free texts are kept." ["clear", "sealing", "sealed", "opening"];
     PrincipalKind "A person or a service." ["person", "service"];
     RevocationReason "Why a key is revoked." [
         "unspecified", "key_compromise", "affiliation_changed", "superseded",
         "cessation_of_operation", "privilege_withdrawn",
     ];
     SealKind "What a seal is opened with." ["key-file", "shares", "passphrase", "pkcs11", "transit"];
-    JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "scrub_storage", "create_backup"];
+    JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "scrub_storage", "create_backup", "seal_text"];
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
     DrillState "Whether a drill passed." ["queued", "passed", "failed"];
     AlertSeverity "How bad a condition is." ["info", "warning", "critical"];
@@ -126,7 +127,7 @@ names! {
     Permission "An action that a role can allow, as the audit log names it." [
         "system.init", "system.unseal", "system.seal", "seal.list", "seal.prove", "seal.add", "seal.remove", "seal.rewrap", "root_key.rotate", "root_key.rewrap", "system.key_create", "system.start", "system.stop",
         "authentication.refused", "tenant.create", "tenant.list", "tenant.read", "tenant.suspend",
-        "tenant.resume", "tenant.shred", "tenant.rotate_kek", "tenant.rewrap", "principal.create", "principal.list", "principal.disable",
+        "tenant.resume", "tenant.shred", "tenant.rotate_kek", "tenant.rewrap", "tenant.seal_text", "tenant.convert_text", "principal.create", "principal.list", "principal.disable",
         "token.create", "token.list", "token.revoke", "role.refresh", "role.create", "role.list", "role.update",
         "role.assign", "role.unassign", "key.create", "import_key.create", "import_key.read",
         "import_key.destroy", "key.import", "key.search", "key.read", "key.history",
@@ -145,7 +146,7 @@ names! {
         "backup.create", "backup.complete", "backup.read", "backup.prune", "backup.drill", "backup.restore",
         "backup.restore_part", "job.list", "alert.list", "alert.raise",
         "alert.clear", "storage.read",
-        "storage.scrub", "storage.examine", "storage.sweep", "storage.confirm", "audit.read",
+        "storage.scrub", "storage.examine", "storage.repair", "storage.sweep", "storage.confirm", "audit.read",
     ];
 }
 

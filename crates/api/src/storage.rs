@@ -96,6 +96,10 @@ pub struct StoragePass {
     /// Of these: damaged or missing. Each is an alert.
     #[schema(minimum = 0)]
     pub findings: i64,
+    /// Damaged or missing, and put back from a replica or a backup; not among the findings.
+    #[serde(default)]
+    #[schema(minimum = 0)]
+    pub repaired: i64,
     /// Objects that no row of the registry names.
     #[schema(minimum = 0)]
     pub strays: i64,

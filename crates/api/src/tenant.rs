@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::names::TenantState;
+use crate::job::Job;
+use crate::names::{TenantState, TextState};
 use crate::time::Time;
 
 /// A tenant.
@@ -18,10 +19,16 @@ pub struct Tenant {
     pub state: TenantState,
     /// Free text.
     pub description: String,
+    /// Whether its free texts are sealed.
+    pub text_state: TextState,
     /// When it was made.
     pub created_at: Time,
     /// When it last changed.
     pub updated_at: Time,
+    /// Fields whose text is sealed and cannot be opened now; they are shown empty. A map's entry is
+    /// `tags.ward`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sealed_fields: Vec<String>,
     /// Row version, as in `ETag`.
     pub etag: i64,
 }
@@ -40,6 +47,9 @@ pub struct NewTenant {
         pattern = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$"
     )]
     pub description: String,
+    /// Whether its free texts are sealed under its own key from the beginning.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub seal_text: bool,
 }
 
 /// Why a change is made; the audit log keeps it.
@@ -83,4 +93,14 @@ pub struct Kek {
 pub struct Keks {
     /// Those that are not destroyed, newest first. New records go under the first.
     pub items: Vec<Kek>,
+}
+
+/// How a tenant's free texts stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TextStatus {
+    /// How what is written is kept, and whether what was there before is like it.
+    pub state: TextState,
+    /// The last job that sealed or opened texts, if there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<Job>,
 }

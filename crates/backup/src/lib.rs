@@ -14,6 +14,7 @@
 
 mod chain;
 mod complete;
+mod copies;
 mod create;
 mod drill;
 mod empty_vault;
@@ -36,11 +37,13 @@ mod segment;
 pub mod signature;
 mod spent;
 mod stock;
+mod texts_again;
 mod tip;
 mod under_root;
 mod verify;
 
 pub use chain::{Chain, ChainError};
+pub use copies::BackupCopies;
 pub use create::Backups;
 pub use drill::{Drills, Ground, Instance, Opened};
 pub use manifest::{Manifest, ManifestError};

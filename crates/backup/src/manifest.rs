@@ -126,7 +126,9 @@ pub struct Manifest {
     pub kind: BackupKind,
     /// Of which deployment.
     pub deployment: Uuid,
-    /// Of which history of it: a restore begins another one, whose revisions are not the first's.
+    /// Of which history of it: a restore begins another one, whose revisions are not the first's. Nil
+    /// where the manifest is older than histories: then it is of none that anything follows on.
+    #[serde(default)]
     pub history: Uuid,
     /// A segment holds what changed after this revision; 0 for a full backup.
     pub from_revision: i64,

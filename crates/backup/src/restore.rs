@@ -127,6 +127,7 @@ pub async fn restore(
     restoring.apply().await?;
     let facts = restoring.assert_facts().await?;
     let keys_moved_on = restoring.move_on().await?;
+    restoring.seal_texts_again().await?;
     let limits_spent = if restoring.knows_uses() {
         0
     } else {

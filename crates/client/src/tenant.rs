@@ -1,7 +1,7 @@
 //! Tenants.
 
 use keyward_api::page::Changed;
-use keyward_api::tenant::{Kek, Keks, NewTenant, Reason, Shred, Tenant};
+use keyward_api::tenant::{Kek, Keks, NewTenant, Reason, Shred, Tenant, TextStatus};
 
 use crate::connection::Client;
 use crate::error::ClientError;
@@ -82,6 +82,37 @@ impl<'a> Tenants<'a> {
     ) -> Result<Changed<Kek>, ClientError> {
         self.0
             .post(&["v1", "tenants", tenant, "rotate-kek"])
+            .json(reason)
+            .send()
+            .await
+    }
+
+    /// Shows whether its free texts are sealed.
+    pub async fn text_status(self, tenant: &str) -> Result<TextStatus, ClientError> {
+        self.0.get(&["v1", "tenants", tenant, "text"]).send().await
+    }
+
+    /// Has its free texts sealed under its own key.
+    pub async fn seal_text(
+        self,
+        tenant: &str,
+        reason: &Reason,
+    ) -> Result<Changed<Tenant>, ClientError> {
+        self.0
+            .post(&["v1", "tenants", tenant, "seal-text"])
+            .json(reason)
+            .send()
+            .await
+    }
+
+    /// Has its free texts readable in the registry again.
+    pub async fn open_text(
+        self,
+        tenant: &str,
+        reason: &Reason,
+    ) -> Result<Changed<Tenant>, ClientError> {
+        self.0
+            .post(&["v1", "tenants", tenant, "open-text"])
             .json(reason)
             .send()
             .await

@@ -287,7 +287,9 @@ impl OpError {
             Self::Sealed => ErrorCode::Sealed,
             Self::NotReady { .. } => ErrorCode::NotReady,
             Self::Audit(_) => ErrorCode::AuditUnavailable,
-            Self::Record(_) => ErrorCode::RecordRefused,
+            Self::Record(_) | Self::Registry(RegistryError::TextRefused { .. }) => {
+                ErrorCode::RecordRefused
+            }
             Self::Storage(error) => storage_code(error),
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Seal(fault) => seal_code(fault),
@@ -307,7 +309,9 @@ const fn restore_code(refusal: &Refusal) -> ErrorCode {
         Refusal::NotThereThen { .. } | Refusal::TenantMissing => ErrorCode::NotFound,
         Refusal::Shredded | Refusal::Destroyed => ErrorCode::WrongState,
         Refusal::NameTaken { .. } => ErrorCode::AlreadyExists,
-        Refusal::KeepsItsName { .. } | Refusal::OnlyNewer { .. } => ErrorCode::Conflict,
+        Refusal::KeepsItsName { .. } | Refusal::OnlyNewer { .. } | Refusal::TextsReadable => {
+            ErrorCode::Conflict
+        }
     }
 }
 
@@ -382,6 +386,7 @@ impl From<RegistryError> for OpError {
             | RegistryError::Duplicate {
                 table: "idempotency",
             } => Self::Conflict,
+            RegistryError::TextKey(error) => error.into(),
             RegistryError::Duplicate { table } => Self::AlreadyExists {
                 what: singular(table),
             },

@@ -13,6 +13,7 @@ mod crypto_names;
 mod deletion_gate;
 pub mod error;
 pub mod facts;
+pub mod free_text;
 mod hot;
 pub mod ids;
 pub mod lifecycle;
@@ -25,6 +26,9 @@ pub mod retention;
 mod session;
 pub mod snapshot;
 mod text_enum;
+mod text_memory;
+mod text_registry;
+mod texts;
 pub mod time;
 mod usage_book;
 

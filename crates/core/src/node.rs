@@ -28,12 +28,16 @@ use crate::port::decide::Decide;
 use crate::port::drill::Rehearsal;
 use crate::port::key_provider::KeyProvider;
 use crate::port::registry::{ChangeObserver, Registry};
+use crate::port::repair::Repairs;
 use crate::port::seal::SealControl;
 use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
 use crate::retention::RetentionRules;
 use crate::session::Sessions;
+use crate::text_memory::TextMemory;
+use crate::text_registry::TextRegistry;
+use crate::texts::Texts;
 use crate::time::{Clock, Timestamp};
 pub use crate::usage_book::UsageBook;
 
@@ -60,6 +64,8 @@ pub struct Ports {
     pub backups: Option<Arc<dyn BackupStore>>,
     /// Where they are restored for trial; none if that is not configured.
     pub rehearsal: Option<Arc<dyn Rehearsal>>,
+    /// Where lost and damaged records are put back from; none if nothing is configured.
+    pub repairs: Option<Repairs>,
     /// Who decides.
     pub decide: Arc<dyn Decide>,
     /// The present.
@@ -116,6 +122,7 @@ pub struct Node {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) memory: Arc<Memory>,
+    pub(crate) texts: Texts,
     pub(crate) reservations: Reservations,
     pub(crate) ticking: Mutex<()>,
     /// One slice at a time.
@@ -154,6 +161,7 @@ pub(crate) struct Memory {
     pub(crate) sessions: Sessions,
     pub(crate) pump: Arc<ChangePump>,
     pub(crate) conditions: ConditionBoard,
+    pub(crate) texts: Arc<TextMemory>,
     /// Both lead to the vault, the vault asks the registry, and the registry holds this: a node that
     /// is dropped must not live on in a circle, with the root key and its connections.
     providers: Vec<Weak<dyn KeyProvider>>,
@@ -217,6 +225,7 @@ impl Memory {
     fn apply(&self, change: &Change) {
         let applied = self.hot.apply(change);
         self.conditions.follow(change);
+        self.texts.follow(change);
         if applied.access {
             self.sessions.new_epoch();
         }
@@ -265,13 +274,24 @@ pub enum Readiness {
 
 impl Node {
     /// Puts a node together. It serves after [`crate::ops::start::load`].
-    pub fn new(ports: Ports, settings: Settings) -> Self {
+    pub fn new(mut ports: Ports, settings: Settings) -> Self {
+        let text_memory = Arc::new(TextMemory::default());
+        let texts = Texts::new(
+            ports.registry.clone(),
+            ports.secrets.clone(),
+            ports.seal.clone(),
+            ports.random.clone(),
+            text_memory.clone(),
+        );
+        // From here on nothing reaches the registry but through what seals texts.
+        ports.registry = Arc::new(TextRegistry::new(texts.clone()));
         let memory = Arc::new(Memory {
             applied: std::sync::Mutex::default(),
             hot: Hot::default(),
             sessions: Sessions::default(),
             pump: Arc::new(ChangePump::default()),
             conditions: ConditionBoard::default(),
+            texts: text_memory,
             providers: ports.providers.values().map(Arc::downgrade).collect(),
             hierarchy: Arc::downgrade(&ports.hierarchy),
         });
@@ -280,6 +300,7 @@ impl Node {
             ports,
             settings,
             memory,
+            texts,
             reservations: Reservations::default(),
             ticking: Mutex::new(()),
             rewrapping: Mutex::new(()),
@@ -430,6 +451,8 @@ impl Node {
     /// Forgets every key in memory and drops the root key.
     pub fn drop_secrets(&self) {
         self.ports.seal.seal();
+        self.memory.texts.forget_keys();
+        self.memory.sessions.forget_facts();
         for provider in self.ports.providers.values() {
             provider.forget_all();
         }

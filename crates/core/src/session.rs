@@ -78,4 +78,9 @@ impl Sessions {
         }
         self.facts.pin().insert(facts.key, (etag, facts));
     }
+
+    /// Drops the facts of all keys: they hold texts that were opened.
+    pub fn forget_facts(&self) {
+        self.facts.pin().clear();
+    }
 }

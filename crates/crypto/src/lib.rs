@@ -17,6 +17,7 @@
 //! | know that this machine computes rightly | [`self_test`] |
 //! | split a secret among custodians | [`sharing`] |
 //! | make a key of a passphrase | [`passphrase`] |
+//! | seal a field of a row, find it by digest | [`field`] |
 //!
 //! The formats are written down for other implementers in `docs/formats/`.
 
@@ -25,6 +26,7 @@ pub mod digest;
 pub mod envelope;
 mod error;
 pub mod exchange;
+pub mod field;
 pub mod hybrid;
 pub mod keywrap;
 pub mod material;

@@ -27,6 +27,7 @@ mod status;
 mod storage;
 mod system;
 mod tenant;
+mod text_seal;
 mod token;
 mod use_key;
 mod verb;
@@ -44,6 +45,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     let mut routes = Vec::new();
     routes.extend(tenant::routes());
     routes.extend(kek::routes());
+    routes.extend(text_seal::routes());
     routes.extend(principal::routes());
     routes.extend(token::routes());
     routes.extend(role::routes());

@@ -43,6 +43,32 @@ pub fn write_whole(bytes: &[u8]) -> Result<(), Failure> {
         .map_err(|error| Failure::local(format!("the output cannot be written: {error}")))
 }
 
+/// A text, or that it is sealed and cannot be opened now: never as if it were empty.
+pub fn or_sealed(text: &str, field: &str, sealed_fields: &[String]) -> String {
+    if sealed_fields.iter().any(|sealed| sealed == field) {
+        "(sealed)".to_owned()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Names and values of a map, with those that cannot be opened now.
+pub fn pairs_or_sealed(
+    map: &std::collections::BTreeMap<String, String>,
+    field: &str,
+    sealed_fields: &[String],
+    between: &str,
+) -> String {
+    let pairs: Vec<String> = map
+        .iter()
+        .map(|(name, value)| {
+            let value = or_sealed(value, &format!("{field}.{name}"), sealed_fields);
+            format!("{name}={value}")
+        })
+        .collect();
+    pairs.join(between)
+}
+
 /// Writes a line of a result.
 pub fn line(text: &str) -> Result<(), Failure> {
     write(format!("{text}\n").as_bytes())

@@ -16,6 +16,7 @@ pub mod hardening;
 pub mod init;
 pub mod logging;
 pub mod registry_migration;
+pub mod repairs;
 pub mod restore;
 pub mod restore_part;
 pub mod run;

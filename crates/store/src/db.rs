@@ -121,6 +121,35 @@ impl Database {
         Ok(self.rows(text, values, read).await?.into_iter().next())
     }
 
+    /// Gives up what deleted and replaced rows left behind. In SQLite: words that are no longer in the
+    /// text index, pages and parts of pages that are free, and the write-ahead log; it needs as much
+    /// memory as the file is long, and writers wait. PostgreSQL's dead rows are left to its vacuum,
+    /// which takes a right that the server does not have.
+    pub(crate) async fn compact(&self) -> Result<(), RegistryError> {
+        let Pools::Lite { writer, .. } = &self.pools else {
+            return Ok(());
+        };
+        let failed = |error: sqlx::Error| Fault::from(error).on("registry");
+        let mut connection = writer.acquire().await.map_err(failed)?;
+        for text in [
+            "INSERT INTO key_text (key_text) VALUES ('optimize')",
+            "VACUUM",
+        ] {
+            let done = sqlx::raw_sql(text).execute(&mut *connection).await;
+            done.map_err(failed)?;
+        }
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(failed)?;
+        match sqlx::Row::try_get::<i64, _>(&row, 0) {
+            Ok(0) => Ok(()),
+            _ => Err(RegistryError::Unavailable {
+                cause: "a long reader keeps the write-ahead log from being emptied".to_owned(),
+            }),
+        }
+    }
+
     /// Begins a transaction that will write. On SQLite there is one at a time.
     pub(crate) async fn begin(&self) -> Result<Transaction, Fault> {
         let connection = match &self.pools {

@@ -1,6 +1,6 @@
 //! Least privileges on PostgreSQL: the tables belong to the role that migrates, and the server
 //! runs as another that may do only what its statements do. It cannot alter the schema, cannot
-//! change or remove an outbox row, and cannot remove history.
+//! change what the outbox says for the log, cannot remove an outbox row, and cannot remove history.
 
 use std::fmt::Write as _;
 
@@ -35,7 +35,8 @@ pub const RUNTIME_PRIVILEGES: &[(&str, &str)] = &[
     ("idempotency", "SELECT, INSERT, DELETE"),
     ("feed", "SELECT, UPDATE"),
     ("tenant_feed", "SELECT, INSERT, UPDATE"),
-    ("changes", "SELECT, INSERT"),
+    // Its rows alone, so that their texts can be sealed: what the log says is never changed.
+    ("changes", "SELECT, INSERT, UPDATE (writes)"),
     ("histories", "SELECT"),
     ("encryption_keys", "SELECT"),
 ];

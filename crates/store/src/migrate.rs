@@ -57,6 +57,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(9, "0009_sweep"),
     migration!(10, "0010_moved"),
     migration!(11, "0011_drills"),
+    migration!(12, "0012_text"),
 ];
 
 /// The newest schema this program knows.
@@ -300,6 +301,11 @@ const HELD: &[(i64, &str, &str)] = &[
         10,
         "mark that it has moved to another database",
         "SELECT count(*) AS count FROM feed WHERE moved_to IS NOT NULL",
+    ),
+    (
+        12,
+        "tenants whose texts are sealed",
+        "SELECT count(*) AS count FROM tenants WHERE text_state <> 'clear'",
     ),
 ];
 

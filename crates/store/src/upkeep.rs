@@ -1,6 +1,7 @@
 //! The registry's part that looks after the deployment: core's port on an open database.
 
 use async_trait::async_trait;
+use keyward_core::change::Write;
 use keyward_core::ids::{ConditionId, ImportKeyId, RecordId, SecretVersionId, TenantId};
 use keyward_core::noun::condition::Condition;
 use keyward_core::noun::drill::Drill;
@@ -13,7 +14,7 @@ use keyward_core::port::storage::ObjectName;
 use keyward_core::port::upkeep::{ConditionFilter, Upkeep};
 use keyward_core::time::Timestamp;
 
-use crate::read::{conditions, drills, ledger, records};
+use crate::read::{conditions, drills, feed, ledger, records};
 use crate::registry::SqlRegistry;
 
 #[async_trait]
@@ -83,5 +84,13 @@ impl Upkeep for SqlRegistry {
         limit: usize,
     ) -> Result<Page<StrayRecord>, RegistryError> {
         ledger::strays(self.database(), after, limit).await
+    }
+
+    async fn rewrite_change(&self, revision: i64, writes: &[Write]) -> Result<(), RegistryError> {
+        feed::rewrite_change(self.database(), revision, writes).await
+    }
+
+    async fn compact(&self) -> Result<(), RegistryError> {
+        self.database().compact().await
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
 mod ground;
+mod repairing;
 pub mod restored;
 
 use std::collections::BTreeMap;
@@ -167,6 +168,8 @@ struct Setup {
     bootstrap: Option<String>,
     retention: Option<RetentionRules>,
     continuous: Option<Continuous>,
+    /// From where, besides the backups, damaged and missing records are put back.
+    replica: Option<Arc<FaultyBackend>>,
 }
 
 impl Setup {
@@ -193,6 +196,7 @@ impl Setup {
             bootstrap: None,
             retention: None,
             continuous: None,
+            replica: None,
         }
     }
 }
@@ -205,7 +209,12 @@ impl World {
 
     /// A new deployment that keeps only some of its backups.
     pub async fn under_retention(rules: RetentionRules) -> Self {
-        let mut setup = Setup::new(RegistryKind::Sqlite, VaultKind::Embedded);
+        Self::under_retention_on(VaultKind::Embedded, rules).await
+    }
+
+    /// The same with its vault on another backend.
+    pub async fn under_retention_on(backend: VaultKind, rules: RetentionRules) -> Self {
+        let mut setup = Setup::new(RegistryKind::Sqlite, backend);
         setup.retention = Some(rules);
         Self::begin(setup).await
     }
@@ -341,6 +350,7 @@ impl World {
             backups: Some(backups.clone()),
             rehearsal: Some(Arc::new(drills)),
             providers: BTreeMap::from([(ProviderKind::Native, native)]),
+            repairs: setup.repairs(&vault, &registry, deployment),
             decide: Arc::new(RoleDecider),
             clock: as_clock,
             random,
@@ -495,6 +505,7 @@ impl World {
         let new = ops::tenant::NewTenant {
             name: TenantName::new(name).expect("a name"),
             description: String::new(),
+            seal_text: false,
         };
         let tenant = ops::tenant::create(&self.node, self.root(), new, None)
             .await

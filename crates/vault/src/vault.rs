@@ -14,6 +14,7 @@
 //! | `root_rewrap` | key-encryption keys on their way to the new root key |
 //! | `hierarchy` | the root key and tenants' key-encryption keys, in memory only while unsealed |
 //! | `records` | storing, opening and destroying records |
+//! | `repair` | putting records back from copies |
 //! | `rewrap` | wrapping records under a newer key-encryption key |
 //! | `secrets` | the values of secrets, as records of their own kind |
 //! | `streams` | records that do not fit into memory, in parts |
@@ -31,6 +32,7 @@ mod keeping;
 mod layout;
 mod making;
 mod records;
+mod repair;
 mod rewrap;
 mod root_rewrap;
 mod root_rotation;

@@ -1,6 +1,6 @@
-//! A deployment whose every byte is written down (`vectors/hierarchy.json`): it opens with this
+//! A deployment whose every byte is written down (`corpus/hierarchy/1`): it opens with this
 //! release as with every later one, and what this release writes is what the vectors say.
-//! `vectors/check_hierarchy.py` is a second reader, made from `docs/formats/hierarchy.md` alone.
+//! `corpus/read_hierarchy.py` is a second reader, made from `docs/formats/hierarchy.md` alone.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod world;
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use world::{Kind, MemoryLedger, label, new_record, open_backend, open_vault, tenant};
 
-const VECTORS: &str = include_str!("vectors/hierarchy.json");
+const VECTORS: &str = include_str!("../../../corpus/hierarchy/1/vectors.json");
 const PAYLOAD: &[u8] = b"thirty-two bytes of key material";
 
 /// Objects by name, in hex.

@@ -1,6 +1,6 @@
 //! A deployment with several seals, in the midst of a rotation of its root key, whose every byte is
-//! written down (`vectors/seals.json`): each of its seals opens it with this release as with every
-//! later one. `vectors/check_hierarchy.py` is a second reader.
+//! written down (`corpus/hierarchy/2`): each of its seals opens it with this release as with every
+//! later one. `corpus/read_hierarchy.py` is a second reader.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod world;
@@ -27,9 +27,9 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use world::{Kind, MemoryLedger, label, new_record, open_backend, open_vault, tenant};
 
-const VECTORS: &str = include_str!("vectors/seals.json");
+const VECTORS: &str = include_str!("../../../corpus/hierarchy/2/with-digests.json");
 /// The same, written before the manifest held the digests of its seals and the time of a rotation.
-const BEFORE: &str = include_str!("vectors/seals-without-digests.json");
+const BEFORE: &str = include_str!("../../../corpus/hierarchy/2/vectors.json");
 const PAYLOAD: &[u8] = b"thirty-two bytes of key material";
 const PASSPHRASE: &str = "correct horse battery staple";
 

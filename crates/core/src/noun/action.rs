@@ -90,6 +90,8 @@ actions! {
     TenantShred "tenant.shred" System Change "Destroys a suspended tenant's key-encryption keys, and with them all it held.";
     TenantRotateKek "tenant.rotate_kek" System Change "Makes a tenant's next key-encryption key, and has its records wrapped under it.";
     TenantRewrap "tenant.rewrap" System Record "Wrapped records of a tenant under its newest key-encryption key.";
+    TenantSealText "tenant.seal_text" System Change "Seals a tenant's free texts under its key, or has them readable again.";
+    TenantConvertText "tenant.convert_text" System Record "Sealed or opened texts of a tenant.";
     PrincipalCreate "principal.create" Tenant Change "Makes a principal.";
     PrincipalList "principal.list" Tenant Read "Lists principals.";
     PrincipalDisable "principal.disable" Tenant Change "Disables a principal: its tokens are refused.";
@@ -184,6 +186,7 @@ actions! {
     StorageRead "storage.read" System Read "Shows how the storage is: health, room, the last check of it all.";
     StorageScrub "storage.scrub" System Change "Begins a check of everything that is stored.";
     StorageExamine "storage.examine" System Record "Read and verified stored records.";
+    StorageRepair "storage.repair" System Record "Put a record back that was damaged or missing.";
     StorageSweep "storage.sweep" System Record "Put records to which nothing refers into quarantine, took them out, or deleted them after it.";
     StorageConfirm "storage.confirm" System Change "Confirms that the registry is the right one, so that what it does not refer to may be swept up.";
     AuditRead "audit.read" Tenant Read "Reads the audit log.";

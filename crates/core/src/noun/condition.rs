@@ -62,6 +62,10 @@ kinds! {
     RECORD_MISSING "record_missing";
     /// The last check of the whole storage found records that are damaged or missing.
     STORAGE_CHECK_FAILED "storage_check_failed";
+    /// The last check put records back that were damaged or missing.
+    STORAGE_REPAIRED "storage_repaired";
+    /// A replica or backup from which records would be put back cannot be used.
+    REPAIR_SOURCE_UNUSABLE "repair_source_unusable";
     /// A seal that needs nobody did not open when it was last really tried.
     SEAL_UNAVAILABLE "seal_unavailable";
     /// The last try of a backup, or of a segment, ended in a failure.

@@ -19,6 +19,8 @@ text_enum! {
         ScrubStorage => "scrub_storage",
         /// Makes a backup; its subject is the backup's id.
         CreateBackup => "create_backup",
+        /// Seals or opens a tenant's free texts.
+        SealText => "seal_text",
     }
 }
 

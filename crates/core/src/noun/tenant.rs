@@ -19,6 +19,36 @@ text_enum! {
     }
 }
 
+text_enum! {
+    /// How a tenant's free texts stand in the registry.
+    pub enum TextState {
+        /// Readable.
+        Clear => "clear",
+        /// What is written is sealed; what was there before is on its way.
+        Sealing => "sealing",
+        /// All of them are sealed under the tenant's text key.
+        Sealed => "sealed",
+        /// What is written is readable; what was there before is on its way.
+        Opening => "opening",
+    }
+}
+
+impl TextState {
+    /// Whether what is written now is sealed.
+    pub const fn seals(self) -> bool {
+        matches!(self, Self::Sealing | Self::Sealed)
+    }
+
+    /// Whether every text that is there is as what is written now.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Clear | Self::Sealed)
+    }
+
+    const fn clear() -> Self {
+        Self::Clear
+    }
+}
+
 /// A tenant as the registry holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
@@ -30,6 +60,9 @@ pub struct Tenant {
     pub state: TenantState,
     /// Free text for people, at most 1,024 characters.
     pub description: String,
+    /// How its free texts stand.
+    #[serde(default = "TextState::clear")]
+    pub text_state: TextState,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.

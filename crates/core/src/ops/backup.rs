@@ -43,6 +43,7 @@ const RETRY_SECONDS: i64 = 900;
 pub use continuous::{Continuous, OnFailure};
 pub use retention::{ListedBackup, Pruned, RetentionPlan, plan, prune, retain};
 pub use segment::segment;
+pub use signing::made_public_key;
 pub(super) use signing::signing_pair;
 
 impl Node {

@@ -65,6 +65,9 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
     if let Err(error) = super::secret::sweep(node).await {
         first_failure.get_or_insert(error);
     }
+    if let Err(error) = super::text_seal::slice(node).await {
+        first_failure.get_or_insert(error);
+    }
     if node.forget_requests_now() {
         let before = node.now().plus_seconds(-REQUESTS_KEPT_SECONDS);
         node.ports.registry.forget_idempotency(before).await?;
@@ -99,11 +102,9 @@ fn what_is_due(version: &KeyVersion, now: crate::time::Timestamp) -> Due {
 }
 
 async fn handle(node: &Node, due: DueVersion) -> Result<(), OpError> {
-    let current = node
-        .ports
-        .registry
-        .key(due.tenant, &KeyRef::Id(due.key))
-        .await?;
+    // As it is stored: what is due depends on no text, so that none that is refused delays it.
+    let stored = node.texts.stored();
+    let current = stored.key(due.tenant, &KeyRef::Id(due.key)).await?;
     let Some(current) = current else {
         return Ok(());
     };
@@ -142,11 +143,8 @@ async fn destroy(
             draft.begin_destruction(number)
         })
         .await?;
-        let again = node
-            .ports
-            .registry
-            .key(version.tenant, &KeyRef::Id(version.key))
-            .await?;
+        let stored = node.texts.stored();
+        let again = stored.key(version.tenant, &KeyRef::Id(version.key)).await?;
         again.ok_or(OpError::Conflict)?
     };
     let material = MaterialRef {

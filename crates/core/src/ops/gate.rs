@@ -10,13 +10,14 @@ use serde_json::Value;
 use crate::audit::{AuditEvent, Outcome, Resource};
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
+use crate::free_text::is_sealed;
 use crate::hot::{HotKey, HotTenant};
 use crate::ids::TenantId;
 use crate::node::Node;
 use crate::noun::action::{Action, Scope};
 use crate::noun::tenant::TenantState;
 use crate::port::decide::{Decision, KeyFacts, Target};
-use crate::port::registry::{KeyRef, KeyWithVersions};
+use crate::port::registry::{KeyRef, KeyWithVersions, RegistryError};
 use crate::port::seal::SealFault;
 
 /// Proof that the caller may perform `action`; only this file makes one.
@@ -315,9 +316,11 @@ impl Node {
             .await?
             .ok_or(NO_KEY)?;
         let facts = Arc::new(facts_of(&current));
-        self.memory
-            .sessions
-            .keep_facts(current.key.etag, facts.clone());
+        // Sealed tags decide nothing, and are opened as soon as there is a key.
+        if !facts.tags.values().any(|tag| is_sealed(tag)) {
+            let etag = current.key.etag;
+            self.memory.sessions.keep_facts(etag, facts.clone());
+        }
         Ok(facts)
     }
 
@@ -328,6 +331,22 @@ impl Node {
             .key(hot.tenant, &KeyRef::Id(hot.id))
             .await?
             .ok_or(NO_KEY)
+    }
+
+    /// The same for who changes its state, which no text decides: one that is not what was sealed keeps
+    /// no key from being stopped. The texts stay as they are stored, and are shown to nobody.
+    pub(crate) async fn fetch_key_for_its_state(
+        &self,
+        hot: &HotKey,
+    ) -> Result<KeyWithVersions, OpError> {
+        match self.fetch_key(hot).await {
+            Err(OpError::Registry(RegistryError::TextRefused { .. })) => {
+                let stored = self.texts.stored();
+                let found = stored.key(hot.tenant, &KeyRef::Id(hot.id)).await?;
+                found.ok_or(NO_KEY)
+            }
+            fetched => fetched,
+        }
     }
 }
 

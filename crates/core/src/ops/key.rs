@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::caller::{Caller, Changed, TenantRef};
 use crate::error::OpError;
+use crate::free_text::has_sealed;
 use crate::lifecycle::Draft;
 use crate::names::{DataClass, PolicyName};
 use crate::node::Node;
@@ -91,8 +92,12 @@ pub async fn update(
             .await?;
         attempt.resource.id = Some(hot.id.uuid());
         ensure_active(&found)?;
-        let current = node.fetch_key(&hot).await?;
+        let mut current = node.fetch_key(&hot).await?;
         ensure_match(if_match, current.key.etag)?;
+        if has_sealed(&mut current.key) {
+            // What there is no key for cannot be checked together with what is new.
+            node.texts.key(found.id).await?;
+        }
         let policy = match &change.rotation_policy {
             Some(Some(name)) => Some(Some(super::policy::find(node, found.id, name).await?)),
             Some(None) => Some(None),

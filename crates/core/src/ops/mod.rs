@@ -30,5 +30,6 @@ pub mod secret;
 pub mod start;
 pub mod storage;
 pub mod tenant;
+pub mod text_seal;
 pub mod token;
 pub mod use_key;

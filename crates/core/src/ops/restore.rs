@@ -116,6 +116,12 @@ pub enum Refusal {
         /// What kind.
         what: &'static str,
     },
+    /// What would come back is from before the tenant's texts were sealed.
+    #[error(
+        "the tenant's texts are sealed now, and what would come back has them readable; nothing more was \
+         changed: turn sealing off with `keyward tenant seal-text off`, restore, and turn it on again"
+    )]
+    TextsReadable,
     /// There is nothing to do without the permission to replace.
     #[error(
         "nothing is lost: {kept} row(s) were changed since that second, and nothing was changed now; add \
@@ -211,7 +217,7 @@ pub async fn begin<'a>(
         node.ensure_auditable()?;
         let proof = node.authorize_system(caller, Merge::ACTION)?;
         bounded("reason", order.reason.as_deref().unwrap_or(""), 1024)?;
-        let plan = plan(&*node.ports.registry, order, &mut later, node.now()).await?;
+        let plan = plan(&**node.texts.stored(), order, &mut later, node.now()).await?;
         if plan.report.written() == 0 && plan.report.kept() > 0 {
             let kept = plan.report.kept();
             return Err(Refusal::OnlyNewer { kept }.into());
@@ -261,7 +267,7 @@ impl Begun<'_> {
 
     async fn write(&mut self, order: &Order<'_>) -> Result<Report, OpError> {
         let (node, id) = (self.node, self.tenant.id);
-        let registry = &*node.ports.registry;
+        let registry = &**node.texts.stored();
         // What no row names may be wanted still: nobody sweeps it up until somebody looked.
         super::storage::sweep::hold(node, HELD_WHY).await;
         let named = resource("backup", Some(order.backup), None);

@@ -21,6 +21,7 @@ use crate::ops::gate::{Attempt, ensure_active, page_size, resource};
 use crate::port::registry::Page;
 use crate::port::secret_store::SecretSpec;
 use crate::port::storage::StorageError;
+use crate::texts::TEXT_KEY;
 
 pub(crate) use self::deletion::sweep;
 pub use self::deletion::{DeleteRequest, Deletion, delete};
@@ -83,7 +84,10 @@ fn ensure_not_own(
     scope: &TenantRef,
     name: &SecretName,
 ) -> Result<(), OpError> {
-    let is_own = *scope == TenantRef::System && name.as_str().starts_with(OWN_PREFIX);
+    let is_own = match scope {
+        TenantRef::System => name.as_str().starts_with(OWN_PREFIX),
+        _ => name.as_str() == TEXT_KEY,
+    };
     if is_own && !caller.is_system() {
         return Err(OpError::Forbidden {
             action: action.name(),

@@ -8,9 +8,10 @@ use crate::names::TenantName;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::job::{Job, JobKind};
-use crate::noun::tenant::{Tenant, TenantState};
+use crate::noun::tenant::{Tenant, TenantKek, TenantState, TextState};
 use crate::ops::commit::{Earlier, idempotency_key};
-use crate::ops::gate::{Attempt, bounded, page_size, resource, tenant_resource};
+use crate::ops::gate::{Attempt, bounded, detail, page_size, resource, tenant_resource};
+use crate::ops::text_seal;
 use crate::port::registry::Page;
 
 /// What a new tenant is to be.
@@ -20,6 +21,8 @@ pub struct NewTenant {
     pub name: TenantName,
     /// Free text, at most 1,024 characters.
     pub description: String,
+    /// Whether its free texts are sealed from the beginning.
+    pub seal_text: bool,
 }
 
 /// Makes a tenant with its first key-encryption key.
@@ -53,22 +56,20 @@ pub async fn create(
         attempt.tenant = Some(id);
         // Vault first: the key-encryption key is durable before the registry names it.
         let kek = node.ports.hierarchy.create_tenant_kek(id, now).await?;
-        let tenant = Tenant {
-            id,
-            name: new.name.clone(),
-            state: TenantState::Active,
-            description: new.description.clone(),
-            created_at: now,
-            updated_at: now,
-            etag: 1,
-        };
-        let writes = vec![
-            Write::insert(Row::Tenant(tenant.clone())),
-            Write::insert(Row::TenantKek(kek)),
-        ];
+        let (tenant, writes) = rows(node, caller, &new, id, kek).await?;
         let done = attempt
-            .commit_once(proof, writes, request.map(|key| (key, id.uuid())), |_| ())
-            .await?;
+            .commit_once(
+                proof,
+                writes,
+                request.map(|key| (key, id.uuid())),
+                |event| {
+                    if new.seal_text {
+                        detail(event, "text", TextState::Sealed.name());
+                    }
+                },
+            )
+            .await
+            .inspect_err(|_| node.memory.texts.forget_key(id))?;
         Ok(done.map(|()| tenant))
     }
     .await;
@@ -80,6 +81,42 @@ pub async fn create(
             Err(attempt.log_failure(error).await)
         }
     }
+}
+
+/// A new tenant, and with it its key-encryption key and, if its texts are sealed, their key.
+async fn rows(
+    node: &Node,
+    caller: &Caller,
+    new: &NewTenant,
+    id: TenantId,
+    kek: TenantKek,
+) -> Result<(Tenant, Vec<Write>), OpError> {
+    let text_key = if new.seal_text {
+        text_seal::first_key(node, caller, id, &kek).await?
+    } else {
+        Vec::new()
+    };
+    let now = kek.created_at;
+    let tenant = Tenant {
+        id,
+        name: new.name.clone(),
+        state: TenantState::Active,
+        description: new.description.clone(),
+        text_state: if new.seal_text {
+            TextState::Sealed
+        } else {
+            TextState::Clear
+        },
+        created_at: now,
+        updated_at: now,
+        etag: 1,
+    };
+    let mut writes = vec![
+        Write::insert(Row::Tenant(tenant.clone())),
+        Write::insert(Row::TenantKek(kek)),
+    ];
+    writes.extend(text_key);
+    Ok((tenant, writes))
 }
 
 /// Lists tenants: all of them to who may list them, to others their own.

@@ -28,6 +28,7 @@ use crate::noun::secret::{Secret, SecretVersion};
 use crate::noun::state::State;
 use crate::noun::tenant::{Tenant, TenantKek};
 use crate::noun::token::Token;
+use crate::port::storage::StorageError;
 use crate::port::upkeep::Upkeep;
 use crate::time::Timestamp;
 
@@ -60,6 +61,23 @@ pub enum RegistryError {
         /// Which field.
         what: &'static str,
     },
+    /// A sealed text is not what was sealed in its place: it was altered, or comes from another row,
+    /// column or tenant.
+    #[error(
+        "the sealed text in {column} of {table} {row} is not what was sealed there: it was altered, or \
+         moved from another place; restore the row from a backup"
+    )]
+    TextRefused {
+        /// Which table.
+        table: &'static str,
+        /// Which column.
+        column: &'static str,
+        /// Which row.
+        row: uuid::Uuid,
+    },
+    /// The key under which a tenant's texts are sealed cannot be had.
+    #[error("the tenant's texts are sealed, and their key cannot be had: {0}")]
+    TextKey(StorageError),
     /// The database cannot be reached, read or written.
     #[error("the registry is unavailable: {cause}")]
     Unavailable {

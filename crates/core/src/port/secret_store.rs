@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use keyward_crypto::secret::SecretBytes;
 
 use crate::ids::{RecordId, SecretId, TenantId};
-use crate::noun::tenant::Digest;
+use crate::noun::tenant::{Digest, TenantKek};
 use crate::port::storage::StorageError;
 
 /// What a value is the value of. Kept with it, and compared with every later request.
@@ -27,6 +27,15 @@ pub struct SecretSpec {
 pub trait SecretStore: Send + Sync {
     /// Stores a value in a fresh record, durable on return. The digest is the ledger's word for it.
     async fn put(&self, spec: SecretSpec, value: SecretBytes) -> Result<Digest, StorageError>;
+
+    /// Stores a value of a tenant that is about to be made, under the key-encryption key that it will
+    /// have: the registry does not name that one yet.
+    async fn put_first(
+        &self,
+        spec: SecretSpec,
+        kek: &TenantKek,
+        value: SecretBytes,
+    ) -> Result<Digest, StorageError>;
 
     /// Opens a value, comparing it with what it should be.
     async fn open(&self, spec: SecretSpec, digest: &Digest) -> Result<SecretBytes, StorageError>;

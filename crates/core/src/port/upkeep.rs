@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use crate::change::Write;
 use crate::ids::{ConditionId, ImportKeyId, RecordId, SecretVersionId, TenantId};
 use crate::noun::condition::{Condition, ConditionKind, Severity};
 use crate::noun::drill::Drill;
@@ -80,6 +81,14 @@ pub trait Upkeep: Send + Sync {
 
     /// By name.
     async fn stray(&self, name: &ObjectName) -> Result<Option<StrayRecord>, RegistryError>;
+
+    /// Writes the rows of a change in the feed as they are to be kept: the same rows, their texts
+    /// sealed. What the log says of the change stays, and so does everything else of it.
+    async fn rewrite_change(&self, revision: i64, writes: &[Write]) -> Result<(), RegistryError>;
+
+    /// Gives up what deleted and replaced rows left in the database's files, as far as the database can
+    /// be told to.
+    async fn compact(&self) -> Result<(), RegistryError>;
 
     /// Every stray, in order of name, after a name.
     async fn strays(

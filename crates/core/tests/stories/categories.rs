@@ -3,16 +3,19 @@
 
 use std::collections::BTreeSet;
 
+use keyward_backup::{Chain, Verified};
 use keyward_core::audit::Outcome;
 use keyward_core::caller::{Caller, TenantRef};
 use keyward_core::crypto_types::{KeyFormat, SecretBytes, WrapMethod};
 use keyward_core::error::OpError;
 use keyward_core::noun::action::Action;
 use keyward_core::ops::key::{ExportRequest, LifecycleRequest, NewKey};
+use keyward_core::ops::restore::Part;
 use keyward_core::ops::secret::{self, DeleteRequest, NewValue};
-use keyward_core::ops::{key, role};
+use keyward_core::ops::{backup, key, role};
 use keyward_core::port::registry::{KeyFilter, KeyRef, KeySort, Registry};
-use keyward_testkit::world::{RegistryKind, Tenancy, VaultKind, World};
+use keyward_core::retention::RetentionRules;
+use keyward_testkit::world::{PartError, RegistryKind, Tenancy, VaultKind, WantedPart, World};
 
 use crate::script::code;
 
@@ -29,7 +32,7 @@ const ROLES: [&str; 9] = [
 ];
 
 /// By category: which of r(ead), w(rite), l(ist) and d(elete) each role may, in the order of `ROLES`.
-/// Backups have operations of their own.
+/// Backups, which have operations of their own, are below.
 const TABLE: [(&str, [&str; 9]); 4] = [
     ("key", ["wld", "wld", "l", "l", "l", "l", "", "", ""]),
     ("db/", ["wld", "wld", "l", "", "l", "", "wld", "rl", ""]),
@@ -155,6 +158,74 @@ async fn i05_every_role_may_with_every_category_what_the_table_says_on_every_bac
                 let done = may.len() + usize::from(category != "key" && may.contains('l'));
                 let done = done + usize::from(category == "key" && may.contains('r'));
                 assert!(refused.count() >= tried - done, "{name} with {category}");
+            }
+        }
+    }
+}
+
+/// The same with backups: read by restoring a part, written by making one, and deleted by retention.
+async fn may_with_backups(
+    world: &World,
+    tenancy: &Tenancy,
+    by: &Caller,
+    full: &Verified,
+) -> String {
+    let node = &world.node;
+    let mut may = String::new();
+    let wanted = WantedPart::of(tenancy.place.clone(), Part::Tenant);
+    let read = world.restore_part(by, full, &[], None, &wanted).await;
+    let is_refused = matches!(&read, Err(PartError::Refused(OpError::Forbidden { .. })));
+    may.extend((!is_refused).then_some('r'));
+    may.extend(allowed(backup::create(node, by, None).await).then_some('w'));
+    may.extend(allowed(backup::list(node, by).await).then_some('l'));
+    may.extend(allowed(backup::prune(node, by).await).then_some('d'));
+    may
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i05_who_may_with_backups_is_who_looks_after_the_deployment_on_every_backend() {
+    for kind in VaultKind::ALL {
+        let rules = RetentionRules {
+            hourly: 0,
+            daily: 7,
+            weekly: 0,
+            monthly: 0,
+            window_seconds: 3600,
+        };
+        let world = World::under_retention_on(kind, rules).await;
+        let clinic = world.tenant("clinic").await;
+        backup::create(&world.node, world.root(), None)
+            .await
+            .unwrap();
+        assert!(backup::work(&world.node).await.unwrap());
+        let chain = Chain::find(&world.backups, None, None).await.unwrap();
+        let full = world.verified(chain.full, None).await;
+        for (number, name) in ROLES.into_iter().enumerate() {
+            for place in [&TenantRef::System, &clinic.place] {
+                let is_systems = *place == TenantRef::System;
+                if name == "system-admin" && !is_systems {
+                    continue;
+                }
+                let who = format!("someone-{number}-{is_systems}");
+                let by = world.member(world.root(), place, &who, name, None).await;
+                let before = world.last_entry().await.sequence;
+                let may = may_with_backups(&world, &clinic, &by, &full).await;
+                let expected = match name {
+                    "system-admin" => "rwld",
+                    "auditor" if is_systems => "l",
+                    _ => "",
+                };
+                assert_eq!(
+                    may, expected,
+                    "{name} of {place:?} with backups on {kind:?}"
+                );
+                let entries = world.entries().await;
+                let refused = entries.iter().filter(|entry| {
+                    entry.sequence > before
+                        && entry.event.actor.principal == by.principal()
+                        && entry.event.outcome == Outcome::Refused
+                });
+                assert_eq!(refused.count(), 4 - may.len(), "{name} of {place:?}");
             }
         }
     }

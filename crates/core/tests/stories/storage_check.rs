@@ -27,7 +27,7 @@ const CHOSEN: Algorithm = Algorithm::Aes256GcmCommit;
 const DAY: i64 = 24 * 3600;
 
 /// Works until nothing is due.
-async fn work(world: &World) -> u64 {
+pub async fn work(world: &World) -> u64 {
     let mut examined = 0;
     while let Some(more) = scrub::slice(&world.node).await.unwrap() {
         examined += more;
@@ -36,7 +36,7 @@ async fn work(world: &World) -> u64 {
 }
 
 /// A whole check, now.
-async fn check(world: &World) -> Job {
+pub async fn check(world: &World) -> Job {
     scrub::start(
         &world.node,
         &keyward_core::ops::initialize::system_caller(&world.node).unwrap(),
@@ -50,13 +50,13 @@ async fn check(world: &World) -> Job {
     job
 }
 
-async fn seen(world: &World) -> StorageHealth {
+pub async fn seen(world: &World) -> StorageHealth {
     let by = keyward_core::ops::initialize::system_caller(&world.node).unwrap();
     health(&world.node, &by).await.unwrap()
 }
 
 /// Something of every kind of record: how many there are.
-async fn fill(world: &World, tenancy: &Tenancy) -> i64 {
+pub async fn fill(world: &World, tenancy: &Tenancy) -> i64 {
     let before = world.stored_objects().await;
     let node = &world.node;
     for number in 0..3 {
@@ -79,15 +79,15 @@ async fn fill(world: &World, tenancy: &Tenancy) -> i64 {
     i64::try_from(made + 1).unwrap()
 }
 
-async fn records(world: &World) -> Vec<ObjectName> {
+pub async fn records(world: &World) -> Vec<ObjectName> {
     world.backend.list("rec/", None, 1000).await.unwrap()
 }
 
-async fn bytes(world: &World, name: &ObjectName) -> Vec<u8> {
+pub async fn bytes(world: &World, name: &ObjectName) -> Vec<u8> {
     world.backend.read(name).await.unwrap().unwrap()
 }
 
-async fn findings(world: &World, tenancy: &Tenancy) -> Vec<Condition> {
+pub async fn findings(world: &World, tenancy: &Tenancy) -> Vec<Condition> {
     let filter = ConditionFilter {
         open: Some(true),
         ..ConditionFilter::default()
@@ -134,7 +134,7 @@ fn held(world: &World) -> sweep::Seen {
 }
 
 /// Somebody looks at it and confirms it.
-async fn confirm(world: &World) {
+pub async fn confirm(world: &World) {
     let by = keyward_core::ops::initialize::system_caller(&world.node).unwrap();
     let done = sweep::confirm(&world.node, &by, held(world), None).await;
     done.unwrap();

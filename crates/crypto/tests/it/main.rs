@@ -1,8 +1,9 @@
 //! Everything the crate promises, seen from outside. One test binary, so that it links once.
-#![allow(clippy::disallowed_methods)] // KEYWARD_BLESS rewrites the vectors
+#![allow(clippy::disallowed_methods)] // KEYWARD_CORPUS adds to the corpus
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
 mod algorithms;
+mod corpus;
 mod envelopes;
 mod exchange;
 mod exchanges;

@@ -1,7 +1,9 @@
-//! The formats, byte for byte, for other implementations: `tests/vectors/*.json`. Every file is
-//! read back and opened here, and the worked examples of `docs/formats/` must show its bytes.
+//! The formats, byte for byte, for other implementations: `corpus/*/1/vectors.json`. This release
+//! makes every file anew from its inputs and opens it; what a file says is refused is refused, under
+//! the name that it gives; and the worked examples of `docs/formats/` must show its bytes.
 //!
-//! To write the files anew after a deliberate change of a format: `KEYWARD_BLESS=1 cargo test`.
+//! A file that is there is never written again (`corpus/README.md`). `KEYWARD_CORPUS=add` writes those
+//! that are missing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,16 +30,25 @@ fn counting(start: u8, count: u8) -> Vec<u8> {
 
 fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/vectors")
+        .join("../../corpus")
         .join(name)
 }
 
-/// Compares with the stored file, or writes it when blessing.
+/// Writes a file that is not there, if files may be added.
+fn add(name: &str, make: impl FnOnce() -> Value) {
+    let may = std::env::var_os("KEYWARD_CORPUS").is_some_and(|what| what == "add");
+    let path = file(name);
+    if may && !path.exists() {
+        let text = serde_json::to_string_pretty(&make()).unwrap() + "\n";
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+}
+
+/// Compares with the stored file.
 fn check(name: &str, found: &Value) {
     let text = serde_json::to_string_pretty(found).unwrap() + "\n";
-    if std::env::var_os("KEYWARD_BLESS").is_some() {
-        fs::write(file(name), &text).unwrap();
-    }
+    add(name, || found.clone());
     assert_eq!(
         fs::read_to_string(file(name)).unwrap(),
         text,
@@ -129,7 +140,7 @@ fn ciphertexts() {
     })
     .collect();
     check(
-        "ciphertext.json",
+        "ciphertext/1/vectors.json",
         &json!({ "format": "kw1", "cases": cases }),
     );
     for case in &cases {
@@ -220,7 +231,7 @@ fn records() {
         "core": to_hex(&sealed.core),
         "core_digest": to_hex(&sealed.core_digest),
     });
-    check("record.json", &found);
+    check("record/1/vectors.json", &found);
     let bytes = |name: &str| hex(found[name].as_str().unwrap());
     let opened = record::open(
         &bytes("outer"),
@@ -258,7 +269,7 @@ fn shares() {
         "shares": texts,
         "sealing_key": to_hex(key.expose()),
     });
-    check("share.json", &found);
+    check("share/1/vectors.json", &found);
     let read = ShareSet::from_bytes(&hex(found["set"].as_str().unwrap())).unwrap();
     let share = |index: usize| Share::from_text(found["shares"][index].as_str().unwrap()).unwrap();
     let combined = read.combine(&[share(2), share(0)]).unwrap();

@@ -84,6 +84,7 @@ async fn create(call: Call, input: Input<NewTenant>) -> Answer {
     let new = ops::tenant::NewTenant {
         name: parse("name", &input.value.name)?,
         description: input.value.description,
+        seal_text: input.value.seal_text,
     };
     let idempotency = input.idempotency.as_ref();
     let done = ops::tenant::create(call.node(), call.caller(), new, idempotency).await?;

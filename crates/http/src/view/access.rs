@@ -1,16 +1,21 @@
 //! Tenants, principals, tokens, roles as the wire shows them.
 
-use keyward_api::names::{Permission, PrincipalKind, TenantState};
+use keyward_api::names::{Permission, PrincipalKind, TenantState, TextState};
 use keyward_api::{principal, role, tenant, token};
+use keyward_core::free_text::withhold;
 use keyward_core::ids::{TenantId, TokenId};
 use keyward_core::noun;
 use keyward_core::noun::action::{Action, ActionSet};
+use keyward_core::ops::text_seal::TextStatus;
 
 use super::{some_time, time};
 
 /// A tenant.
-pub fn tenant(tenant: noun::tenant::Tenant) -> tenant::Tenant {
+pub fn tenant(mut tenant: noun::tenant::Tenant) -> tenant::Tenant {
+    let sealed_fields = withhold(&mut tenant);
     tenant::Tenant {
+        sealed_fields,
+        text_state: TextState::from(tenant.text_state.name()),
         id: tenant.id.uuid(),
         name: tenant.name.to_string(),
         state: TenantState::from(tenant.state.name()),
@@ -26,6 +31,14 @@ pub fn kek(kek: noun::tenant::TenantKek) -> tenant::Kek {
     tenant::Kek {
         version: kek.version,
         created_at: time(kek.created_at),
+    }
+}
+
+/// How a tenant's texts stand.
+pub fn text_status(found: TextStatus) -> tenant::TextStatus {
+    tenant::TextStatus {
+        state: TextState::from(found.state.name()),
+        job: found.job.map(super::rest::job),
     }
 }
 

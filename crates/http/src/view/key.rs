@@ -3,6 +3,7 @@
 use keyward_api::names::{Algorithm, KeyOrigin, KeyState, Provider, Usage};
 use keyward_api::{key, version};
 use keyward_core::crypto_types::{Usage as CoreUsage, UsageSet};
+use keyward_core::free_text::withhold;
 use keyward_core::ids::{PolicyId, PrincipalId, TokenId};
 use keyward_core::noun::history::Transition;
 use keyward_core::noun::key::{Key, Restrictions};
@@ -37,9 +38,11 @@ pub fn key(deployment: Uuid, found: KeyWithVersions) -> Result<key::Key, Failure
 
 /// A key with its primary version.
 pub fn summary(deployment: Uuid, found: KeySummary) -> key::KeySummary {
-    let KeySummary { key, primary } = found;
+    let KeySummary { mut key, primary } = found;
     let primary = version(primary);
+    let sealed_fields = withhold(&mut key);
     key::KeySummary {
+        sealed_fields,
         id: key.id.uuid(),
         arn: key_arn(deployment, key.tenant, key.id),
         tenant_id: key.tenant.uuid(),

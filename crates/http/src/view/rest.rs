@@ -3,6 +3,7 @@
 use keyward_api::names::{AuditAuthentication, AuditOutcome, JobKind, JobState, Permission};
 use keyward_api::{audit, binding, class, job, policy, system};
 use keyward_core::audit::Journaled;
+use keyward_core::free_text::withhold;
 use keyward_core::ids::{KeyId, PrincipalId, TenantId, TokenId};
 use keyward_core::noun;
 use keyward_core::port::seal::SealStatus;
@@ -21,8 +22,10 @@ pub fn class_pointer(pointer: noun::class_pointer::ClassPointer) -> class::Class
 }
 
 /// A data binding.
-pub fn binding(binding: noun::binding::DataBinding) -> binding::DataBinding {
+pub fn binding(mut binding: noun::binding::DataBinding) -> binding::DataBinding {
+    let sealed_fields = withhold(&mut binding);
     binding::DataBinding {
+        sealed_fields,
         id: binding.id.uuid(),
         key_id: binding.key.uuid(),
         uri: binding.uri,
@@ -35,8 +38,10 @@ pub fn binding(binding: noun::binding::DataBinding) -> binding::DataBinding {
 }
 
 /// A policy.
-pub fn policy(policy: noun::policy::Policy) -> policy::Policy {
+pub fn policy(mut policy: noun::policy::Policy) -> policy::Policy {
+    let sealed_fields = withhold(&mut policy);
     policy::Policy {
+        sealed_fields,
         id: policy.id.uuid(),
         name: policy.name.to_string(),
         description: policy.description,

@@ -3,6 +3,7 @@
 use keyward_api::binary::Secret;
 use keyward_api::secret::{SecretDeletion, SecretSummary, SecretVersion};
 use keyward_core::crypto_types::SecretBytes;
+use keyward_core::free_text::withhold;
 use keyward_core::ids::{TenantId, TokenId};
 use keyward_core::noun;
 use keyward_core::ops::secret::Deletion;
@@ -10,8 +11,10 @@ use keyward_core::ops::secret::Deletion;
 use super::time;
 
 /// A secret.
-pub fn summary(secret: noun::secret::Secret) -> SecretSummary {
+pub fn summary(mut secret: noun::secret::Secret) -> SecretSummary {
+    let sealed_fields = withhold(&mut secret);
     SecretSummary {
+        sealed_fields,
         id: secret.id.uuid(),
         tenant_id: secret.tenant.map(TenantId::uuid),
         name: secret.name.to_string(),

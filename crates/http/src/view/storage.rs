@@ -92,6 +92,7 @@ fn pass(job: Job) -> storage::StoragePass {
         updated_at: time(job.updated_at),
         records: job.progress.examined,
         findings: job.progress.failed,
+        repaired: job.progress.changed,
         strays: job.progress.found,
     }
 }

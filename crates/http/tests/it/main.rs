@@ -11,4 +11,5 @@ mod listing;
 mod log;
 mod seal;
 mod secrets;
+mod text_sealing;
 mod use_key;

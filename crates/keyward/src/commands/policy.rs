@@ -130,7 +130,7 @@ fn list(policies: &[Policy]) -> Result<(), Failure> {
                 cell(policy.rotation_interval_days),
                 format!("{} s", policy.rollback_window_seconds),
                 format!("{} s", policy.overlap_seconds),
-                policy.description.clone(),
+                output::or_sealed(&policy.description, "description", &policy.sealed_fields),
             ]
         }),
     )
@@ -140,7 +140,10 @@ fn show(policy: &Policy) -> Result<(), Failure> {
     output::fields(&[
         ("name", policy.name.clone()),
         ("id", policy.id.to_string()),
-        ("description", policy.description.clone()),
+        (
+            "description",
+            output::or_sealed(&policy.description, "description", &policy.sealed_fields),
+        ),
         ("every days", cell(policy.rotation_interval_days)),
         (
             "rollback window",

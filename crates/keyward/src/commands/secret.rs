@@ -232,25 +232,26 @@ fn list(secrets: &[SecretSummary]) -> Result<(), Failure> {
                 secret.name.clone(),
                 secret.latest_version.to_string(),
                 secret.updated_at.to_string(),
-                secret.description.clone(),
+                output::or_sealed(&secret.description, "description", &secret.sealed_fields),
             ]
         }),
     )
 }
 
 fn show(secret: &SecretSummary) -> Result<(), Failure> {
-    let labels: Vec<String> = secret
-        .labels
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
     output::fields(&[
         ("name", secret.name.clone()),
         ("id", secret.id.to_string()),
         ("version", secret.latest_version.to_string()),
         ("keeps", format!("{} versions", secret.keep)),
-        ("description", secret.description.clone()),
-        ("labels", labels.join(", ")),
+        (
+            "description",
+            output::or_sealed(&secret.description, "description", &secret.sealed_fields),
+        ),
+        (
+            "labels",
+            output::pairs_or_sealed(&secret.labels, "labels", &secret.sealed_fields, ", "),
+        ),
         ("created", secret.created_at.to_string()),
         ("updated", secret.updated_at.to_string()),
         ("etag", secret.etag.to_string()),

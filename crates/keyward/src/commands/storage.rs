@@ -123,8 +123,8 @@ fn pass(what: &str, pass: Option<&StoragePass>) -> String {
     match pass {
         None => format!("{what}: none yet"),
         Some(pass) => format!(
-            "{what}: began {}, {} records verified, {} damaged or missing",
-            pass.began_at, pass.records, pass.findings
+            "{what}: began {}, {} records verified, {} damaged or missing, {} put back",
+            pass.began_at, pass.records, pass.findings, pass.repaired
         ),
     }
 }

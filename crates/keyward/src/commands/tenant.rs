@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use keyward_api::page::Changed;
-use keyward_api::tenant::{NewTenant, Reason, Shred, Tenant};
+use keyward_api::tenant::{NewTenant, Reason, Shred, Tenant, TextStatus};
+use keyward_client::Tenants;
 
 use crate::context::Context;
 use crate::exit::Failure;
@@ -18,6 +19,9 @@ pub enum TenantCommand {
         /// Free text
         #[arg(long, default_value = "")]
         description: String,
+        /// Seal its free texts (descriptions, owners, values of tags, bindings) under its own key
+        #[arg(long)]
+        seal_text: bool,
         /// A mark by which the server recognises a repetition of this request
         #[arg(long, value_name = "KEY")]
         idempotency_key: Option<String>,
@@ -59,6 +63,17 @@ pub enum TenantCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Whether a tenant's free texts are sealed under its own key
+    SealText {
+        /// Seal them, have them readable again, or show how they stand
+        #[arg(value_enum)]
+        order: TextOrder,
+        /// Its name or id
+        tenant: String,
+        /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: Option<String>,
+    },
     /// Destroy a suspended tenant's key-encryption keys, and with them all it held. For ever.
     Shred {
         /// Its name or id
@@ -72,6 +87,17 @@ pub enum TenantCommand {
     },
 }
 
+/// What is to become of a tenant's free texts.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+pub enum TextOrder {
+    /// Seal what is there and what is written from now on
+    On,
+    /// Have them readable in the registry again
+    Off,
+    /// Show how they stand
+    Status,
+}
+
 impl TenantCommand {
     /// Does it.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
@@ -81,9 +107,14 @@ impl TenantCommand {
             Self::Create {
                 name,
                 description,
+                seal_text,
                 idempotency_key,
             } => {
-                let new = NewTenant { name, description };
+                let new = NewTenant {
+                    name,
+                    description,
+                    seal_text,
+                };
                 let made = tenants.create(&new, idempotency_key.as_deref()).await?;
                 context.show(&made, |made| show(&made.value))
             }
@@ -113,6 +144,14 @@ impl TenantCommand {
                     ])
                 })
             }
+            Self::SealText {
+                order,
+                tenant,
+                reason,
+            } => {
+                let why = Reason { reason };
+                text(context, tenants, order, &tenant, &why).await
+            }
             Self::Shred {
                 tenant,
                 reason,
@@ -140,7 +179,7 @@ fn list(tenants: &[Tenant]) -> Result<(), Failure> {
                 tenant.name.clone(),
                 tenant.state.to_string(),
                 tenant.created_at.to_string(),
-                tenant.description.clone(),
+                shown(tenant),
             ]
         }),
     )
@@ -151,8 +190,48 @@ fn show(tenant: &Tenant) -> Result<(), Failure> {
         ("name", tenant.name.clone()),
         ("id", tenant.id.to_string()),
         ("state", tenant.state.to_string()),
-        ("description", tenant.description.clone()),
+        ("description", shown(tenant)),
+        ("texts", tenant.text_state.to_string()),
         ("created", tenant.created_at.to_string()),
         ("updated", tenant.updated_at.to_string()),
+    ])
+}
+
+fn shown(tenant: &Tenant) -> String {
+    output::or_sealed(&tenant.description, "description", &tenant.sealed_fields)
+}
+
+async fn text(
+    context: &Context,
+    tenants: Tenants<'_>,
+    order: TextOrder,
+    tenant: &str,
+    why: &Reason,
+) -> Result<(), Failure> {
+    match order {
+        TextOrder::On => changed(context, &tenants.seal_text(tenant, why).await?),
+        TextOrder::Off => changed(context, &tenants.open_text(tenant, why).await?),
+        TextOrder::Status => context.show(&tenants.text_status(tenant).await?, text_status),
+    }
+}
+
+fn text_status(status: &TextStatus) -> Result<(), Failure> {
+    let job = status.job.as_ref();
+    let progress = job.and_then(|job| job.progress.as_ref());
+    output::fields(&[
+        ("texts", status.state.to_string()),
+        (
+            "job",
+            job.map_or_else(String::new, |job| job.state.to_string()),
+        ),
+        (
+            "rows changed",
+            progress.map_or_else(String::new, |it| it.changed.to_string()),
+        ),
+        (
+            "error",
+            job.and_then(|job| job.last_error.clone())
+                .unwrap_or_default(),
+        ),
     ])
 }

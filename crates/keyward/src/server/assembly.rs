@@ -15,7 +15,6 @@ use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
-use crate::server::backups;
 use crate::server::config::{AuditSync, Config};
 use crate::server::continuous;
 use crate::server::deployment::Deployment;
@@ -23,6 +22,7 @@ use crate::server::drills;
 use crate::server::error::StartError;
 use crate::server::init::builtin_roles;
 use crate::server::seals;
+use crate::server::{backups, repairs};
 
 /// A node and what the binary itself keeps of its parts.
 pub struct Assembly {
@@ -56,6 +56,7 @@ impl Assembly {
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
         let backups = backups::open(&deployment)?;
         let rehearsal = drills::open(&deployment, backups.as_ref(), &vault)?;
+        let repairs = repairs::open(&deployment, &vault)?;
         let native = Arc::new(NativeProvider::new(
             vault.clone(),
             random.clone(),
@@ -73,6 +74,7 @@ impl Assembly {
             backups: backups.map(|backups| Arc::new(backups) as _),
             rehearsal,
             providers: BTreeMap::from([(ProviderKind::Native, native.clone() as _)]),
+            repairs,
             decide: Arc::new(RoleDecider),
             clock: deployment.clock.clone(),
             random,

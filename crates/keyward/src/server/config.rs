@@ -4,6 +4,7 @@
 
 mod check;
 mod check_backup;
+mod check_repairs;
 mod check_seal;
 mod check_storage;
 mod load;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 pub use check::{check, check_to_serve};
 pub use check_backup::destination;
+pub use check_repairs::{RepairsError, identities, replica};
 pub use load::{ConfigError, Problem, Sources, load};
 use secret_source::SecretSource;
 use settings::{choice, settings};
@@ -162,6 +164,10 @@ settings! {
         migrate_to: Option<PathBuf> = None, "not set";
         /// How many objects are looked at in a second on that way.
         migrate_per_second: u64 = 2_000, "`2000`";
+        /// A file with the `[storage]` sections of another copy of the vault, which something else
+        /// keeps alike. It is read only: what a check finds damaged or missing is put back from it
+        /// ([storage.md](storage.md)).
+        replica_file: Option<PathBuf> = None, "not set";
     }
 
     /// The vault on PostgreSQL, for `backend = "postgres"`.
@@ -271,6 +277,10 @@ settings! {
         /// How many hours after the last drill the next one begins by itself. 0: only when somebody
         /// orders one.
         drill_interval_hours: u64 = 24, "`24`";
+        /// A file of mode 0600 with the identity of a recipient. With it, what a check finds damaged
+        /// or missing in the vault is put back from the newest backup ([storage.md](storage.md)). Take
+        /// one of its own for this: whoever has it and the backups reads the registry in them.
+        repair_identity_file: Option<PathBuf> = None, "not set";
     }
 
     /// Which backups are kept ([backup.md](backup.md#retention)). Without a number for full backups,

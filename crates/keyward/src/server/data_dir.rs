@@ -233,4 +233,12 @@ mod tests {
             );
         }
     }
+
+    #[test]
+    fn a_directory_of_the_format_in_the_corpus_is_held() {
+        let dir = tempfile::tempdir().unwrap();
+        let told = include_str!("../../../../corpus/data-directory/1/VERSION");
+        fs::write(dir.path().join("VERSION"), told).unwrap();
+        assert!(DataDir::hold_existing(dir.path()).is_ok());
+    }
 }

@@ -194,6 +194,9 @@ pub enum StartError {
     /// The journal.
     #[error("{}", with_source(.0))]
     Journal(#[from] keyward_audit::OpenError),
+    /// What records would be put back from.
+    #[error(transparent)]
+    Repairs(#[from] crate::server::config::RepairsError),
     /// TLS.
     #[error(transparent)]
     Tls(#[from] TlsError),

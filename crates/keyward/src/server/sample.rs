@@ -61,6 +61,7 @@ pub async fn make(node: &Node) -> Result<(), StartError> {
     let new = tenant::NewTenant {
         name: TenantName::new(TENANT)?,
         description: "Made by keyward dev, to try things with.".to_owned(),
+        seal_text: false,
     };
     unless_there(tenant::create(node, &caller, new, None).await)?;
     for sample in &SAMPLES {

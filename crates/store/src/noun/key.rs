@@ -2,6 +2,7 @@
 //! state and expiry, which follow from other columns and are kept in step by the statements here.
 
 use keyward_core::change::{Row, Write};
+use keyward_core::free_text::searchable;
 use keyward_core::names::DataClass;
 use keyward_core::noun::key::{Key, Restrictions, UseLimit};
 use keyward_core::noun::state::State;
@@ -172,6 +173,10 @@ impl<'a> KeyImage<'a> {
 /// them.
 pub(crate) fn search_text_of(parts: [&str; 4]) -> String {
     parts
-        .map(|part| part.to_lowercase().replace(crate::read::PART_END, " "))
+        .map(|part| {
+            searchable(part)
+                .to_lowercase()
+                .replace(crate::read::PART_END, " ")
+        })
         .join(crate::read::PART_END)
 }

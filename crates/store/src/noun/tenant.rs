@@ -10,7 +10,7 @@ use crate::value::Value;
 impl Noun for Tenant {
     fn table() -> &'static Table {
         table!("tenants", key 1, [
-            "id", "name", "state", "description", "created_at", "updated_at", "etag",
+            "id", "name", "state", "description", "text_state", "created_at", "updated_at", "etag",
         ])
     }
 
@@ -20,6 +20,7 @@ impl Noun for Tenant {
             text(self.name.as_str()),
             label("tenant_state", self.state.name()),
             text(&self.description),
+            label("text_state", self.text_state.name()),
             Value::Time(Some(self.created_at)),
             Value::Time(Some(self.updated_at)),
             Value::Int(Some(self.etag)),
@@ -33,6 +34,7 @@ impl Noun for Tenant {
             name: cells.parsed("name")?,
             state: cells.parsed("state")?,
             description: cells.text("description")?,
+            text_state: cells.parsed("text_state")?,
             created_at: cells.time("created_at")?,
             updated_at: cells.time("updated_at")?,
             etag: cells.int("etag")?,

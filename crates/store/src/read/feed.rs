@@ -1,6 +1,6 @@
 //! The change feed, the deployment, its clock, and requests seen before.
 
-use keyward_core::change::{Change, IdempotencyKey, IdempotencyRecord};
+use keyward_core::change::{Change, IdempotencyKey, IdempotencyRecord, Write};
 use keyward_core::ids::TenantId;
 use keyward_core::port::registry::RegistryError;
 use keyward_core::time::Timestamp;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::scoped;
 use crate::db::Database;
 use crate::fault::Fault;
-use crate::noun::text;
+use crate::noun::{json, text};
 use crate::sql::sql;
 use crate::value::Value;
 use crate::write::read_change;
@@ -27,6 +27,28 @@ pub(crate) async fn changes_after(
     database
         .rows(statement, vec![Value::Int(Some(after)), limit], read_change)
         .await
+}
+
+/// Puts the rows of a change into another form. Its event, number and time cannot be changed.
+pub(crate) async fn rewrite_change(
+    database: &Database,
+    revision: i64,
+    writes: &[Write],
+) -> Result<(), RegistryError> {
+    let failed = |fault: Fault| fault.on("changes");
+    let mut transaction = database.begin().await.map_err(failed)?;
+    let touched = transaction
+        .execute(
+            "UPDATE changes SET writes = $1 WHERE revision = $2",
+            vec![json(&writes), Value::Int(Some(revision))],
+        )
+        .await
+        .map_err(failed)?;
+    if touched != 1 {
+        transaction.rollback().await;
+        return Err(RegistryError::Conflict { table: "changes" });
+    }
+    transaction.commit().await.map_err(failed)
 }
 
 pub(crate) async fn revision(database: &Database) -> Result<i64, RegistryError> {

@@ -1,6 +1,7 @@
 //! The conditions of a search over keys, and how each is written: as a test on a key's row, or as
 //! the index that the search is driven by.
 
+use keyward_core::free_text::is_sealed;
 use keyward_core::ids::TenantId;
 use keyward_core::port::registry::{KeyFilter, KeySort};
 use uuid::Uuid;
@@ -12,6 +13,10 @@ use crate::value::Value;
 use crate::write::{SHORTEST_TEXT, search_tokens};
 
 use super::PART_END;
+
+/// As the index has it, in both databases: where a sealed text begins, and the part by which it is
+/// found (`free_text::LOOKUP_LENGTH`, in characters).
+const SEALED_OWNER: &str = "substr(k.owner, 2, 5) = 'kwt1:' AND substr(k.owner, 1, 49) = ";
 
 /// A condition on keys.
 #[derive(Clone, Debug)]
@@ -110,12 +115,10 @@ fn columns(filter: &KeyFilter, conditions: &mut Vec<Condition>) {
         true,
         filter.created_by.map(|id| uuid(id.uuid())),
     );
-    push(
-        "k.owner = ",
-        "keys_owner",
-        true,
-        filter.owner.as_deref().map(text),
-    );
+    let owner = filter.owner.as_deref();
+    let (sealed, clear) = (owner.filter(sealed), owner.filter(clear));
+    push("k.owner = ", "keys_owner", true, clear.map(text));
+    push(SEALED_OWNER, "keys_owner_sealed", true, sealed.map(text));
     push(
         "k.data_class = ",
         "keys_data_class",
@@ -159,6 +162,15 @@ fn columns(filter: &KeyFilter, conditions: &mut Vec<Condition>) {
         false,
         filter.created_before.map(time),
     );
+}
+
+/// A sealed owner is found by its digest, under an index of digests.
+fn sealed(owner: &&str) -> bool {
+    is_sealed(owner)
+}
+
+fn clear(owner: &&str) -> bool {
+    !is_sealed(owner)
 }
 
 impl Condition {
@@ -271,5 +283,17 @@ impl Condition {
             (Self::Names { .. } | Self::Tag { .. } | Self::Label { .. }, KeySort::Name) => true,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use keyward_core::free_text::LOOKUP_LENGTH;
+
+    use super::SEALED_OWNER;
+
+    #[test]
+    fn the_index_has_the_part_by_which_a_text_is_found() {
+        assert!(SEALED_OWNER.contains(&format!("substr(k.owner, 1, {LOOKUP_LENGTH}) = ")));
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use keyward_core::free_text::lookup;
 use keyward_core::ids::TenantId;
 use keyward_core::port::snapshot::{SnapshotError, SnapshotSource};
 use keyward_core::snapshot::{Part, SnapshotReader, SnapshotSummary};
@@ -230,7 +231,7 @@ impl SideRows {
         let word = |text: &str| Value::Text(Some(text.to_owned()));
         for (tag, value) in json("tags")?.as_object()? {
             let mut row = head();
-            row.extend([word(tag), word(value.as_str()?)]);
+            row.extend([word(tag), word(lookup(value.as_str()?))]);
             self.tags.push(row);
         }
         for (column, kind) in [

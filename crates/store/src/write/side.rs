@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use keyward_core::free_text::lookup;
 use keyward_core::ids::{KeyId, TenantId};
 use keyward_core::noun::key::Key;
 
@@ -184,7 +185,7 @@ fn tag_row(key: &Key, (name, value): (&String, &String)) -> Vec<Value> {
         Value::Uuid(Some(key.tenant.uuid())),
         text(key.name.as_str()),
         text(name),
-        text(value),
+        text(lookup(value)),
     ]
 }
 
@@ -228,7 +229,7 @@ pub(super) async fn side_rows_differ(
             cells.of(Key::table().name);
             Ok(cells.text("name")? != key.name.as_str()
                 || cells.text("search_text")? != new_text
-                || cells.json::<BTreeMap<String, String>>("tags")? != key.tags
+                || !same_tags(&cells.json("tags")?, &key.tags)
                 || cells.json::<BTreeSet<String>>("compliance_tags")? != key.compliance_tags
                 || cells.json::<BTreeSet<String>>("authorized_services")?
                     != key.authorized_services)
@@ -236,6 +237,12 @@ pub(super) async fn side_rows_differ(
         .await
         .map_err(Trouble::with("keys"))?;
     Ok(differs.into_iter().any(|differs| differs))
+}
+
+/// Whether tags have the same rows beside their keys: sealed anew, an equal value has an equal one.
+fn same_tags(one: &BTreeMap<String, String>, other: &BTreeMap<String, String>) -> bool {
+    let rows = |(name, value): (&String, &String)| (name.clone(), lookup(value).to_owned());
+    one.iter().map(rows).eq(other.iter().map(rows))
 }
 
 /// Makes the tags and labels of an updated key those of its row.

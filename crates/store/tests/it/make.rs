@@ -25,7 +25,7 @@ use keyward_core::noun::role::{Role, RoleAssignment};
 use keyward_core::noun::secret::{Secret, SecretState, SecretVersion};
 use keyward_core::noun::state::State;
 use keyward_core::noun::stray::StrayRecord;
-use keyward_core::noun::tenant::{Digest, Tenant, TenantKek, TenantState};
+use keyward_core::noun::tenant::{Digest, Tenant, TenantKek, TenantState, TextState};
 use keyward_core::noun::token::Token;
 use keyward_core::port::storage::ObjectName;
 use keyward_core::time::Timestamp;
@@ -154,6 +154,7 @@ impl Maker {
             name: name.parse().unwrap(),
             state: TenantState::Active,
             description: "Records of patients".to_owned(),
+            text_state: TextState::Clear,
             created_at: START,
             updated_at: START,
             etag: 1,

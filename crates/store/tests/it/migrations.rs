@@ -5,6 +5,7 @@ use keyward_core::change::{Row, Write};
 use keyward_core::ids::TenantId;
 use keyward_core::noun::job::JobKind;
 use keyward_core::noun::secret::SecretState;
+use keyward_core::noun::tenant::TextState;
 use keyward_core::port::registry::Registry as _;
 use keyward_crypto::Algorithm;
 use keyward_store::migrate::{KNOWN, MIGRATIONS};
@@ -253,6 +254,34 @@ async fn going_back_never_loses_a_secret() {
         world.registry.close().await;
         down().await.unwrap();
         assert_eq!(count(&world.place, "tenant_keks").await, keks - 1);
+        let again = world.place.open().await.unwrap();
+        assert_eq!(again.schema_version().await.unwrap(), KNOWN);
+        again.close().await;
+    }
+}
+
+/// Nor is a text left that nothing below could open.
+#[tokio::test]
+async fn going_back_never_loses_a_sealed_text() {
+    for place in Place::both() {
+        let world = World::at(place).await;
+        let mut tenant = world.make.tenant_row("sealed");
+        tenant.text_state = TextState::Sealed;
+        let writes = vec![Write::insert(Row::Tenant(tenant.clone()))];
+        world.commit(None, writes).await.unwrap();
+        let down = || SqlRegistry::migrate_down(world.place.config(), 7);
+        let refused = SchemaError::WouldLose {
+            version: 12,
+            what: "tenants whose texts are sealed",
+            count: 1,
+        };
+        assert_eq!(down().await, Err(OpenError::Schema(refused)));
+        tenant.text_state = TextState::Clear;
+        tenant.etag += 1;
+        let writes = vec![Write::update(Row::Tenant(tenant))];
+        world.commit(None, writes).await.unwrap();
+        world.registry.close().await;
+        down().await.unwrap();
         let again = world.place.open().await.unwrap();
         assert_eq!(again.schema_version().await.unwrap(), KNOWN);
         again.close().await;

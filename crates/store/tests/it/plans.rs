@@ -15,6 +15,7 @@ use keyward_core::port::registry::{
     KeyCursor, KeyFilter, KeyRef, KeySort, Registry as _, Reservation, UsageDelta,
 };
 use keyward_core::port::storage::RecordLedger;
+use keyward_core::port::upkeep::Upkeep as _;
 use keyward_crypto::Algorithm;
 use keyward_store::{Config, StatementObserver, Value};
 use parking_lot::Mutex;
@@ -38,10 +39,18 @@ impl StatementObserver for Notes {
 const COMMITS: usize = 800;
 const KEYS_IN_COMMIT: usize = 20;
 
+/// By what a sealed owner is found.
+fn sealed_owner(number: usize) -> String {
+    format!("\u{1}kwt1:{number:0>43}")
+}
+
 fn one_key(world: &World, number: usize) -> NewKey {
     let mut made = world.make.key(&format!("key-{number}"));
     let key = &mut made.key;
-    key.owner = format!("owner-{}", number % 300);
+    key.owner = match number % 300 {
+        owner @ 200.. => format!("{}:1:AAAA", sealed_owner(owner)),
+        owner => format!("owner-{owner}"),
+    };
     key.data_class = Some(format!("CLASS_{}", number % 50).parse().unwrap());
     key.created_at = START.plus_seconds(number as i64);
     key.tags
@@ -330,6 +339,10 @@ impl Caller<'_> {
                 ..none()
             },
             KeyFilter {
+                owner: Some(sealed_owner(207)),
+                ..none()
+            },
+            KeyFilter {
                 tag: Some(("team".to_owned(), text("team-7"))),
                 ..none()
             },
@@ -435,6 +448,8 @@ impl Caller<'_> {
             purged.version.clone(),
         ))));
         purge.push(Write::delete(Row::Key(Box::new(purged.key.clone()))));
+        call!(self, rewrite_change(1, &purge));
+        call!(self, compact());
         for writes in [
             vec![
                 Write::update(Row::Key(Box::new(made.key.clone()))),

@@ -5,6 +5,7 @@ use keyward_core::change::{Row, Write};
 use keyward_core::noun::key::UseLimit;
 use keyward_core::noun::key_version::UsageTotals;
 use keyward_core::port::registry::{KeyFilter, KeySort, Registry as _, Reservation, UsageDelta};
+use keyward_core::port::upkeep::Upkeep as _;
 use keyward_store::Config;
 use keyward_store::grants::{RUNTIME_PRIVILEGES, grants};
 use keyward_store::schema::tables;
@@ -83,6 +84,12 @@ async fn the_runtime_role_can_do_what_the_server_does() {
     registry.advance_clock(START).await.unwrap();
     registry.forget_idempotency(START).await.unwrap();
     registry.deployment().await.unwrap();
+    // Texts in the feed are sealed in their place, and nothing else of it changes.
+    let change = registry.changes_after(0, 1).await.unwrap().remove(0);
+    let rewritten = registry.rewrite_change(change.revision, &change.writes);
+    rewritten.await.unwrap();
+    registry.compact().await.unwrap();
+    assert_eq!(registry.changes_after(0, 1).await.unwrap(), [change]);
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use keyward_core::noun::key::{Origin, ProviderKind};
 use keyward_core::noun::principal::PrincipalKind;
 use keyward_core::noun::secret::SecretState;
 use keyward_core::noun::state::{Event, State};
-use keyward_core::noun::tenant::TenantState;
+use keyward_core::noun::tenant::{TenantState, TextState};
 use keyward_crypto::Algorithm;
 use keyward_store::migrate::MIGRATIONS;
 use keyward_store::schema::{schema_markdown, tables};
@@ -140,6 +140,15 @@ async fn every_value_of_cores_enumerations_is_in_the_schema() {
             "tenant_state",
             names(
                 &TenantState::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "text_state",
+            names(
+                &TextState::ALL
                     .iter()
                     .map(|it| it.name())
                     .collect::<Vec<_>>(),

@@ -114,6 +114,14 @@ impl World {
 
     /// A world on what was restored, by this world's seal.
     pub async fn on_restored(&self, restored: Blank) -> Self {
+        let seal = std::fs::read(self.directory().join("seal.key")).expect("the seal's key");
+        self.on_restored_with(restored, &seal, self.root_token())
+            .await
+    }
+
+    /// A world on what was restored of another deployment: its key file, and the token of its first
+    /// principal.
+    pub async fn on_restored_with(&self, restored: Blank, key_file: &[u8], token: &str) -> Self {
         let Blank {
             mut setup,
             registry,
@@ -121,11 +129,42 @@ impl World {
         } = restored;
         registry.close().await;
         drop((registry, vault));
-        let seal = self.directory().join("seal.key");
-        std::fs::copy(seal, setup.directory.path().join("seal.key")).expect("the seal's key");
-        setup.bootstrap.clone_from(&self.setup.bootstrap);
+        write_private(&setup.directory.path().join("seal.key"), key_file);
+        setup.bootstrap = Some(token.to_owned());
         let mut world = Self::open(setup, self.clock.clone(), false).await;
-        world.root = Some(world.authenticated(self.root_token()).await);
+        world.root = Some(world.authenticated(token).await);
+        world
+    }
+}
+
+/// As a key file must be.
+fn write_private(path: &std::path::Path, bytes: &[u8]) {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(path);
+    let written = file.and_then(|mut file| file.write_all(bytes));
+    written.expect("the seal's key");
+}
+
+impl World {
+    /// A world on what another program left: `leave` fills its directory (`registry.db`, `seal.key`,
+    /// `audit/`) and its vault. The token is that of the first principal.
+    pub async fn found(
+        token: &str,
+        leave: impl AsyncFnOnce(&std::path::Path, &dyn keyward_core::port::storage::StorageBackend),
+    ) -> Self {
+        let mut setup = Setup::new(RegistryKind::Sqlite, VaultKind::Embedded);
+        let vault = storage(&setup);
+        vault.init().await.expect("the backend does what it must");
+        leave(setup.directory.path(), &*vault).await;
+        drop(vault);
+        setup.bootstrap = Some(token.to_owned());
+        let clock = Arc::new(super::DrivenClock::new());
+        // Behind everything that was done there.
+        clock.advance_seconds(3_600);
+        let mut world = Self::open(setup, clock, false).await;
+        world.root = Some(world.authenticated(token).await);
         world
     }
 }

@@ -222,6 +222,7 @@ async fn i02_a_failed_write_of_the_storage_costs_nothing_but_another_try() {
         let new = NewTenant {
             name: TenantName::new(&format!("tenant-{number}")).unwrap(),
             description: String::new(),
+            seal_text: false,
         };
         world.storage_faults.fail_after(0, form);
         let told = tenant::create(&world.node, world.root(), new.clone(), None).await;

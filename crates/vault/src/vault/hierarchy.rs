@@ -189,7 +189,7 @@ impl Vault {
 
     /// Reads and opens a key-encryption key, which must be the very record that the registry
     /// names.
-    async fn open_kek(
+    pub(super) async fn open_kek(
         &self,
         hierarchy: &OpenHierarchy,
         tenant: TenantId,
@@ -234,7 +234,7 @@ impl Vault {
 
     /// The root key that a key-encryption key is under. One that this node does not know may have
     /// come into force on another node.
-    async fn root_of(
+    pub(super) async fn root_of(
         &self,
         hierarchy: &OpenHierarchy,
         outer: &[u8],
@@ -382,7 +382,7 @@ fn kek_version(row: &TenantKek) -> Result<u32, StorageError> {
     u32::try_from(row.version).map_err(|_| refused(RecordError::WrongRecord { field: "version" }))
 }
 
-fn kek_label(row: &TenantKek) -> Result<RecordLabel, StorageError> {
+pub(super) fn kek_label(row: &TenantKek) -> Result<RecordLabel, StorageError> {
     Ok(RecordLabel {
         kind: RecordKind::TenantKek,
         record_id: row.record.uuid(),

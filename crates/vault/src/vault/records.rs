@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use keyward_core::ids::{RecordId, TenantId};
-use keyward_core::noun::tenant::Digest;
+use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::storage::{NewRecord, ObjectName, SecureStorage, StorageError};
 use keyward_crypto::record::{self, OpenedRecord, RecordError, RecordLabel, SealedRecord};
 
@@ -83,6 +83,23 @@ impl SecureStorage for Vault {
 }
 
 impl Vault {
+    /// Stores a record under a key-encryption key that the registry does not name yet.
+    pub(super) async fn store_under(
+        &self,
+        record: NewRecord,
+        row: &TenantKek,
+    ) -> Result<Digest, StorageError> {
+        let hierarchy = self.unsealed()?;
+        let kek = self.open_kek(&hierarchy, row.tenant, row).await?;
+        let sealed = self.seal_record(&record, &kek)?;
+        let digest = Digest(sealed.core_digest);
+        let objects = layout::objects(RecordId::from_uuid(record.label.record_id), sealed)?;
+        drop(record);
+        let _turn = self.gate.enter(row.tenant, objects.len()).await?;
+        self.backend.put_many(objects).await?;
+        Ok(digest)
+    }
+
     fn seal_record(&self, record: &NewRecord, kek: &OpenKek) -> Result<SealedRecord, StorageError> {
         record::seal(
             &record.label,

@@ -3,7 +3,7 @@
 
 use async_trait::async_trait;
 use keyward_core::ids::{RecordId, TenantId};
-use keyward_core::noun::tenant::Digest;
+use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::secret_store::{SecretSpec, SecretStore};
 use keyward_core::port::storage::{NewRecord, SecureStorage, StorageError};
 use keyward_crypto::SecretBytes;
@@ -22,6 +22,20 @@ impl SecretStore for Vault {
         };
         let digests = self.store(vec![record]).await?;
         digests.first().copied().ok_or(StorageError::Missing)
+    }
+
+    async fn put_first(
+        &self,
+        spec: SecretSpec,
+        kek: &TenantKek,
+        value: SecretBytes,
+    ) -> Result<Digest, StorageError> {
+        let record = NewRecord {
+            label: label(spec),
+            metadata: Vec::new(),
+            payload: value,
+        };
+        self.store_under(record, kek).await
     }
 
     async fn open(&self, spec: SecretSpec, digest: &Digest) -> Result<SecretBytes, StorageError> {

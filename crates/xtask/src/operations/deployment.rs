@@ -107,6 +107,20 @@ pub const TENANT_REWRAP: Operation = Operation {
     audit: "`state`, `pass`, `examined`, `changed`, `failed` of the job.",
 };
 
+pub const TENANT_SEAL_TEXT: Operation = Operation {
+    conditions: "the tenant is not shredded; the server is unsealed.",
+    effects: "how the tenant's free texts are written changes with the commit, which also orders the job that brings what is there to the same form. The first time, the tenant's text key is made in the vault before. Ordered again it changes nothing, unless the job had given up: then it begins anew. What is sealed, and what cannot be: docs/text-sealing.md.",
+    errors: &[E::TenantSuspended],
+    audit: "the reason as given, `text`: `sealing` or `opening`.",
+};
+
+pub const TENANT_CONVERT_TEXT: Operation = Operation {
+    conditions: "the system's own work after an order to seal or open a tenant's texts, a slice at a time.",
+    effects: "rows of the tenant are written anew, their texts sealed or readable; their row versions are one higher. When a pass finds nothing, the change feed's rows are sealed too, and SQLite's files are compacted. It ends as `done`; as `failed` with `texts_refused` if a text was not what was sealed in its place.",
+    errors: &[],
+    audit: "`rows` of a slice; `state`, `pass`, `examined`, `changed`, `failed` of the job.",
+};
+
 pub const AUDIT_READ: Operation = Operation {
     conditions: "for one tenant's log, the permission there; for the system's or for all logs at once, the permission on the deployment.",
     effects: "none.",

@@ -46,6 +46,13 @@ pub const STORAGE_EXAMINE: Operation = Operation {
     audit: "`state`, `examined`, `found`, `failed` of the job.",
 };
 
+pub const STORAGE_REPAIR: Operation = Operation {
+    conditions: "a check found a record damaged or missing, a replica or a backup has it with the digest that the registry keeps, and it opens under a key that the registry names. Nothing that was destroyed, or is on its way there.",
+    effects: "its objects are written over what was found, and over nothing else; under the tenant's newest key-encryption key, or the root key in force.",
+    errors: &[],
+    audit: "one entry for each record, before it is written: `from`, `found`; another one if it came to nothing.",
+};
+
 pub const STORAGE_SWEEP: Operation = Operation {
     conditions: "a record that is older than an hour is named by no row, and was so an hour before: it goes into quarantine. After 30 days there, still named by no row, it is deleted. If a row names it after all, it leaves the quarantine. Nothing of this happens while `sweep_held` is open.",
     effects: "as said; the deletion is looked at.",

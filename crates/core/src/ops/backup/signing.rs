@@ -13,19 +13,21 @@ use crate::node::Node;
 use crate::noun::secret::SecretState;
 use crate::ops::secret::{self, NewValue, OWN_PREFIX};
 use crate::port::backup::{BackupError, BackupSummary};
+use crate::port::registry::Registry;
 
 /// Which label of the signing key has its public half.
 const PUBLIC_KEY_LABEL: &str = "public_key";
 
 /// The public half of the key that signs, if there is one yet.
 pub(super) async fn own_key(node: &Node) -> Result<Option<String>, OpError> {
-    let found = node
-        .ports
-        .registry
-        .secret(None, &signing_key_name()?)
-        .await?;
+    made_public_key(&*node.ports.registry).await
+}
+
+/// The same as a registry has it: none before it was made.
+pub async fn made_public_key(registry: &dyn Registry) -> Result<Option<String>, OpError> {
+    let found = registry.secret(None, &signing_key_name()?).await?;
     let found = found.filter(|secret| secret.state == SecretState::Stored);
-    Ok(found.and_then(|mut secret| secret.labels.remove(PUBLIC_KEY_LABEL)))
+    Ok(found.and_then(|mut it| it.labels.remove(PUBLIC_KEY_LABEL)))
 }
 
 /// Both halves of the key that signs; the public one as text.

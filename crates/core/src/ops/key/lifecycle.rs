@@ -133,7 +133,7 @@ impl<'a> Verb<'a> {
             ensure_active(&found)?;
         }
         bounded("reason", self.reason.as_deref().unwrap_or(""), 1024)?;
-        let current = node.fetch_key(&hot).await?;
+        let current = node.fetch_key_for_its_state(&hot).await?;
         ensure_match(self.if_match, current.key.etag)?;
         Ok((current, hot, proof))
     }

@@ -9,11 +9,17 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::history::Transition;
 use crate::noun::key_version::UsageTotals;
+use crate::noun::tenant::TextState;
 use crate::ops::gate::{Attempt, bounded, facts_of, key_resource, page_size, resource};
 use crate::port::decide::{Decision, Target};
 use crate::port::registry::{
     KeyCursor, KeyFilter, KeyRef, KeySort, KeySummary, KeyWithVersions, Page,
 };
+
+/// Words are looked for in an index of them, which would tell what sealing hides; and to open every
+/// text of a tenant for each search would let one caller slow down all others.
+const SEALED: &str = "cannot be searched: this tenant's texts are sealed; search by the beginning of the \
+                      name, or by the whole owner or value of a tag";
 
 /// Shows a key and its versions.
 pub async fn read(
@@ -68,6 +74,9 @@ pub async fn search(
             bounded("q", text, 128)?;
             if text.chars().count() < 3 {
                 return Err(OpError::invalid("q", "must have at least 3 characters"));
+            }
+            if node.texts.setting(found.id).await?.state != TextState::Clear {
+                return Err(OpError::invalid("q", SEALED));
             }
         }
         let registry = &node.ports.registry;

@@ -23,6 +23,7 @@ use crate::noun::action::Action;
 use crate::noun::tenant::{Tenant, TenantState};
 use crate::ops::gate::{Attempt, Authorized, detail};
 use crate::port::registry::Registry;
+use crate::texts::has_readable;
 use crate::time::Timestamp;
 
 /// Rows asked for at once.
@@ -51,6 +52,8 @@ pub(super) struct Merge<'a> {
     pub(super) report: Report,
     pub(super) needed: Vec<Needed>,
     waiting: Vec<Write>,
+    /// Whether the tenant's texts are to be sealed: rows are compared and written as they are stored.
+    seals: bool,
     /// Tokens, principals and policies that rows name, and that are there or come back.
     ensured: BTreeSet<uuid::Uuid>,
 }
@@ -74,6 +77,7 @@ impl<'a> Merge<'a> {
             report: Report::default(),
             needed: Vec::new(),
             waiting: Vec::new(),
+            seals: false,
             ensured: BTreeSet::new(),
         }
     }
@@ -110,7 +114,9 @@ impl<'a> Merge<'a> {
             }
             Some(now) => {
                 // What was put on hold stays on hold: an operator resumes it. Names do not change.
+                // Nor is a text readable again because it once was.
                 wanted.name = now.name.clone();
+                wanted.text_state = now.text_state;
                 if now.state == TenantState::Suspended {
                     wanted.state = now.state;
                 }
@@ -121,6 +127,7 @@ impl<'a> Merge<'a> {
         if self.later.is_shredded() {
             return Err(Refusal::Shredded.into());
         }
+        self.seals = wanted.text_state.seals();
         if self.order.part == Part::Tenant {
             match (&self.order.new_name, &now) {
                 (Some(_), Some(_)) => return Err(Refusal::KeepsItsName { what: "tenant" }.into()),
@@ -233,7 +240,10 @@ impl<'a> Merge<'a> {
     }
 
     async fn write_what_waits(&mut self) -> Result<(), OpError> {
-        let writes = std::mem::take(&mut self.waiting);
+        let mut writes = std::mem::take(&mut self.waiting);
+        if self.seals && has_readable(&mut writes)? {
+            return Err(Refusal::TextsReadable.into());
+        }
         let Some(committing) = &self.committing else {
             return Ok(());
         };

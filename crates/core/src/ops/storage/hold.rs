@@ -1,6 +1,6 @@
 //! The hold on the sweep: why nothing is swept up now, and who says that it may go on. Two things
 //! hold it, each a condition of its own: doubt about the registry itself (a node knows of changes
-//! that the registry does not), and more strays than crashes leave behind.
+//! that the registry does not, or a backup was restored), and more strays than crashes leave behind.
 //!
 //! Strays are counted from their rows, whoever found them and when, as long as nobody has confirmed
 //! them. A person confirms one condition as it was when they saw it, and nothing that came later.

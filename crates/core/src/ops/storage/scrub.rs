@@ -3,8 +3,10 @@
 //! what the ledger does not name. A job, in small batches, whose pace the caller sets; where it is
 //! stands in the job's row, brought up to date every minute, so that a restart goes on there.
 //!
-//! What is found is a condition of its own and is left as it is.
+//! What is found is put back from a replica or a backup, if there is one that has it; otherwise it is a
+//! condition of its own and is left as it is.
 
+mod repair;
 mod stage;
 
 use std::collections::BTreeSet;
@@ -12,7 +14,8 @@ use std::collections::BTreeSet;
 use futures_util::StreamExt;
 use futures_util::stream;
 
-use self::stage::{Finding, Looked, Stage};
+use self::repair::Fate;
+use self::stage::{Finding, Looked, Record, Stage};
 use super::{hold, sweep};
 use crate::caller::{Caller, Changed};
 use crate::change::{Row, Write};
@@ -121,7 +124,7 @@ pub async fn slice(node: &Node) -> Result<Option<u64>, OpError> {
         return Ok(None);
     };
     match go_on(node, &mut memory, job).await {
-        Ok(examined) => Ok(Some(examined)),
+        Ok(examined) => Ok(examined),
         Err(error) => {
             // Begins again where the row says: what was not saved is looked at twice.
             memory.job = None;
@@ -155,7 +158,11 @@ async fn begin(node: &Node) -> Result<Option<Job>, OpError> {
     Ok(Some(job))
 }
 
-async fn go_on(node: &Node, memory: &mut ScrubMemory, mut job: Job) -> Result<u64, OpError> {
+async fn go_on(
+    node: &Node,
+    memory: &mut ScrubMemory,
+    mut job: Job,
+) -> Result<Option<u64>, OpError> {
     let place = job.progress.resume_after.as_deref();
     let (stage, after) = Stage::parse(place);
     job.progress.pass = 1;
@@ -167,27 +174,29 @@ async fn go_on(node: &Node, memory: &mut ScrubMemory, mut job: Job) -> Result<u6
         job.progress.found += strays;
         examined += objects.len() as u64;
     }
-    let looked = batch.records.into_iter().map(|record| async move {
-        let looked = stage::verify(node, &record).await?;
-        Ok::<_, OpError>((record.subject(), looked))
-    });
-    let mut looked = stream::iter(looked).buffer_unordered(AT_ONCE);
-    while let Some(done) = looked.next().await {
-        let (subject, looked) = done?;
-        examined += 1;
-        match looked {
-            Looked::Gone => continue,
-            Looked::Sound => forgive(node, &subject).await,
-            Looked::Wrong(finding) => {
+    examined += batch.records.len() as u64;
+    let (sound, wrong) = look_at(node, batch.records).await?;
+    job.progress.examined += sound;
+    let Some(fates) = repair::repair(node, wrong).await? else {
+        // A backup is under way. The same batch is looked at again when it is done.
+        return Ok(None);
+    };
+    for (subject, fate) in fates {
+        match fate {
+            Fate::Gone => continue,
+            Fate::Mended { by_us } => {
+                job.progress.changed += i64::from(by_us);
+                forgive(node, &subject).await;
+            }
+            Fate::Wrong(finding, why) => {
                 job.progress.failed += 1;
                 if job.progress.failed <= FINDINGS_MAX {
-                    report(node, memory, &subject, finding).await;
+                    report(node, memory, &subject, finding, why).await;
                 }
             }
         }
         job.progress.examined += 1;
     }
-    drop(looked);
     job.progress.resume_after = batch.next;
     if job.progress.resume_after.is_none() {
         finish(node, memory, job).await?;
@@ -200,7 +209,32 @@ async fn go_on(node: &Node, memory: &mut ScrubMemory, mut job: Job) -> Result<u6
         }
         memory.job = Some(job);
     }
-    Ok(examined)
+    Ok(Some(examined))
+}
+
+/// Looks at records: how many are as they must be, and which are not.
+async fn look_at(
+    node: &Node,
+    records: Vec<Record>,
+) -> Result<(i64, Vec<(Record, Finding)>), OpError> {
+    let looked = records.into_iter().map(|record| async move {
+        let looked = stage::verify(node, &record).await?;
+        Ok::<_, OpError>((record, looked))
+    });
+    let mut looked = stream::iter(looked).buffer_unordered(AT_ONCE);
+    let (mut sound, mut wrong) = (0, Vec::new());
+    while let Some(done) = looked.next().await {
+        let (record, looked) = done?;
+        match looked {
+            Looked::Gone => {}
+            Looked::Sound => {
+                sound += 1;
+                forgive(node, &record.subject()).await;
+            }
+            Looked::Wrong(finding) => wrong.push((record, finding)),
+        }
+    }
+    Ok((sound, wrong))
 }
 
 /// What was wrong with it once is so no more.
@@ -209,7 +243,13 @@ async fn forgive(node: &Node, subject: &Subject) {
     clear(node, ConditionKind::RECORD_MISSING, subject).await;
 }
 
-async fn report(node: &Node, memory: &mut ScrubMemory, subject: &Subject, finding: Finding) {
+async fn report(
+    node: &Node,
+    memory: &mut ScrubMemory,
+    subject: &Subject,
+    finding: Finding,
+    why: Option<String>,
+) {
     if let Some(found) = &mut memory.found {
         found.insert(subject.clone());
     }
@@ -228,6 +268,10 @@ async fn report(node: &Node, memory: &mut ScrubMemory, subject: &Subject, findin
             ConditionKind::RECORD_MISSING,
             words,
         ),
+    };
+    let words = match why {
+        None => words,
+        Some(why) => format!("{words}; it could not be put back: {why}"),
     };
     clear(node, other, subject).await;
     raise(node, kind, subject, Severity::Critical, &words).await;
@@ -262,6 +306,8 @@ async fn finish(node: &Node, memory: &mut ScrubMemory, mut job: Job) -> Result<(
         }
     }
     hold::judge(node, job.progress.examined).await?;
+    repair::check_sources(node).await;
+    repair::sum_up(node, job.progress.changed).await;
     job.state = JobState::Done;
     job.last_error = (wrong > 0).then(|| "records_refused".to_owned());
     job = save_progress(node, job).await?;
@@ -318,6 +364,7 @@ async fn save(node: &Node, job: &Job, writes: Vec<Write>) -> Result<(), OpError>
             detail(event, "examined", progress.examined);
             detail(event, "found", progress.found);
             detail(event, "failed", progress.failed);
+            detail(event, "repaired", progress.changed);
         })
         .await?;
     Ok(())

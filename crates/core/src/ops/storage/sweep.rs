@@ -240,6 +240,10 @@ async fn remove(node: &Node, rows: Vec<StrayRecord>, refusals: &mut Refusals) ->
         let Some(record) = storage.record_of(&row.name) else {
             continue;
         };
+        // Nor does anything go that the log could not say the end of.
+        if node.ensure_auditable().is_err() {
+            break;
+        }
         // Whatever a registry says that cannot be asked, or is not the one that this node knows,
         // nothing is deleted for it.
         if node.catch_up().await.is_err() || is_held(node) {

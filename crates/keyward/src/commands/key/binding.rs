@@ -87,9 +87,9 @@ fn list(bindings: &[DataBinding]) -> Result<(), Failure> {
         bindings.iter().map(|binding| {
             [
                 binding.id.to_string(),
-                binding.uri.clone(),
-                binding.label.clone(),
-                binding.owner.clone(),
+                output::or_sealed(&binding.uri, "uri", &binding.sealed_fields),
+                output::or_sealed(&binding.label, "label", &binding.sealed_fields),
+                output::or_sealed(&binding.owner, "owner", &binding.sealed_fields),
                 binding.created_at.to_string(),
                 cell(binding.released_at.as_ref()),
             ]

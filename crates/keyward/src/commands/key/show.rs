@@ -1,7 +1,5 @@
 //! How keys look to people.
 
-use std::collections::BTreeMap;
-
 use keyward_api::key::{Key, KeySummary};
 use keyward_api::version::KeyVersion;
 
@@ -17,6 +15,7 @@ pub fn key(key: &Key) -> Result<(), Failure> {
         .iter()
         .map(|v| format!("{} {}", v.version, v.state))
         .collect();
+    let text = |text: &str, field| output::or_sealed(text, field, &summary.sealed_fields);
     output::fields(&[
         ("name", summary.name.clone()),
         ("id", summary.id.to_string()),
@@ -26,12 +25,15 @@ pub fn key(key: &Key) -> Result<(), Failure> {
         ("class", cell(summary.data_class.as_ref())),
         ("primary version", summary.primary_version.to_string()),
         ("versions", versions.join(", ")),
-        ("description", summary.description.clone()),
-        ("purpose", summary.purpose.clone()),
-        ("owner", summary.owner.clone()),
+        ("description", text(&summary.description, "description")),
+        ("purpose", text(&summary.purpose, "purpose")),
+        ("owner", text(&summary.owner, "owner")),
         ("provider", summary.provider.to_string()),
         ("origin", origin(summary)),
-        ("tags", pairs(&summary.tags)),
+        (
+            "tags",
+            output::pairs_or_sealed(&summary.tags, "tags", &summary.sealed_fields, " "),
+        ),
         ("compliance", words(summary.compliance_tags.iter())),
         ("services", words(summary.authorized_services.iter())),
         ("policy", cell(summary.rotation_policy_id)),
@@ -117,14 +119,6 @@ pub fn versions(versions: &[KeyVersion]) -> Result<(), Failure> {
 fn words<T: ToString>(words: impl Iterator<Item = T>) -> String {
     words
         .map(|word| word.to_string())
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-fn pairs(pairs: &BTreeMap<String, String>) -> String {
-    pairs
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
         .collect::<Vec<_>>()
         .join(" ")
 }

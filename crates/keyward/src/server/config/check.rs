@@ -30,6 +30,7 @@ fn checked(config: &Config, mut found: Findings) -> Result<(), ConfigError> {
     check_storage::check(config, &mut found);
     limits(config, &mut found);
     super::check_backup::check(config, &mut found);
+    super::check_repairs::check(config, &mut found);
     check_seal::check(config, &mut found);
     if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
         found.add(

@@ -22,6 +22,7 @@ pub(super) const ACCESS: &[TableMeaning] = &[
             field("name", "Its name, unique in the deployment."),
             field("state", "What it may do."),
             field("description", "Free text for people."),
+            field("text_state", "Whether its free texts are sealed."),
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
             field(

@@ -158,4 +158,40 @@ mod tests {
         assert!(parse_part(&frame, &[8; 16], 2).is_err());
         assert!(parse(&frame).is_err());
     }
+
+    /// The frames of the corpus, which any release must read.
+    #[test]
+    fn the_frames_of_the_corpus_are_read_and_wrong_ones_refused() {
+        let told = include_str!("../../../../../corpus/object/1/vectors.json");
+        let told: serde_json::Value = serde_json::from_str(told).unwrap();
+        let hex = |case: &serde_json::Value, name: &str| -> Bytes {
+            let text = case[name].as_str().unwrap();
+            let bytes = data_encoding::HEXLOWER.decode(text.as_bytes()).unwrap();
+            Bytes::from(bytes)
+        };
+        let id = |case| -> WriteId { hex(case, "write_id")[..].try_into().unwrap() };
+        for case in told["whole"].as_array().unwrap() {
+            let head = parse(&hex(case, "frame")).unwrap();
+            assert_eq!(head.write_id, id(case));
+            assert_eq!(head.value, Value::Whole(hex(case, "value")));
+            assert_eq!(whole(&id(case), &hex(case, "value")), hex(case, "frame"));
+        }
+        for case in told["in_parts"].as_array().unwrap() {
+            let (size_bytes, parts) = (case["size_bytes"].as_u64(), case["parts"].as_u64());
+            let parts = u32::try_from(parts.unwrap()).unwrap();
+            let size_bytes = size_bytes.unwrap();
+            let value = Value::InParts { size_bytes, parts };
+            assert_eq!(parse(&hex(case, "frame")).unwrap().value, value);
+            assert_eq!(in_parts(&id(case), size_bytes, parts), hex(case, "frame"));
+        }
+        for case in told["part"].as_array().unwrap() {
+            let number = u32::try_from(case["number"].as_u64().unwrap()).unwrap();
+            let bytes = parse_part(&hex(case, "frame"), &id(case), number).unwrap();
+            assert_eq!(bytes, hex(case, "bytes"));
+            assert!(parse_part(&hex(case, "frame"), &id(case), number + 1).is_err());
+        }
+        for case in told["refused"].as_array().unwrap() {
+            assert!(parse(&hex(case, "frame")).is_err(), "{}", case["what"]);
+        }
+    }
 }

@@ -62,6 +62,16 @@ pub(super) enum Record {
 }
 
 impl Record {
+    /// Whose it is.
+    pub(super) fn tenant(&self) -> TenantId {
+        match self {
+            Self::Kek(kek) => kek.tenant,
+            Self::Material(material) => material.spec.tenant,
+            Self::Secret(row) => row.tenant.unwrap_or(TenantId::SYSTEM),
+            Self::ImportKey(row) => row.tenant,
+        }
+    }
+
     /// What a condition about it is about.
     pub(super) fn subject(&self) -> Subject {
         match self {
@@ -264,7 +274,7 @@ async fn look(node: &Node, record: &Record) -> Result<Option<Finding>, OpError> 
 }
 
 /// The same record as the ledger has it now.
-async fn reread(node: &Node, record: &Record) -> Result<Option<Record>, OpError> {
+pub(super) async fn reread(node: &Node, record: &Record) -> Result<Option<Record>, OpError> {
     let registry = &node.ports.registry;
     Ok(match record {
         Record::Kek(kek) => {
