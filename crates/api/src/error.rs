@@ -73,6 +73,8 @@ codes! {
     StorageDenied "storage_denied" 503 "The storage denies access to the server";
     StorageThrottled "storage_throttled" 503 "The storage asks for fewer requests";
     StorageNotWritable "storage_not_writable" 503 "The storage is full or read-only";
+    NotInBackup "not_in_backup" 503 "The change is made, and in no backup yet";
+    BackupUnavailable "backup_unavailable" 503 "Changes are refused while no backup holds them";
     SealUnavailable "seal_unavailable" 503 "A seal cannot be opened";
     RegistryUnavailable "registry_unavailable" 503 "The registry cannot be written or read";
     Overloaded "overloaded" 503 "The server has too much to do";

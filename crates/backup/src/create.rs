@@ -32,10 +32,13 @@ use crate::sealed_record::{Seen, look};
 use crate::sealing::Recipients;
 use crate::signature::Signer;
 use crate::stock::{self, summary};
+use crate::tip::Tip;
 use crate::under_root::{ASTRAY, UnderRoot};
 
 /// A part is sealed when it has so many bytes. One object larger than that is a part of its own.
 const PART_BYTES: usize = 4 << 20;
+/// Parts that wait to be written together: what is held in memory meanwhile is that many parts.
+const WAITING_MAX: usize = 8;
 /// Records read at once: what hides the distance of a backend that is far.
 const AT_ONCE: usize = 64;
 /// How many records lie between two words about progress.
@@ -57,6 +60,8 @@ pub struct Backups {
     pub clock: Arc<dyn Clock>,
     /// This program and its version.
     pub software: String,
+    /// What the next segment follows on; nothing is known at first.
+    pub tip: Tip,
 }
 
 #[async_trait]
@@ -67,6 +72,8 @@ impl BackupStore for Backups {
         progress: &dyn BackupProgress,
     ) -> Result<BackupSummary, BackupError> {
         let made = self.make(&order, progress).await;
+        // Segments are counted anew from here.
+        self.tip.forget();
         if made.is_err() {
             // A later try writes everything anew. What cannot be removed now is found by its age.
             let _ = self.place.sweep(order.id).await;
@@ -372,6 +379,8 @@ pub(crate) struct Parts<'a> {
     content: Content,
     open: Vec<u8>,
     entries: u64,
+    /// Sealed and not written yet; none if each is written as soon as it is sealed.
+    waiting: Option<Vec<(String, Vec<u8>)>>,
     pub(crate) done: Vec<Part>,
 }
 
@@ -383,8 +392,23 @@ impl<'a> Parts<'a> {
             content: Content::Registry,
             open: Vec::new(),
             entries: 0,
+            waiting: None,
             done: Vec::new(),
         }
+    }
+
+    /// The same, but nothing is written before [`Self::write`], as long as it is little.
+    pub(crate) fn at_once(backups: &'a Backups, id: Uuid) -> Self {
+        Self {
+            waiting: Some(Vec::new()),
+            ..Self::new(backups, id)
+        }
+    }
+
+    /// Writes what waits for it, all at once.
+    pub(crate) async fn write(&mut self) -> Result<(), BackupError> {
+        let waiting = self.waiting.take().unwrap_or_default();
+        self.backups.place.put_all(self.id, waiting).await
     }
 
     pub(crate) async fn lines(&mut self, content: Content, lines: &str) -> Result<(), BackupError> {
@@ -436,7 +460,12 @@ impl<'a> Parts<'a> {
             sealed_sha256: Digest(sha256(&sealed)),
             opened_bytes: opened.len() as u64,
         };
-        self.backups.place.put(self.id, &part.name, sealed).await?;
+        match &mut self.waiting {
+            Some(waiting) if waiting.len() < WAITING_MAX => {
+                waiting.push((part.name.clone(), sealed));
+            }
+            _ => self.backups.place.put(self.id, &part.name, sealed).await?,
+        }
         self.done.push(part);
         Ok(())
     }

@@ -23,6 +23,8 @@ pub(crate) struct Latest {
     pub(crate) is_restored: bool,
     /// How many segments of others lie there that are newer.
     pub(crate) strangers: u64,
+    /// How many segments there are since the newest full backup.
+    pub(crate) since_full: u64,
 }
 
 /// Who looks: of whom it is and by whom it has to be signed.
@@ -58,8 +60,12 @@ impl Backups {
             manifest: None,
             is_restored: own.history != own.deployment,
             strangers: 0,
+            since_full: 0,
         };
         let listing = self.place.list().await?;
+        let newest = listing.complete.last().copied();
+        let since = listing.segments.iter();
+        latest.since_full = since.filter(|id| Some(**id) > newest).count() as u64;
         let segments: Vec<Uuid> = listing.segments.into_iter().rev().collect();
         for id in segments.iter().take_while(|id| own.may_be(**id)) {
             latest.manifest = self.own(*id, BackupKind::Segment, &own).await?;

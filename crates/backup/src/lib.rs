@@ -38,6 +38,7 @@ pub mod signature;
 mod spent;
 mod stock;
 mod texts_again;
+mod tip;
 mod under_root;
 mod verify;
 
@@ -51,4 +52,5 @@ pub use place::{Listing, Place};
 pub use restore::{RestoreError, RestoreOutcome, Source, Target, restore};
 pub use sealing::{Identities, Recipients, SealingError};
 pub use signature::{BackupKey, SignatureError};
+pub use tip::Tip;
 pub use verify::{Finding, Verified, verify};

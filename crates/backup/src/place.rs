@@ -123,6 +123,22 @@ impl Place {
         self.write(name(id, part)?, bytes).await
     }
 
+    /// Writes several parts; all durable on return.
+    pub(crate) async fn put_all(
+        &self,
+        id: Uuid,
+        parts: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), BackupError> {
+        if parts.is_empty() {
+            return Ok(());
+        }
+        let named = parts.into_iter();
+        let named = named.map(|(part, bytes)| Ok((name(id, &part)?, bytes)));
+        let named: Vec<_> = named.collect::<Result<_, BackupError>>()?;
+        let written = self.destination.put_many(named).await;
+        written.map_err(BackupError::Destination)
+    }
+
     /// Writes the manifest, which makes it a backup.
     pub(crate) async fn complete(
         &self,

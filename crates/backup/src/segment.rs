@@ -9,7 +9,7 @@ use keyward_core::ids::{ImportKeyId, KeyId, RecordId, SecretVersionId, TenantId,
 use keyward_core::noun::key::ProviderKind;
 use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::noun::tenant::{Digest, TenantKek, TenantState};
-use keyward_core::port::backup::{BackupError, BackupOrder, BackupSummary, Segmented};
+use keyward_core::port::backup::{BackupError, BackupOrder, Segmented};
 use keyward_core::port::registry::KeyRef;
 use keyward_core::port::snapshot::SnapshotError;
 
@@ -18,6 +18,7 @@ use crate::manifest::{BackupKind, Content, FORMAT, LostRecord, Manifest, Signed}
 use crate::references::Named;
 use crate::signature::Signer;
 use crate::stock::summary;
+use crate::tip::Known;
 use crate::under_root::{ASTRAY, UnderRoot};
 
 /// Changes read at once.
@@ -107,23 +108,53 @@ struct Copied {
 impl Backups {
     pub(crate) async fn make_segment(&self, order: BackupOrder) -> Result<Segmented, BackupError> {
         let signer = Signer::new(&order.signing_key).map_err(|_| BackupError::Sealing("signed"))?;
-        let latest = self.latest(signer.public()).await?;
-        let Some(previous) = latest.manifest else {
-            return Ok(Segmented {
-                awaits_full: latest.is_restored,
-                ..Segmented::default()
-            });
+        let now = self.clock.now();
+        let known = self.tip.known(now).filter(|_| order.is_continuous);
+        let (known, strangers) = if let Some(known) = known {
+            (known, 0)
+        } else {
+            let latest = self.latest(signer.public()).await?;
+            let Some(manifest) = latest.manifest else {
+                return Ok(Segmented {
+                    awaits_full: latest.is_restored,
+                    ..Segmented::default()
+                });
+            };
+            let known = Known {
+                manifest,
+                since_full: latest.since_full,
+                looked_at: now,
+            };
+            (known, latest.strangers)
         };
-        self.ensure_leads_on(&previous).await?;
-        let made = self.follow(&previous, &order, &signer).await;
+        // Until it has ended well, nobody knows what is there.
+        self.tip.forget();
+        let id = order.id;
+        let made = match self.ensure_leads_on(&known.manifest).await {
+            Ok(()) => self.follow(&known.manifest, order, &signer).await,
+            Err(refused) => return Err(refused),
+        };
         if made.is_err() {
             // Nobody tries again under this id. If even that fails, it is found by its age.
-            let _ = self.place.sweep(order.id).await;
+            let _ = self.place.sweep(id).await;
         }
+        let made = made?;
+        let (reached, since_full) = match &made {
+            Some(made) => (made.manifest.revision, known.since_full + 1),
+            None => (known.manifest.revision, known.since_full),
+        };
+        let summary = made.as_ref().map(summary);
+        self.tip.is(Known {
+            manifest: made.map_or(known.manifest, |made| made.manifest),
+            since_full,
+            looked_at: known.looked_at,
+        });
         Ok(Segmented {
-            made: made?,
+            made: summary,
+            reached,
+            since_full,
             awaits_full: false,
-            strangers: latest.strangers,
+            strangers,
         })
     }
 
@@ -131,17 +162,19 @@ impl Backups {
     async fn follow(
         &self,
         previous: &Manifest,
-        order: &BackupOrder,
+        mut order: BackupOrder,
         signer: &Signer,
-    ) -> Result<Option<BackupSummary>, BackupError> {
+    ) -> Result<Option<Signed>, BackupError> {
         let begun_at = self.clock.now();
-        let mut parts = Parts::new(self, order.id);
+        let mut parts = Parts::at_once(self, order.id);
         let Some((came, last)) = self.changes(previous.revision, &mut parts).await? else {
             return Ok(None);
         };
         let Copied { root, lost } = self
             .records(&came, previous.root_sha256, &mut parts)
             .await?;
+        drop(order.until_copied.take());
+        parts.write().await?;
         let manifest = Manifest {
             format: FORMAT.to_owned(),
             backup: order.id,
@@ -156,8 +189,8 @@ impl Backups {
             software: self.software.clone(),
             schema: previous.schema,
             recipients: self.recipients.texts(),
-            seals: seals(order),
-            audit: audit(order),
+            seals: seals(&order),
+            audit: audit(&order),
             root_sha256: root,
             tables: BTreeMap::new(),
             records: came.counts(),
@@ -172,7 +205,7 @@ impl Backups {
             .complete(order.id, BackupKind::Segment, signed)
             .await?;
         let by = signer.public().clone();
-        Ok(Some(summary(&Signed { manifest, by })))
+        Ok(Some(Signed { manifest, by }))
     }
 
     /// Writes the changes after a revision; what came with them, and the last. None if there are none.

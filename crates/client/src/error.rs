@@ -102,6 +102,13 @@ fn step_after(problem: &Problem) -> Option<String> {
         "not_ready" | "audit_unavailable" | "storage_unavailable" | "registry_unavailable" => {
             "see the server's own log, and `keyward status`"
         }
+        "not_in_backup" => {
+            "it is made: look for it, or repeat it with the same Idempotency-Key, when the alert \
+             backup_behind is over (`keyward alert list --tenant system`)"
+        }
+        "backup_unavailable" => {
+            "see `keyward alert list --tenant system`, and make the place of backups take them again"
+        }
         "storage_denied" => "check the credentials and rights of the server's storage backend",
         "storage_not_writable" => "give the server's storage backend space, or the right to write",
         "rate_limited" | "overloaded" | "timeout" | "storage_throttled" => {

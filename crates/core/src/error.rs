@@ -215,6 +215,26 @@ pub enum OpError {
     /// A backup could not be made or read.
     #[error("{0}")]
     Backup(#[source] BackupError),
+    /// Done here, and in no backup: with continuous backups the answer is not yet that it was done.
+    #[error(
+        "the change is made here and is in no backup yet: {why}. Send the same request again with the \
+         same Idempotency-Key, or look whether it is there: it is not made twice, and is answered when \
+         a backup holds it"
+    )]
+    NotInBackup {
+        /// Why not.
+        why: std::sync::Arc<str>,
+    },
+    /// Not begun, because it would come into no backup.
+    #[error(
+        "nothing was changed: it would be in no backup, and continuous backups are demanded: {why}. \
+         What only takes away (suspend, revoke, compromise, disable) is done all the same; \
+         see the alert backup_behind"
+    )]
+    BackupDown {
+        /// Why it would not.
+        why: std::sync::Arc<str>,
+    },
     /// A part of a backup that is not restored.
     #[error(transparent)]
     Restore(#[from] Refusal),
@@ -279,6 +299,8 @@ impl OpError {
             Self::Seal(fault) => seal_code(fault),
             Self::Migration(fault) => migration_code(fault),
             Self::NoBackups => ErrorCode::WrongState,
+            Self::NotInBackup { .. } => ErrorCode::NotInBackup,
+            Self::BackupDown { .. } => ErrorCode::BackupUnavailable,
             Self::Restore(refusal) => restore_code(refusal),
             Self::Backup(error) => backup_code(error),
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,

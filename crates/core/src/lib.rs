@@ -8,6 +8,7 @@ pub mod caller;
 pub mod change;
 mod change_pump;
 mod condition_board;
+mod coverage;
 mod crypto_names;
 mod deletion_gate;
 pub mod error;

@@ -12,11 +12,13 @@ use keyward_crypto::random::Random;
 use crate::change::Change;
 use crate::change_pump::ChangePump;
 use crate::condition_board::ConditionBoard;
+use crate::coverage::Coverage;
 use crate::deletion_gate::DeletionGate;
 use crate::error::OpError;
 use crate::hot::Hot;
 use crate::names::SecretName;
 use crate::noun::key::ProviderKind;
+use crate::ops::backup::Continuous;
 use crate::ops::reserve::Reservations;
 use crate::ops::storage::StorageWatch;
 use crate::ops::storage::migration::MigrationMemory;
@@ -93,6 +95,8 @@ pub struct Settings {
     pub storage_space_low_bytes: u64,
     /// Whether checks of everything that is stored begin by themselves.
     pub scrub_automatic: bool,
+    /// Whether changes are answered only when a segment holds them; none: segments follow later.
+    pub continuous: Option<Continuous>,
     /// Which backups are kept; none: all of them.
     pub retention: Option<RetentionRules>,
     /// In which of the system's secrets the identity for drills is; none if it is elsewhere.
@@ -115,6 +119,7 @@ impl Settings {
             bootstrap_token_seconds: 24 * 3600,
             storage_space_low_bytes: 1 << 30,
             scrub_automatic: true,
+            continuous: None,
             retention: None,
             drill_identity: None,
             migration_cuts_over: false,
@@ -135,6 +140,9 @@ pub struct Node {
     pub(crate) rewrapping: Mutex<()>,
     /// One backup at a time.
     pub(crate) backing_up: Mutex<()>,
+    /// One segment at a time; also beside a backup.
+    pub(crate) segmenting: Mutex<()>,
+    pub(crate) coverage: Coverage,
     /// One drill at a time, and nothing is removed meanwhile that it reads.
     pub(crate) drilling: Mutex<()>,
     pub(crate) deletions: DeletionGate,
@@ -310,6 +318,8 @@ impl Node {
             ticking: Mutex::new(()),
             rewrapping: Mutex::new(()),
             backing_up: Mutex::new(()),
+            segmenting: Mutex::new(()),
+            coverage: Coverage::default(),
             drilling: Mutex::new(()),
             deletions: DeletionGate::default(),
             segmented_to: AtomicI64::new(0),

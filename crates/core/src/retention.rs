@@ -145,7 +145,8 @@ fn keep_window(backups: &mut [Fate], begins: Timestamp) {
         .map(|fate| &fate.backup)
         .map(|it| (it.id, it.from_revision, it.revision))
         .collect();
-    segments.sort_unstable();
+    // Not by their ids: several nodes may make segments at once, each by its own clock.
+    segments.sort_unstable_by_key(|(_, from, to)| (*from, *to));
     let mut reached = led_to(&segments, from);
     for fate in backups.iter_mut() {
         let backup = &fate.backup;

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyward_access::RoleDecider;
 use keyward_audit::{Journal, JournalConfig};
-use keyward_backup::{Backups, Drills, Place, Recipients};
+use keyward_backup::{Backups, Drills, Place, Recipients, Tip};
 use keyward_core::audit::Journaled;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::names::{CorrelationId, PrincipalName, RoleName, TenantName};
@@ -23,6 +23,7 @@ use keyward_core::noun::key::ProviderKind;
 use keyward_core::noun::principal::PrincipalKind;
 use keyward_core::noun::role::Restriction;
 use keyward_core::ops;
+use keyward_core::ops::backup::Continuous;
 use keyward_core::ops::initialize::BuiltinRole;
 use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::port::key_provider::KeyProvider;
@@ -170,6 +171,7 @@ struct Setup {
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
     retention: Option<RetentionRules>,
+    continuous: Option<Continuous>,
     /// From where, besides the backups, damaged and missing records are put back.
     replica: Option<Arc<FaultyBackend>>,
     /// Whether the vault moves; and by itself, as soon as it can.
@@ -199,6 +201,7 @@ impl Setup {
             database,
             bootstrap: None,
             retention: None,
+            continuous: None,
             replica: None,
             moves: None,
         }
@@ -220,6 +223,13 @@ impl World {
     pub async fn under_retention_on(backend: VaultKind, rules: RetentionRules) -> Self {
         let mut setup = Setup::new(RegistryKind::Sqlite, backend);
         setup.retention = Some(rules);
+        Self::begin(setup).await
+    }
+
+    /// A new deployment whose changes are answered when a segment holds them.
+    pub async fn continuous(registry: RegistryKind, how: Continuous) -> Self {
+        let mut setup = Setup::new(registry, VaultKind::Embedded);
+        setup.continuous = Some(how);
         Self::begin(setup).await
     }
 
@@ -319,6 +329,7 @@ impl World {
             recipients: Recipients::parse(&[BACKUP_RECIPIENT]).expect("a recipient"),
             clock: as_clock.clone(),
             software: "a test".to_owned(),
+            tip: Tip::default(),
         });
         let place = Place::new(backup_files.clone());
         let drills = Drills {
@@ -355,6 +366,7 @@ impl World {
         };
         let mut settings = Settings::new(&name, deployment);
         settings.retention = setup.retention;
+        settings.continuous = setup.continuous;
         settings.migration_cuts_over = setup.moves.unwrap_or_default();
         let node = Arc::new(Node::new(ports, settings));
         let pump = tokio::spawn(node.pump());

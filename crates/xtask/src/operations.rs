@@ -192,7 +192,11 @@ roles have which permission: [roles.md](roles.md).
 - **Errors of the storage**: what can answer `storage_unavailable` can answer `storage_denied`,
   `storage_throttled` and `storage_not_writable` as well, which say what keeps its backend from
   doing its part.
-- **Nothing changed**: an operation that answers an error has changed nothing. (Material made for a
+- **Continuous backups**: where they are demanded, what changes something can also answer
+  `backup_unavailable`, when nothing was begun because no backup would hold it, and `not_in_backup`,
+  when it was done and no backup holds it yet: the one error that something was changed with, and that
+  the same request, sent again with its `Idempotency-Key`, does not change twice.
+- **Nothing changed**: an operation that answers any other error has changed nothing. (Material made for a
   creation or rotation that was then refused stays behind unreferenced, until it is swept up.)
 ";
 

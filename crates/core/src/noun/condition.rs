@@ -76,6 +76,8 @@ kinds! {
     BACKUP_FAILED "backup_failed";
     /// No backup was made for twice the interval.
     BACKUP_LATE "backup_late";
+    /// With continuous backups: what is changed here comes into no backup, and is refused or goes on so.
+    BACKUP_BEHIND "backup_behind";
     /// The last backup lacks records that the vault had lost before.
     BACKUP_INCOMPLETE "backup_incomplete";
     /// The last backup holds far less than the one before.

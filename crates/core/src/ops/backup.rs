@@ -2,7 +2,9 @@
 //! which lives in the vault as one of the server's own secrets.
 
 mod alerts;
+pub mod continuous;
 mod retention;
+mod segment;
 mod signing;
 
 use std::sync::atomic::Ordering;
@@ -38,7 +40,9 @@ const PAUSE_SECONDS: i64 = 30;
 /// How long after a failed backup the next is ordered by itself, in seconds.
 const RETRY_SECONDS: i64 = 900;
 
+pub use continuous::{Continuous, OnFailure};
 pub use retention::{ListedBackup, Pruned, RetentionPlan, plan, prune, retain};
+pub use segment::segment;
 pub use signing::made_public_key;
 pub(super) use signing::signing_pair;
 
@@ -196,74 +200,6 @@ pub async fn order_if_due(node: &Node, interval_seconds: i64) -> Result<bool, Op
     Ok(true)
 }
 
-/// Makes a segment, if something changed since the last. Answers whether it did. By the server itself,
-/// again and again; it changes nothing in the registry, or it would never have an end.
-pub async fn segment(node: &Node) -> Result<bool, OpError> {
-    let Some(backups) = node.ports.backups.as_deref() else {
-        return Ok(false);
-    };
-    // A full backup that is under way holds everything anyway.
-    let Some(_alone) = node.backing_up.try_lock() else {
-        return Ok(false);
-    };
-    node.ensure_auditable()?;
-    if node.ports.seal.is_sealed() {
-        return Ok(false);
-    }
-    let revision = node.ports.registry.revision().await?;
-    if node.segmented_to.load(Ordering::Acquire) == revision {
-        return Ok(false);
-    }
-    // What it copies stays under the keys that it copies with it.
-    let Some(_hold) = node.deletions.hold().await else {
-        return Ok(false);
-    };
-    let caller = Caller::system(node.own_correlation_id()?);
-    let order = BackupOrder {
-        id: node.ordered_id()?,
-        seals: node.ports.seal.status(),
-        journal: journal_position(node).await?,
-        accept_losses: false,
-        signing_key: signing_key(node).await?,
-    };
-    let named = resource("backup", Some(order.id), None);
-    let attempt = Attempt::new(node, &caller, Action::BackupComplete, None, named);
-    // Nothing leaves that the log does not speak of: that it was begun first, then how it ended.
-    let mut event = attempt.event(Outcome::Ok);
-    detail(&mut event, "kind", SEGMENT);
-    detail(&mut event, "state", JobState::Running.name());
-    node.ports.audit.append(event).await?;
-    let made = match backups.segment(order).await {
-        Ok(made) => made,
-        Err(error) => {
-            alerts::failed(node, SEGMENT, error.code()).await;
-            return Err(attempt.log_failure(error.into()).await);
-        }
-    };
-    if made.awaits_full {
-        node.awaits_full.store(true, Ordering::Release);
-        alerts::awaits_full(node).await;
-        node.segmented_to.store(revision, Ordering::Release);
-        return Ok(false);
-    }
-    alerts::over(node, SEGMENT).await;
-    alerts::strangers(node, made.strangers).await;
-    let Some(made) = made.made else {
-        node.segmented_to.store(revision, Ordering::Release);
-        return Ok(false);
-    };
-    alerts::lacking(node, &made).await;
-    let mut event = attempt.event(Outcome::Ok);
-    detail(&mut event, "kind", made.kind);
-    detail(&mut event, "backup_revision", made.revision);
-    detail(&mut event, "records", made.records);
-    detail(&mut event, "bytes", made.bytes);
-    detail(&mut event, "lost", made.lost);
-    node.ports.audit.append(event).await?;
-    node.segmented_to.store(made.revision, Ordering::Release);
-    Ok(true)
-}
-
 async fn due(node: &Node) -> Result<Vec<Job>, OpError> {
     let far = node.now().plus_seconds(2 * PAUSE_SECONDS);
     let mut due = node.ports.registry.due_jobs(far, JOBS_LIMIT).await?;
@@ -328,6 +264,8 @@ impl UnderWay<'_> {
             // Somebody else may have deleted it at this moment: only what is gone again and again is
             // lost. One lost record must not keep all others from their backup.
             accept_losses: lacking + 1 >= i64::from(TRIES),
+            is_continuous: false,
+            until_copied: None,
             signing_key,
         };
         Ok(backups.create(order, self).await?)
@@ -406,7 +344,10 @@ async fn finish(
     let is_over = job.state == JobState::Failed;
     save(node, job, Some((made.as_ref().ok(), failure))).await?;
     match &made {
-        Ok(summary) => alerts::made(node, summary).await,
+        Ok(summary) => {
+            continuous::holds(node, summary.revision).await;
+            alerts::made(node, summary).await;
+        }
         Err(_) if is_over => alerts::failed(node, FULL, failure.unwrap_or_default()).await,
         Err(_) => {}
     }

@@ -132,7 +132,7 @@ async fn destroy(
     version: KeyVersion,
 ) -> Result<(), OpError> {
     // While a backup copies what its snapshot names, this waits for a later tick.
-    let Some(_passage) = node.deletions.pass() else {
+    let Some(_passage) = node.deletions.pass().await else {
         return Ok(());
     };
     let number = version.version;
@@ -206,7 +206,7 @@ pub(crate) async fn shred_records(node: &Node, tenant: TenantId) -> Result<(), O
     if !shredded {
         return Ok(());
     }
-    let Some(_passage) = node.deletions.pass() else {
+    let Some(_passage) = node.deletions.pass().await else {
         return Ok(());
     };
     let now = node.now();

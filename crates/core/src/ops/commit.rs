@@ -58,6 +58,7 @@ impl Attempt<'_> {
         // From here it is done, whatever the journal says.
         let followed = self.node.ensure_followed(change.revision, seen).await;
         let logged = self.node.memory.pump.logged(change.revision).await;
+        self.covered(change.revision).await?;
         Ok(Changed {
             value: (),
             revision: change.revision,
@@ -73,6 +74,11 @@ impl Attempt<'_> {
         let mut event = self.event(Outcome::Ok);
         detail(&mut event, "repeated", true);
         self.node.ports.audit.append(event).await?;
+        // Made by then, and perhaps not in a backup: why else would it be asked again?
+        if self.node.coverage.is_on() {
+            self.covered(self.node.ports.registry.revision().await?)
+                .await?;
+        }
         Ok(Changed {
             value,
             revision: 0,

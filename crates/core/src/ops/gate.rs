@@ -137,6 +137,7 @@ pub(crate) const fn outcome_of(error: &OpError) -> Outcome {
         )
         | OpError::Backup(_)
         | OpError::Migration(MigrationFault::Storage(_) | MigrationFault::Standing { .. })
+        | OpError::NotInBackup { .. }
         | OpError::Crypto => Outcome::Failed,
         _ => Outcome::Refused,
     }
@@ -195,6 +196,12 @@ impl Node {
         self.ports.decide.decide(&caller.grants, action, target)
     }
 
+    /// Allowed; and not one of the changes that are refused while no backup would hold them.
+    fn authorized(&self, caller: &Caller, action: Action) -> Result<Authorized, OpError> {
+        self.ensure_coverable(caller, action)?;
+        Ok(Authorized { action })
+    }
+
     /// May the caller act on the deployment?
     pub(crate) fn authorize_system(
         &self,
@@ -202,7 +209,7 @@ impl Node {
         action: Action,
     ) -> Result<Authorized, OpError> {
         match self.decide(caller, action, &Target::System) {
-            Decision::Allow => Ok(Authorized { action }),
+            Decision::Allow => self.authorized(caller, action),
             Decision::Deny | Decision::DenyInvisible => Err(OpError::Forbidden {
                 action: action.name(),
             }),
@@ -218,7 +225,7 @@ impl Node {
     ) -> Result<(Arc<HotTenant>, Authorized), OpError> {
         let found = self.find_tenant(tenant).ok_or(NO_TENANT)?;
         match self.decide(caller, action, &Target::Tenant(found.id)) {
-            Decision::Allow => Ok((found, Authorized { action })),
+            Decision::Allow => Ok((found, self.authorized(caller, action)?)),
             Decision::Deny => Err(OpError::Forbidden {
                 action: action.name(),
             }),
@@ -260,7 +267,7 @@ impl Node {
         let at_tenant = self.decide(caller, action, &Target::Tenant(found.id));
         if at_tenant == Decision::Allow {
             let hot = hot.ok_or(NO_KEY)?;
-            return Ok((found, hot, Authorized { action }));
+            return Ok((found, hot, self.authorized(caller, action)?));
         }
         if at_tenant == Decision::DenyInvisible {
             return Err(NO_TENANT);
@@ -270,7 +277,7 @@ impl Node {
         };
         let facts = self.facts(&hot).await?;
         match self.decide(caller, action, &Target::Key(facts)) {
-            Decision::Allow => Ok((found, hot, Authorized { action })),
+            Decision::Allow => Ok((found, hot, self.authorized(caller, action)?)),
             Decision::Deny => Err(OpError::Forbidden {
                 action: action.name(),
             }),

@@ -205,7 +205,7 @@ pub(crate) async fn sweep(node: &Node) -> Result<(), OpError> {
 }
 
 async fn destroy(node: &Node, mut row: ImportKey) -> Result<(), OpError> {
-    let Some(_passage) = node.deletions.pass() else {
+    let Some(_passage) = node.deletions.pass().await else {
         return Ok(());
     };
     let provider = node.provider(ProviderKind::Native)?;

@@ -161,7 +161,7 @@ pub async fn rewrap_slice(node: &Node) -> Result<Option<u64>, OpError> {
     }
     // A backup copies records whose outer headers name keys that its snapshot has: none may get one
     // that the snapshot does not have.
-    let Some(_passage) = node.deletions.pass() else {
+    let Some(_passage) = node.deletions.pass().await else {
         return Ok(None);
     };
     let mut first_failure = None;

@@ -152,7 +152,7 @@ pub async fn rewrap_slice(node: &Node) -> Result<bool, OpError> {
         checked => checked?,
     }
     // A backup copies keys one after the other, and the root keys that they are under.
-    let Some(_passage) = node.deletions.pass() else {
+    let Some(_passage) = node.deletions.pass().await else {
         return Ok(false);
     };
     let Some(done) = node.ports.seal.rewrap_under_root(SLICE, node.now()).await? else {

@@ -88,6 +88,11 @@ pub struct BackupOrder {
     pub journal: Option<JournalPosition>,
     /// Whether records that are lost are left out and named, instead of ending it.
     pub accept_losses: bool,
+    /// Whether somebody waits for this segment: then it follows on the last that this process made,
+    /// without a look at everything that lies there, which is done from time to time.
+    pub is_continuous: bool,
+    /// Let go as soon as the vault was copied: what must wait for that goes on then.
+    pub until_copied: Option<Box<dyn std::any::Any + Send + Sync>>,
     /// The private half of the key that signs.
     pub signing_key: SecretBytes,
 }
@@ -132,6 +137,10 @@ pub struct BackupSummary {
 pub struct Segmented {
     /// The segment; none if nothing changed, or if there is no full backup that it could follow on.
     pub made: Option<BackupSummary>,
+    /// Up to which revision everything is in the place now; 0 if there is no full backup.
+    pub reached: i64,
+    /// How many segments there are since the newest full backup.
+    pub since_full: u64,
     /// This history of the deployment began with a restore, and has no full backup yet: until there is
     /// one, what is done is in no backup.
     pub awaits_full: bool,

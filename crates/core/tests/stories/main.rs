@@ -9,6 +9,7 @@
 
 mod access;
 mod backup_chains;
+mod backup_continuous;
 mod backup_histories;
 mod backup_parts;
 mod backup_retention;

@@ -16,6 +16,7 @@ use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
 use crate::server::config::{AuditSync, Config, MigrateCutOver};
+use crate::server::continuous;
 use crate::server::deployment::Deployment;
 use crate::server::drills;
 use crate::server::error::StartError;
@@ -132,6 +133,7 @@ fn settings(deployment: &Deployment) -> Settings {
         rollback_window_seconds: i64::try_from(window).unwrap_or(i64::MAX),
         storage_space_low_bytes: config.storage.space_low_mib.saturating_mul(1 << 20),
         scrub_automatic: config.limits.scrub_per_second > 0,
+        continuous: continuous::from(config),
         retention: backups::retention(config),
         drill_identity: drills::secret(config),
         migration_cuts_over: config.storage.migrate_cut_over == MigrateCutOver::Auto,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use keyward_backup::{Backups, Place, Recipients, SealingError};
+use keyward_backup::{Backups, Place, Recipients, SealingError, Tip};
 use keyward_core::port::storage::{StorageBackend, StorageError};
 use keyward_core::retention::RetentionRules;
 use keyward_vault::{FileBackend, SealedCopies};
@@ -93,6 +93,7 @@ pub fn open(deployment: &Deployment) -> Result<Option<Backups>, StartError> {
         recipients: recipients(file).map_err(StartError::Recipients)?,
         clock: deployment.clock.clone(),
         software: SOFTWARE.to_owned(),
+        tip: Tip::default(),
     }))
 }
 

@@ -95,6 +95,26 @@ choice! {
     }
 }
 
+choice! {
+    /// When changes come into backups.
+    pub enum Continuity {
+        /// Some time after they were answered.
+        Off => "off",
+        /// Before they are answered.
+        BeforeAnswer => "before-answer",
+    }
+}
+
+choice! {
+    /// What becomes of changes that come into no backup.
+    pub enum OnFailure {
+        /// They are refused.
+        Refuse => "refuse",
+        /// They are made and answered.
+        Degrade => "degrade",
+    }
+}
+
 settings! {
     /// Everything that can be configured.
     pub struct Config;
@@ -252,6 +272,19 @@ settings! {
         /// How many seconds after a change it is in a segment beside the backups, from which any
         /// second can be restored. 0: no segments.
         segment_seconds: u64 = 60, "`60`";
+        /// `before-answer`: no change is answered before a segment holds it, so that nothing which was
+        /// answered is lost with the machine ([backup.md](backup.md#nothing-is-lost-continuous-backups)).
+        /// `off`: segments follow after `segment_seconds`.
+        continuous: Continuity = Continuity::Off, "`off`";
+        /// With `continuous`, while no segment can be made: `refuse` changes, or `degrade`, which goes on
+        /// without. Either raises an alert.
+        continuous_on_failure: OnFailure = OnFailure::Refuse, "`refuse`";
+        /// How long a change waits for its segment at most, and how long the place of backups is tried
+        /// before it counts as failed.
+        continuous_timeout_seconds: u64 = 10, "`10`";
+        /// After so many segments the next full backup begins by itself, so that a restore reads no more
+        /// than that.
+        continuous_segments: u64 = 5_000, "`5000`";
         /// The identity with which the server restores its newest backup for trial: a file that
         /// nobody else can read, or `vault:NAME` for a secret of the system
         /// (`keyward secret put NAME --tenant system`). An identity for this alone, whose recipient is

@@ -20,6 +20,7 @@ use tokio::time::MissedTickBehavior;
 use crate::private_file;
 use crate::server::assembly::Assembly;
 use crate::server::config::{Backup, Config, Limits};
+use crate::server::continuous;
 use crate::server::error::StartError;
 use crate::server::seals;
 use crate::server::storage_migration::carry_on;
@@ -46,6 +47,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     };
     let stopping = stop_signal()?;
     listening(&door.url);
+    let covering = continuous::Covering::begin(&assembly);
     let (end, ended) = watch::channel(false);
     let rewrapping = tokio::spawn(rewrap(
         assembly.node.clone(),
@@ -71,6 +73,8 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
+    // Nobody waits for a segment any more.
+    covering.end().await;
     // A tick that has begun is finished: counters it took from memory reach the registry.
     let _ = end.send(true);
     let _ = clockwork.await;

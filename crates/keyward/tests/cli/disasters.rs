@@ -17,7 +17,7 @@ const KEYS: usize = 30;
 const CONFIGURATION: &str = "\
 [node]\ndata_dir = \"data\"\n\n[seal]\nkey_file = \"seal.key\"\n\n\
 [backup]\ndirectory = \"backups\"\nrecipients_file = \"recipients.txt\"\ninterval_hours = 0\n\
-segment_seconds = 1\n";
+segment_seconds = 1\ncontinuous = \"before-answer\"\n";
 
 /// A hospital's deployment, and what it may rely on.
 struct Hospital {
@@ -235,6 +235,7 @@ fn i09_the_machine_is_gone() {
     hospital.moves();
     hospital.recovers("The disk or the machine is gone");
     assert!(hospital.has_key("late"));
+    assert!(hospital.has_key("unsaved"), "nothing is lost");
 }
 
 #[test]
@@ -244,6 +245,7 @@ fn i09_the_database_is_gone() {
     remove(&hospital.stage, "data/registry.db*");
     hospital.recovers("The database is gone");
     assert!(hospital.has_key("late"));
+    assert!(hospital.has_key("unsaved"), "nothing is lost");
     let alerts = hospital.done("alert list --tenant system", b"");
     assert!(alerts.contains("sweep_held"), "{alerts}");
 }
@@ -257,6 +259,7 @@ fn i09_the_vault_is_gone_or_was_rolled_back() {
     remove(&hospital.stage, "data/vault.db*");
     hospital.recovers("The vault is gone or was rolled back");
     assert!(hospital.has_key("late"));
+    assert!(hospital.has_key("unsaved"), "nothing is lost");
 
     hospital.server.take().unwrap().kill();
     remove(&hospital.stage, "data/vault.db* data/before-restore-*");
@@ -292,6 +295,47 @@ fn a_node_of_a_cluster_is_gone() {
     hospital.moves();
     hospital.recovers("A node is gone");
     assert!(hospital.has_key("unsaved"), "no change is lost");
+}
+
+/// Two nodes make segments at once, into one place: whichever of them answered, it is there.
+#[test]
+fn i09_what_either_of_two_nodes_answered_is_restored() {
+    let server = postgres::server().unwrap();
+    let (registry, vault) = (server.database().unwrap(), server.database().unwrap());
+    let mut hospital = Hospital::on(&format!(
+        "\n[registry]\nurl = \"{}\"\n\n[storage]\nbackend = \"postgres\"\n\n[storage_postgres]\nurl = \
+         \"{}\"\n",
+        registry.url, vault.url
+    ));
+    let words = "--config keyward.toml --listen 127.0.0.1:0 --set log.format=json \
+                 --set node.name=node-2 --set node.data_dir=second";
+    let (second, other) = hospital.stage.serve(words);
+    let first = hospital.stage.environment["KEYWARD_ADDRESS"].clone();
+    std::thread::scope(|scope| {
+        for (node, address) in [("one", &first), ("two", &other)] {
+            let stage = &hospital.stage;
+            scope.spawn(move || {
+                for number in 0..12 {
+                    let line = format!(
+                        "KEYWARD_ADDRESS={address} {KEYWARD} --tenant clinic key create {node}-{number}"
+                    );
+                    stage.shell(&line).done();
+                }
+            });
+        }
+    });
+    second.kill();
+    hospital.server.take().unwrap().kill();
+    hospital.moves();
+    // Everything is gone, the databases too: what follows is on SQLite.
+    hospital.stage.write("keyward.toml", CONFIGURATION);
+    hospital.recovers("The disk or the machine is gone");
+    for node in ["one", "two"] {
+        for number in 0..12 {
+            let name = format!("{node}-{number}");
+            assert!(hospital.has_key(&name), "{name} was answered");
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{FULL, SEGMENT};
+use super::{FULL, OnFailure, SEGMENT};
 use crate::node::Node;
 use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::noun::job::{Job, JobState};
@@ -32,6 +32,24 @@ pub(super) async fn failed(node: &Node, kind: &str, code: &str) {
 /// One of this kind was made.
 pub(super) async fn over(node: &Node, kind: &str) {
     clear(node, ConditionKind::BACKUP_FAILED, &Subject::system(kind)).await;
+}
+
+/// With continuous backups: nothing that is changed comes into one.
+pub(super) async fn behind(node: &Node, on_failure: Option<OnFailure>, why: &str) {
+    let so = match on_failure {
+        Some(OnFailure::Degrade) => "changes go on and are in no backup",
+        _ => "changes are refused",
+    };
+    let detail = format!("{so}: {why}");
+    let kind = ConditionKind::BACKUP_BEHIND;
+    let subject = Subject::system(SEGMENT);
+    raise(node, kind, &subject, Severity::Critical, &detail).await;
+}
+
+/// What is changed comes into backups again.
+pub(super) async fn caught_up(node: &Node) {
+    let subject = Subject::system(SEGMENT);
+    clear(node, ConditionKind::BACKUP_BEHIND, &subject).await;
 }
 
 /// This deployment was restored, and nothing that was done since is in a backup.

@@ -139,7 +139,7 @@ pub(super) async fn destroy(
 }
 
 async fn destroy_one(node: &Node, caller: &Caller, version: SecretVersion) -> Result<(), OpError> {
-    let _passage = node.deletions.pass().ok_or(OpError::NotReady {
+    let _passage = node.deletions.pass().await.ok_or(OpError::NotReady {
         why: "a backup is under way; what is deleted goes when it is done",
     })?;
     let action = Action::SecretDestroy;
@@ -160,7 +160,7 @@ pub(crate) async fn sweep(node: &Node) -> Result<(), OpError> {
         .registry
         .due_secret_versions(node.now(), SWEEP_LIMIT)
         .await?;
-    let is_for_later = node.ensure_unsealed().is_err() || node.deletions.pass().is_none();
+    let is_for_later = node.ensure_unsealed().is_err() || node.deletions.pass().await.is_none();
     if due.is_empty() || is_for_later {
         return Ok(());
     }

@@ -234,7 +234,7 @@ async fn remove(node: &Node, rows: Vec<StrayRecord>, refusals: &mut Refusals) ->
     let mut gone = Vec::new();
     for row in rows {
         // While a backup copies what its snapshot names, this waits for a later round.
-        let Some(_passage) = node.deletions.pass() else {
+        let Some(_passage) = node.deletions.pass().await else {
             break;
         };
         let Some(record) = storage.record_of(&row.name) else {

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::check::Findings;
 use super::secret_source::SecretSource;
-use super::{BackupRetention, Config, ConfigError, Sources, StorageKind, check_storage, load};
+use super::{
+    BackupRetention, Config, ConfigError, Continuity, Sources, StorageKind, check_storage, load,
+};
 use crate::server::backups;
 
 pub(super) fn check(config: &Config, found: &mut Findings) {
@@ -48,6 +50,7 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         None => {}
     }
     check_retention(config, has_destination, found);
+    check_continuous(config, has_destination, found);
     if backup.drill_identity.is_some() && !has_destination {
         found.add("backup.drill_identity", "is set, but no backups are made");
     }
@@ -65,6 +68,30 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
     if backup.interval_hours > 8_784 {
         let what = format!("is {}; must be 0 to 8784", backup.interval_hours);
         found.add("backup.interval_hours", what);
+    }
+}
+
+fn check_continuous(config: &Config, has_destination: bool, found: &mut Findings) {
+    let backup = &config.backup;
+    if backup.continuous == Continuity::BeforeAnswer && !has_destination {
+        found.add(
+            "backup.continuous",
+            "is set, but no backups are made: no change could ever be answered",
+        );
+    }
+    // A request that is cut off would hear nothing of what became of its change.
+    let request = config.limits.request_timeout_seconds;
+    let seconds = backup.continuous_timeout_seconds;
+    if seconds == 0 || seconds.saturating_mul(3) > request {
+        let what = format!(
+            "is {seconds}; must be 1 to {}, a third of limits.request_timeout_seconds",
+            request / 3
+        );
+        found.add("backup.continuous_timeout_seconds", what);
+    }
+    if !(10..=100_000).contains(&backup.continuous_segments) {
+        let what = format!("is {}; must be 10 to 100000", backup.continuous_segments);
+        found.add("backup.continuous_segments", what);
     }
 }
 
