@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use keyward_core::ids::DrillId;
-use keyward_core::port::backup::SealedObjects;
+use keyward_core::port::backup::{BackupError, SealedObjects};
 use keyward_core::port::drill::{DrillOrder, DrillReport, Rehearsal};
 use keyward_core::port::key_provider::KeyProvider;
 use keyward_core::port::registry::Registry;
 use keyward_core::port::secret_store::SecretStore;
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink};
-use keyward_core::port::storage::{KeyHierarchy, StorageBackend};
+use keyward_core::port::storage::{KeyHierarchy, StorageBackend, StorageError};
 use keyward_core::snapshot::Coverage;
 use keyward_core::time::{Clock, Timestamp};
 use serde::Serialize;
@@ -102,6 +102,8 @@ impl Rehearsal for Drills {
         let began_at = self.clock.now();
         let mut report = DrillReport::default();
         if let Err(trouble) = self.try_all(&order, &mut report).await {
+            // A seal that was closed meanwhile says nothing about a backup.
+            report.interrupted |= self.ground.is_sealed();
             report.problems.push(trouble);
         }
         if !report.interrupted
@@ -203,8 +205,15 @@ impl Drills {
         let line = serde_json::to_value(&filed).map_err(told)?.to_string();
         let signer = Signer::new(&order.signing_key).map_err(told)?;
         let signed = signer.report(&line).map_err(told)?;
-        let id = order.id.uuid();
-        self.place.file_report(id, signed).await.map_err(told)
+        let name = order.id.to_string();
+        match self.place.file_report(&name, signed.clone()).await {
+            // An earlier run ended, and nobody was told: both reports stay.
+            Err(BackupError::Destination(StorageError::AlreadyExists)) => {
+                let again = format!("{name}-{}", filed.ended_at.as_micros());
+                self.place.file_report(&again, signed).await.map_err(told)
+            }
+            filed => filed.map_err(told),
+        }
     }
 }
 

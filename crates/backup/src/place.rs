@@ -156,7 +156,7 @@ impl Place {
     /// Files the signed report of a drill beside the backups.
     pub(crate) async fn file_report(
         &self,
-        drill: Uuid,
+        drill: &str,
         report: Vec<u8>,
     ) -> Result<(), BackupError> {
         let name = ObjectName::new(&format!("{DRILLS}/{drill}")).ok_or_else(malformed)?;

@@ -11,6 +11,7 @@ use crate::noun::import_key::ImportKey;
 use crate::noun::job::{Job, JobKind};
 use crate::noun::key_version::KeyVersion;
 use crate::noun::principal::Principal;
+use crate::noun::state::State;
 use crate::noun::tenant::{Tenant, TenantKek, TenantState};
 use crate::noun::token::Token;
 use crate::port::registry::{KeyRef, Registry, RegistryError};
@@ -78,9 +79,11 @@ impl Facts {
                 let place = (version.tenant, version.key);
                 let latest = self.latest.entry(place).or_default();
                 *latest = (*latest).max(version.version);
-                if version.state.is_final() {
-                    let of_key = self.versions.entry(place).or_default();
-                    of_key.insert(version.id, (**version).clone());
+                if let Some(fact) = final_of(version) {
+                    self.versions
+                        .entry(place)
+                        .or_default()
+                        .insert(version.id, fact);
                 }
             }
             Row::Token(token) if token.revoked_at.is_some() => {
@@ -182,7 +185,7 @@ impl Facts {
             let Some(fact) = finals.get(&version.id) else {
                 continue;
             };
-            if version.state != fact.state {
+            if final_of(&version).is_none_or(|found| found.state != fact.state) {
                 let mut row = fact.clone();
                 row.etag = version.etag + 1;
                 writes.push(Write::update(Row::KeyVersion(Box::new(row))));
@@ -197,6 +200,21 @@ impl Facts {
         writes.insert(0, Write::update(Row::Key(Box::new(key))));
         Ok(Some((Some(tenant), writes)))
     }
+}
+
+/// What holds of a version for ever. One that was compromised while its destruction was pending is
+/// compromised, whatever becomes of the destruction: it has to be scheduled again.
+fn final_of(version: &KeyVersion) -> Option<KeyVersion> {
+    let mut fact = version.clone();
+    let is_compromised = version.state == State::PendingDestruction
+        && version.state_before == Some(State::Compromised);
+    if is_compromised {
+        fact.state = State::Compromised;
+        fact.state_before = None;
+        fact.destroy_at = None;
+        fact.destroying = false;
+    }
+    fact.state.is_final().then_some(fact)
 }
 
 fn queued_again(job: &Job) -> Job {

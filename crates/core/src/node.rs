@@ -1,6 +1,7 @@
 //! A node: the ports it was given, what it keeps in memory, and whether it may serve.
 
 mod history;
+mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
@@ -9,6 +10,7 @@ use std::sync::{Arc, PoisonError, Weak};
 use futures_util::lock::Mutex;
 use keyward_crypto::random::Random;
 
+pub use self::settings::Settings;
 use crate::change::Change;
 use crate::change_pump::ChangePump;
 use crate::condition_board::ConditionBoard;
@@ -16,9 +18,7 @@ use crate::coverage::Coverage;
 use crate::deletion_gate::DeletionGate;
 use crate::error::OpError;
 use crate::hot::Hot;
-use crate::names::SecretName;
 use crate::noun::key::ProviderKind;
-use crate::ops::backup::Continuous;
 use crate::ops::reserve::Reservations;
 use crate::ops::storage::StorageWatch;
 use crate::ops::storage::migration::MigrationMemory;
@@ -35,7 +35,6 @@ use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
 use crate::port::storage_migration::StorageMigration;
-use crate::retention::RetentionRules;
 use crate::session::Sessions;
 use crate::text_memory::TextMemory;
 use crate::text_registry::TextRegistry;
@@ -76,56 +75,6 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Randomness for ids and token secrets.
     pub random: Arc<dyn Random>,
-}
-
-/// What a node is told.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The node's name in the log.
-    pub name: Arc<str>,
-    /// The deployment's id.
-    pub deployment: uuid::Uuid,
-    /// How long a scheduled destruction waits when nothing is said, in days (7 to 30).
-    pub destruction_wait_days: i64,
-    /// How long a rotation can be undone when nothing is said, in seconds.
-    pub rollback_window_seconds: i64,
-    /// How long the first token lives, in seconds.
-    pub bootstrap_token_seconds: i64,
-    /// Less room than this where the vault is kept is a condition.
-    pub storage_space_low_bytes: u64,
-    /// Whether checks of everything that is stored begin by themselves.
-    pub scrub_automatic: bool,
-    /// Whether changes are answered only when a segment holds them; none: segments follow later.
-    pub continuous: Option<Continuous>,
-    /// Which backups are kept; none: all of them.
-    pub retention: Option<RetentionRules>,
-    /// In which of the system's secrets the identity for drills is; none if it is elsewhere.
-    pub drill_identity: Option<SecretName>,
-    /// Whether the vault is cut over to another backend as soon as both sides are equal; if not, it
-    /// waits for an administrator.
-    pub migration_cuts_over: bool,
-    /// A migration that was cut over so many days ago and not committed is a condition.
-    pub migration_uncommitted_days: i64,
-}
-
-impl Settings {
-    /// The defaults.
-    pub fn new(name: &str, deployment: uuid::Uuid) -> Self {
-        Self {
-            name: name.into(),
-            deployment,
-            destruction_wait_days: 30,
-            rollback_window_seconds: 24 * 3600,
-            bootstrap_token_seconds: 24 * 3600,
-            storage_space_low_bytes: 1 << 30,
-            scrub_automatic: true,
-            continuous: None,
-            retention: None,
-            drill_identity: None,
-            migration_cuts_over: false,
-            migration_uncommitted_days: 7,
-        }
-    }
 }
 
 /// A node.

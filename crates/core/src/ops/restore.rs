@@ -218,7 +218,9 @@ pub async fn begin<'a>(
         let proof = node.authorize_system(caller, Merge::ACTION)?;
         bounded("reason", order.reason.as_deref().unwrap_or(""), 1024)?;
         let plan = plan(&**node.texts.stored(), order, &mut later, node.now()).await?;
-        if plan.report.written() == 0 && plan.report.kept() > 0 {
+        // What an interrupted try brought back is not done before its uses are counted as spent.
+        let is_taken_up = !later.returned.is_empty();
+        if plan.report.written() == 0 && plan.report.kept() > 0 && !is_taken_up {
             let kept = plan.report.kept();
             return Err(Refusal::OnlyNewer { kept }.into());
         }

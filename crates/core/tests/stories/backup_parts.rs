@@ -13,6 +13,8 @@ use keyward_core::ids::{RecordId, TenantId, TokenId};
 use keyward_core::names::{DataClass, KeyName, PolicyName, RoleName, TenantName};
 use keyward_core::noun::action::{Action, ActionSet};
 use keyward_core::noun::condition::{ConditionKind, Subject};
+use keyward_core::noun::state::State;
+use keyward_core::noun::tenant::TenantState;
 use keyward_core::ops::key::{LifecycleRequest, NewKey, RotateRequest};
 use keyward_core::ops::restore::{Part, Refusal, Report};
 use keyward_core::ops::secret::{self, DeleteRequest};
@@ -491,7 +493,7 @@ fn id_of(row: &str) -> String {
     row["id"].to_string()
 }
 
-/// Of all rows those that say what holds for ever.
+/// Of all rows those that say what holds for ever, or is on hold until somebody resumes it.
 fn facts(rows: &Rows) -> Rows {
     let mut facts = Rows::new();
     for (table, of) in [("key_versions", "compromised_at"), ("tokens", "revoked_at")] {
@@ -499,7 +501,12 @@ fn facts(rows: &Rows) -> Rows {
             let row: Value = serde_json::from_str(row).unwrap();
             !row[of].is_null()
         };
-        let found = rows.get(table).into_iter().flatten().filter(said).cloned();
+        let on_hold = |row: &&String| {
+            let row: Value = serde_json::from_str(row).unwrap();
+            row["state"] == "inactive"
+        };
+        let all = rows.get(table).into_iter().flatten();
+        let found = all.filter(|row| said(row) || on_hold(row)).cloned();
         facts.insert(table.to_owned(), found.collect());
     }
     facts
@@ -742,6 +749,121 @@ async fn i09_what_holds_for_ever_is_not_taken_back_by_a_restore_of_a_part() {
             refusal(restored(&world, Some(to), &wanted).await),
             Refusal::Shredded
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i09_what_was_compromised_while_it_waited_or_put_on_hold_comes_back_so() {
+    for world in World::on_each_registry().await {
+        let clinic = furnished(&world, "clinic").await;
+        let (node, operator, place) = (&world.node, &clinic.operator, &clinic.place);
+        let (bad, text) = used(&world, &clinic, "bad").await;
+        let (held, _) = used(&world, &clinic, "held").await;
+        let request = LifecycleRequest::default;
+        // A destruction waits for what does not protect any more.
+        key::expire(node, operator, place, &bad, request())
+            .await
+            .unwrap();
+        full(&world).await;
+        let to = chain(&world, None).await.0.signed.unwrap().manifest;
+        let to = Some(to.committed_at);
+        world.clock.advance_seconds(1);
+        let why = LifecycleRequest {
+            reason: Some("over".to_owned()),
+            ..request()
+        };
+        key::schedule_destruction(node, &clinic.admin, place, &bad, why, None, true)
+            .await
+            .unwrap();
+        key::compromise(node, operator, place, &bad, request())
+            .await
+            .unwrap();
+        key::suspend(node, operator, place, &held, request())
+            .await
+            .unwrap();
+        tenant::suspend(node, world.root(), place, None)
+            .await
+            .unwrap();
+        backup::segment(node).await.unwrap();
+
+        lose(&world, clinic.id).await;
+        let world = world.restart().await;
+        let mut wanted = WantedPart::of(TenantRef::Id(clinic.id), Part::Tenant);
+        wanted.replaces_newer = true;
+        restored(&world, to, &wanted).await.unwrap();
+        let found = world.registry.tenant(clinic.id).await.unwrap().unwrap();
+        assert_eq!(found.state, TenantState::Suspended, "nobody resumed it");
+        tenant::resume(&world.node, world.root(), &clinic.place, None)
+            .await
+            .unwrap();
+        for (key, state) in [(bad.clone(), State::Compromised), (held, State::Inactive)] {
+            let found = world.registry.key(clinic.id, &key).await.unwrap().unwrap();
+            assert_eq!(found.versions[0].state, state);
+        }
+        let story = Story {
+            world: &world,
+            tenancy: &clinic,
+            key: bad,
+        };
+        assert!(story.decrypt(&text).await.is_err(), "compromised");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i09_nothing_is_destroyed_or_taken_off_hold_by_going_back() {
+    for world in World::on_each_registry().await {
+        let clinic = furnished(&world, "clinic").await;
+        let (node, operator, place) = (&world.node, &clinic.operator, &clinic.place);
+        let (waits, _) = used(&world, &clinic, "waits").await;
+        let (held, _) = used(&world, &clinic, "held").await;
+        let request = LifecycleRequest::default;
+        let schedule = async |days: i64| {
+            let why = LifecycleRequest {
+                reason: Some("over".to_owned()),
+                ..request()
+            };
+            key::schedule_destruction(node, &clinic.admin, place, &waits, why, Some(days), true)
+                .await
+                .unwrap();
+        };
+        let version = async |key: &KeyRef, at: usize| {
+            let found = world.registry.key(clinic.id, key).await.unwrap();
+            found.unwrap().versions[at].clone()
+        };
+        key::expire(node, operator, place, &waits, request())
+            .await
+            .unwrap();
+        schedule(7).await;
+        key::rotate(node, operator, place, &held, RotateRequest::default())
+            .await
+            .unwrap();
+        full(&world).await;
+        let to = chain(&world, None).await.0.signed.unwrap().manifest;
+        let to = Some(to.committed_at);
+        world.clock.advance_seconds(1);
+        key::cancel_destruction(node, &clinic.admin, place, &waits, request())
+            .await
+            .unwrap();
+        schedule(30).await;
+        key::roll_back(node, operator, place, &held, request())
+            .await
+            .unwrap();
+        key::suspend(node, operator, place, &held, request())
+            .await
+            .unwrap();
+        backup::segment(node).await.unwrap();
+        let due = version(&waits, 0).await.destroy_at;
+        let mut wanted = WantedPart::of(place.clone(), Part::Key(waits.clone()));
+        wanted.replaces_newer = true;
+        // Ten days later the first day is over.
+        world.clock.advance_seconds(10 * 24 * 3600);
+        let _ = restored(&world, to, &wanted).await;
+        assert_eq!(version(&waits, 0).await.destroy_at, due);
+        clockwork::tick(node).await.unwrap();
+        assert_eq!(version(&waits, 0).await.state, State::PendingDestruction);
+        wanted.part = Part::Key(held.clone());
+        let _ = restored(&world, to, &wanted).await;
+        assert_eq!(version(&held, 0).await.state, State::Inactive);
     }
 }
 

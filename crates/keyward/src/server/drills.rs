@@ -12,11 +12,10 @@ use keyward_core::names::SecretName;
 use keyward_core::port::drill::Rehearsal;
 use keyward_core::port::seal::SealControl;
 use keyward_core::port::storage::{RecordLedger, StorageBackend};
-use keyward_core::port::storage_care::StorageCare;
 use keyward_crypto::random::SystemRandom;
 use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_store::{Config as RegistryConfig, SqlRegistry};
-use keyward_vault::{EmbeddedBackend, MeasuredBackend, SealAccess, SealedCopies, Vault};
+use keyward_vault::{EmbeddedBackend, SealAccess, SealedCopies, Vault};
 use zeroize::Zeroizing;
 
 use crate::private_file;
@@ -60,7 +59,6 @@ pub fn open(
         identity,
         access: seals::access(config),
         space_low_bytes: config.storage.space_low_mib.saturating_mul(1 << 20),
-        storage: deployment.backend.clone(),
         clock: deployment.clock.clone(),
         live: vault.clone(),
     };
@@ -86,7 +84,6 @@ struct DataDirGround {
     identity: Option<PathBuf>,
     access: SealAccess,
     space_low_bytes: u64,
-    storage: Arc<MeasuredBackend>,
     clock: Arc<SystemClock>,
     live: Arc<Vault>,
 }
@@ -113,14 +110,19 @@ fn told(error: impl std::fmt::Display) -> String {
 impl DataDirGround {
     /// A drill must not take the room that the live server needs.
     async fn ensure_room(&self, bytes: u64) -> Result<(), String> {
-        let Some(space) = self.storage.space().await.map_err(told)? else {
-            return Ok(());
-        };
+        // Of the disk that it is made on, wherever the vault is.
+        let on = self
+            .directory
+            .parent()
+            .unwrap_or(&self.directory)
+            .to_owned();
+        let asked = tokio::task::spawn_blocking(move || rustix::fs::statvfs(&on));
+        let space = asked.await.map_err(told)?.map_err(told)?;
+        let free = space.f_bavail.saturating_mul(space.f_frsize);
         let needed = bytes.saturating_add(self.space_low_bytes);
-        if space.free_bytes >= needed {
+        if free >= needed {
             return Ok(());
         }
-        let free = space.free_bytes;
         Err(format!(
             "a drill needs {needed} free bytes beside the data directory, and there are {free}"
         ))

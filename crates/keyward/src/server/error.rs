@@ -170,6 +170,16 @@ pub enum StartError {
         /// Of which.
         of: uuid::Uuid,
     },
+    /// A part goes back only from what the deployment signed itself, or from what the key signed that
+    /// was given.
+    #[error(
+        "the backup is signed by {by}, and that is not this deployment's key: whoever can write where \
+         backups lie can have put it there; name with --key the key that must have signed it"
+    )]
+    OtherSigner {
+        /// By whom.
+        by: String,
+    },
     /// A restore of a part is ordered by somebody.
     #[error(
         "who orders it is not known: a restore of one tenant takes a token with the permission \
@@ -285,7 +295,8 @@ impl From<StartError> for Failure {
             | StartError::Seal(keyward_vault::SealError::AlreadyInitialized)
             | StartError::RestoreUnfinished { .. }
             | StartError::NotEmpty { .. } => Exit::Conflict,
-            StartError::Chain(
+            StartError::OtherSigner { .. }
+            | StartError::Chain(
                 keyward_backup::ChainError::Refused { .. }
                 | keyward_backup::ChainError::Strangers { .. }
                 | keyward_backup::ChainError::Gap { .. },

@@ -15,7 +15,8 @@ use keyward_core::change::Change;
 use keyward_core::error::OpError;
 use keyward_core::names::CorrelationId;
 use keyward_core::ops::authenticate::authenticate;
-use keyward_core::ops::restore::{self as part, Later, Needed, Order, Part, Report};
+use keyward_core::ops::backup::made_public_key;
+use keyward_core::ops::restore::{self as part, Later, Needed, Order, Part, Refusal, Report};
 use keyward_core::port::snapshot::RegistrySnapshot as _;
 use keyward_core::time::{Clock, Timestamp};
 use keyward_store::SqlRegistry;
@@ -90,11 +91,20 @@ pub async fn restore(config: Config, request: &PartRequest) -> Result<PartRestor
         restore::mark_part(&path, chain, from, then.history, &words_of(request))?;
     }
     let assembly = Assembly::new(deployment).await?;
+    let resumes = then.resumes;
     let done = then.restore(&assembly, request).await;
     let stopped = assembly.stop().await;
     then.close().await;
-    // What was refused changed nothing: it may be ordered otherwise, or not at all.
-    if done.as_ref().map_or_else(is_refused, |_| true) {
+    // What was refused changed nothing: it may be ordered otherwise, or not at all. But not if an
+    // earlier try changed something, and was interrupted.
+    let is_over = |error: &StartError| {
+        let nothing_left = matches!(
+            error,
+            StartError::Operation(OpError::Restore(Refusal::OnlyNewer { .. }))
+        );
+        is_refused(error) && (!resumes || nothing_left)
+    };
+    if done.as_ref().map_or_else(is_over, |_| true) {
         restore::remove_mark(&path)?;
     }
     let done = done?;
@@ -140,8 +150,16 @@ async fn open(config: Config, request: &PartRequest) -> Result<(Deployment, Then
     let scratch_at = data_dir.path().join(SCRATCH);
     let deployment = Deployment::open_in(data_dir, config).await?;
     let history = deployment.registry.deployment_history().await;
+    let own_key = made_public_key(&*deployment.registry).await;
     let checked = history.map_err(StartError::from).and_then(|history| {
-        ensure_own(&full.ensure_restores()?.manifest, deployment.id, history)?;
+        let signed = full.ensure_restores()?;
+        ensure_own(&signed.manifest, deployment.id, history)?;
+        // Whoever can write where backups lie can put one of their own there. With a key from
+        // whoever orders it, that one has signed it.
+        if request.from.key.is_none() && own_key?.is_none_or(|own| own != signed.by.text()) {
+            let by = signed.by.text();
+            return Err(StartError::OtherSigner { by });
+        }
         Ok(history)
     });
     let history = match checked {

@@ -637,6 +637,68 @@ async fn i02_a_file_that_is_older_than_the_marks_turns_nothing_back() {
     }
 }
 
+/// After a commit nothing is marked. A copy of the source and of the file from before it must not take
+/// the vault that went on for a target.
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_a_source_put_back_with_its_file_after_the_commit_fills_nothing() {
+    let pair = Pair::new();
+    fill(&*pair.from, 12).await;
+    let migration = pair.begin().await;
+    verified(&migration, 10).await;
+    let copying = std::fs::read(pair.file()).unwrap();
+    migration.cut_over().await.unwrap();
+    migration.commit().await.unwrap();
+    pair.to.write(&first(3), b"since".to_vec()).await.unwrap();
+    pair.to.write(&first(99), b"new".to_vec()).await.unwrap();
+    pair.from.delete(&name("migration/standing")).await.unwrap();
+    std::fs::write(pair.file(), copying).unwrap();
+    let before = survey(&*pair.to).await.unwrap();
+    let resumed = resume(&pair.file(), &pair.from, &pair.to).await;
+    for _ in 0..3 {
+        let refused = resumed.step(100).await;
+        assert!(
+            matches!(&refused, Err(MigrationError::Contradicted { mark, .. })
+                if mark == "no mark, and a vault"),
+            "{refused:?}"
+        );
+    }
+    assert!(
+        resumed.conducted().report().trouble.is_some(),
+        "it is told of"
+    );
+    assert_eq!(survey(&*pair.to).await.unwrap(), before);
+    assert_eq!(marked(&*pair.to).await.unwrap(), None);
+}
+
+/// A volume that is not mounted is an empty backend: nothing is made equal to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn i02_a_side_that_leads_and_holds_no_vault_empties_nothing() {
+    let pair = Pair::new();
+    fill(&*pair.from, 12).await;
+    let root = name("root/current");
+    pair.from.write(&root, b"manifest".to_vec()).await.unwrap();
+    let migration = pair.begin().await;
+    verified(&migration, 10).await;
+    migration.cut_over().await.unwrap();
+    let before = survey(&*pair.from).await.unwrap();
+    let unmounted = tempfile::tempdir().unwrap();
+    let unmounted: Backend = Arc::new(FileBackend::open(unmounted.path()).unwrap());
+    unmounted.init().await.unwrap();
+    let resumed = resume(&pair.file(), &pair.from, &unmounted).await;
+    for _ in 0..3 {
+        let refused = resumed.step(100).await;
+        assert!(
+            matches!(
+                &refused,
+                Err(MigrationError::Storage(StorageError::Misconfigured { .. }))
+            ),
+            "{refused:?}"
+        );
+    }
+    resumed.roll_back().await.unwrap_err();
+    assert_eq!(survey(&*pair.from).await.unwrap(), before);
+}
+
 fn down() -> StorageError {
     StorageError::Unavailable {
         cause: "it is down".to_owned(),

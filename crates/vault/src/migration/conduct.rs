@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use keyward_core::port::storage::StorageBackend;
 use keyward_core::port::storage_migration::{MigrationFault, MigrationReport, StorageMigration};
 
+use super::turn::in_time;
 use super::{MigratingBackend, MigrationError, Phase, Standing};
 
 /// A migration that this server moves.
@@ -145,7 +146,7 @@ impl StorageMigration for Conducted {
 impl MigratingBackend {
     /// Whether a side does its part.
     async fn ask(&self, side: &dyn StorageBackend) -> Result<(), MigrationFault> {
-        let well = side.health().await;
+        let well = in_time(side.health()).await.flatten();
         well.inspect_err(|error| self.troubled(error))
             .map_err(MigrationFault::Storage)
     }

@@ -64,7 +64,11 @@ impl MigratingBackend {
             Ok(()) => match following.write(name, bytes).await {
                 Ok(()) => self.forget(name),
                 // The vault goes on without the side that follows; the walk makes it good.
-                Err(error) => self.is_behind(&error, 1),
+                Err(error) => {
+                    // Again: a pass may have begun since, and forgotten that something was not noted.
+                    self.note(&sides, name);
+                    self.is_behind(&error, 1);
+                }
             },
             // It was not made: the sides are what they were.
             Err(error) if !is_open(error) && !noted_before => self.forget(name),
@@ -87,7 +91,12 @@ impl MigratingBackend {
         sides.leading.put_many(objects.clone()).await?;
         match following.put_many(objects).await {
             Ok(()) => names.iter().for_each(|name| self.forget(name)),
-            Err(error) => self.is_behind(&error, names.len()),
+            Err(error) => {
+                for name in &names {
+                    self.note(&sides, name);
+                }
+                self.is_behind(&error, names.len());
+            }
         }
         Ok(())
     }

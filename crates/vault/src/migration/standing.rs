@@ -165,9 +165,16 @@ fn write(path: &Path, standing: &Standing) -> Result<(), StandingError> {
             .open(&draft)?;
         file.write_all(&text)?;
         file.sync_all()?;
-        std::fs::rename(&draft, path)?;
         let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
-        File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+        let directory = File::open(directory.unwrap_or(Path::new(".")))?;
+        std::fs::rename(&draft, path)?;
+        if let Err(error) = directory.sync_all() {
+            // Either may be what a crash leaves: to go on with one of them is to lose what is written
+            // meanwhile, if it is the other. A start reads which it is.
+            tracing::error!(%error, "it is not known which phase of the migration the disk has: the server ends");
+            std::process::abort();
+        }
+        Ok(())
     };
     replace().map_err(failed)
 }

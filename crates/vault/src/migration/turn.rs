@@ -2,10 +2,12 @@
 //! keep a server from being started on the side that does not hold the vault.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 
+use super::survey::names_of_vault;
 use super::{AT_ONCE, MigratingBackend, MigrationError, OWN, Phase, is_own};
 use crate::object_names::FAMILIES;
 
@@ -16,6 +18,8 @@ const VAULT_HERE: &str = "the vault here";
 const FILLING: &str = "is being filled from";
 const MOVED: &str = "has moved to";
 const LEFT: &str = "was left again for";
+/// How long a turn waits for what is under way.
+const TURN_WAIT: Duration = Duration::from_secs(30);
 /// Names erased between two looks at the list.
 const PAGE: usize = 500;
 
@@ -65,6 +69,9 @@ impl MigratingBackend {
         if allowed(self.standing().phase) {
             self.to.init().await?;
             ensure_empty(&*self.to).await?;
+            // Before the file: a target that is being filled always says so, and one that does not is
+            // the vault of a migration that went on.
+            self.to.write(&mark()?, self.filling().into_bytes()).await?;
         }
         self.turn(Phase::Copying, "begin", allowed, false).await
     }
@@ -110,14 +117,20 @@ impl MigratingBackend {
         allowed: impl Fn(Phase) -> bool,
         verified: bool,
     ) -> Result<(), MigrationError> {
-        let mut walk = self.walk.lock().await;
+        let mut walk = in_time(self.walk.lock()).await?;
         if verified && allowed(self.standing().phase) && self.is_verified() {
+            // A side that is left because it is down need not answer.
+            if let Err(refused @ MigrationError::Storage(StorageError::Misconfigured { .. })) =
+                self.ensure_leader_holds_it().await
+            {
+                return Err(refused);
+            }
             // Most of what is remembered, so that little is left to do while everybody waits.
             self.catch_up().await?;
         }
         {
             // Nothing is under way while this is held.
-            let mut turning = self.phase.write().await;
+            let mut turning = in_time(self.phase.write()).await?;
             let phase = *turning;
             if !allowed(phase) {
                 return Err(MigrationError::Phase { phase, wanted });
@@ -137,13 +150,19 @@ impl MigratingBackend {
         }
         walk.begin_again();
         // The turn is made. A side that is down must not make it look as if it were not.
-        if let Err(error) = self.put_marks().await {
-            self.troubled(&error);
-            tracing::warn!(
-                %error,
-                "it is written down that the vault is {to}, but a mark on one side could not be put \
-                 right: a step, or the same command again, repeats it"
-            );
+        let before = self.troubles();
+        match self.put_marks().await {
+            // Nobody follows any more: what was wrong with a side is over.
+            Ok(()) if matches!(to, Phase::Committed | Phase::RolledBack) => self.well_since(before),
+            Ok(()) => {}
+            Err(error) => {
+                self.troubled(&error);
+                tracing::warn!(
+                    %error,
+                    "it is written down that the vault is {to}, but a mark on one side could not be put \
+                     right: a step, or the same command again, repeats it"
+                );
+            }
         }
         Ok(())
     }
@@ -223,12 +242,63 @@ impl MigratingBackend {
         }
     }
 
+    /// Refuses to fill a target that does not say that it is being filled, but holds a vault: this file
+    /// is older than the commit that took the mark away. What holds nothing was begun before such marks
+    /// came first.
+    pub(super) async fn ensure_fills(&self) -> Result<(), MigrationError> {
+        let phase = self.standing().phase;
+        if phase != Phase::Copying {
+            return Ok(());
+        }
+        let mark = marked(&*self.to).await?;
+        let is_filling = |mark: &String| mark.starts_with(&format!("{VAULT_HERE} {FILLING} "));
+        if mark.as_ref().is_some_and(is_filling) {
+            return Ok(());
+        }
+        if mark.is_none() && names_of_vault(&*self.to, None, 1).await?.is_empty() {
+            return Ok(());
+        }
+        let mark = mark.unwrap_or_else(|| "no mark, and a vault".to_owned());
+        Err(MigrationError::Contradicted { phase, mark })
+    }
+
+    /// Refuses to make the other side equal to one that holds no vault at all: a place that is not
+    /// mounted, or was erased.
+    pub(super) async fn ensure_leader_holds_it(&self) -> Result<(), MigrationError> {
+        let root = crate::object_names::root_manifest()?;
+        let sides = self.sides().await;
+        let Some(following) = sides.following else {
+            return Ok(());
+        };
+        if sides.leading.read(&root).await?.is_some() || following.read(&root).await?.is_none() {
+            return Ok(());
+        }
+        let cause =
+            "the side that leads holds no vault, and the other one does: nothing was changed; \
+                     look whether the right place is mounted or named"
+                .to_owned();
+        Err(StorageError::Misconfigured { cause }.into())
+    }
+
+    /// The mark of a target that is being filled.
+    fn filling(&self) -> String {
+        format!("{VAULT_HERE} {FILLING} {}", self.standing().from)
+    }
+
     fn side(&self, side: Side) -> &dyn StorageBackend {
         match side {
             Side::From => &*self.from,
             Side::To => &*self.to,
         }
     }
+}
+
+/// Waits no longer than a side may take: nothing was turned yet.
+pub(super) async fn in_time<T>(what: impl Future<Output = T>) -> Result<T, StorageError> {
+    let late = |_| StorageError::Unavailable {
+        cause: "a side did not answer in time; nothing was changed".to_owned(),
+    };
+    tokio::time::timeout(TURN_WAIT, what).await.map_err(late)
 }
 
 /// Deletes what begins so, but for the mark, which goes last: until then nobody takes the rest for a

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{StreamExt as _, stream};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
@@ -96,6 +96,10 @@ impl MigratingBackend {
         match &step {
             Ok(_) => self.well_since(before),
             Err(MigrationError::Storage(error)) => self.troubled(error),
+            Err(error @ MigrationError::Contradicted { .. }) => {
+                let cause = error.to_string();
+                self.troubled(&StorageError::Misconfigured { cause });
+            }
             Err(_) => {}
         }
         step
@@ -112,8 +116,10 @@ impl MigratingBackend {
                 following.init().await?;
             }
             drop(sides);
+            self.ensure_fills().await?;
             self.put_marks().await?;
         }
+        self.ensure_leader_holds_it().await?;
         let caught_up = self.catch_up().await?;
         let verified = self.is_verified();
         let Some(limit) = limit.filter(|_| !verified) else {
@@ -170,18 +176,36 @@ impl MigratingBackend {
         names: &BTreeSet<ObjectName>,
     ) -> Result<(), MigrationError> {
         let (mut count, mut differed) = (walk.count.clone(), walk.differed);
+        let failed = AtomicBool::new(false);
+        let stopped = &failed;
         let equalized = names.iter().cloned().map(|name| async move {
+            if stopped.load(Ordering::Relaxed) {
+                return (name, Ok(Fate::default()));
+            }
             let sides = self.sides().await;
             let fate = self.equalize(sides.leading, sides.following, &name).await;
             (name, fate)
         });
         let mut equalized = stream::iter(equalized).buffered(AT_ONCE);
+        let mut first = None;
+        // To the end of what is under way: a backend may still carry out what nobody waits for any
+        // more, and by then its name must not have been let go.
         while let Some((name, fate)) = equalized.next().await {
-            let fate = fate?;
-            differed += u64::from(fate.differed);
-            if let Some(bytes) = fate.bytes {
-                count.add(&name, &bytes);
+            match fate {
+                Ok(fate) => {
+                    differed += u64::from(fate.differed);
+                    if let Some(bytes) = fate.bytes {
+                        count.add(&name, &bytes);
+                    }
+                }
+                Err(error) => {
+                    failed.store(true, Ordering::Relaxed);
+                    first.get_or_insert(error);
+                }
             }
+        }
+        if let Some(error) = first {
+            return Err(error);
         }
         walk.copied += differed - walk.differed;
         (walk.count, walk.differed) = (count, differed);

@@ -59,6 +59,8 @@ pub struct Pruned {
     pub removed: u64,
     /// Not kept, and still to be removed.
     pub left: u64,
+    /// Whether nothing was removed because it is doubtful what to keep; a condition says why.
+    pub is_held: bool,
 }
 
 impl RetentionPlan {
@@ -98,7 +100,18 @@ pub async fn prune(node: &Node, caller: &Caller) -> Result<Pruned, OpError> {
                 why: "a backup is under way",
             });
         };
+        let Some(_no_drill) = node.drilling.try_lock() else {
+            return Err(OpError::NotReady {
+                why: "a drill is under way",
+            });
+        };
         let pruned = pass(node, caller).await?;
+        if pruned.is_held {
+            return Err(OpError::NotReady {
+                why: "nothing is removed while it is doubtful what to keep: the alert backup_not_removed \
+                      says why",
+            });
+        }
         let mut event = attempt.event(Outcome::Ok);
         detail(&mut event, "removed", pruned.removed);
         detail(&mut event, "left", pruned.left);
@@ -118,6 +131,10 @@ pub async fn retain(node: &Node) -> Result<Pruned, OpError> {
         return Ok(Pruned::default());
     }
     let Some(_alone) = node.backing_up.try_lock() else {
+        return Ok(Pruned::default());
+    };
+    // What a drill reads stays until it is over.
+    let Some(_no_drill) = node.drilling.try_lock() else {
         return Ok(Pruned::default());
     };
     node.ensure_auditable()?;
@@ -186,10 +203,6 @@ async fn pass(node: &Node, caller: &Caller) -> Result<Pruned, OpError> {
 }
 
 async fn try_pass(node: &Node, caller: &Caller) -> Result<Pruned, OpError> {
-    // What a drill reads stays until it is over.
-    let Some(_no_drill) = node.drilling.try_lock() else {
-        return Ok(Pruned::default());
-    };
     let plan = look(node).await?;
     let mut waiting: Vec<(Uuid, Option<&BackupSummary>)> =
         plan.half_removed.iter().map(|id| (*id, None)).collect();
@@ -214,6 +227,7 @@ async fn try_pass(node: &Node, caller: &Caller) -> Result<Pruned, OpError> {
         }
     }
     pruned.left = waiting.len() as u64 - pruned.removed;
+    pruned.is_held = held.is_some();
     match (held, failures.first()) {
         (Some(why), _) => {
             let why = format!("nothing is removed: {why}");

@@ -248,8 +248,9 @@ impl Merge<'_> {
             event: None,
         };
         let Some(now) = back.now.clone() else {
-            if let Some(fact) = fact {
-                back.row = fact;
+            // What was put on hold since is on hold.
+            if let Some(since) = fact.or_else(|| self.later.on_hold(back.row.id)) {
+                back.row = since;
             }
             if back.row.state == State::PendingDestruction {
                 let at_least = self.at.plus_seconds(DESTRUCTION_WAITS_SECONDS);
@@ -269,6 +270,13 @@ impl Merge<'_> {
             return back;
         }
         back.fate = self.fate(&then_row, Some(&now_row));
+        let waits = |it: &KeyVersion| it.state == State::PendingDestruction;
+        let is_on_hold = now.state == State::Inactive && back.row.state != State::Inactive;
+        // A destruction that was scheduled anew is not one of an earlier day again.
+        let waits_anew = waits(&now) && waits(&back.row);
+        if back.fate == Fate::Replaced && (is_on_hold || waits_anew) {
+            back.fate = Fate::Kept;
+        }
         if back.fate == Fate::Kept || now.state == back.row.state {
             return back;
         }

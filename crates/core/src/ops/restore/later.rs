@@ -12,6 +12,7 @@ use crate::ids::{SecretId, TenantId, VersionId};
 use crate::noun::action::Action;
 use crate::noun::key::UseLimit;
 use crate::noun::key_version::KeyVersion;
+use crate::noun::state::State;
 use crate::noun::tenant::TenantState;
 
 /// What is known.
@@ -20,6 +21,10 @@ pub struct Later {
     pub(super) facts: Facts,
     rows: LaterRows,
     secrets: BTreeMap<SecretId, i64>,
+    /// Versions that were on hold in the end.
+    on_hold: BTreeMap<VersionId, KeyVersion>,
+    /// Whether the tenant was.
+    is_suspended: bool,
     /// Versions with a limit that a restore from this backup brought back: an interrupted try's too.
     pub(super) returned: BTreeMap<VersionId, UseLimit>,
     backup: Uuid,
@@ -33,6 +38,8 @@ impl Later {
             facts: Facts::default(),
             rows: LaterRows::default(),
             secrets: BTreeMap::new(),
+            on_hold: BTreeMap::new(),
+            is_suspended: false,
             returned: BTreeMap::new(),
             backup,
         }
@@ -55,6 +62,7 @@ impl Later {
         };
         for write in &change.writes {
             self.rows.take(write);
+            self.hold(&write.row);
             match &write.row {
                 Row::Secret(it) => self.secret(it.id, it.latest_version),
                 Row::SecretVersion(it) => self.secret(it.secret, it.version),
@@ -65,6 +73,29 @@ impl Later {
                 _ => {}
             }
         }
+    }
+
+    fn hold(&mut self, row: &Row) {
+        match row {
+            Row::KeyVersion(it) if it.state == State::Inactive => {
+                self.on_hold.insert(it.id, (**it).clone());
+            }
+            Row::KeyVersion(it) => {
+                self.on_hold.remove(&it.id);
+            }
+            Row::Tenant(it) => self.is_suspended = it.state == TenantState::Suspended,
+            _ => {}
+        }
+    }
+
+    /// A version as it was put on hold since, if nobody resumed it.
+    pub(super) fn on_hold(&self, version: VersionId) -> Option<KeyVersion> {
+        self.on_hold.get(&version).cloned()
+    }
+
+    /// Whether the tenant was suspended since, and nobody resumed it.
+    pub(super) const fn is_suspended(&self) -> bool {
+        self.is_suspended
     }
 
     fn secret(&mut self, id: SecretId, version: i64) {

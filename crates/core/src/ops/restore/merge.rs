@@ -122,6 +122,7 @@ impl<'a> Merge<'a> {
                 }
             }
             None if self.order.part != Part::Tenant => return Err(Refusal::TenantMissing.into()),
+            None if self.later.is_suspended() => wanted.state = TenantState::Suspended,
             None => {}
         }
         if self.later.is_shredded() {

@@ -242,6 +242,15 @@ async fn turn_by_itself(
     if memory.failed_at.is_some_and(failed_now) || node.ensure_auditable().is_err() {
         return Ok(());
     }
+    // Somebody may have turned or paused it while this waited.
+    let report = migration.report();
+    let is_wanted = match turn {
+        Turn::Begin => report.phase == MigrationPhase::Planned,
+        _ => report.phase == MigrationPhase::Copying && report.equal && report.trouble.is_none(),
+    };
+    if !is_wanted || report.paused {
+        return Ok(());
+    }
     migration.look().await?;
     let caller = Caller::system(node.own_correlation_id()?);
     let turned = make(node, &caller, turn, None).await;

@@ -1,0 +1,57 @@
+//! What a node is told when it is made.
+
+use std::sync::Arc;
+
+use crate::names::SecretName;
+use crate::ops::backup::Continuous;
+use crate::retention::RetentionRules;
+
+/// What a node is told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The node's name in the log.
+    pub name: Arc<str>,
+    /// The deployment's id.
+    pub deployment: uuid::Uuid,
+    /// How long a scheduled destruction waits when nothing is said, in days (7 to 30).
+    pub destruction_wait_days: i64,
+    /// How long a rotation can be undone when nothing is said, in seconds.
+    pub rollback_window_seconds: i64,
+    /// How long the first token lives, in seconds.
+    pub bootstrap_token_seconds: i64,
+    /// Less room than this where the vault is kept is a condition.
+    pub storage_space_low_bytes: u64,
+    /// Whether checks of everything that is stored begin by themselves.
+    pub scrub_automatic: bool,
+    /// Whether changes are answered only when a segment holds them; none: segments follow later.
+    pub continuous: Option<Continuous>,
+    /// Which backups are kept; none: all of them.
+    pub retention: Option<RetentionRules>,
+    /// In which of the system's secrets the identity for drills is; none if it is elsewhere.
+    pub drill_identity: Option<SecretName>,
+    /// Whether the vault is cut over to another backend as soon as both sides are equal; if not, it
+    /// waits for an administrator.
+    pub migration_cuts_over: bool,
+    /// A migration that was cut over so many days ago and not committed is a condition.
+    pub migration_uncommitted_days: i64,
+}
+
+impl Settings {
+    /// The defaults.
+    pub fn new(name: &str, deployment: uuid::Uuid) -> Self {
+        Self {
+            name: name.into(),
+            deployment,
+            destruction_wait_days: 30,
+            rollback_window_seconds: 24 * 3600,
+            bootstrap_token_seconds: 24 * 3600,
+            storage_space_low_bytes: 1 << 30,
+            scrub_automatic: true,
+            continuous: None,
+            retention: None,
+            drill_identity: None,
+            migration_cuts_over: false,
+            migration_uncommitted_days: 7,
+        }
+    }
+}
