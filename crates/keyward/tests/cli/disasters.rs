@@ -381,6 +381,21 @@ fn i09_an_administrator_deleted_what_should_have_stayed() {
     assert!(plan.contains("nothing was changed"), "{plan}");
     let again = hospital.done(&format!("{order} --plan"), b"");
     assert_eq!(plan, again, "a plan changes nothing");
+    // Of a registry with another key of its own, the backup is a stranger's, unless somebody says whose.
+    let script = "import sqlite3, sys; d = sqlite3.connect('data/registry.db'); \
+                  n = d.execute(\"update secrets set labels = json_set(labels, '$.public_key', ?) \
+                  where name like '%backup-signing'\", (sys.argv[1],)).rowcount; d.commit(); assert n == 1";
+    hospital.stage.write("signer.py", script);
+    hospital.stage.shell("python3 signer.py another").done();
+    let refused = hospital.stage.keyward(&format!("{order} --plan"));
+    refused.refused(7, &["is not this deployment's key", "--key"]);
+    let named = order.replace("--unverified-signer", "--key \"$KEY\"");
+    let named = format!("{KEYWARD} {named} --plan");
+    assert_eq!(
+        hospital.stage.shell(&named).done().lines().count(),
+        plan.lines().count()
+    );
+    hospital.stage.shell("python3 signer.py \"$KEY\"").done();
     let said = hospital.done(order, b"");
     assert!(
         said.contains("the sweep of records that no row names is held"),
