@@ -220,8 +220,9 @@ pub async fn begin<'a>(
         let plan = plan(&**node.texts.stored(), order, &mut later, node.now()).await?;
         // What an interrupted try brought back is not done before its uses are counted as spent.
         let is_taken_up = !later.returned.is_empty();
-        if plan.report.written() == 0 && plan.report.kept() > 0 && !is_taken_up {
-            let kept = plan.report.kept();
+        let kept = plan.report.kept();
+        // Where replacing was asked for, what is kept is kept whatever is asked: it is reported.
+        if plan.report.written() == 0 && kept > 0 && !is_taken_up && !order.replaces_newer {
             return Err(Refusal::OnlyNewer { kept }.into());
         }
         let mut event = attempt.event(Outcome::Ok);

@@ -16,6 +16,7 @@ use keyward_core::ops::key::{self, LifecycleRequest, NewKey, RotateRequest};
 use keyward_core::port::registry::{KeyRef, KeyWithVersions, Registry};
 use keyward_core::port::storage::StorageError;
 use keyward_testkit::world::{RegistryKind, Tenancy, World};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use crate::backups::{elsewhere, open_alerts, opens, used};
@@ -26,13 +27,18 @@ const REFUSE: Continuous = Continuous {
 };
 
 /// Whoever makes segments and backups, until it is dropped; gives up after so many failures.
-struct Maker(JoinHandle<()>);
+struct Maker {
+    task: JoinHandle<()>,
+    gave_up: Arc<Notify>,
+}
 
 impl Maker {
     fn begin(node: &Arc<Node>) -> Self {
         continuous::begin(node);
         let node = node.clone();
-        Self(tokio::spawn(async move {
+        let gave_up = Arc::new(Notify::new());
+        let tell = gave_up.clone();
+        let task = tokio::spawn(async move {
             loop {
                 continuous::wanted(&node).await;
                 let mut failures = 0;
@@ -47,14 +53,24 @@ impl Maker {
                     }
                 }
                 let _ = backup::work(&node).await;
+                if failures == 3 {
+                    tell.notify_one();
+                }
             }
-        }))
+        });
+        Self { task, gave_up }
+    }
+
+    /// Until it gave up and said so: whoever waits for a segment is answered before the alert is
+    /// written.
+    async fn has_given_up(&self) {
+        self.gave_up.notified().await;
     }
 }
 
 impl Drop for Maker {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
     }
 }
 
@@ -133,7 +149,7 @@ async fn i09_what_is_answered_is_in_the_place_and_one_segment_answers_many() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_the_place_fails_changes_are_refused_and_what_takes_away_is_done() {
     let world = World::continuous(RegistryKind::Sqlite, REFUSE).await;
-    let _maker = Maker::begin(&world.node);
+    let maker = Maker::begin(&world.node);
     let clinic = world.tenant("clinic").await;
     let (notes, text) = used(&world, &clinic, "notes").await;
     let (other, _) = used(&world, &clinic, "other").await;
@@ -157,6 +173,7 @@ async fn while_the_place_fails_changes_are_refused_and_what_takes_away_is_done()
         refused.to_string().contains("the disk is full"),
         "{refused}"
     );
+    maker.has_given_up().await;
     assert_eq!(open_alerts(&world).await, ["backup_behind"]);
     // It is known by now: nothing is begun.
     let revision = world.registry.revision().await.unwrap();
@@ -175,6 +192,7 @@ async fn while_the_place_fails_changes_are_refused_and_what_takes_away_is_done()
     );
     assert_eq!(done.await.unwrap_err().code().as_str(), "not_in_backup");
     assert!(world.registry.revision().await.unwrap() > revision);
+    maker.has_given_up().await;
 
     world.backup_faults.end_outage();
     // The maker tries again when somebody waits: who repeats the request hears that it was made.
@@ -196,12 +214,13 @@ async fn degraded_changes_go_on_and_an_alert_says_so() {
         ..REFUSE
     };
     let world = World::continuous(RegistryKind::Sqlite, how).await;
-    let _maker = Maker::begin(&world.node);
+    let maker = Maker::begin(&world.node);
     let clinic = world.tenant("clinic").await;
     let (notes, _) = used(&world, &clinic, "notes").await;
     world.backup_faults.begin_outage(away(), true);
     rotate(&world, &clinic, &notes).await.unwrap();
     let last = rotate(&world, &clinic, &notes).await.unwrap();
+    maker.has_given_up().await;
     assert_eq!(open_alerts(&world).await, ["backup_behind"]);
     world.backup_faults.end_outage();
     continuous::cover(&world.node).await.unwrap();
