@@ -192,7 +192,6 @@ async fn while_the_place_fails_changes_are_refused_and_what_takes_away_is_done()
     );
     assert_eq!(done.await.unwrap_err().code().as_str(), "not_in_backup");
     assert!(world.registry.revision().await.unwrap() > revision);
-    maker.has_given_up().await;
 
     world.backup_faults.end_outage();
     // The maker tries again when somebody waits: who repeats the request hears that it was made.
