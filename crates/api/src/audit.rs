@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::names::{AuditAuthentication, AuditOutcome, Permission};
+use crate::names::{AuditAuthentication, AuditFormat, AuditOutcome, Permission};
 use crate::time::Time;
 
 /// Who did what to what, when, from where, and how it ended.
@@ -105,6 +105,53 @@ pub struct AuditEntries {
     /// The entries.
     pub items: Vec<AuditEntry>,
     /// What to pass as `after` to go on from here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
+    pub next_after: Option<u64>,
+}
+
+/// Which entries are given out, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AuditExportQuery {
+    /// The form; `jsonl` if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(inline)]
+    pub format: Option<AuditFormat>,
+    /// Entries after this sequence number; without it, from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub after: Option<u64>,
+    /// None after this one; without it, none after the last that is there now. For the pages behind
+    /// the first: what that one said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub to: Option<u64>,
+    /// Entries at or after this instant only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Entries before this instant only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// At most so many a page; 100 if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+}
+
+/// A page of entries in a form: to be written to a file line by line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditExport {
+    /// The line before all others, if the form has one; on the first page only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub head: Option<String>,
+    /// Entries in order, a line each.
+    pub lines: Vec<String>,
+    /// The last entry of the export: to be passed as `to` for the next page.
+    #[schema(minimum = 0)]
+    pub to: u64,
+    /// What to pass as `after` for the next page; absent on the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub next_after: Option<u64>,

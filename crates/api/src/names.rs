@@ -126,6 +126,9 @@ names! {
     ];
     AuditOutcome "How an operation ended." ["ok", "refused", "failed"];
     AuditAuthentication "How the actor was known." ["token", "system", "none"];
+    AuditFormat "A form in which the audit log is given out." [
+        "jsonl", "csv", "cef", "leef", "ocsf", "ecs", "cloudevents",
+    ];
     AuditPending "The change is durable; its journal entry follows." ["pending"];
     Permission "An action that a role can allow, as the audit log names it." [
         "system.init", "system.unseal", "system.seal", "seal.list", "seal.prove", "seal.add", "seal.remove", "seal.rewrap", "root_key.rotate", "root_key.rewrap", "system.key_create", "system.start", "system.stop",

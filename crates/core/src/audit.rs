@@ -1,5 +1,7 @@
 //! The audit event: who did what to what, when, from where, and how it ended. No secrets, ever.
 
+pub mod format;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};

@@ -196,51 +196,59 @@ actions! {
 
 /// A set of actions.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct ActionSet(u128);
+pub struct ActionSet([u128; 2]);
 
 // A bit each: the set has room for every action.
-const _: () = assert!(Action::ALL.len() <= 128);
+const _: () = assert!(Action::ALL.len() <= 2 * 128);
+
+/// The word in which an action has its bit, and the bit.
+const fn bit(action: Action) -> (usize, u128) {
+    let number = action as u8;
+    ((number / 128) as usize, 1 << (number % 128))
+}
 
 impl ActionSet {
     /// No action.
-    pub const EMPTY: Self = Self(0);
+    pub const EMPTY: Self = Self([0; 2]);
 
     /// The set of some actions.
     pub const fn of(actions: &[Action]) -> Self {
-        let mut bits = 0;
+        let mut set = Self::EMPTY;
         let mut i = 0;
         while i < actions.len() {
-            bits |= 1 << actions[i] as u8;
+            set.insert(actions[i]);
             i += 1;
         }
-        Self(bits)
+        set
     }
 
     /// Whether the set has the action.
     pub const fn contains(self, action: Action) -> bool {
-        self.0 & (1 << action as u8) != 0
+        let (word, bit) = bit(action);
+        self.0[word] & bit != 0
     }
 
     /// Adds an action.
     pub const fn insert(&mut self, action: Action) {
-        self.0 |= 1 << action as u8;
+        let (word, bit) = bit(action);
+        self.0[word] |= bit;
     }
 
     /// What is in either set.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
+        Self([self.0[0] | other.0[0], self.0[1] | other.0[1]])
     }
 
     /// What is in this set but not in the other.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
+        Self([self.0[0] & !other.0[0], self.0[1] & !other.0[1]])
     }
 
     /// Whether nothing is in the set.
     pub const fn is_empty(self) -> bool {
-        self.0 == 0
+        self.0[0] == 0 && self.0[1] == 0
     }
 
     /// The actions, in the order of the catalogue.

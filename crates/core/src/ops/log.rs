@@ -3,10 +3,36 @@
 use crate::audit::{Journaled, Outcome};
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
+use crate::ids::TenantId;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::ops::gate::{Attempt, page_size, resource};
 use crate::port::audit_log::TailQuery;
+
+mod export;
+
+pub use export::{ExportPage, ExportRequest, export};
+
+fn attempt<'a>(node: &'a Node, caller: &'a Caller, scope: Option<&TenantRef>) -> Attempt<'a> {
+    let tenant = scope.and_then(|scope| node.tenant_id(scope));
+    let about = resource("audit", None, None);
+    Attempt::new(node, caller, Action::AuditRead, tenant, about)
+}
+
+/// Whose entries the caller may read of what he asks for: of all, of the system's, or of a tenant's.
+fn allowed(
+    attempt: &Attempt<'_>,
+    scope: Option<&TenantRef>,
+) -> Result<Option<Option<TenantId>>, OpError> {
+    let (node, caller, action) = (attempt.node, attempt.caller, attempt.action);
+    node.ensure_auditable()?;
+    let Some(scope) = scope else {
+        node.authorize_system(caller, action)?;
+        return Ok(None);
+    };
+    let (tenant, _) = node.authorize_scope(caller, action, scope)?;
+    Ok(Some(tenant))
+}
 
 /// Entries of a tenant, of the system, or (with no scope) of all; after a sequence number, or
 /// the last ones.
@@ -17,23 +43,9 @@ pub async fn tail(
     after: Option<u64>,
     limit: Option<usize>,
 ) -> Result<Vec<Journaled>, OpError> {
-    let tenant = scope.and_then(|scope| node.tenant_id(scope));
-    let attempt = Attempt::new(
-        node,
-        caller,
-        Action::AuditRead,
-        tenant,
-        resource("audit", None, None),
-    );
+    let attempt = attempt(node, caller, scope);
     let read: Result<_, OpError> = async {
-        node.ensure_auditable()?;
-        let wanted = match scope {
-            None => {
-                node.authorize_system(caller, Action::AuditRead)?;
-                None
-            }
-            Some(scope) => Some(node.authorize_scope(caller, Action::AuditRead, scope)?.0),
-        };
+        let wanted = allowed(&attempt, scope)?;
         let query = TailQuery {
             tenant: wanted,
             after,

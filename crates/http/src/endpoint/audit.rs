@@ -1,9 +1,11 @@
 //! `/v1/audit` and `/v1/tenants/{tenant}/audit`: the log, read or followed.
 
-use keyward_api::audit::{AuditEntries, AuditQuery};
+use keyward_api::audit::{AuditEntries, AuditExport, AuditExportQuery, AuditQuery};
 use keyward_core::audit::Journaled;
+use keyward_core::audit::format::Format;
 use keyward_core::caller::TenantRef;
 use keyward_core::ops;
+use keyward_core::ops::log::ExportRequest;
 use tokio::time::{Duration, Instant, sleep_until};
 use utoipa::openapi::HttpMethod::Get;
 
@@ -12,6 +14,7 @@ use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::document::Endpoint;
 use crate::problem::Failure;
+use crate::reference::{parse, parse_some};
 use crate::view::rest as view;
 
 const TAG: &str = "audit";
@@ -45,6 +48,26 @@ pub fn routes() -> Vec<Route> {
         .asks::<AuditQuery>()
         .answers::<AuditEntries>("Entries in order.")
         .to(of_tenant),
+        Endpoint::new(
+            Get,
+            "/v1/audit/export",
+            "export_audit",
+            TAG,
+            "Gives out the whole node's log in a form that other tools read, by pages",
+        )
+        .asks::<AuditExportQuery>()
+        .answers::<AuditExport>("Entries in order, a line each.")
+        .to(export_whole),
+        Endpoint::new(
+            Get,
+            "/v1/tenants/{tenant}/audit/export",
+            "export_tenant_audit",
+            TAG,
+            "Gives out a tenant's log in a form that other tools read, by pages",
+        )
+        .asks::<AuditExportQuery>()
+        .answers::<AuditExport>("Entries in order, a line each.")
+        .to(export_of_tenant),
     ]
 }
 
@@ -83,6 +106,48 @@ async fn read(call: &Call, scope: Option<&TenantRef>) -> Answer {
         }
     }
     answer::ok(&shown(entries, after))
+}
+
+async fn export_whole(call: Call) -> Answer {
+    export(&call, None).await
+}
+
+async fn export_of_tenant(call: Call) -> Answer {
+    let tenant = call.tenant()?;
+    export(&call, Some(&tenant)).await
+}
+
+async fn export(call: &Call, scope: Option<&TenantRef>) -> Answer {
+    let AuditExportQuery {
+        format,
+        after,
+        to,
+        since,
+        until,
+        limit,
+    } = call.query()?;
+    for (name, given) in [("after", after), ("to", to)] {
+        if given.is_some_and(|given| given > SEQUENCE_MAX) {
+            return Err(Failure::invalid(format!(
+                "{name}: must be a sequence number"
+            )));
+        }
+    }
+    let request = ExportRequest {
+        format: format.map_or(Ok(Format::JsonLines), |it| parse("format", it.as_str()))?,
+        after: after.unwrap_or(0),
+        to,
+        since: parse_some("since", since.as_ref().map(|time| time.0.as_str()))?,
+        until: parse_some("until", until.as_ref().map(|time| time.0.as_str()))?,
+        limit,
+    };
+    let page = ops::log::export(call.node(), call.caller(), scope, request).await?;
+    answer::ok(&AuditExport {
+        head: page.head,
+        lines: page.lines,
+        to: page.to,
+        next_after: page.next_after,
+    })
 }
 
 fn shown(entries: Vec<Journaled>, after: Option<u64>) -> AuditEntries {

@@ -1,6 +1,7 @@
 //! The wire's enumerations name exactly what core knows.
 
 use keyward_api::names;
+use keyward_core::audit::format::Format;
 use keyward_core::audit::{Authentication, Outcome};
 use keyward_core::crypto_types::{Algorithm, SignatureScheme, Usage};
 use keyward_core::crypto_types::{KeyFormat, PublicKeyFormat, WrapMethod};
@@ -41,6 +42,7 @@ fn the_wire_names_what_core_knows() {
         JobState = JobState,
         StorageMigrationPhase = keyward_core::port::storage_migration::MigrationPhase,
         AuditOutcome = Outcome,
+        AuditFormat = Format,
         AuditAuthentication = Authentication,
         Permission = Action,
     );

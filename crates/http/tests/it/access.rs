@@ -98,6 +98,7 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
     for (method, path) in [
         ("GET", "/v1/tenants"),
         ("GET", "/v1/audit"),
+        ("GET", "/v1/audit/export?format=csv"),
         ("GET", "/v1/alerts"),
         ("GET", "/v1/storage"),
         ("POST", "/v1/storage/scrub"),

@@ -4,6 +4,7 @@
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use http_body_util::BodyExt;
+use keyward_core::caller::TenantRef;
 use keyward_http::{App, Front, HttpConfig};
 use keyward_testkit::world::World;
 use serde_json::{Value, json};
@@ -126,6 +127,15 @@ impl Desk {
             .await
             .ok();
         made["text"].as_str().unwrap().to_owned()
+    }
+
+    /// A new principal that may read the whole log, by token.
+    pub async fn auditor(&self) -> String {
+        let (root, system) = (self.world.root(), TenantRef::System);
+        let made = self
+            .world
+            .member_token(root, &system, "watch", "auditor", None);
+        made.await
     }
 
     /// Sends a request as it stands.

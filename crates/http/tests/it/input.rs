@@ -103,6 +103,10 @@ async fn paths_and_queries_that_name_nothing_possible_are_refused() {
         "/v1/tenants/acme/keys?sort=size",
         "/v1/tenants/acme/audit?wait=31&after=1",
         "/v1/tenants/acme/audit?after=-1",
+        "/v1/tenants/acme/audit/export?format=xml",
+        "/v1/tenants/acme/audit/export?format=csv&since=yesterday",
+        "/v1/tenants/acme/audit/export?format=csv&limit=1001",
+        "/v1/tenants/acme/audit/export?format=csv&since=2027-01-02T00:00:00Z&until=2027-01-01T00:00:00Z",
         "/v1/tenants/acme/classes/phi/key",
     ] {
         assert_eq!(desk.get(bad).await.problem(400), "invalid_request", "{bad}");

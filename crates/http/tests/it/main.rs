@@ -9,6 +9,7 @@ mod input;
 mod lifecycle;
 mod listing;
 mod log;
+mod log_export;
 mod migration;
 mod seal;
 mod secrets;

@@ -2,6 +2,7 @@
 
 mod check;
 mod directory;
+mod export;
 mod prove;
 mod verify;
 
@@ -16,6 +17,7 @@ use crate::exit::Failure;
 use crate::output;
 
 use self::check::CheckArguments;
+use self::export::ExportArguments;
 use self::prove::ProveArguments;
 use self::verify::VerifyArguments;
 
@@ -37,6 +39,11 @@ pub enum AuditCommand {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Write the log, of a tenant or (without --tenant) of everything, in a form that other tools read
+    ///
+    /// Page by page, each written before the next is asked for; ends with the last entry that was there
+    /// when it began. What it ends with can be given as --after to go on later.
+    Export(ExportArguments),
     /// Verify a whole transparency log from its files and its public key, without a server
     ///
     /// Checks the signatures of the checkpoint, every entry and every tile, and says which file,
@@ -51,7 +58,7 @@ pub enum AuditCommand {
 impl AuditCommand {
     /// Whether it asks no server.
     pub const fn is_offline(&self) -> bool {
-        !matches!(self, Self::Tail { .. })
+        !matches!(self, Self::Tail { .. } | Self::Export(_))
     }
 
     /// Does what asks none.
@@ -60,19 +67,20 @@ impl AuditCommand {
             Self::Verify(arguments) => arguments.run(context),
             Self::Prove(arguments) => arguments.run(),
             Self::Check(arguments) => arguments.run(context),
-            Self::Tail { .. } => Ok(()),
+            Self::Tail { .. } | Self::Export(_) => Ok(()),
         }
     }
 
     /// Does what asks a server.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self::Tail {
-            lines,
-            after,
-            follow,
-        } = self
-        else {
-            return Ok(());
+        let (lines, after, follow) = match self {
+            Self::Tail {
+                lines,
+                after,
+                follow,
+            } => (lines, after, follow),
+            Self::Export(arguments) => return arguments.run(context).await,
+            Self::Verify(_) | Self::Prove(_) | Self::Check(_) => return Ok(()),
         };
         let client = context.client()?;
         let tenant = context.tenant().ok();

@@ -12,6 +12,7 @@ mod auditing;
 mod backing_up;
 mod disasters;
 mod exchanging;
+mod exporting;
 mod keeping;
 mod keks;
 mod mending;

@@ -1,0 +1,159 @@
+//! `keyward audit export`: the log in a form that other tools read, page by page into a file.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+use keyward_api::audit::{AuditExport, AuditExportQuery};
+use keyward_api::names::AuditFormat;
+use keyward_api::time::Time;
+use keyward_client::Client;
+
+use crate::context::Context;
+use crate::exit::Failure;
+use crate::output;
+
+/// The largest page that the server gives.
+const PAGE: usize = 1000;
+
+/// Which entries, in which form, and whereto.
+#[derive(Args, Debug)]
+pub struct ExportArguments {
+    /// In which form
+    #[arg(long, value_name = "FORM", default_value = "jsonl", value_parser = PossibleValuesParser::new(AuditFormat::ALL))]
+    format: String,
+    /// Write into this new file instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Only what comes after this sequence number: take an export up where it ended
+    #[arg(long, value_name = "SEQUENCE")]
+    after: Option<u64>,
+    /// Nothing after this sequence number [default: the last entry there is when it begins]
+    #[arg(long, value_name = "SEQUENCE")]
+    to: Option<u64>,
+    /// Entries at or after this instant only, such as 2027-01-31T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Entries before this instant only
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl ExportArguments {
+    /// Asks for page after page, and writes each before it asks for the next.
+    pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        let client = context.client()?;
+        let tenant = context.tenant().ok();
+        let mut target = Target::open(self.out.clone())?;
+        let mut query = AuditExportQuery {
+            format: Some(AuditFormat::from(self.format)),
+            after: self.after,
+            to: self.to,
+            since: self.since.map(Time),
+            until: self.until.map(Time),
+            limit: Some(PAGE),
+        };
+        let (mut entries, mut last) = (0, query.after.unwrap_or(0));
+        loop {
+            let page = ask(&client, tenant.as_deref(), &query).await;
+            let page = page.map_err(|failure| goes_on(failure, entries, last))?;
+            target.write(&page)?;
+            entries += page.lines.len();
+            last = page.next_after.unwrap_or(page.to);
+            if context.for_people() && self.out.is_some() {
+                let done = percent(query.after.unwrap_or(0), last, page.to);
+                output::say(&format!("\r{entries} entries, {done} % "));
+            }
+            query.to = Some(page.to);
+            query.after = page.next_after;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        target.finish()?;
+        let begin = if self.out.is_some() { "\r" } else { "" };
+        output::say(&format!(
+            "{begin}{entries} entries up to {last}; `--after {last}` goes on from here\n"
+        ));
+        Ok(())
+    }
+}
+
+async fn ask(
+    client: &Client,
+    tenant: Option<&str>,
+    query: &AuditExportQuery,
+) -> Result<AuditExport, Failure> {
+    Ok(match tenant {
+        Some(tenant) => client.tenant(tenant).export_audit(query).await?,
+        None => client.export_audit(query).await?,
+    })
+}
+
+/// What was written stays: the next call goes on behind it.
+fn goes_on(failure: Failure, entries: usize, last: u64) -> Failure {
+    if entries == 0 {
+        return failure;
+    }
+    failure.next(format!(
+        "{entries} entries up to {last} are written; go on with --after {last} and another file"
+    ))
+}
+
+/// How much of the sequence numbers is behind us, in whole percent.
+const fn percent(first: u64, last: u64, to: u64) -> u64 {
+    let whole = to.saturating_sub(first);
+    if whole == 0 {
+        return 100;
+    }
+    last.saturating_sub(first) * 100 / whole
+}
+
+/// Where lines go.
+enum Target {
+    Output,
+    File {
+        path: PathBuf,
+        file: BufWriter<File>,
+    },
+}
+
+impl Target {
+    fn open(path: Option<PathBuf>) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            return Ok(Self::Output);
+        };
+        // Never over another file, and for nobody else's eyes: addresses of people are in it.
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|error| Failure::local(error).about(path.display()))?;
+        let file = BufWriter::new(file);
+        Ok(Self::File { path, file })
+    }
+
+    fn write(&mut self, page: &AuditExport) -> Result<(), Failure> {
+        let mut text = String::new();
+        for line in page.head.iter().chain(&page.lines) {
+            text.push_str(line);
+            text.push('\n');
+        }
+        match self {
+            Self::Output => output::write(text.as_bytes()),
+            Self::File { path, file } => file
+                .write_all(text.as_bytes())
+                .map_err(|error| Failure::local(error).about(path.display())),
+        }
+    }
+
+    /// It is whole when this was answered.
+    fn finish(self) -> Result<(), Failure> {
+        let Self::File { path, mut file } = self else {
+            return Ok(());
+        };
+        let done = file.flush().and_then(|()| file.get_ref().sync_all());
+        done.map_err(|error| Failure::local(error).about(path.display()))
+    }
+}

@@ -1,0 +1,66 @@
+//! `keyward audit export`: the log in other tools' forms, in a file that can be gone on with.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::stage::{mode_of, with_dev};
+
+fn number_in(said: &str, behind: &str) -> u64 {
+    let after = said.split(behind).nth(1).unwrap();
+    let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+    digits.parse().unwrap()
+}
+
+#[test]
+fn the_log_is_exported_and_gone_on_with_where_it_ended() {
+    let (stage, _dev) = with_dev();
+    for number in 0..4 {
+        stage.keyward(&format!("key create ward-{number}")).done();
+    }
+    let first = stage.path("first.csv");
+    let ended = stage.keyward(&format!(
+        "audit export --format csv --out {}",
+        first.display()
+    ));
+    let last = number_in(&ended.err, "--after ");
+    assert_eq!(ended.done(), "");
+    assert_eq!(mode_of(&first), 0o600);
+    let text = fs::read_to_string(&first).unwrap();
+    assert!(text.starts_with("sequence,time,node,"));
+    assert_eq!(
+        text.matches(",key.create,ok,").count(),
+        4 + sample_keys(&text)
+    );
+    stage.keyward("key create ward-late").done();
+    // Never over a file that is there.
+    let again = format!("audit export --format csv --out {}", first.display());
+    stage.keyward(&again).refused(1, &["first.csv"]);
+    assert_eq!(fs::read_to_string(&first).unwrap(), text);
+
+    let next = stage.keyward(&format!("audit export --format csv --after {last}"));
+    let next = next.done();
+    assert!(!next.contains("sequence,time"), "one head is enough");
+    assert!(next.contains(",ward-late,"));
+    let sequence = |line: &str| line.split(',').next().unwrap().parse::<u64>().unwrap();
+    let before: BTreeSet<u64> = text.lines().skip(1).map(sequence).collect();
+    let behind: BTreeSet<u64> = next.lines().map(sequence).collect();
+    assert!(before.is_disjoint(&behind));
+    for form in ["jsonl", "cef", "leef", "ocsf", "ecs", "cloudevents"] {
+        let text = stage
+            .keyward(&format!("audit export --format {form}"))
+            .done();
+        assert!(text.contains("ward-late"), "{form}");
+    }
+    stage
+        .keyward("audit export --format xml")
+        .refused(2, &["xml", "cloudevents"]);
+    stage
+        .keyward("audit export --since yesterday")
+        .refused(2, &["since"]);
+}
+
+/// The keys of the sample data, which are made before.
+fn sample_keys(text: &str) -> usize {
+    let made = text.lines().filter(|line| line.contains(",key.create,ok,"));
+    made.filter(|line| !line.contains(",ward-")).count()
+}
