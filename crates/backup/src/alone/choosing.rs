@@ -115,7 +115,7 @@ fn lines(text: &str, table: &mut Option<Table>, take: Take<'_>) -> Option<()> {
     for line in text.lines() {
         if !line.starts_with('[') {
             if let Ok(head) = serde_json::from_str::<Head>(line) {
-                *table = Some(Table::new(head.table, head.columns));
+                *table = Some(Table::new(head.table, head.columns)?);
             }
             continue;
         }

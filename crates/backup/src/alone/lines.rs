@@ -76,7 +76,12 @@ impl<'a> SelectedLines<'a> {
             Part::Table { name, columns } => {
                 let names: Vec<&str> = columns.iter().map(String::as_str).collect();
                 writer.table(&name, &names).await?;
-                self.table = Some(Table::new(name, columns));
+                let table = Table::new(name, columns);
+                let unknown = || {
+                    self.reader
+                        .malformed("a table that this program does not know")
+                };
+                self.table = Some(table.ok_or_else(unknown)?);
             }
             Part::Row(line) => {
                 let table = self.table.as_ref();

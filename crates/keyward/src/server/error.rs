@@ -186,6 +186,12 @@ pub enum StartError {
          backup.restore_part; run `keyward login` before the server is stopped, or set KEYWARD_TOKEN_FILE"
     )]
     NobodyOrders,
+    /// A word that means something only where a deployment is.
+    #[error("{flag} is for a deployment that is there; the data directory is empty: leave it out")]
+    NotIntoEmpty {
+        /// Which.
+        flag: &'static str,
+    },
     /// There is no backup to restore.
     #[error("{0}")]
     NothingToRestore(&'static str),
@@ -264,18 +270,21 @@ impl From<StartError> for Failure {
                 Exit::Refused
             }
             StartError::Config(_)
+            | StartError::NotIntoEmpty { .. }
             | StartError::DevBeyondLoopback { .. }
             | StartError::SameVault { .. } => Exit::Usage,
             StartError::Operation(OpError::Restore(
                 Refusal::NotThereThen { .. } | Refusal::TenantMissing,
             ))
             | StartError::NothingToRestore(_)
+            | StartError::Restore(keyward_backup::RestoreError::NotThere { .. })
             | StartError::DataDir(DataDirError::Missing { .. })
             | StartError::NoBackups { .. }
             | StartError::Chain(
                 keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
             ) => Exit::NotFound,
             StartError::OtherDeployment { .. }
+            | StartError::Restore(keyward_backup::RestoreError::Gone { .. })
             | StartError::OtherHistory { .. }
             | StartError::Operation(OpError::Restore(_))
             | StartError::DataDir(DataDirError::InUse { .. })
