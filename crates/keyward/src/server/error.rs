@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use keyward_backup::RestoreError as Unrestored;
 use keyward_core::error::OpError;
 use keyward_core::port::registry::RegistryError;
 use keyward_core::port::storage::StorageError;
@@ -277,14 +278,14 @@ impl From<StartError> for Failure {
                 Refusal::NotThereThen { .. } | Refusal::TenantMissing,
             ))
             | StartError::NothingToRestore(_)
-            | StartError::Restore(keyward_backup::RestoreError::NotThere { .. })
+            | StartError::Restore(Unrestored::NotThere { .. })
             | StartError::DataDir(DataDirError::Missing { .. })
             | StartError::NoBackups { .. }
             | StartError::Chain(
                 keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
             ) => Exit::NotFound,
             StartError::OtherDeployment { .. }
-            | StartError::Restore(keyward_backup::RestoreError::Gone { .. })
+            | StartError::Restore(Unrestored::Gone { .. })
             | StartError::OtherHistory { .. }
             | StartError::Operation(OpError::Restore(_))
             | StartError::DataDir(DataDirError::InUse { .. })
@@ -310,10 +311,9 @@ impl From<StartError> for Failure {
                 | keyward_backup::ChainError::Strangers { .. }
                 | keyward_backup::ChainError::Gap { .. },
             )
-            | StartError::Restore(
-                keyward_backup::RestoreError::NotSound(_)
-                | keyward_backup::RestoreError::Incomplete { .. },
-            ) => Exit::NotValid,
+            | StartError::Restore(Unrestored::NotSound(_) | Unrestored::Incomplete { .. }) => {
+                Exit::NotValid
+            }
             StartError::OpenRegistry(_)
             | StartError::Registry(_)
             | StartError::Storage(
