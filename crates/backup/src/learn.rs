@@ -5,9 +5,10 @@ use keyward_core::change::Change;
 
 use crate::feed_rows::FeedRows;
 use crate::manifest::Content;
-use crate::restore::{RestoreError, Restoring, unreadable};
+use crate::reading::{Reading, unreadable};
+use crate::restore::RestoreError;
 
-impl Restoring<'_> {
+impl Reading<'_> {
     /// Goes through all changes once: which is the last that is wanted, and what holds for ever.
     pub(crate) async fn learn(&mut self) -> Result<(), RestoreError> {
         let mut learnt = self.full.manifest.revision;

@@ -8,10 +8,12 @@
 //! | check one | [`verify()`]: with nothing but the public key, or in depth with an identity |
 //! | restore one | [`restore()`], into an empty registry and an empty vault of any kind |
 //! | restore one tenant or key | [`rewind()`], [`changes_after()`], [`bring_records()`]: the rest is core's |
+//! | restore these into an empty place | [`restore_alone()`]; [`plan_alone()`] says what would come |
 //! | understand what is written | [`manifest`]; for strangers `docs/formats/backup.md` |
 //!
 //! Nothing here opens a record, and nothing here knows SQL or HTTP: it copies what the ports give.
 
+mod alone;
 mod chain;
 mod complete;
 mod copies;
@@ -28,6 +30,7 @@ mod move_on;
 mod part;
 mod parts;
 mod place;
+mod reading;
 mod references;
 mod restore;
 mod restore_error;
@@ -42,6 +45,7 @@ mod tip;
 mod under_root;
 mod verify;
 
+pub use alone::{Companions, Wanted, plan_alone, restore_alone};
 pub use chain::{Chain, ChainError};
 pub use copies::BackupCopies;
 pub use create::Backups;

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use crate::entry::{self, VaultEntry};
 use crate::manifest::Content;
-use crate::restore::{RestoreError, Restoring, Source, Target, root_name, unreadable};
+use crate::reading::unreadable;
+use crate::restore::{RestoreError, Restoring, Source, Target, root_name};
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
 use crate::verify::record_of;

@@ -4,31 +4,30 @@
 //! counts; each step can be repeated, so that whoever was interrupted begins again.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
 use keyward_core::change::{Change, Commit, Write};
-use keyward_core::facts::Facts;
 use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
 use keyward_core::noun::tenant::Digest;
 use keyward_core::port::backup::BackupSummary;
 use keyward_core::port::registry::Registry;
-use keyward_core::port::snapshot::RegistrySnapshot;
+use keyward_core::port::snapshot::{RegistrySnapshot, SelectedChange};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use keyward_core::time::{Clock, Timestamp};
 use keyward_crypto::digest::sha256;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
-use crate::chain;
 use crate::complete::{Excused, ensure_complete};
 use crate::empty_vault::{ensure_vault_empty, place_object, place_objects};
 use crate::entry::{self, VaultEntry};
-use crate::manifest::{BackupKind, Content, Manifest, Part, Signed};
-use crate::parts::{Failure, PartFault, Parts, RegistryLines};
+use crate::manifest::{BackupKind, Content, Manifest};
+use crate::parts::{Failure, RegistryLines};
 use crate::place::Place;
+use crate::reading::{Reading, unreadable};
 pub use crate::restore_error::RestoreError;
 use crate::sealed_record::{Seen, look};
 use crate::sealing::Identities;
@@ -38,6 +37,9 @@ use crate::verify::{Verified, record_of};
 
 /// The object that makes a vault count: written last.
 pub(crate) const ROOT: &str = "root/current";
+/// What lies beside it: the root key under each seal, as `docs/formats/hierarchy.md` says.
+const ROOTS: &str = "root/";
+const SEALS: &str = "seal/";
 /// How far the numbers of new key versions are moved on when nobody knows which were given after the
 /// backup.
 pub const VERSIONS_SKIPPED: i64 = 1_000;
@@ -115,9 +117,16 @@ pub async fn restore(
     target: &Target,
 ) -> Result<RestoreOutcome, RestoreError> {
     let mut restoring = Restoring::new(source, identities, target)?;
-    let full = restoring.full;
     restoring.claim().await?;
     restoring.learn().await?;
+    restore_what(&restoring).await
+}
+
+/// Restores what was learnt of, or of it what was selected, into places that are this restore's.
+pub(crate) async fn restore_what(
+    restoring: &Restoring<'_>,
+) -> Result<RestoreOutcome, RestoreError> {
+    let (full, target) = (restoring.full, restoring.target);
     let Written {
         objects,
         root,
@@ -127,6 +136,7 @@ pub async fn restore(
     restoring.apply().await?;
     let facts = restoring.assert_facts().await?;
     let keys_moved_on = restoring.move_on().await?;
+    restoring.point_classes().await?;
     restoring.seal_texts_again().await?;
     let limits_spent = if restoring.knows_uses() {
         0
@@ -153,31 +163,6 @@ pub async fn restore(
         values_missing,
         revision: target.registry.revision().await?,
     })
-}
-
-/// What lies behind a full backup: the segments that lead on from it, and, behind a gap or as a newer
-/// full backup, what only knows of things that hold for ever.
-fn split<'a>(full: &Signed, behind: Vec<&'a Signed>) -> (Vec<&'a Signed>, Vec<&'a Signed>) {
-    let mut reached = full.manifest.revision;
-    let (mut segments, mut beyond) = (Vec::new(), Vec::new());
-    for signed in behind {
-        let manifest = &signed.manifest;
-        let leads_on = manifest.kind == BackupKind::Segment && manifest.from_revision <= reached;
-        if leads_on && beyond.is_empty() {
-            reached = reached.max(manifest.revision);
-            segments.push(signed);
-        } else {
-            beyond.push(signed);
-        }
-    }
-    (segments, beyond)
-}
-
-pub(crate) fn unreadable(part: &Part) -> RestoreError {
-    RestoreError::Part {
-        part: part.name.clone(),
-        fault: PartFault::Contents,
-    }
 }
 
 pub(crate) fn root_name() -> Result<ObjectName, RestoreError> {
@@ -207,18 +192,24 @@ impl Written {
     }
 }
 
+/// What is read, and where it is restored to.
 pub(crate) struct Restoring<'a> {
-    place: &'a Place,
-    pub(crate) full: &'a Signed,
-    pub(crate) segments: Vec<&'a Signed>,
-    /// What only knows of things that hold for ever.
-    pub(crate) beyond: Vec<&'a Signed>,
-    identities: &'a Identities,
+    read: Reading<'a>,
     pub(crate) target: &'a Target,
-    to: Option<Timestamp>,
-    pub(crate) facts: Facts,
-    /// The revision that is restored, and when it was committed.
-    pub(crate) restored: (i64, Timestamp),
+}
+
+impl<'a> Deref for Restoring<'a> {
+    type Target = Reading<'a>;
+
+    fn deref(&self) -> &Reading<'a> {
+        &self.read
+    }
+}
+
+impl DerefMut for Restoring<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.read
+    }
 }
 
 impl<'a> Restoring<'a> {
@@ -228,60 +219,17 @@ impl<'a> Restoring<'a> {
         identities: &'a Identities,
         target: &'a Target,
     ) -> Result<Self, RestoreError> {
-        let full = source.full.ensure_restores()?;
-        let behind = source.segments.iter().map(Verified::ensure_restores);
-        let (segments, beyond) = split(full, behind.collect::<Result<_, _>>()?);
-        Ok(Self {
-            place: source.place,
-            full,
-            segments,
-            beyond,
-            identities,
-            target,
-            to: source.to,
-            facts: Facts::default(),
-            restored: (full.manifest.revision, full.manifest.committed_at),
-        })
-    }
-
-    pub(crate) const fn parts(&self, of: &'a Signed) -> Parts<'a> {
-        Parts {
-            place: self.place,
-            manifest: &of.manifest,
-        }
+        let read = Reading::new(source, identities)?;
+        Ok(Self { read, target })
     }
 
     /// Uses of limited keys are in no change: they are known for the full backup's own revision only, and
     /// only if nothing was used after it.
     fn knows_uses(&self) -> bool {
         let is_alone = self.segments.is_empty() && self.beyond.is_empty();
-        !self.target.skips_versions && is_alone && self.to.is_none()
-    }
-
-    pub(crate) fn is_wanted(&self, change: &Change) -> bool {
-        self.to.is_none_or(|to| change.committed_at <= to)
-    }
-
-    pub(crate) async fn open(
-        &self,
-        parts: &Parts<'_>,
-        part: &Part,
-    ) -> Result<Zeroizing<Vec<u8>>, RestoreError> {
-        let opened = parts.opened(part, self.identities).await?;
-        opened.map_err(|fault| RestoreError::Part {
-            part: part.name.clone(),
-            fault,
-        })
-    }
-
-    /// The changes of a part of a segment.
-    pub(crate) async fn changes(
-        &self,
-        parts: &Parts<'_>,
-        part: &Part,
-    ) -> Result<Vec<Change>, RestoreError> {
-        let opened = self.open(parts, part).await?;
-        chain::changes(&opened).ok_or_else(|| unreadable(part))
+        // Of a part they are not brought along.
+        let is_all = self.selection.is_none();
+        !self.target.skips_versions && is_alone && is_all && self.to.is_none()
     }
 
     /// What may be missing in the vault in the end.
@@ -312,7 +260,7 @@ impl<'a> Restoring<'a> {
                         written.root.get_or_insert(object);
                         continue;
                     }
-                    if names.contains(&object.name) || self.is_gone(&object) {
+                    if names.contains(&object.name) || self.is_left(&object) {
                         continue;
                     }
                     if !is_full {
@@ -330,19 +278,24 @@ impl<'a> Restoring<'a> {
         Ok(written)
     }
 
-    /// Whether it belongs to a record that was destroyed: no restore brings it back.
-    fn is_gone(&self, object: &VaultEntry) -> bool {
+    /// Whether it belongs to a record that was destroyed, which no restore brings back, or to one that
+    /// was not selected.
+    fn is_left(&self, object: &VaultEntry) -> bool {
         let record = match look(&object.bytes) {
             Seen::Whole { record, .. } | Seen::Core { record, .. } => Some(record),
             Seen::Outer { .. } => record_of(object.name.as_str()),
             Seen::Other => None,
         };
-        record.is_some_and(|record| self.facts.gone.contains(&record))
+        let selection = self.selection.as_ref();
+        let name = object.name.as_str();
+        let is_of_seals = name.starts_with(SEALS) || name.starts_with(ROOTS);
+        selection.is_some_and(|selection| !is_of_seals && !selection.has_record(record))
+            || record.is_some_and(|record| self.facts.gone.contains(&record))
     }
 
     /// Makes sure that nobody else's is in either place before anything is written: both are empty,
     /// or the registry says that they were when this restore began.
-    async fn claim(&self) -> Result<(), RestoreError> {
+    pub(crate) async fn claim(&self) -> Result<(), RestoreError> {
         let Target {
             snapshot,
             vault,
@@ -379,7 +332,10 @@ impl<'a> Restoring<'a> {
         }
         let parts = self.parts(self.full);
         let mut lines = RegistryLines::new(&parts, self.identities);
-        let imported = self.target.snapshot.import(&mut lines).await;
+        let imported = match &self.selection {
+            None => self.target.snapshot.import(&mut lines).await.map(drop),
+            Some(selection) => self.import_selected(&mut lines, selection).await,
+        };
         match lines.failure {
             Some(Failure::Place(error)) => return Err(error.into()),
             Some(Failure::Part { part, fault }) => return Err(RestoreError::Part { part, fault }),
@@ -402,11 +358,21 @@ impl<'a> Restoring<'a> {
                 let mut changes = self.changes(&parts, part).await?;
                 changes.retain(|change| change.revision <= until);
                 for some in changes.chunks(CHANGES_AT_ONCE) {
-                    reached = self.target.snapshot.apply_changes(some).await?;
+                    reached = self.apply_some(some).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    async fn apply_some(&self, changes: &[Change]) -> Result<i64, RestoreError> {
+        let snapshot = &self.target.snapshot;
+        let Some(selection) = &self.selection else {
+            return Ok(snapshot.apply_changes(changes).await?);
+        };
+        let selected = changes.iter().cloned().map(|it| selection.change(it));
+        let selected: Vec<SelectedChange> = selected.collect();
+        Ok(snapshot.apply_selected(&selected).await?)
     }
 
     /// Does again what holds for ever.
@@ -448,7 +414,7 @@ impl<'a> Restoring<'a> {
                 version: None,
             },
             outcome: Outcome::Ok,
-            reason: None,
+            reason: self.reason.clone(),
             correlation_id: CorrelationId::new(&format!("kw-{backup}"))
                 .unwrap_or_else(|_| unreachable!("an id is well formed")),
             details: BTreeMap::from(details),

@@ -42,6 +42,18 @@ pub enum RestoreError {
     /// The vault fails.
     #[error("the vault could not be written: {0}; run it again")]
     Vault(StorageError),
+    /// That second had no such thing.
+    #[error("the backup had no such {what} at that second; nothing was changed")]
+    NotThere {
+        /// What.
+        what: &'static str,
+    },
+    /// It is gone for ever.
+    #[error("{what}, and that holds for ever; nothing was changed")]
+    Gone {
+        /// What happened.
+        what: &'static str,
+    },
     /// The vault has no root key.
     #[error("the vault here has no root key: restore everything into an empty place")]
     NoRootHere,

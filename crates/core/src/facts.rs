@@ -51,6 +51,53 @@ impl Facts {
         self.leaves_new_keks = true;
     }
 
+    /// Whether the tenant was shredded after that second.
+    pub fn is_shredded(&self, tenant: TenantId) -> bool {
+        self.tenants.contains_key(&tenant)
+    }
+
+    /// Whether a token was revoked after that second.
+    pub fn is_revoked(&self, token: uuid::Uuid) -> bool {
+        self.tokens.contains_key(&TokenId::from_uuid(token))
+    }
+
+    /// Whether a principal was disabled after that second.
+    pub fn is_disabled(&self, principal: uuid::Uuid) -> bool {
+        let id = PrincipalId::from_uuid(principal);
+        self.principals.contains_key(&id)
+    }
+
+    /// Whether a version was destroyed after that second.
+    pub fn is_destroyed(&self, version: VersionId) -> bool {
+        let mut keys = self.versions.values();
+        keys.any(|of_key| {
+            of_key
+                .get(&version)
+                .is_some_and(|it| it.state.is_destroyed())
+        })
+    }
+
+    /// The records of a tenant's key-encryption keys that were made after that second and are asserted.
+    pub fn keks_of(&self, tenant: TenantId) -> impl Iterator<Item = RecordId> {
+        let of_tenant = self.keks.values().filter(move |kek| kek.tenant == tenant);
+        of_tenant.map(|kek| kek.record)
+    }
+
+    /// Forgets what is of the system's own key-encryption keys and of other tenants than this one: in a
+    /// place that holds no other, nothing of theirs is asserted.
+    pub fn leave_others(&mut self, tenant: TenantId) {
+        self.keks.retain(|(of, _), _| *of == tenant);
+        self.versions.retain(|(of, _), _| *of == tenant);
+        self.latest.retain(|(of, _), _| *of == tenant);
+        self.import_keys.retain(|(of, _), _| *of == tenant);
+        self.tenants.retain(|of, _| *of == tenant);
+        self.shreddings.retain(|of, _| *of == tenant);
+        self.tokens
+            .retain(|_, it| it.tenant.is_none_or(|of| of == tenant));
+        let is_ours = |it: &Principal| it.tenant.is_none_or(|of| of == tenant);
+        self.principals.retain(|_, it| is_ours(it));
+    }
+
     fn note_gone(&mut self, write: &Write, is_after: bool) {
         if let Row::SecretVersion(version) = &write.row
             && write.kind == WriteKind::Delete
@@ -136,8 +183,9 @@ impl Facts {
             if let Some(found) = registry.token(token.id).await?
                 && found.revoked_at.is_none()
             {
-                let mut row = token.clone();
-                row.etag = found.etag + 1;
+                let mut row = found;
+                row.revoked_at = token.revoked_at;
+                row.etag += 1;
                 all.push((row.tenant, vec![Write::update(Row::Token(row))]));
             }
         }
@@ -188,6 +236,13 @@ impl Facts {
             if final_of(&version).is_none_or(|found| found.state != fact.state) {
                 let mut row = fact.clone();
                 row.etag = version.etag + 1;
+                row.created_by = version.created_by;
+                // Whoever rotated it later may not be here.
+                if let Some(by) = row.rotated_by
+                    && registry.token(by).await?.is_none()
+                {
+                    row.rotated_by = version.rotated_by;
+                }
                 writes.push(Write::update(Row::KeyVersion(Box::new(row))));
             }
         }

@@ -26,6 +26,16 @@ struct Inner {
     logged_beyond: BTreeSet<i64>,
 }
 
+impl Inner {
+    /// Takes in what follows without a gap.
+    fn go_on(&mut self) {
+        while self.logged_beyond.first() == Some(&(self.logged_to + 1)) {
+            self.logged_beyond.pop_first();
+            self.logged_to += 1;
+        }
+    }
+}
+
 /// What a flush writes: counters, and how far journal and change feed are accounted for.
 pub struct Snapshot {
     /// What to add.
@@ -109,6 +119,16 @@ impl UsageBook {
         inner.logged_beyond.retain(|beyond| *beyond <= revision);
     }
 
+    /// Every change up to here that the outbox has is in the journal. An outbox may lack some: what was
+    /// restored of a part of a deployment has no changes of the rest.
+    pub fn all_logged_to(&self, revision: i64) {
+        let mut inner = self.lock();
+        inner.logged_to = inner.logged_to.max(revision);
+        let logged_to = inner.logged_to;
+        inner.logged_beyond.retain(|beyond| *beyond > logged_to);
+        inner.go_on();
+    }
+
     /// Every change up to here is in the journal.
     pub fn logged_to(&self) -> i64 {
         self.lock().logged_to
@@ -143,10 +163,7 @@ impl JournalObserver for UsageBook {
             }
             if let Some(revision) = entry.event.revision.filter(|r| *r > inner.logged_to) {
                 inner.logged_beyond.insert(revision);
-                while inner.logged_beyond.first() == Some(&(inner.logged_to + 1)) {
-                    inner.logged_beyond.pop_first();
-                    inner.logged_to += 1;
-                }
+                inner.go_on();
             }
         }
     }

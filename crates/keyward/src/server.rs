@@ -18,6 +18,7 @@ pub mod logging;
 pub mod registry_migration;
 pub mod repairs;
 pub mod restore;
+pub mod restore_alone;
 pub mod restore_part;
 pub mod run;
 pub mod sample;

@@ -26,6 +26,7 @@ pub async fn load(node: &Node) -> Result<(), OpError> {
     // Revisions above it are given again: what the log has of them is of another history.
     node.ports.usage.go_back_to(present);
     log_what_was_left(node).await?;
+    node.ports.usage.all_logged_to(present);
     node.memory.begin_at(registry.revision().await?);
     load_tenants(node).await?;
     let mut after = None;

@@ -84,6 +84,26 @@ pub trait SnapshotSource: Send {
     async fn next(&mut self) -> Result<Option<String>, SnapshotError>;
 }
 
+/// A change of which a part of the rows is brought into a database that holds a part of a deployment.
+#[derive(Clone, Debug)]
+pub struct SelectedChange {
+    /// The change, with the rows that were selected and no others.
+    pub change: Change,
+    /// What of it besides its rows.
+    pub outbox: Outbox,
+}
+
+/// What becomes of a selected change in the outbox. Its revision is taken in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outbox {
+    /// It stays, under its own numbers.
+    Kept,
+    /// It does not, but its number in its scope is taken and not given again.
+    Counted,
+    /// Nothing of it is noted: its scope is not in this database.
+    PassedOver,
+}
+
 /// A registry that can be read and made as a whole. Implemented for SQLite and for PostgreSQL.
 #[async_trait]
 pub trait RegistrySnapshot: Send + Sync {
@@ -107,6 +127,10 @@ pub trait RegistrySnapshot: Send + Sync {
     /// that it has then. Those it has already are passed over. The database must not be served
     /// meanwhile: nobody is told.
     async fn apply_changes(&self, changes: &[Change]) -> Result<i64, SnapshotError>;
+
+    /// The same for a database that holds a part of the deployment: of each change in order those rows
+    /// that were selected. Revisions of the rest are passed over, so that none is given twice.
+    async fn apply_selected(&self, changes: &[SelectedChange]) -> Result<i64, SnapshotError>;
 
     /// Refuses a database that could not be filled because it holds something.
     async fn ensure_empty(&self) -> Result<(), SnapshotError>;

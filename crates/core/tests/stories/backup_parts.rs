@@ -38,7 +38,7 @@ use crate::script::{Story, activate, code};
 use crate::secrets::{name, value};
 
 /// Rows by table, each as text.
-type Rows = BTreeMap<String, BTreeSet<String>>;
+pub type Rows = BTreeMap<String, BTreeSet<String>>;
 
 /// What the server notes about itself is nobody's.
 const ITS_OWN: [&str; 6] = [
@@ -52,7 +52,7 @@ const ITS_OWN: [&str; 6] = [
 
 /// The registry's rows: those of a tenant, or all others'. Row versions go on after a restore, and so do
 /// numbers; with `whole` they are compared as well.
-async fn rows(world: &World, tenant: TenantId, of_others: bool, whole: bool) -> Rows {
+pub async fn rows(world: &World, tenant: TenantId, of_others: bool, whole: bool) -> Rows {
     let tenant = Value::String(tenant.to_string());
     let (mut all, mut table, mut columns) = (Rows::new(), String::new(), Vec::new());
     let text = world.snapshot_text().await;
@@ -97,14 +97,14 @@ async fn rows(world: &World, tenant: TenantId, of_others: bool, whole: bool) -> 
     all
 }
 
-async fn full(world: &World) {
+pub async fn full(world: &World) {
     backup::create(&world.node, world.root(), None)
         .await
         .unwrap();
     assert!(backup::work(&world.node).await.unwrap());
 }
 
-async fn chain(world: &World, to: Option<Timestamp>) -> (Verified, Vec<Verified>) {
+pub async fn chain(world: &World, to: Option<Timestamp>) -> (Verified, Vec<Verified>) {
     let chain = Chain::find(&world.backups, None, to).await.unwrap();
     let mut verified = Vec::new();
     for id in chain.all() {
@@ -135,7 +135,7 @@ fn refusal<T>(done: Result<T, PartError>) -> Refusal {
 }
 
 /// A tenant with something of each kind.
-async fn furnished(world: &World, called: &str) -> Tenancy {
+pub async fn furnished(world: &World, called: &str) -> Tenancy {
     let tenancy = world.tenant(called).await;
     let (node, admin, place) = (&world.node, &tenancy.admin, &tenancy.place);
     let new = policy::NewPolicy {
@@ -258,14 +258,14 @@ async fn lose_record(world: &World, record: RecordId) {
     }
 }
 
-fn names(record: RecordId) -> [ObjectName; 2] {
+pub fn names(record: RecordId) -> [ObjectName; 2] {
     let text = record.to_string();
     let name = format!("rec/{}/{text}", &text[text.len() - 2..]);
     [name.clone(), format!("{name}.outer")].map(|name| ObjectName::new(&name).unwrap())
 }
 
 /// The changes of a tenant's log, which have no gap and no number twice.
-async fn log_of(world: &World, tenant: TenantId) -> Vec<Change> {
+pub async fn log_of(world: &World, tenant: TenantId) -> Vec<Change> {
     let changes = world.registry.changes_after(0, 100_000).await.unwrap();
     let all = changes.into_iter();
     let its: Vec<Change> = all.filter(|it| it.tenant == Some(tenant)).collect();
@@ -275,7 +275,7 @@ async fn log_of(world: &World, tenant: TenantId) -> Vec<Change> {
     its
 }
 
-async fn got(world: &World, place: &TenantRef, at: &str) -> Option<Vec<u8>> {
+pub async fn got(world: &World, place: &TenantRef, at: &str) -> Option<Vec<u8>> {
     let system = initialize::system_caller(&world.node).unwrap();
     let got = secret::get(&world.node, &system, place, &name(at), None).await;
     got.ok().map(|got| got.value.expose().to_vec())
@@ -359,7 +359,7 @@ async fn i09_a_lost_tenant_comes_back_row_for_row_and_nobody_else_is_touched() {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+pub enum Step {
     Create,
     Rotate(usize),
     Compromise(usize),
@@ -373,7 +373,7 @@ enum Step {
     Segment,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub fn step() -> impl Strategy<Value = Step> {
     let any_one = 0..6_usize;
     prop_oneof![
         4 => Just(Step::Create),
@@ -390,17 +390,28 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-struct History {
-    world: World,
-    clinic: Tenancy,
-    keys: Vec<KeyRef>,
+pub struct History {
+    pub world: World,
+    pub clinic: Tenancy,
+    pub keys: Vec<KeyRef>,
     tokens: Vec<TokenId>,
-    sealed: Vec<(usize, String, String)>,
-    revoked: BTreeSet<TokenId>,
+    pub sealed: Vec<(usize, String, String)>,
+    pub revoked: BTreeSet<TokenId>,
 }
 
 impl History {
-    async fn take(&mut self, step: &Step) {
+    pub const fn new(world: World, clinic: Tenancy) -> Self {
+        Self {
+            world,
+            clinic,
+            keys: Vec::new(),
+            tokens: Vec::new(),
+            sealed: Vec::new(),
+            revoked: BTreeSet::new(),
+        }
+    }
+
+    pub async fn take(&mut self, step: &Step) {
         let (node, place) = (&self.world.node, &self.clinic.place);
         let operator = &self.clinic.operator;
         match step {
@@ -478,7 +489,7 @@ impl History {
 }
 
 /// The rows of the versions and tokens that say what holds for ever, taken apart from the others.
-fn without_facts(mut rows: Rows, facts: &Rows) -> Rows {
+pub fn without_facts(mut rows: Rows, facts: &Rows) -> Rows {
     let ids: BTreeSet<String> = facts.values().flatten().map(|row| id_of(row)).collect();
     for table in ["key_versions", "tokens"] {
         if let Some(rows) = rows.get_mut(table) {
@@ -488,13 +499,13 @@ fn without_facts(mut rows: Rows, facts: &Rows) -> Rows {
     rows
 }
 
-fn id_of(row: &str) -> String {
+pub fn id_of(row: &str) -> String {
     let row: Value = serde_json::from_str(row).unwrap();
     row["id"].to_string()
 }
 
 /// Of all rows those that say what holds for ever, or is on hold until somebody resumes it.
-fn facts(rows: &Rows) -> Rows {
+pub fn facts(rows: &Rows) -> Rows {
     let mut facts = Rows::new();
     for (table, of) in [("key_versions", "compromised_at"), ("tokens", "revoked_at")] {
         let said = |row: &&String| {
@@ -525,14 +536,7 @@ async fn i09_a_tenant_lost_after_a_random_history_comes_back_as_any_second_had_i
         let clinic = furnished(&world, "clinic").await;
         furnished(&world, "lab").await;
         full(&world).await;
-        let mut history = History {
-            world,
-            clinic,
-            keys: Vec::new(),
-            tokens: Vec::new(),
-            sealed: Vec::new(),
-            revoked: BTreeSet::new(),
-        };
+        let mut history = History::new(world, clinic);
         let id = history.clinic.id;
         let (mut to, mut then, mut sealed) = (None, Rows::new(), Vec::new());
         for (at, step) in steps.iter().enumerate() {

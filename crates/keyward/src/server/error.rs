@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use keyward_backup::RestoreError as Unrestored;
 use keyward_core::error::OpError;
 use keyward_core::port::registry::RegistryError;
 use keyward_core::port::storage::StorageError;
@@ -186,6 +187,12 @@ pub enum StartError {
          backup.restore_part; run `keyward login` before the server is stopped, or set KEYWARD_TOKEN_FILE"
     )]
     NobodyOrders,
+    /// A word that means something only where a deployment is.
+    #[error("{flag} is for a deployment that is there; the data directory is empty: leave it out")]
+    NotIntoEmpty {
+        /// Which.
+        flag: &'static str,
+    },
     /// There is no backup to restore.
     #[error("{0}")]
     NothingToRestore(&'static str),
@@ -264,18 +271,21 @@ impl From<StartError> for Failure {
                 Exit::Refused
             }
             StartError::Config(_)
+            | StartError::NotIntoEmpty { .. }
             | StartError::DevBeyondLoopback { .. }
             | StartError::SameVault { .. } => Exit::Usage,
             StartError::Operation(OpError::Restore(
                 Refusal::NotThereThen { .. } | Refusal::TenantMissing,
             ))
             | StartError::NothingToRestore(_)
+            | StartError::Restore(Unrestored::NotThere { .. })
             | StartError::DataDir(DataDirError::Missing { .. })
             | StartError::NoBackups { .. }
             | StartError::Chain(
                 keyward_backup::ChainError::None | keyward_backup::ChainError::TooEarly { .. },
             ) => Exit::NotFound,
             StartError::OtherDeployment { .. }
+            | StartError::Restore(Unrestored::Gone { .. })
             | StartError::OtherHistory { .. }
             | StartError::Operation(OpError::Restore(_))
             | StartError::DataDir(DataDirError::InUse { .. })
@@ -301,10 +311,9 @@ impl From<StartError> for Failure {
                 | keyward_backup::ChainError::Strangers { .. }
                 | keyward_backup::ChainError::Gap { .. },
             )
-            | StartError::Restore(
-                keyward_backup::RestoreError::NotSound(_)
-                | keyward_backup::RestoreError::Incomplete { .. },
-            ) => Exit::NotValid,
+            | StartError::Restore(Unrestored::NotSound(_) | Unrestored::Incomplete { .. }) => {
+                Exit::NotValid
+            }
             StartError::OpenRegistry(_)
             | StartError::Registry(_)
             | StartError::Storage(

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keyward_backup::{
-    BackupKey, Chain, Identities, Place, RestoreOutcome, Source, Target, Verified,
-    restore as restore_backup,
+    BackupKey, Chain, Companions, Identities, Place, RestoreError, RestoreOutcome, Source, Target,
+    Verified, Wanted, plan_alone, restore as restore_backup, restore_alone as restore_what,
 };
 use keyward_core::time::{Clock as _, Timestamp};
 use keyward_crypto::Random as _;
@@ -22,7 +22,7 @@ use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
-use crate::server::vault_backend;
+use crate::server::{restore_alone, vault_backend};
 
 /// The mark's name in the data directory.
 const MARK: &str = "restore.json";
@@ -70,6 +70,8 @@ pub struct Restored {
     pub segments: Vec<Verified>,
     /// What came of it; none for a plan.
     pub outcome: Option<RestoreOutcome>,
+    /// What of it comes, if not everything; none as well for a plan of what does not verify.
+    pub companions: Option<Companions>,
     /// Where what lay in the data directory is now, or would be.
     pub set_aside: Option<PathBuf>,
     /// Whether an earlier try is taken up.
@@ -92,7 +94,8 @@ pub(super) struct Mark {
     aside: Option<String>,
     /// Whether it is there.
     is_clear: bool,
-    /// What of it, if not everything: then no history begins, and this is the one that goes on.
+    /// What of it, if not everything. Into the deployment that it is of no history begins, and this is
+    /// the one that goes on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     part: Option<String>,
 }
@@ -125,13 +128,28 @@ pub fn ensure_finished(data_dir: &Path) -> Result<(), StartError> {
     }
 }
 
-/// Says what a restore would do. Writes nothing.
-pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartError> {
+/// Says what a restore would do: of everything, or of one tenant, key or secret alone. Writes nothing.
+pub async fn plan(
+    config: &Config,
+    request: &Request,
+    alone: Option<&Wanted>,
+) -> Result<Restored, StartError> {
     let data_dir = &config.node.data_dir;
-    let mark = begun(data_dir, request, None)?;
+    let mark = begun(
+        data_dir,
+        request,
+        alone.map(restore_alone::words_of).as_deref(),
+    )?;
     let chain = which(request, mark.as_ref()).await?;
     let backup = chain.full;
     let (verified, segments) = verify(request, &chain).await?;
+    let companions = match alone {
+        Some(wanted) if restores(&verified, &segments) => {
+            let (source, now) = (source(request, &verified, &segments), present());
+            Some(plan_alone(&source, &request.identities, now, wanted).await?)
+        }
+        _ => None,
+    };
     let resumes = mark.is_some();
     let set_aside = match first_held(data_dir) {
         Some(found) if !resumes => Some(data_dir.join(aside(data_dir, backup, request, &found)?)),
@@ -142,14 +160,20 @@ pub async fn plan(config: &Config, request: &Request) -> Result<Restored, StartE
         verified,
         segments,
         outcome: None,
+        companions,
         set_aside,
         resumes,
     })
 }
 
-/// Restores.
-pub async fn restore(config: Config, request: Request) -> Result<Restored, StartError> {
-    let mark = begun(&config.node.data_dir, &request, None)?;
+/// Restores: everything, or one tenant, key or secret alone.
+pub async fn restore(
+    config: Config,
+    request: Request,
+    alone: Option<&Wanted>,
+) -> Result<Restored, StartError> {
+    let part = alone.map(restore_alone::words_of);
+    let mark = begun(&config.node.data_dir, &request, part.as_deref())?;
     let chain = which(&request, mark.as_ref()).await?;
     let backup = chain.full;
     // Before the directory is touched: what does not verify changes nothing.
@@ -157,12 +181,16 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
     for verified in [&verified].into_iter().chain(&segments) {
         verified.ensure_restores()?;
     }
+    if let Some(wanted) = alone {
+        let (source, now) = (source(&request, &verified, &segments), present());
+        plan_alone(&source, &request.identities, now, wanted).await?;
+    }
     let data_dir = DataDir::hold(&config.node.data_dir)?;
     if config.vault_path().is_none() {
         // A service's backend that a migration left is refused before anything is moved aside.
         vault_backend::open_unmarked(&config).await?;
     }
-    let (mark, resumes) = begin(data_dir.path(), &chain, &request)?;
+    let (mark, resumes) = begin(data_dir.path(), &chain, &request, part)?;
     let set_aside = mark.aside.as_ref().map(|name| data_dir.path().join(name));
     let path = data_dir.path().to_owned();
     let opened = Deployment::open_in(data_dir, config).await;
@@ -185,16 +213,11 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         history: mark.history,
         skips_versions: !request.nothing_since,
     };
-    let source = Source {
-        place: &request.place,
-        full: &verified,
-        segments: &segments,
-        to: request.to,
-    };
-    let done = restore_backup(&source, &request.identities, &target).await;
+    let source = source(&request, &verified, &segments);
+    let done = fill(&source, &request.identities, &target, alone).await;
     drop(target);
     deployment.registry.close().await;
-    let outcome = done.inspect_err(|error| {
+    let (outcome, companions) = done.inspect_err(|error| {
         if !resumes && changed_nothing(error) {
             // It is said to be an empty place again.
             let _ = remove_mark(&path);
@@ -206,9 +229,44 @@ pub async fn restore(config: Config, request: Request) -> Result<Restored, Start
         verified,
         segments,
         outcome: Some(outcome),
+        companions,
         set_aside,
         resumes,
     })
+}
+
+/// Everything, or what is wanted alone.
+async fn fill(
+    source: &Source<'_>,
+    identities: &Identities,
+    target: &Target,
+    alone: Option<&Wanted>,
+) -> Result<(RestoreOutcome, Option<Companions>), RestoreError> {
+    let Some(wanted) = alone else {
+        let outcome = restore_backup(source, identities, target).await?;
+        return Ok((outcome, None));
+    };
+    let (outcome, companions) = restore_what(source, identities, target, wanted).await?;
+    Ok((outcome, Some(companions)))
+}
+
+fn present() -> Timestamp {
+    SystemClock::default().now()
+}
+
+/// Whether all of it verified.
+fn restores(full: &Verified, segments: &[Verified]) -> bool {
+    let mut all = [full].into_iter().chain(segments);
+    all.all(|verified| verified.ensure_restores().is_ok())
+}
+
+fn source<'a>(request: &'a Request, full: &'a Verified, segments: &'a [Verified]) -> Source<'a> {
+    Source {
+        place: &request.place,
+        full,
+        segments,
+        to: request.to,
+    }
 }
 
 /// What was begun here, if it is what is asked for: everything, or a part.
@@ -227,8 +285,13 @@ pub(super) fn begun(
 }
 
 /// Sets the mark, or finds it, and moves aside what lies there. Whether an earlier try is taken up.
-fn begin(data_dir: &Path, chain: &Chain, request: &Request) -> Result<(Mark, bool), StartError> {
-    let found = begun(data_dir, request, None)?;
+fn begin(
+    data_dir: &Path,
+    chain: &Chain,
+    request: &Request,
+    part: Option<String>,
+) -> Result<(Mark, bool), StartError> {
+    let found = begun(data_dir, request, part.as_deref())?;
     let resumes = found.is_some();
     let mut mark = match found {
         Some(mark) => mark,
@@ -243,7 +306,7 @@ fn begin(data_dir: &Path, chain: &Chain, request: &Request) -> Result<(Mark, boo
                 .map(|found| aside(data_dir, chain.full, request, &found))
                 .transpose()?,
             is_clear: false,
-            part: None,
+            part,
         },
     };
     if !mark.is_clear {
@@ -282,8 +345,8 @@ pub(super) fn mark_part(
 }
 
 /// Whether a restore ended before it wrote anything.
-const fn changed_nothing(error: &keyward_backup::RestoreError) -> bool {
-    use keyward_backup::RestoreError as E;
+const fn changed_nothing(error: &RestoreError) -> bool {
+    use RestoreError as E;
     use keyward_core::port::snapshot::SnapshotError;
     matches!(
         error,
@@ -299,7 +362,7 @@ fn fresh_history() -> Result<Uuid, StartError> {
     SystemRandom
         .fill(&mut bytes)
         .map_err(|_| StartError::Random)?;
-    let millis = u64::try_from(SystemClock::default().now().as_micros() / 1000).unwrap_or(0);
+    let millis = u64::try_from(present().as_micros() / 1000).unwrap_or(0);
     Ok(uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid())
 }
 
@@ -340,7 +403,7 @@ pub(super) async fn verify(
 }
 
 /// Something of a deployment in the data directory.
-fn first_held(data_dir: &Path) -> Option<String> {
+pub(super) fn first_held(data_dir: &Path) -> Option<String> {
     let is_there = |name: &&&str| {
         let path = data_dir.join(name);
         // An empty directory holds nothing.
@@ -385,6 +448,11 @@ fn clear(data_dir: &Path, place: &Path) -> Result<(), StartError> {
     }
     sync(place)?;
     Ok(sync(data_dir)?)
+}
+
+/// What of a backup a restore was begun of, if one was and not of everything.
+pub(super) fn part_begun(data_dir: &Path) -> Result<Option<String>, StartError> {
+    Ok(read_mark(data_dir)?.and_then(|mark| mark.part))
 }
 
 fn read_mark(data_dir: &Path) -> Result<Option<Mark>, StartError> {

@@ -29,6 +29,7 @@ use crate::server::data_dir::DataDir;
 use crate::server::deployment::{Deployment, file_url};
 use crate::server::error::StartError;
 use crate::server::restore::{self, Request};
+use crate::server::restore_alone::part_words;
 
 /// Where the registry of that second is built, in the data directory. It holds what registries hold.
 const SCRATCH: &str = "restore-scratch";
@@ -125,16 +126,7 @@ const fn is_refused(error: &StartError) -> bool {
 
 /// By what the mark knows the same order again.
 fn words_of(request: &PartRequest) -> String {
-    let tenant = match &request.tenant {
-        TenantRef::Id(id) => id.to_string(),
-        TenantRef::Name(name) => name.to_string(),
-        TenantRef::System => TenantRef::SYSTEM.to_owned(),
-    };
-    match &request.part {
-        Part::Tenant => format!("tenant {tenant}"),
-        Part::Key(key) => format!("{key:?} of tenant {tenant}"),
-        Part::Secret(name) => format!("secret {name} of tenant {tenant}"),
-    }
+    part_words(&request.tenant, &request.part)
 }
 
 /// The deployment, held, and the second that is wanted.

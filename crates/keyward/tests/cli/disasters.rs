@@ -473,6 +473,72 @@ fn i09_a_restore_of_a_tenant_that_is_killed_again_and_again_ends_well() {
     assert_eq!(keys.as_array().unwrap().len(), KEYS + 2);
 }
 
+/// One tenant on an empty machine, whatever instant the restore is killed at; nothing of another is there.
+#[test]
+fn i09_a_tenant_alone_on_an_empty_machine_is_restored_whenever_it_is_killed() {
+    let mut hospital = Hospital::new();
+    hospital.done("tenant create zz-laboratory", b"");
+    let other = "--tenant zz-laboratory key create zz-laboratory-notes";
+    hospital.done(other, b"");
+    hospital.backed_up();
+    hospital.ends();
+    hospital.moves();
+    hold(&mut hospital.stage, &hospital.token);
+    let order = format!(
+        "backup restore --config keyward.toml --from backups --key {} --identity identity.txt --tenant",
+        hospital.stage.environment["KEY"]
+    );
+    let refused = |words: &str, code: i32, saying: &str| {
+        let done = hospital.stage.keyward(&format!("{order} {words}"));
+        done.refused(code, &[saying]);
+        assert!(!hospital.stage.path("data/registry.db").exists(), "{words}");
+    };
+    refused("nobody", 3, "no such tenant");
+    refused("clinic --only-key nothing", 3, "no such key");
+    refused("clinic --as other", 2, "leave it out");
+    refused("clinic --replace-newer", 2, "leave it out");
+    let order = format!("{order} clinic --reason moved");
+    let said = hospital.done(&format!("{order} --plan"), b"");
+    for words in ["tenant clinic", "alone", "33 keys", "root", "of its own"] {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    assert!(!said.contains("zz-laboratory"), "{said}");
+    assert!(!hospital.stage.path("data/registry.db").exists());
+    let mut unfinished = 0;
+    for instant in 1..60_u64 {
+        if ends_within(&hospital.stage, &order, 60 * instant) {
+            break;
+        }
+        if hospital.stage.path("data/restore.json").exists() {
+            unfinished += 1;
+            let serve = "serve --config keyward.toml --listen 127.0.0.1:0";
+            hospital
+                .stage
+                .keyward(serve)
+                .refused(5, &["being restored"]);
+            // Another order is not taken for the one that was interrupted.
+            let all = order.replace("--tenant clinic --reason moved", "");
+            hospital.stage.keyward(&all).refused(5, &["being restored"]);
+        }
+    }
+    assert!(unfinished > 0, "it was never killed half-way");
+    if hospital.stage.path("data/restore.json").exists() {
+        hospital.done(&order, b"");
+    }
+    let nothing = "! grep -rlaF zz-laboratory data";
+    hospital.stage.shell(nothing).done();
+    hospital.serve();
+    let opened = hospital.as_user("key decrypt notes-0", hospital.sealed.as_bytes());
+    assert_eq!(opened, "Blood type: 0 negative");
+    assert!(hospital.has_key("late"));
+    let tenants = hospital.json("tenant list");
+    assert_eq!(tenants.as_array().unwrap().len(), 1, "{tenants}");
+    hospital.done("--tenant clinic key create here", b"");
+    let key = hospital.done("backup key", b"");
+    assert_ne!(key.trim(), hospital.stage.environment["KEY"]);
+    hospital.stage.shell(nothing).done();
+}
+
 /// Runs a command and kills it after so many milliseconds: whether it was done by then.
 fn ends_within(stage: &Stage, words: &str, milliseconds: u64) -> bool {
     let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);

@@ -4,7 +4,7 @@
 use keyward_core::change::{Change, Commit};
 use keyward_core::ids::TenantId;
 use keyward_core::port::registry::RegistryError;
-use keyward_core::port::snapshot::SnapshotError;
+use keyward_core::port::snapshot::{Outbox, SelectedChange, SnapshotError};
 
 use super::failed;
 use crate::db::{Database, Dialect, Transaction};
@@ -12,6 +12,23 @@ use crate::value::Value;
 use crate::write::{Replay, Trouble, open_scope, replay, write_change};
 
 pub(super) async fn apply(database: &Database, changes: &[Change]) -> Result<i64, SnapshotError> {
+    let all = changes.iter().map(|change| (change, Outbox::Kept));
+    in_one_transaction(database, &all.collect::<Vec<_>>()).await
+}
+
+/// Of each change the rows that were selected.
+pub(super) async fn apply_selected(
+    database: &Database,
+    changes: &[SelectedChange],
+) -> Result<i64, SnapshotError> {
+    let some = changes.iter().map(|it| (&it.change, it.outbox));
+    in_one_transaction(database, &some.collect::<Vec<_>>()).await
+}
+
+async fn in_one_transaction(
+    database: &Database,
+    changes: &[(&Change, Outbox)],
+) -> Result<i64, SnapshotError> {
     let mut transaction = database.begin().await.map_err(failed("feed"))?;
     match follow(&mut transaction, changes).await {
         Ok(reached) => {
@@ -25,18 +42,21 @@ pub(super) async fn apply(database: &Database, changes: &[Change]) -> Result<i64
     }
 }
 
-async fn follow(transaction: &mut Transaction, changes: &[Change]) -> Result<i64, SnapshotError> {
+async fn follow(
+    transaction: &mut Transaction,
+    changes: &[(&Change, Outbox)],
+) -> Result<i64, SnapshotError> {
     let found = revision(transaction).await?;
     let mut reached = found;
     let mut replayed = Replay::default();
-    for change in changes.iter().filter(|change| change.revision > found) {
+    for (change, outbox) in changes.iter().filter(|(it, _)| it.revision > found) {
         if change.revision != reached + 1 {
             return Err(SnapshotError::Gap {
                 reached,
                 found: change.revision,
             });
         }
-        one(transaction, change, &mut replayed)
+        one(transaction, change, *outbox, &mut replayed)
             .await
             .map_err(|cause| SnapshotError::Unfit {
                 revision: change.revision,
@@ -48,7 +68,7 @@ async fn follow(transaction: &mut Transaction, changes: &[Change]) -> Result<i64
         .finish(transaction)
         .await
         .map_err(failed("key_text"))?;
-    if let Some(last) = changes.last().filter(|last| last.revision > found) {
+    if let Some((last, _)) = changes.last().filter(|(last, _)| last.revision > found) {
         advance_feed(transaction, last).await?;
     }
     Ok(reached)
@@ -77,6 +97,7 @@ async fn revision(transaction: &mut Transaction) -> Result<i64, SnapshotError> {
 async fn one(
     transaction: &mut Transaction,
     change: &Change,
+    outbox: Outbox,
     replayed: &mut Replay,
 ) -> Result<(), RegistryError> {
     let commit = Commit {
@@ -89,6 +110,9 @@ async fn one(
     replay(transaction, &commit, change.committed_at, replayed)
         .await
         .map_err(on_table)?;
+    if outbox == Outbox::PassedOver {
+        return Ok(());
+    }
     open_scope(transaction, change.tenant)
         .await
         .map_err(on_table)?;
@@ -104,6 +128,9 @@ async fn one(
         return Err(RegistryError::Conflict {
             table: "tenant_feed",
         });
+    }
+    if outbox == Outbox::Counted {
+        return Ok(());
     }
     let written = write_change(transaction, change).await;
     written.map_err(|fault| fault.on("changes"))

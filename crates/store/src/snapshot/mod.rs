@@ -19,7 +19,9 @@ pub mod tables;
 
 use async_trait::async_trait;
 use keyward_core::change::Change;
-use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink, SnapshotSource};
+use keyward_core::port::snapshot::{
+    RegistrySnapshot, SelectedChange, SnapshotError, SnapshotSink, SnapshotSource,
+};
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
 
 use uuid::Uuid;
@@ -46,6 +48,10 @@ impl RegistrySnapshot for SqlRegistry {
 
     async fn apply_changes(&self, changes: &[Change]) -> Result<i64, SnapshotError> {
         apply::apply(self.database(), changes).await
+    }
+
+    async fn apply_selected(&self, changes: &[SelectedChange]) -> Result<i64, SnapshotError> {
+        apply::apply_selected(self.database(), changes).await
     }
 
     async fn ensure_empty(&self) -> Result<(), SnapshotError> {

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use keyward_backup::{
-    BackupKey, Identities, Records, RestoreError, RestoreOutcome, Source, Target, Verified,
-    bring_records, changes_after, rewind,
+    BackupKey, Companions, Identities, Records, RestoreError, RestoreOutcome, Source, Target,
+    Verified, Wanted, bring_records, changes_after, restore_alone, rewind,
 };
 use keyward_core::caller::{Caller, TenantRef};
 use keyward_core::change::Change;
@@ -110,6 +110,40 @@ impl World {
             skips_versions,
         };
         keyward_backup::restore(source, &identities(), &target).await
+    }
+
+    /// Restores one tenant, one key or one secret into a place where nothing is; taken up if the first
+    /// try was interrupted.
+    pub async fn restore_alone(
+        &self,
+        full: &Verified,
+        segments: &[Verified],
+        instant: Option<Timestamp>,
+        to: &Blank,
+        wanted: &Wanted,
+        resumes: bool,
+    ) -> Result<(RestoreOutcome, Companions), RestoreError> {
+        let history = if resumes {
+            to.registry.deployment_history().await?
+        } else {
+            fresh_history()
+        };
+        let source = Source {
+            place: &self.backups,
+            full,
+            segments,
+            to: instant,
+        };
+        let target = Target {
+            snapshot: to.registry.clone(),
+            registry: to.registry.clone(),
+            vault: to.vault.clone(),
+            clock: self.clock.clone(),
+            node: "node-1".into(),
+            history,
+            skips_versions: true,
+        };
+        restore_alone(&source, &identities(), &target, wanted).await
     }
 
     /// A world on what was restored, by this world's seal.

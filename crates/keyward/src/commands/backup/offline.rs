@@ -9,7 +9,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::commands::backup::part::{self, PartFlags};
-use crate::commands::backup::told::{Words, as_json, tell};
+use crate::commands::backup::told::{self, Words};
 use crate::commands::config::ConfigFlags;
 use crate::commands::serve::run_server;
 use crate::context::Context;
@@ -266,24 +266,11 @@ impl RestoreArguments {
         let place = Words::of(&config);
         let restored = run_server(&config.clone(), |_| async move {
             if is_plan {
-                restore::plan(&config, &request).await
+                restore::plan(&config, &request, None).await
             } else {
-                restore::restore(config, request).await
+                restore::restore(config, request, None).await
             }
         })?;
-        if !context.for_people() {
-            return output::json(&as_json(&restored));
-        }
-        tell(&restored, &place, is_compared, nothing_since)?;
-        let mut all = [&restored.verified].into_iter().chain(&restored.segments);
-        if restored.outcome.is_none() && !all.all(is_sound) {
-            return Err(Failure::new(Exit::NotValid, "it would be refused"));
-        }
-        Ok(())
+        told::say(context, &restored, &place, is_compared, nothing_since)
     }
-}
-
-fn is_sound(verified: &Verified) -> bool {
-    let lost = |finding| matches!(finding, &keyward_backup::Finding::RecordLost { .. });
-    verified.findings.iter().all(lost)
 }

@@ -1,6 +1,8 @@
-//! Restoring one tenant, one key or one secret into the deployment that it was lost from.
+//! Restoring one tenant, one key or one secret: into the deployment that it was lost from, or alone into
+//! an empty place.
 
 use clap::Args;
+use keyward_backup::Wanted;
 use keyward_core::caller::TenantRef;
 use keyward_core::ids::KeyId;
 use keyward_core::names::{KeyName, SecretName};
@@ -8,15 +10,18 @@ use keyward_core::ops::restore::{Part, Report};
 use keyward_core::port::registry::KeyRef;
 use serde_json::json;
 
+use crate::commands::backup::told::{self, Words};
 use crate::commands::serve::run_server;
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output;
 use crate::server::config::Config;
-use crate::server::restore::Request;
+use crate::server::error::StartError;
+use crate::server::restore::{self, Request, Restored};
+use crate::server::restore_alone;
 use crate::server::restore_part::{self, PartRequest, PartRestored};
 
-/// What of a backup is restored: with --tenant a part, where it was lost from
+/// What of a backup is restored: with --tenant a part, where it was lost from or into an empty place
 #[derive(Args, Clone, Debug)]
 pub struct PartFlags {
     /// With --tenant: only this key, by name or id
@@ -37,7 +42,7 @@ pub struct PartFlags {
 }
 
 /// A part that was named on the command line.
-pub struct Wanted {
+pub struct Order {
     tenant: TenantRef,
     part: Part,
     flags: PartFlags,
@@ -46,7 +51,7 @@ pub struct Wanted {
 impl PartFlags {
     /// Which part is meant; none for everything. The tenant of a profile does not count, and one of the
     /// environment is refused: everything and one tenant are too different to be mixed up.
-    pub fn wanted(&self, context: &Context) -> Result<Option<Wanted>, Failure> {
+    pub fn wanted(&self, context: &Context) -> Result<Option<Order>, Failure> {
         let Some(tenant) = &context.globals.tenant else {
             let asks = self.only_key.is_some() || self.only_secret.is_some();
             if asks || self.new_name.is_some() || self.replace_newer || self.reason.is_some() {
@@ -75,7 +80,7 @@ impl PartFlags {
             (None, None) => Part::Tenant,
         };
         let flags = self.clone();
-        Ok(Some(Wanted {
+        Ok(Some(Order {
             tenant,
             part,
             flags,
@@ -91,7 +96,7 @@ fn key_ref(text: &str) -> Result<KeyRef, Failure> {
     Ok(KeyRef::Name(name))
 }
 
-impl Wanted {
+impl Order {
     /// The whole order.
     pub fn request(self, from: Request, context: &Context) -> Result<PartRequest, Failure> {
         if from.sets_aside {
@@ -111,6 +116,12 @@ impl Wanted {
     }
 }
 
+/// What was done: back into where it was lost, or alone into an empty place.
+enum Done {
+    Back(Box<PartRestored>),
+    Alone(Box<Restored>),
+}
+
 /// Does it, or says what would be done.
 pub fn run(
     context: &Context,
@@ -119,17 +130,55 @@ pub fn run(
     is_plan: bool,
 ) -> Result<(), Failure> {
     let is_compared = request.from.key.is_some();
-    let restored = run_server(&config.clone(), |_| async move {
-        if is_plan {
-            Box::pin(restore_part::plan(config, &request)).await
-        } else {
-            Box::pin(restore_part::restore(config, &request)).await
+    let nothing_since = request.from.nothing_since;
+    let place = Words::of(&config);
+    let done = run_server(&config.clone(), |_| async move {
+        if restore_alone::is_into_empty(&config).await? {
+            let done = Box::pin(alone(config, request, is_plan)).await?;
+            return Ok(Done::Alone(Box::new(done)));
         }
+        let done = if is_plan {
+            Box::pin(restore_part::plan(config, &request)).await?
+        } else {
+            Box::pin(restore_part::restore(config, &request)).await?
+        };
+        Ok(Done::Back(Box::new(done)))
     })?;
+    let restored = match done {
+        Done::Back(restored) => restored,
+        Done::Alone(restored) => {
+            return told::say(context, &restored, &place, is_compared, nothing_since);
+        }
+    };
     if !context.for_people() {
         return output::json(&as_json(&restored));
     }
     tell(&restored, is_compared)
+}
+
+/// Into a place where nothing is.
+async fn alone(
+    config: Config,
+    request: PartRequest,
+    is_plan: bool,
+) -> Result<Restored, StartError> {
+    if request.new_name.is_some() {
+        return Err(StartError::NotIntoEmpty { flag: "--as" });
+    }
+    if request.replaces_newer {
+        let flag = "--replace-newer";
+        return Err(StartError::NotIntoEmpty { flag });
+    }
+    let wanted = Wanted {
+        tenant: request.tenant,
+        part: request.part,
+        reason: request.reason,
+    };
+    if is_plan {
+        restore::plan(&config, &request.from, Some(&wanted)).await
+    } else {
+        restore::restore(config, request.from, Some(&wanted)).await
+    }
 }
 
 fn as_json(restored: &PartRestored) -> serde_json::Value {

@@ -1,9 +1,10 @@
 //! What a restore did or would do, in words and for programs.
 
-use keyward_backup::Manifest;
+use keyward_backup::{Companions, Manifest, Verified};
 use serde_json::json;
 
-use crate::exit::Failure;
+use crate::context::Context;
+use crate::exit::{Exit, Failure};
 use crate::output;
 use crate::server::config::Config;
 use crate::server::restore::Restored;
@@ -39,8 +40,36 @@ impl Words {
     }
 }
 
+/// Says what a restore did or would do, as it was asked for.
+///
+/// # Errors
+///
+/// If it cannot be printed, or if the backup does not verify and a restore would be refused.
+pub fn say(
+    context: &Context,
+    restored: &Restored,
+    place: &Words,
+    is_compared: bool,
+    nothing_since: bool,
+) -> Result<(), Failure> {
+    if !context.for_people() {
+        return output::json(&as_json(restored));
+    }
+    tell(restored, place, is_compared, nothing_since)?;
+    let mut all = [&restored.verified].into_iter().chain(&restored.segments);
+    if restored.outcome.is_none() && !all.all(is_sound) {
+        return Err(Failure::new(Exit::NotValid, "it would be refused"));
+    }
+    Ok(())
+}
+
+fn is_sound(verified: &Verified) -> bool {
+    let lost = |finding| matches!(finding, &keyward_backup::Finding::RecordLost { .. });
+    verified.findings.iter().all(lost)
+}
+
 /// A restore, or what one would do, for programs.
-pub fn as_json(restored: &Restored) -> serde_json::Value {
+fn as_json(restored: &Restored) -> serde_json::Value {
     let outcome = restored.outcome.as_ref();
     let findings: Vec<String> = restored
         .verified
@@ -62,16 +91,13 @@ pub fn as_json(restored: &Restored) -> serde_json::Value {
         "limits_spent": outcome.map(|outcome| outcome.limits_spent),
         "sweep_held": outcome.is_some(),
         "set_aside": restored.set_aside,
+        "alone": restored.companions,
         "findings": findings,
     })
 }
 
 /// Prints a restore, or what one would do, for people.
-///
-/// # Errors
-///
-/// If it cannot be printed.
-pub fn tell(
+fn tell(
     restored: &Restored,
     place: &Words,
     is_compared: bool,
@@ -118,14 +144,7 @@ pub fn tell(
         ));
     }
     lines.extend(segments(restored));
-    let rows: u64 = manifest.tables.values().sum();
-    let verb = will("were written", "would be written, if it is empty");
-    lines.push(format!("{rows} rows: {verb}, into {}", place.registry));
-    let records: u64 = manifest.records.values().sum();
-    lines.push(format!(
-        "{records} sealed records: {verb}, into {}",
-        place.vault
-    ));
+    lines.extend(amounts(restored, manifest, place));
     lines.extend(versions(restored, nothing_since));
     let verb = will("is held", "would be held");
     lines.push(format!(
@@ -137,6 +156,66 @@ pub fn tell(
         output::line(&line)?;
     }
     Ok(())
+}
+
+/// How much is written, and where to.
+fn amounts(restored: &Restored, manifest: &Manifest, place: &Words) -> Vec<String> {
+    let verb = match &restored.outcome {
+        Some(_) => "were written",
+        None => "would be written, if it is empty",
+    };
+    let mut lines = Vec::new();
+    let (rows, records): (u64, u64) = match &restored.companions {
+        Some(companions) => {
+            lines.extend(alone(companions));
+            (companions.rows.values().sum(), companions.records)
+        }
+        None => (
+            manifest.tables.values().sum(),
+            manifest.records.values().sum(),
+        ),
+    };
+    lines.push(format!("{rows} rows: {verb}, into {}", place.registry));
+    lines.push(format!(
+        "{records} sealed records: {verb}, into {}",
+        place.vault
+    ));
+    lines
+}
+
+/// What comes into an empty place, and what does not.
+fn alone(companions: &Companions) -> Vec<String> {
+    let what = match companions.part {
+        "tenant" => String::new(),
+        part => format!("one {part} of "),
+    };
+    let rows = companions.rows.iter().filter(|(_, rows)| **rows > 0);
+    let rows: Vec<String> = rows.map(|(kind, rows)| format!("{rows} {kind}")).collect();
+    let mut lines = vec![
+        format!(
+            "{what}tenant {} ({}) alone, of revision {}, as of {}: a deployment of its own",
+            companions.tenant_name, companions.tenant, companions.revision, companions.committed_at
+        ),
+        format!("with it: {}", rows.join(", ")),
+        format!(
+            "of the system's people: {}; {} token(s) of theirs can be used",
+            companions.people.join(", "),
+            companions.usable_tokens
+        ),
+        "not with it: other tenants, the system's secrets, alerts, and the key that signs backups: it \
+         makes one of its own"
+            .to_owned(),
+        "NOTE: its seals and its root key are those of the deployment that it came from; rotate them \
+         there or here if the two are to be apart"
+            .to_owned(),
+    ];
+    if companions.usable_tokens == 0 {
+        lines.push(
+            "NOTE: no token of the system's people is valid at this time: nobody could administer it"
+                .to_owned(),
+        );
+    }
+    lines
 }
 
 fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
