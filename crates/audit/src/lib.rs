@@ -31,6 +31,7 @@ mod room;
 mod segment;
 mod std_io;
 mod tail;
+pub mod trees;
 mod writer;
 
 pub use io::{Access, JournalIo, SegmentFile};
