@@ -37,5 +37,6 @@ mod writer;
 pub use io::{Access, JournalIo, SegmentFile};
 pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
 pub use lull::Lull;
+pub use reader::{Place, Written};
 pub use recovery::OpenError;
 pub use std_io::StdIo;

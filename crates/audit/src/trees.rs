@@ -1,18 +1,28 @@
-//! Transparency logs on disk, made from the journal's entries: tiles and bundles as files, and
-//! checkpoints that never contradict one another.
+//! Transparency logs made from the journal's entries: which tree an entry belongs to, the tiles of
+//! each tree, and the heads of all of them.
 //!
-//! The journal is the truth: it has every entry before anything here is written, and whatever a
-//! crash left undone is made from it again, the same. So nothing here is written in place, and a
-//! file that is there already must be what would be written now.
+//! The journal is the truth: it has every entry before anything here is made of it, and every entry
+//! is a leaf of one tree, in the journal's order. So whatever a crash left undone is made again, the
+//! same. Only full tiles are files; the end of a tree is its peaks and the places of its last
+//! entries, and is read from the journal.
 //!
 //! ```text
-//! journal ─► TreeLog::append ─► full tiles and bundles ─► position      (what need not be read again)
-//!                 │
-//!                 └─► TreeLog::publish ─► head, kept ─► signed ─► checkpoint
+//! journal ─► Forest::grow ─► tree of each entry ─► full tiles ─► settle ─► state
+//!                  │                                    (what need not be read again)
+//!                  └─► Forest::heads ─► an entry of the journal again
 //! ```
 
 mod directory;
-mod tree_log;
+mod end;
+mod error;
+mod forest;
+mod heads;
+mod state;
+mod tiles;
+mod tree;
 
 pub use directory::LogDirectory;
-pub use tree_log::{LogFiles, TreeLog, TreeLogError};
+pub use error::TreesError;
+pub use forest::{Forest, LogFiles};
+pub use heads::{Heads, leaf, salted};
+pub use tree::Tree;

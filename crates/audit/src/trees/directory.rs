@@ -1,41 +1,73 @@
-//! A log's files in a directory: each written beside its place, synced, and moved there.
+//! The trees' files in a directory. None is ever there in part while the process or the system lives;
+//! what a power cut may leave of those that were put is gone over when the trees are opened again.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
 
 use crate::trees::LogFiles;
 
 /// The directory.
 pub struct LogDirectory {
     place: PathBuf,
+    /// Files and directories that are not known to be durable.
+    unsettled: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl LogDirectory {
     /// Opens the directory, or makes it.
     pub fn new(place: &Path) -> io::Result<Self> {
-        make(place)?;
-        Ok(Self {
+        let directory = Self {
             place: place.to_owned(),
-        })
+            unsettled: Mutex::default(),
+        };
+        directory.make(place)?;
+        directory.settle()?;
+        Ok(directory)
     }
-}
 
-/// Makes a directory and those above it, and makes their names durable.
-fn make(place: &Path) -> io::Result<()> {
-    if place.is_dir() {
-        return Ok(());
+    /// Makes a directory and those above it.
+    fn make(&self, place: &Path) -> io::Result<()> {
+        if place.is_dir() {
+            return Ok(());
+        }
+        let above = place.parent().filter(|above| !above.as_os_str().is_empty());
+        if let Some(above) = above {
+            self.make(above)?;
+            self.unsettled.lock().insert(above.to_owned());
+        }
+        match DirBuilder::new().mode(0o700).create(place) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+            other => other,
+        }
     }
-    let above = place.parent().filter(|above| !above.as_os_str().is_empty());
-    if let Some(above) = above {
-        make(above)?;
+
+    /// Writes a file beside its place and moves it there.
+    fn place(&self, path: &str, bytes: &[u8], sync: bool) -> io::Result<()> {
+        let place = self.place.join(path);
+        let folder = place.parent().unwrap_or(&self.place).to_owned();
+        self.make(&folder)?;
+        let mut beside = place.clone().into_os_string();
+        beside.push(".new");
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&beside)?;
+        file.write_all(bytes)?;
+        if sync {
+            file.sync_all()?;
+        }
+        fs::rename(&beside, &place)?;
+        let mut unsettled = self.unsettled.lock();
+        unsettled.insert(folder);
+        if !sync {
+            unsettled.insert(place);
+        }
+        Ok(())
     }
-    match DirBuilder::new().mode(0o700).create(place) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-        other => other?,
-    }
-    above.map_or(Ok(()), |above| File::open(above)?.sync_all())
 }
 
 impl LogFiles for LogDirectory {
@@ -46,18 +78,20 @@ impl LogFiles for LogDirectory {
         }
     }
 
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.place(path, bytes, false)
+    }
+
+    fn settle(&self) -> io::Result<()> {
+        let unsettled = std::mem::take(&mut *self.unsettled.lock());
+        // What fails stays unsettled: the trees are opened again, and make it anew.
+        unsettled
+            .iter()
+            .try_for_each(|path| File::open(path)?.sync_all())
+    }
+
     fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        let place = self.place.join(path);
-        let folder = place.parent().unwrap_or(&self.place);
-        make(folder)?;
-        let mut beside = place.clone().into_os_string();
-        beside.push(".new");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, &place)?;
-        File::open(folder)?.sync_all()
+        self.place(path, bytes, true)?;
+        self.settle()
     }
 }
