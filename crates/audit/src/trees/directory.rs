@@ -21,36 +21,28 @@ pub struct LogDirectory {
 impl LogDirectory {
     /// Opens the directory, or makes it.
     pub fn new(place: &Path) -> io::Result<Self> {
-        let directory = Self {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(place)?;
+        for place in place.ancestors().take(2).filter(|place| place.is_dir()) {
+            File::open(place)?.sync_all()?;
+        }
+        Ok(Self {
             place: place.to_owned(),
             unsettled: Mutex::default(),
-        };
-        directory.make(place)?;
-        directory.settle()?;
-        Ok(directory)
+        })
     }
 
-    /// Makes a directory and those above it.
-    fn make(&self, place: &Path) -> io::Result<()> {
-        if place.is_dir() {
-            return Ok(());
-        }
-        let above = place.parent().filter(|above| !above.as_os_str().is_empty());
-        if let Some(above) = above {
-            self.make(above)?;
-            self.unsettled.lock().insert(above.to_owned());
-        }
-        match DirBuilder::new().mode(0o700).create(place) {
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-            other => other,
-        }
-    }
-
-    /// Writes a file beside its place and moves it there.
+    /// Writes a file beside its place and moves it there. Its directories are settled whether they
+    /// are new or not: an earlier life of the process may have made them, and synced nothing.
     fn place(&self, path: &str, bytes: &[u8], sync: bool) -> io::Result<()> {
         let place = self.place.join(path);
-        let folder = place.parent().unwrap_or(&self.place).to_owned();
-        self.make(&folder)?;
+        let folder = place.parent().unwrap_or(&self.place);
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         let mut beside = place.clone().into_os_string();
         beside.push(".new");
         let mut options = OpenOptions::new();
@@ -62,7 +54,10 @@ impl LogDirectory {
         }
         fs::rename(&beside, &place)?;
         let mut unsettled = self.unsettled.lock();
-        unsettled.insert(folder);
+        let above = folder
+            .ancestors()
+            .take_while(|above| above.starts_with(&self.place));
+        unsettled.extend(above.map(Path::to_owned));
         if !sync {
             unsettled.insert(place);
         }

@@ -1,6 +1,8 @@
 //! The growing end of one tree, small enough to be kept for tens of thousands: its peaks, and where in
 //! the journal the entries of its last, partial tile lie.
 
+use std::num::TryFromIntError;
+
 use keyward_ledger::{Hash, Head, Peaks, TILE_WIDTH};
 
 use crate::reader::Place;
@@ -38,22 +40,26 @@ impl End {
         self.peaks.size()
     }
 
-    /// Adds a leaf; answers the tile that it made full. None at all if the place is behind what a
+    /// Adds a leaf; answers the tile that it made full. An error if the place is behind what a
     /// segment can have.
-    pub(super) fn append(&mut self, leaf: Hash, place: Place) -> Option<Option<Full>> {
-        let offset = u32::try_from(place.offset).ok()?;
+    pub(super) fn append(
+        &mut self,
+        leaf: Hash,
+        place: Place,
+    ) -> Result<Option<Full>, TryFromIntError> {
+        let offset = u32::try_from(place.offset)?;
         match self.runs.last_mut() {
             Some((segment, count)) if *segment == place.segment => *count += 1,
             _ => self.runs.push((place.segment, 1)),
         }
         self.offsets.push(offset);
         let Some(root) = self.peaks.append(leaf) else {
-            return Some(None);
+            return Ok(None);
         };
         let places = self.places();
         self.runs = Vec::new();
         self.offsets = Vec::new();
-        Some(Some(Full {
+        Ok(Some(Full {
             index: self.peaks.size() / u64::from(TILE_WIDTH) - 1,
             places,
             root,
@@ -76,7 +82,7 @@ impl End {
     /// The bytes of memory that it has, its own included.
     pub(super) fn size_bytes(&self) -> usize {
         size_of::<Self>()
-            + self.peaks.hashes().len() * size_of::<Hash>()
+            + size_of_val(self.peaks.hashes())
             + self.runs.capacity() * size_of::<(u64, u16)>()
             + self.offsets.capacity() * size_of::<u32>()
     }

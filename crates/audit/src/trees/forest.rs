@@ -74,7 +74,7 @@ struct Last {
 impl<F: LogFiles> Forest<F> {
     /// Opens the trees of a journal, or begins them. [`Forest::grow`] then takes what they lack.
     pub fn open(files: F, journal: Arc<Journal>) -> Result<Self, TreesError> {
-        let kept = files.read(STATE).map_err(|source| of_state(source))?;
+        let kept = files.read(STATE).map_err(of_state)?;
         let mut forest = Self::empty(files, journal);
         if let Some(bytes) = kept {
             if forest.resume(&bytes).is_none() {
@@ -172,7 +172,7 @@ impl<F: LogFiles> Forest<F> {
         let full = self
             .end_mut(tree)
             .append(leaf, *place)
-            .ok_or_else(damaged)?;
+            .map_err(|_| damaged())?;
         if let Some(full) = full {
             self.tiles(tree).write(&full)?;
         }

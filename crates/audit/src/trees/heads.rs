@@ -41,8 +41,10 @@ pub fn salted(log: Uuid, tenant: TenantId) -> Hash {
 #[derive(Default)]
 pub(super) struct HeadsTree {
     tree: MemoryTree,
-    /// Those that grew since.
+    /// Those that grew since, some of them more than once.
     grown: Vec<u32>,
+    /// How many they were when repetitions were last sorted out.
+    sorted: usize,
 }
 
 impl HeadsTree {
@@ -52,7 +54,7 @@ impl HeadsTree {
         if self.grown.last() != Some(&index) {
             self.grown.push(index);
         }
-        if self.grown.len() > 2 * (self.tree.size() as usize + 1024) {
+        if self.grown.len() > 2 * self.sorted + 1024 {
             self.sort();
         }
     }
@@ -60,6 +62,7 @@ impl HeadsTree {
     fn sort(&mut self) {
         self.grown.sort_unstable();
         self.grown.dedup();
+        self.sorted = self.grown.len();
     }
 
     /// The root over all heads.

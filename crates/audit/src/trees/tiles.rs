@@ -133,22 +133,22 @@ impl<F: LogFiles> Tiles<'_, F> {
         }
     }
 
-    /// Makes a full tile's file. What is there already is what a power cut left of it, whole or not:
-    /// nothing has relied on it yet.
+    /// Makes a full tile's file, also if it is there: what an earlier life of the process put, or a
+    /// power cut left, is not known to be durable, nor to be whole.
     fn put(&self, tile: Tile, bytes: &[u8]) -> Result<(), TreesError> {
         let path = self.path(tile);
         let io = |source| TreesError::Io {
             path: path.clone(),
             source,
         };
-        match self.files.read(&path).map_err(io)? {
-            Some(found) if found == bytes => Ok(()),
-            found => {
-                if found.is_some() {
-                    tracing::warn!(path, "a file of the transparency log is made anew");
-                }
-                self.files.put(&path, bytes).map_err(io)
-            }
+        if let Some(found) = self.files.read(&path).map_err(io)?
+            && found != bytes
+        {
+            tracing::warn!(
+                path,
+                "a file of the transparency log was torn and is made anew"
+            );
         }
+        self.files.put(&path, bytes).map_err(io)
     }
 }

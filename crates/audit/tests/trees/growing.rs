@@ -3,13 +3,13 @@
 use keyward_audit::trees::{Forest, LogDirectory, Tree};
 use keyward_ledger::{Content, Tile, bundles, hash_tiles};
 
-use crate::stage::{Disk, check, event, expected, grown, journal, log, open, tenant};
+use crate::stage::{Disk, Stored, check, event, expected, grown, journal, log, open, tenant};
 
 #[tokio::test]
 async fn i13_every_entry_of_the_journal_is_a_leaf_of_one_tree_in_order() {
     let place = tempfile::tempdir().unwrap();
     let journal = journal(place.path());
-    let disk = Disk::with(Default::default());
+    let disk = Disk::with(Stored::new());
     let mut logged = 0;
     for next in [1, 9, 300, 1500, 2600] {
         log(&journal, logged..next).await;
@@ -44,7 +44,7 @@ async fn i13_every_entry_of_the_journal_is_a_leaf_of_one_tree_in_order() {
 async fn a_partial_tile_is_the_beginning_of_what_it_becomes() {
     let place = tempfile::tempdir().unwrap();
     let journal = journal(place.path());
-    let disk = Disk::with(Default::default());
+    let disk = Disk::with(Stored::new());
     log(&journal, 0..700).await;
     let forest = grown(&disk, &journal).unwrap();
     let tree = Tree::Operations(tenant(1));
@@ -115,7 +115,7 @@ async fn thousands_of_trees_are_kept_in_little_memory() {
     for appended in futures_util::future::join_all(waiting).await {
         appended.unwrap();
     }
-    let disk = Disk::with(Default::default());
+    let disk = Disk::with(Stored::new());
     let few = grown(&disk, &journal).unwrap().size_bytes();
     assert_eq!(few.1, 2001);
     let each = few.0 / few.1;

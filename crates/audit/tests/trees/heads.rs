@@ -110,3 +110,18 @@ async fn entries_between_heads_and_what_they_cover_are_news() {
     while forest.grow().unwrap() {}
     assert!(forest.has_news());
 }
+
+/// The leaf of docs/formats/transparency-log.md.
+#[test]
+fn a_leaf_of_heads_is_as_its_page_has_it() {
+    let head = keyward_ledger::Head {
+        size: 3,
+        root: "cmU7qKdWORVt+aQGVWIthCijgPYnDbKjcAmqxb8WPro="
+            .parse()
+            .unwrap(),
+    };
+    let tree = Tree::Changes(crate::stage::tenant(0xa1));
+    let text = leaf(Uuid::from_u128(1), tree, head);
+    let page = include_str!("../../../../docs/formats/transparency-log.md");
+    assert!(page.contains(&format!("\n{text}\n")), "{text}");
+}

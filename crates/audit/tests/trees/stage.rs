@@ -50,6 +50,15 @@ impl Disk {
         })
     }
 
+    /// The same after the process died and the system lived: what was not settled still is not.
+    pub fn revived(&self) -> Arc<Self> {
+        Arc::new(Self {
+            files: Mutex::new(self.stored()),
+            unsettled: Mutex::new(self.unsettled.lock().unwrap().clone()),
+            ..Self::default()
+        })
+    }
+
     pub fn writes(&self) -> u64 {
         *self.writes.lock().unwrap()
     }

@@ -174,7 +174,7 @@ impl Follower {
             Ok(()) => self.headed = Some(Instant::now()),
             // A journal that cannot be written says so itself, and refuses everything else too.
             Err(error) => {
-                tracing::warn!(%error, "the heads of the transparency log were not logged")
+                tracing::warn!(%error, "the heads of the transparency log were not logged");
             }
         }
         Ok(())
