@@ -137,6 +137,27 @@ impl<'f> Frames<'f> {
     }
 }
 
+/// The payload of the entry whose frame begins at an offset; none if there is no such frame.
+pub(crate) fn entry(file: &dyn SegmentFile, offset: u64) -> io::Result<Option<Vec<u8>>> {
+    /// Most frames are no longer.
+    const USUAL: usize = 1024;
+    let mut bytes = vec![0; USUAL];
+    let filled = fill(file, offset, &mut bytes)?;
+    bytes.truncate(filled);
+    let size = bytes.first_chunk::<4>().map(|first| frame::size(*first));
+    let Some(Ok(size)) = size else {
+        return Ok(None);
+    };
+    if size > filled {
+        bytes.resize(size, 0);
+        let rest = fill(file, offset + filled as u64, &mut bytes[filled..])?;
+        bytes.truncate(filled + rest);
+    }
+    let frame = frame::parse(&bytes).ok();
+    let frame = frame.filter(|frame| frame.kind == frame::Kind::Entry);
+    Ok(frame.map(|frame| frame.payload.to_vec()))
+}
+
 /// Reads until `into` is full or the file ends.
 pub(crate) fn fill(file: &dyn SegmentFile, offset: u64, into: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;

@@ -19,7 +19,7 @@ use crate::frame::PAYLOAD_MAX;
 use crate::io::JournalIo;
 use crate::lull::Lull;
 use crate::queue::{By, Offer, Pending};
-use crate::reader::Reader;
+use crate::reader::{Place, Reader, Written};
 use crate::recovery::{OpenError, Recovered, doing, recover};
 use crate::revisions::Revisions;
 use crate::std_io::StdIo;
@@ -182,6 +182,17 @@ impl Journal {
     /// The last entry that is durable; 0 if there is none.
     pub fn last(&self) -> u64 {
         *self.shared.durable.borrow()
+    }
+
+    /// Entries after a sequence number as they are written, as far as they are durable: at least
+    /// one if there is one, and no more once `limit` bytes are read. Blocks while it reads.
+    pub fn written(&self, after: u64, limit: usize) -> Result<Vec<Written>, AuditError> {
+        self.reader.written(after, self.last(), limit)
+    }
+
+    /// The bytes of entries whose places are known. Blocks while it reads.
+    pub fn at(&self, places: &[Place]) -> Result<Vec<Vec<u8>>, AuditError> {
+        self.reader.at(places)
     }
 
     /// Ends the gathering of a batch whenever the runtime's workers have nothing to do. The first

@@ -31,10 +31,12 @@ mod room;
 mod segment;
 mod std_io;
 mod tail;
+pub mod trees;
 mod writer;
 
 pub use io::{Access, JournalIo, SegmentFile};
 pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
 pub use lull::Lull;
+pub use reader::{Place, Written};
 pub use recovery::OpenError;
 pub use std_io::StdIo;

@@ -18,6 +18,26 @@ use crate::segment;
 /// Whose entries: `None` means all.
 pub(crate) type Filter = Option<Option<TenantId>>;
 
+/// Where an entry lies: the name of its segment, and where in it its frame begins. It stays there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The sequence number of the segment's first entry.
+    pub segment: u64,
+    /// Where the frame begins.
+    pub offset: u64,
+}
+
+/// An entry as it is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Its place in the journal's order.
+    pub sequence: u64,
+    /// Where it lies.
+    pub place: Place,
+    /// Its canonical bytes.
+    pub bytes: Vec<u8>,
+}
+
 /// Reads segments.
 #[derive(Clone)]
 pub(crate) struct Reader {
@@ -35,13 +55,74 @@ impl Reader {
         limit: usize,
     ) -> Result<Vec<Journaled>, AuditError> {
         let mut found = Vec::new();
+        if limit == 0 {
+            return Ok(found);
+        }
+        self.each(after, durable, |_, _, frame| {
+            found.extend(decode(frame, filter)?);
+            Ok(found.len() < limit)
+        })?;
+        Ok(found)
+    }
+
+    /// Entries after a sequence number as they are written, none after `durable`: at least one if
+    /// there is one, and no more once `limit` bytes are read.
+    pub(crate) fn written(
+        &self,
+        after: u64,
+        durable: u64,
+        limit: usize,
+    ) -> Result<Vec<Written>, AuditError> {
+        let (mut found, mut size) = (Vec::new(), 0);
+        self.each(after, durable, |segment, offset, frame| {
+            size += frame.payload.len();
+            found.push(Written {
+                sequence: frame.sequence,
+                place: Place {
+                    segment: segment.first,
+                    offset,
+                },
+                bytes: frame.payload.to_vec(),
+            });
+            Ok(size < limit)
+        })?;
+        Ok(found)
+    }
+
+    /// The bytes of entries whose places are known, in the order of the places.
+    pub(crate) fn at(&self, places: &[Place]) -> Result<Vec<Vec<u8>>, AuditError> {
+        let mut open: Option<(u64, Box<dyn SegmentFile>)> = None;
+        let mut found = Vec::with_capacity(places.len());
+        for place in places {
+            let first = place.segment;
+            if open.as_ref().is_none_or(|(at, _)| *at != first) {
+                let file = self.io.open(&segment::name(first), Access::Read);
+                open = Some((first, file.map_err(|error| unreadable(&error, first))?));
+            }
+            let Some((_, file)) = &open else { continue };
+            let read = frames::entry(&**file, place.offset);
+            let read = read.map_err(|error| fault::unavailable(&error))?;
+            found.push(read.ok_or(AuditError::Damaged { sequence: first })?);
+        }
+        Ok(found)
+    }
+
+    /// Visits entries after a sequence number, none after `durable`, until the visitor says that it
+    /// has enough.
+    fn each(
+        &self,
+        after: u64,
+        durable: u64,
+        mut visit: impl FnMut(&Segment, u64, &Frame<'_>) -> Result<bool, AuditError>,
+    ) -> Result<(), AuditError> {
         // The last entry of the segment before.
         let mut before = None;
         if after >= durable {
-            return Ok(found);
+            return Ok(());
         }
+        let mut more = true;
         for segment in self.catalog.from(after + 1) {
-            if segment.first > durable || found.len() >= limit {
+            if segment.first > durable || !more {
                 break;
             }
             let (file, start, follows) = self.open(&segment)?;
@@ -59,17 +140,15 @@ impl Reader {
             let last = walk(&*file, offset, first, durable, |at, frame| {
                 segment.note(frame.sequence, at);
                 if frame.sequence > after {
-                    found.extend(decode(frame, filter)?);
+                    more = visit(&segment, at, frame)?;
                 }
-                Ok(found.len() < limit)
+                Ok(more)
             })?;
             before = Some(last.unwrap_or(follows));
         }
         match before {
-            Some(last) if last < durable && found.len() < limit => {
-                Err(AuditError::Damaged { sequence: last + 1 })
-            }
-            _ => Ok(found),
+            Some(last) if last < durable && more => Err(AuditError::Damaged { sequence: last + 1 }),
+            _ => Ok(()),
         }
     }
 

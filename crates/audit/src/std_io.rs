@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::io::{Access, JournalIo, SegmentFile};
 
 /// A directory, made with mode 0700 if it is not there; its files have mode 0600.
+#[derive(Clone)]
 pub struct StdIo {
     dir: PathBuf,
 }

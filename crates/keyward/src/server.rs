@@ -27,4 +27,5 @@ pub mod self_test;
 pub mod start;
 pub mod storage_migration;
 pub mod tls;
+pub mod trees;
 pub mod vault_backend;

@@ -184,6 +184,32 @@ impl MemoryTree {
         }
     }
 
+    /// Puts another leaf in the place of one. Whether there is one.
+    pub fn replace(&mut self, index: u64, leaf: Hash) -> bool {
+        let Ok(mut at) = usize::try_from(index) else {
+            return false;
+        };
+        if index >= self.size() {
+            return false;
+        }
+        let mut hash = leaf;
+        for level in 0..self.levels.len() {
+            let hashes = &mut self.levels[level];
+            let Some(place) = hashes.get_mut(at) else {
+                // The subtree above is not complete.
+                return true;
+            };
+            *place = hash;
+            let pair = at & !1;
+            let Some([left, right]) = hashes.get(pair..pair + 2) else {
+                return true;
+            };
+            hash = Hash::of_node(left, right);
+            at /= 2;
+        }
+        true
+    }
+
     /// The root over all leaves.
     pub fn root(&self) -> Hash {
         root(self, self.size()).unwrap_or_else(|NotThere| Hash::of_empty_tree())

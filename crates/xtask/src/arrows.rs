@@ -175,7 +175,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "audit",
-        knows: &["core"],
+        knows: &["core", "ledger"],
         without: &[
             "aws-lc-rs",
             "p256",

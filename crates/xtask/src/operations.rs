@@ -166,6 +166,7 @@ documented! {
     StorageMigrate => moving::STORAGE_MIGRATE,
     StorageCommit => moving::STORAGE_COMMIT,
     AuditRead => deployment::AUDIT_READ,
+    AuditHeads => deployment::AUDIT_HEADS,
 }
 
 const PREFACE: &str = "\

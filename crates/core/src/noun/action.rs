@@ -192,6 +192,7 @@ actions! {
     StorageMigrate "storage.migrate" System Change "Steers the migration of the vault to another backend: begins, pauses, cuts over, rolls back.";
     StorageCommit "storage.commit" System Change "Commits a migration of the vault: there is no way back from it.";
     AuditRead "audit.read" Tenant Read "Reads the audit log.";
+    AuditHeads "audit.heads" System Record "Committed to the heads of all trees of the transparency log.";
 }
 
 /// A set of actions.

@@ -95,6 +95,8 @@ kinds! {
     SWEEP_HELD "sweep_held";
     /// The storage refused to delete what nothing refers to.
     SWEEP_FAILED "sweep_failed";
+    /// The transparency log does not follow the journal, or contradicts it.
+    AUDIT_LOG_BEHIND "audit_log_behind";
 }
 
 impl ConditionKind {

@@ -6,7 +6,8 @@ use crate::error::OpError;
 use crate::ids::TenantId;
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::ops::gate::{Attempt, page_size, resource};
+use crate::ops::authenticate::log_by_system;
+use crate::ops::gate::{Attempt, detail, page_size, resource};
 use crate::port::audit_log::TailQuery;
 
 mod export;
@@ -66,8 +67,34 @@ pub async fn tail(
     }
 }
 
+/// Heads are written because something else was, a reading among them.
 fn is_reading(entry: &Journaled) -> bool {
-    entry.event.action == Action::AuditRead
+    matches!(entry.event.action, Action::AuditRead | Action::AuditHeads)
+}
+
+/// How all trees of the transparency log but the system's stand, for the system's to commit to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heads {
+    /// Which log.
+    pub log: uuid::Uuid,
+    /// The last entry of the journal that they cover.
+    pub through: u64,
+    /// How many trees.
+    pub trees: u64,
+    /// The root over their heads, in base64.
+    pub root: String,
+}
+
+/// Logs heads. An error means that they may not be in the log.
+pub async fn log_heads(node: &Node, heads: &Heads) -> Result<(), OpError> {
+    let correlation_id = node.own_correlation_id()?;
+    log_by_system(node, Action::AuditHeads, correlation_id, |event| {
+        detail(event, "log", heads.log.to_string());
+        detail(event, "through", heads.through);
+        detail(event, "trees", heads.trees);
+        detail(event, "root", heads.root.as_str());
+    })
+    .await
 }
 
 /// Waits until an entry after a sequence number may be there.

@@ -92,6 +92,11 @@ impl Assembly {
         })
     }
 
+    /// The journal, for those who follow it.
+    pub fn journal(&self) -> Arc<Journal> {
+        self.journal.clone()
+    }
+
     /// Lets the journal know when this runtime's workers have nothing to do.
     pub fn heed(&self, lull: &Arc<Lull>) {
         self.journal.heed(lull);

@@ -25,6 +25,7 @@ use crate::server::error::StartError;
 use crate::server::seals;
 use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
+use crate::server::trees::Following;
 
 /// How often the clock's work is done.
 const TICK: Duration = Duration::from_secs(1);
@@ -48,6 +49,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let stopping = stop_signal()?;
     listening(&door.url);
     let covering = continuous::Covering::begin(&assembly);
+    let following = Following::begin(&assembly);
     let (end, ended) = watch::channel(false);
     let rewrapping = tokio::spawn(rewrap(
         assembly.node.clone(),
@@ -91,6 +93,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     drilling.abort();
     let _ = drilling.await;
     let _ = moving.await;
+    following.end().await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)

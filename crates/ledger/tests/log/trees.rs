@@ -118,3 +118,20 @@ proptest! {
         prop_assert_eq!(again.root(), MemoryTree::new((0..size + more).map(leaf)).root());
     }
 }
+
+#[test]
+fn a_leaf_put_in_the_place_of_another_makes_the_tree_that_always_had_it() {
+    let leaf = |number: u64| Hash::of_leaf(&number.to_be_bytes());
+    for size in 0..70 {
+        for index in 0..=size {
+            let mut tree = MemoryTree::new((0..size).map(leaf));
+            assert_eq!(tree.replace(index, leaf(1000)), index < size);
+            let other = (0..size).map(|at| leaf(if at == index { 1000 } else { at }));
+            assert_eq!(
+                tree.root(),
+                MemoryTree::new(other).root(),
+                "{index} of {size}"
+            );
+        }
+    }
+}

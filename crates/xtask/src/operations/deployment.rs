@@ -121,6 +121,13 @@ pub const TENANT_CONVERT_TEXT: Operation = Operation {
     audit: "`rows` of a slice; `state`, `pass`, `examined`, `changed`, `failed` of the job.",
 };
 
+pub const AUDIT_HEADS: Operation = Operation {
+    conditions: "each second in which anything was logged, and every minute otherwise; with `audit.sync = \"always\"`.",
+    effects: "none but the entry: whoever has the system's log of the transparency log can prove by it how every tenant's stood.",
+    errors: &[],
+    audit: "by the server itself; `log`, which log; `through`, the last entry of the journal that is covered; `trees`, how many there are beside the system's; `root`, over their heads. Following the log does not notice it: a page of nothing else is no entry.",
+};
+
 pub const AUDIT_READ: Operation = Operation {
     conditions: "for one tenant's log, the permission there; for the system's or for all logs at once, the permission on the deployment.",
     effects: "none.",

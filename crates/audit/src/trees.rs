@@ -1,0 +1,28 @@
+//! Transparency logs made from the journal's entries: which tree an entry belongs to, the tiles of
+//! each tree, and the heads of all of them.
+//!
+//! The journal is the truth: it has every entry before anything here is made of it, and every entry
+//! is a leaf of one tree, in the journal's order. So whatever a crash left undone is made again, the
+//! same. Only full tiles are files; the end of a tree is its peaks and the places of its last
+//! entries, and is read from the journal.
+//!
+//! ```text
+//! journal ─► Forest::grow ─► tree of each entry ─► full tiles ─► settle ─► state
+//!                  │                                    (what need not be read again)
+//!                  └─► Forest::heads ─► an entry of the journal again
+//! ```
+
+mod directory;
+mod end;
+mod error;
+mod forest;
+mod heads;
+mod state;
+mod tiles;
+mod tree;
+
+pub use directory::LogDirectory;
+pub use error::TreesError;
+pub use forest::{Forest, LogFiles};
+pub use heads::{Heads, leaf, salted};
+pub use tree::Tree;

@@ -1,0 +1,324 @@
+//! All trees of one journal: they grow as it does, go on where they were after a crash at any moment,
+//! and refuse a journal that is not the one they were made from.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use keyward_core::ids::TenantId;
+use keyward_core::port::audit_log::AuditError;
+use keyward_ledger::{Hash, Head, Tile};
+use uuid::Uuid;
+
+use crate::journal::Journal;
+use crate::reader::{Place, Written};
+use crate::trees::end::End;
+use crate::trees::heads::{HeadsTree, leaf};
+use crate::trees::state::{Bytes, Out};
+use crate::trees::tiles::Tiles;
+use crate::trees::tree::{Belongs, of};
+use crate::trees::{Heads, Tree, TreesError};
+
+/// What the trees know of the journal so far.
+const STATE: &str = "state";
+/// Bytes of entries that are read at once.
+const PAGE_BYTES: usize = 1024 * 1024;
+/// After so many entries the state is kept, so that no more are read again after a crash.
+const KEPT_EVERY: u64 = 256 * 1024;
+
+/// Where the trees' files are kept. After an error something may have happened or not.
+pub trait LogFiles {
+    /// A file whole; none if it is not there.
+    fn read(&self, path: &str) -> io::Result<Option<Vec<u8>>>;
+
+    /// Puts a file in its place. Until [`LogFiles::settle`] a power cut may leave all of it, none,
+    /// or a part.
+    fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes everything durable that was put.
+    fn settle(&self) -> io::Result<()>;
+
+    /// Writes a file whole and durably, over what was there. It is never there in part.
+    fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// The trees of a journal.
+pub struct Forest<F> {
+    files: F,
+    journal: Arc<Journal>,
+    /// The last entry that is in its tree.
+    last: Option<Last>,
+    /// The last entry of which the kept state knows.
+    kept: u64,
+    /// Which log it is, once an entry of heads says so.
+    log: Option<Uuid>,
+    /// The last entry that heads cover.
+    headed: u64,
+    /// The last entry that is none of heads.
+    other: u64,
+    system: End,
+    /// All other trees, in the order in which they had their first entries.
+    trees: Vec<(Tree, End)>,
+    index: HashMap<Tree, u32>,
+    heads: HeadsTree,
+}
+
+/// The last entry, by which a journal is recognised.
+#[derive(Clone, Copy)]
+struct Last {
+    sequence: u64,
+    place: Place,
+    leaf: Hash,
+}
+
+impl<F: LogFiles> Forest<F> {
+    /// Opens the trees of a journal, or begins them. [`Forest::grow`] then takes what they lack.
+    pub fn open(files: F, journal: Arc<Journal>) -> Result<Self, TreesError> {
+        let kept = files.read(STATE).map_err(of_state)?;
+        let mut forest = Self::empty(files, journal);
+        if let Some(bytes) = kept {
+            if forest.resume(&bytes).is_none() {
+                tracing::warn!(
+                    "the transparency log's state is damaged: it is made from the journal"
+                );
+                let Self { files, journal, .. } = forest;
+                return Ok(Self::empty(files, journal));
+            }
+            forest.recognise()?;
+        }
+        Ok(forest)
+    }
+
+    fn empty(files: F, journal: Arc<Journal>) -> Self {
+        Self {
+            files,
+            journal,
+            last: None,
+            kept: 0,
+            log: None,
+            headed: 0,
+            other: 0,
+            system: End::default(),
+            trees: Vec::new(),
+            index: HashMap::new(),
+            heads: HeadsTree::default(),
+        }
+    }
+
+    /// The last entry of the journal that is in its tree; 0 if there is none.
+    pub fn sequence(&self) -> u64 {
+        self.last.map_or(0, |last| last.sequence)
+    }
+
+    /// Which log it is; none until the first heads are in the journal.
+    pub fn log(&self) -> Option<Uuid> {
+        self.log
+    }
+
+    /// How many entries a tree has, and their root.
+    pub fn head(&self, tree: Tree) -> Head {
+        self.end(tree)
+            .map_or_else(|| End::default().head(), End::head)
+    }
+
+    /// Whether the journal has entries other than heads that no heads cover.
+    pub fn has_news(&self) -> bool {
+        self.other > self.headed
+    }
+
+    /// The bytes of memory in which all trees are kept, and how many trees.
+    pub fn size_bytes(&self) -> (usize, usize) {
+        let ends = self.trees.iter().map(|(_, end)| end.size_bytes());
+        let entry = size_of::<Tree>() + size_of::<(Tree, u32)>() + 2 * Hash::SIZE;
+        let size = ends.sum::<usize>() + self.trees.len() * entry;
+        (size + self.system.size_bytes(), self.trees.len() + 1)
+    }
+
+    /// Takes entries from the journal, a page at most. Whether there may be more. After an error the
+    /// trees are to be opened again.
+    pub fn grow(&mut self) -> Result<bool, TreesError> {
+        let page = self.journal.written(self.sequence(), PAGE_BYTES)?;
+        for entry in &page {
+            self.take(entry)?;
+        }
+        if self.sequence() >= self.kept + KEPT_EVERY {
+            self.keep()?;
+        }
+        Ok(!page.is_empty())
+    }
+
+    /// Puts an entry behind all others of its tree.
+    fn take(&mut self, entry: &Written) -> Result<(), TreesError> {
+        let Written {
+            sequence,
+            place,
+            bytes,
+        } = entry;
+        let damaged = || TreesError::Contradiction {
+            sequence: *sequence,
+        };
+        let tree = match of(bytes).ok_or_else(damaged)? {
+            Belongs::To(tree) => {
+                self.other = *sequence;
+                tree
+            }
+            Belongs::Heads(heads) => {
+                self.log.get_or_insert(heads.log);
+                self.headed = heads.through;
+                Tree::System
+            }
+        };
+        let leaf = Hash::of_leaf(bytes);
+        let full = self
+            .end_mut(tree)
+            .append(leaf, *place)
+            .map_err(|_| damaged())?;
+        if let Some(full) = full {
+            self.tiles(tree).write(&full)?;
+        }
+        self.last = Some(Last {
+            sequence: *sequence,
+            place: *place,
+            leaf,
+        });
+        Ok(())
+    }
+
+    fn end(&self, tree: Tree) -> Option<&End> {
+        match self.index.get(&tree) {
+            _ if tree == Tree::System => Some(&self.system),
+            Some(index) => self.trees.get(*index as usize).map(|(_, end)| end),
+            None => None,
+        }
+    }
+
+    fn end_mut(&mut self, tree: Tree) -> &mut End {
+        if tree == Tree::System {
+            return &mut self.system;
+        }
+        let next = self.trees.len() as u32;
+        let index = *self.index.entry(tree).or_insert(next);
+        if index == next {
+            self.trees.push((tree, End::default()));
+        }
+        self.heads.note(index);
+        &mut self.trees[index as usize].1
+    }
+
+    fn tiles(&self, tree: Tree) -> Tiles<'_, F> {
+        Tiles {
+            files: &self.files,
+            journal: &self.journal,
+            tree,
+        }
+    }
+
+    /// A tile's bytes; none if the tree has no such tile now.
+    pub fn tile(&self, tree: Tree, tile: Tile) -> Result<Option<Vec<u8>>, TreesError> {
+        match self.end(tree) {
+            Some(end) => self.tiles(tree).read(tile, end),
+            None => Ok(None),
+        }
+    }
+
+    /// The heads of all trees but the system's, as they are now. `fresh` names the log if it has no
+    /// name yet: random.
+    pub fn heads(&mut self, fresh: Uuid) -> Heads {
+        let log = self.log.unwrap_or(fresh);
+        let trees = &self.trees;
+        let root = self.heads.root(|index| {
+            let (tree, end) = trees.get(index as usize)?;
+            Some(Hash::of_leaf(leaf(log, *tree, end.head()).as_bytes()))
+        });
+        Heads {
+            log,
+            through: self.sequence(),
+            trees: self.trees.len() as u64,
+            root,
+        }
+    }
+
+    /// Makes durable what there is, so that the journal need not be read again up to here.
+    pub fn keep(&mut self) -> Result<(), TreesError> {
+        let Some(last) = self.last.filter(|last| last.sequence > self.kept) else {
+            return Ok(());
+        };
+        self.files.settle().map_err(|source| TreesError::Io {
+            path: "tiles".to_owned(),
+            source,
+        })?;
+        let mut out = Out::new();
+        for number in [last.sequence, last.place.segment, last.place.offset] {
+            out.number(number);
+        }
+        out.hash(&last.leaf);
+        out.bytes(self.log.unwrap_or_default().as_bytes());
+        out.number(self.headed);
+        out.number(self.other);
+        self.system.put(&mut out);
+        out.number(self.trees.len() as u64);
+        for (tree, end) in &self.trees {
+            let tenant = tree.tenant().map(TenantId::uuid).unwrap_or_default();
+            out.number(u64::from(matches!(tree, Tree::Operations(_))));
+            out.bytes(tenant.as_bytes());
+            end.put(&mut out);
+        }
+        let written = self.files.write(STATE, &out.close());
+        written.map_err(of_state)?;
+        self.kept = last.sequence;
+        Ok(())
+    }
+
+    /// Takes over what was kept; none if it is not what was.
+    fn resume(&mut self, bytes: &[u8]) -> Option<()> {
+        let mut bytes = Bytes::open(bytes)?;
+        let last = Last {
+            sequence: bytes.number()?,
+            place: Place {
+                segment: bytes.number()?,
+                offset: bytes.number()?,
+            },
+            leaf: bytes.hash()?,
+        };
+        let log = Uuid::from_bytes(bytes.array()?);
+        self.log = (!log.is_nil()).then_some(log);
+        self.headed = bytes.number()?;
+        self.other = bytes.number()?;
+        self.system = End::take(&mut bytes)?;
+        for _ in 0..bytes.number()? {
+            let operations = bytes.number()? == 1;
+            let tenant = TenantId::from_uuid(Uuid::from_bytes(bytes.array()?));
+            let tree = if operations {
+                Tree::Operations(tenant)
+            } else {
+                Tree::Changes(tenant)
+            };
+            *self.end_mut(tree) = End::take(&mut bytes)?;
+        }
+        self.last = Some(last);
+        self.kept = last.sequence;
+        bytes.is_empty().then_some(())
+    }
+
+    /// The journal has the entry up to which it was read, where it was, and it is the same.
+    fn recognise(&self) -> Result<(), TreesError> {
+        let Some(last) = self.last else { return Ok(()) };
+        let (known, found) = (last.sequence, self.journal.last());
+        if found < known {
+            return Err(TreesError::Shrunk { known, found });
+        }
+        let sequence = known;
+        match self.journal.at(&[last.place]) {
+            Ok(read) if read.iter().any(|entry| Hash::of_leaf(entry) == last.leaf) => Ok(()),
+            Ok(_) | Err(AuditError::Damaged { .. }) => Err(TreesError::Contradiction { sequence }),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn of_state(source: io::Error) -> TreesError {
+    TreesError::Io {
+        path: STATE.to_owned(),
+        source,
+    }
+}

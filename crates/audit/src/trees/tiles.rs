@@ -1,0 +1,154 @@
+//! The tiles of one tree: full ones as files, made once and never changed; partial ones from the
+//! journal whenever they are asked for.
+
+use std::io;
+
+use keyward_ledger::{
+    Content, Hash, MemoryTree, TILE_WIDTH, Tile, bytes_of, entries_of, hashes_of, put_entry,
+};
+
+use crate::journal::Journal;
+use crate::trees::end::{End, Full};
+use crate::trees::{LogFiles, Tree, TreesError};
+
+const WIDTH: u64 = TILE_WIDTH as u64;
+
+/// The files of one tree.
+pub(super) struct Tiles<'a, F> {
+    pub(super) files: &'a F,
+    pub(super) journal: &'a Journal,
+    pub(super) tree: Tree,
+}
+
+impl<F: LogFiles> Tiles<'_, F> {
+    /// Writes a tile of leaves that is full, its entries, and the tiles above that it made full.
+    pub(super) fn write(&self, full: &Full) -> Result<(), TreesError> {
+        let (mut bundle, mut leaves) = (Vec::new(), Vec::new());
+        for entry in self.journal.at(&full.places)? {
+            put_entry(&mut bundle, &entry)?;
+            leaves.push(Hash::of_leaf(&entry));
+        }
+        let entries = self.full(Content::Entries, full.index)?;
+        let mut tile = self.full(Content::Hashes { level: 0 }, full.index)?;
+        // What lies there now must be what was integrated.
+        if MemoryTree::new(leaves.iter().copied()).root() != full.root {
+            return Err(self.damaged(entries));
+        }
+        self.put(entries, &bundle)?;
+        self.put(tile, &bytes_of(&leaves))?;
+        // Every 256th of a level makes one above it full.
+        while (tile.index() + 1).is_multiple_of(WIDTH)
+            && let Content::Hashes { level } = tile.content()
+            && level < 7
+        {
+            let above = self.full(Content::Hashes { level: level + 1 }, tile.index() / WIDTH)?;
+            self.put(above, &bytes_of(&self.over(above)?))?;
+            tile = above;
+        }
+        Ok(())
+    }
+
+    /// A tile's bytes, as a tree that ends so has it; none if it has no such tile. A narrower one is
+    /// the beginning of the one that there is.
+    pub(super) fn read(&self, tile: Tile, end: &End) -> Result<Option<Vec<u8>>, TreesError> {
+        let Some(present) = Tile::in_tree(tile.content(), tile.index(), end.size()) else {
+            return Ok(None);
+        };
+        if tile.width() > present.width() {
+            return Ok(None);
+        }
+        let bytes = match tile.content() {
+            _ if present.is_full() => self.file(present)?,
+            Content::Entries | Content::Hashes { level: 0 } => {
+                let places = end.places();
+                let wanted = places.get(..usize::from(tile.width()));
+                let entries = self.journal.at(wanted.unwrap_or_default())?;
+                let mut bytes = Vec::new();
+                for entry in &entries {
+                    if tile.content() == Content::Entries {
+                        put_entry(&mut bytes, entry)?;
+                    } else {
+                        bytes.extend_from_slice(Hash::of_leaf(entry).as_bytes());
+                    }
+                }
+                return Ok(Some(bytes));
+            }
+            Content::Hashes { .. } => return Ok(Some(bytes_of(&self.over(tile)?))),
+        };
+        self.beginning(bytes, tile).map(Some)
+    }
+
+    /// As much of a full tile as a narrower one has.
+    fn beginning(&self, mut bytes: Vec<u8>, tile: Tile) -> Result<Vec<u8>, TreesError> {
+        let width = usize::from(tile.width());
+        if tile.content() != Content::Entries {
+            bytes.truncate(width * Hash::SIZE);
+            return Ok(bytes);
+        }
+        let full = tile.full();
+        let entries = entries_of(full, &bytes).map_err(|_| self.damaged(full))?;
+        let mut out = Vec::new();
+        for entry in entries.iter().take(width) {
+            put_entry(&mut out, entry)?;
+        }
+        Ok(out)
+    }
+
+    /// The hashes of a tile above the leaves: each is the root of a full tile below.
+    fn over(&self, tile: Tile) -> Result<Vec<Hash>, TreesError> {
+        let Content::Hashes { level } = tile.content() else {
+            return Ok(Vec::new());
+        };
+        let level = level.saturating_sub(1);
+        let first = tile.index() * WIDTH;
+        let below = (first..first + u64::from(tile.width())).map(|index| {
+            let full = self.full(Content::Hashes { level }, index)?;
+            let bytes = self.file(full)?;
+            let hashes = hashes_of::<io::Error>(full, &bytes).map_err(|_| self.damaged(full))?;
+            Ok(MemoryTree::new(hashes).root())
+        });
+        below.collect()
+    }
+
+    fn full(&self, content: Content, index: u64) -> Result<Tile, TreesError> {
+        Tile::new(content, index, TILE_WIDTH).ok_or_else(|| TreesError::Damaged {
+            path: self.tree.to_string(),
+        })
+    }
+
+    fn path(&self, tile: Tile) -> String {
+        format!("{}/{tile}", self.tree)
+    }
+
+    fn damaged(&self, tile: Tile) -> TreesError {
+        let path = self.path(tile);
+        TreesError::Damaged { path }
+    }
+
+    fn file(&self, tile: Tile) -> Result<Vec<u8>, TreesError> {
+        let path = self.path(tile);
+        match self.files.read(&path) {
+            Ok(found) => found.ok_or(TreesError::Damaged { path }),
+            Err(source) => Err(TreesError::Io { path, source }),
+        }
+    }
+
+    /// Makes a full tile's file, also if it is there: what an earlier life of the process put, or a
+    /// power cut left, is not known to be durable, nor to be whole.
+    fn put(&self, tile: Tile, bytes: &[u8]) -> Result<(), TreesError> {
+        let path = self.path(tile);
+        let io = |source| TreesError::Io {
+            path: path.clone(),
+            source,
+        };
+        if let Some(found) = self.files.read(&path).map_err(io)?
+            && found != bytes
+        {
+            tracing::warn!(
+                path,
+                "a file of the transparency log was torn and is made anew"
+            );
+        }
+        self.files.put(&path, bytes).map_err(io)
+    }
+}

@@ -1,0 +1,13 @@
+//! Transparency logs that are made from a journal: what they hold, what a crash leaves of them, and
+//! what they refuse to go on from.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod crashes;
+/// The disk of the journal's own tests.
+#[path = "../journal/disk.rs"]
+#[allow(dead_code)]
+mod disk;
+mod growing;
+mod heads;
+mod stage;
