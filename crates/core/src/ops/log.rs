@@ -3,7 +3,6 @@
 use crate::audit::{Journaled, Outcome};
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
-use crate::ids::TenantId;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::ops::authenticate::log_by_system;
@@ -20,19 +19,27 @@ fn attempt<'a>(node: &'a Node, caller: &'a Caller, scope: Option<&TenantRef>) ->
     Attempt::new(node, caller, Action::AuditRead, tenant, about)
 }
 
-/// Whose entries the caller may read of what he asks for: of all, of the system's, or of a tenant's.
-fn allowed(
+/// What the caller may read of what he asks for: everybody's entries, the system's, or a tenant's.
+fn query(
     attempt: &Attempt<'_>,
     scope: Option<&TenantRef>,
-) -> Result<Option<Option<TenantId>>, OpError> {
+    after: Option<u64>,
+    limit: Option<usize>,
+) -> Result<TailQuery, OpError> {
     let (node, caller, action) = (attempt.node, attempt.caller, attempt.action);
     node.ensure_auditable()?;
-    let Some(scope) = scope else {
-        node.authorize_system(caller, action)?;
-        return Ok(None);
+    let tenant = match scope {
+        None => {
+            node.authorize_system(caller, action)?;
+            None
+        }
+        Some(scope) => Some(node.authorize_scope(caller, action, scope)?.0),
     };
-    let (tenant, _) = node.authorize_scope(caller, action, scope)?;
-    Ok(Some(tenant))
+    Ok(TailQuery {
+        tenant,
+        after,
+        limit: page_size(limit)?,
+    })
 }
 
 /// Entries of a tenant, of the system, or (with no scope) of all; after a sequence number, or
@@ -46,12 +53,7 @@ pub async fn tail(
 ) -> Result<Vec<Journaled>, OpError> {
     let attempt = attempt(node, caller, scope);
     let read: Result<_, OpError> = async {
-        let wanted = allowed(&attempt, scope)?;
-        let query = TailQuery {
-            tenant: wanted,
-            after,
-            limit: page_size(limit)?,
-        };
+        let query = query(&attempt, scope, after, limit)?;
         Ok(node.ports.audit.tail(query).await?)
     }
     .await;

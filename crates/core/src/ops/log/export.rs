@@ -5,7 +5,7 @@ use crate::audit::format::{Emitter, Format};
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
 use crate::node::Node;
-use crate::ops::gate::{Attempt, detail, page_size};
+use crate::ops::gate::{Attempt, detail};
 use crate::port::audit_log::TailQuery;
 use crate::time::Timestamp;
 
@@ -70,8 +70,8 @@ async fn page(
     request: &ExportRequest,
 ) -> Result<ExportPage, OpError> {
     let node = attempt.node;
-    let tenant = super::allowed(attempt, scope)?;
-    let limit = page_size(request.limit)?;
+    let query = super::query(attempt, scope, Some(request.after), request.limit)?;
+    let limit = query.limit;
     if let (Some(since), Some(until)) = (request.since, request.until)
         && since >= until
     {
@@ -80,11 +80,6 @@ async fn page(
     let to = match request.to {
         Some(to) => to,
         None => last(node).await?,
-    };
-    let query = TailQuery {
-        tenant,
-        after: Some(request.after),
-        limit,
     };
     let found = node.ports.audit.tail(query).await?;
     let next_after = found
