@@ -134,7 +134,7 @@ pub struct AuditExportQuery {
     /// Entries before this instant only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
-    /// At most so many a page; 100 if not said.
+    /// At most so many a page; 100 if not said. A page may have fewer, or none, and not be the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
     pub limit: Option<usize>,

@@ -110,12 +110,15 @@ fn check_heads(journal: &Journal) -> (Entries, usize) {
         })
         .collect();
     let of_heads = |event: &AuditEvent| event.action == Action::AuditHeads;
-    let mut heads: Vec<(u64, AuditEvent)> = all
+    let heads: Vec<(u64, AuditEvent)> = all
         .iter()
         .filter(|(_, event, _)| of_heads(event))
         .map(|(_, event, _)| (event.details["through"].as_u64().unwrap(), event.clone()))
         .collect();
-    heads.sort_by_key(|(through, _)| *through);
+    assert!(
+        heads.is_sorted_by(|(one, _), (next, _)| one <= next),
+        "what was committed to never shrinks"
+    );
     let logs: BTreeSet<&str> = heads
         .iter()
         .map(|(_, event)| event.details["log"].as_str().unwrap())

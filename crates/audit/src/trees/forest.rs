@@ -52,6 +52,8 @@ pub struct Forest<F> {
     kept: u64,
     /// Which log it is, once an entry of heads says so.
     log: Option<Uuid>,
+    /// Where the journal ended when the trees were opened: heads that are in it lie up to there.
+    reach: u64,
     /// The last entry that heads cover.
     headed: u64,
     /// The last entry that is none of heads.
@@ -92,6 +94,7 @@ impl<F: LogFiles> Forest<F> {
     fn empty(files: F, journal: Arc<Journal>) -> Self {
         Self {
             files,
+            reach: journal.last(),
             journal,
             last: None,
             kept: 0,
@@ -119,6 +122,11 @@ impl<F: LogFiles> Forest<F> {
     pub fn head(&self, tree: Tree) -> Head {
         self.end(tree)
             .map_or_else(|| End::default().head(), End::head)
+    }
+
+    /// Whether the trees have all that the journal had when they were opened.
+    pub fn has_reached(&self) -> bool {
+        self.sequence() >= self.reach
     }
 
     /// Whether the journal has entries other than heads that no heads cover.
@@ -221,21 +229,26 @@ impl<F: LogFiles> Forest<F> {
         }
     }
 
-    /// The heads of all trees but the system's, as they are now. `fresh` names the log if it has no
-    /// name yet: random.
-    pub fn heads(&mut self, fresh: Uuid) -> Heads {
-        let log = self.log.unwrap_or(fresh);
+    /// The heads of all trees but the system's, as they are now; none before the trees have all that the
+    /// journal had when they were opened, since heads that are in it cover more than they do. `fresh`
+    /// names the log if it has no name yet: random.
+    pub fn heads(&mut self, fresh: Uuid) -> Option<Heads> {
+        if !self.has_reached() {
+            return None;
+        }
+        // Remembered, also if they are never logged: leaves that are made keep their salt.
+        let log = *self.log.get_or_insert(fresh);
         let trees = &self.trees;
         let root = self.heads.root(|index| {
             let (tree, end) = trees.get(index as usize)?;
             Some(Hash::of_leaf(leaf(log, *tree, end.head()).as_bytes()))
         });
-        Heads {
+        Some(Heads {
             log,
             through: self.sequence(),
             trees: self.trees.len() as u64,
             root,
-        }
+        })
     }
 
     /// Makes durable what there is, so that the journal need not be read again up to here.

@@ -73,7 +73,7 @@ async fn i13_heads_commit_to_every_tree_and_replay_makes_the_same() {
         while forest.grow().unwrap() {}
         assert!(forest.has_news());
         // Only the first name counts.
-        let heads = forest.heads(Uuid::from_u128(u128::from(next)));
+        let heads = forest.heads(Uuid::from_u128(u128::from(next))).unwrap();
         assert_eq!(heads, heads_at(&journal, name, heads.through));
         append(&journal, heads).await;
         made.push(heads);
@@ -88,7 +88,7 @@ async fn i13_heads_commit_to_every_tree_and_replay_makes_the_same() {
     for disk in [disk, Disk::with(Stored::new())] {
         let mut forest = grown(&disk, &journal).unwrap();
         assert!(!forest.has_news());
-        let again = forest.heads(Uuid::from_u128(99));
+        let again = forest.heads(Uuid::from_u128(99)).unwrap();
         assert_eq!(
             (again.log, again.root, again.trees),
             (name, last.root, last.trees)
@@ -104,11 +104,39 @@ async fn entries_between_heads_and_what_they_cover_are_news() {
     let disk = Disk::with(Stored::new());
     log(&journal, 0..10).await;
     let mut forest = grown(&disk, &journal).unwrap();
-    let heads = forest.heads(Uuid::from_u128(1));
+    let heads = forest.heads(Uuid::from_u128(1)).unwrap();
     log(&journal, 10..11).await;
     append(&journal, heads).await;
     while forest.grow().unwrap() {}
     assert!(forest.has_news());
+}
+
+#[tokio::test]
+async fn i13_heads_that_were_never_logged_leave_no_trace_in_later_ones() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = journal(place.path());
+    let disk = Disk::with(Stored::new());
+    log(&journal, 0..10).await;
+    let mut forest = grown(&disk, &journal).unwrap();
+    let name = Uuid::from_u128(1);
+    forest.heads(name).unwrap();
+    // One tree of several grows, and the second try brings another name along.
+    log(&journal, 10..11).await;
+    while forest.grow().unwrap() {}
+    let heads = forest.heads(Uuid::from_u128(2)).unwrap();
+    assert_eq!(heads, heads_at(&journal, name, heads.through));
+}
+
+#[tokio::test]
+async fn i13_heads_wait_for_what_the_journal_had_before() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = journal(place.path());
+    log(&journal, 0..20).await;
+    let mut forest = open(&Disk::with(Stored::new()), &journal).unwrap();
+    // Not a page is read yet: heads of an earlier life may lie ahead.
+    assert_eq!(forest.heads(Uuid::from_u128(1)), None);
+    while forest.grow().unwrap() {}
+    assert_eq!(forest.heads(Uuid::from_u128(1)).unwrap().through, 20);
 }
 
 /// The leaf of docs/formats/transparency-log.md.

@@ -298,7 +298,10 @@ impl<'a> Tally<'a> {
     fn told(self, reading: &Reading<'_>, found: &Found, tenant_name: String) -> Companions {
         let facts = &reading.facts;
         let usable = self.tokens.iter().filter(|(id, of)| {
-            !self.disabled.contains(*of) && !facts.is_revoked(**id) && !facts.is_disabled(**of)
+            self.selection.is_holder(**of)
+                && !self.disabled.contains(*of)
+                && !facts.is_revoked(**id)
+                && !facts.is_disabled(**of)
         });
         Companions {
             tenant: found.tenant,

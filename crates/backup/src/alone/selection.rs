@@ -28,6 +28,8 @@ pub(crate) struct Selection {
     pub(crate) scope: Scope,
     pub(super) principals: HashSet<Uuid>,
     pub(super) tokens: HashSet<Uuid>,
+    /// Who holds a role in the whole deployment at that second.
+    holders: HashSet<Uuid>,
     policies: HashSet<Uuid>,
     versions: HashSet<Uuid>,
     /// The records that its rows name.
@@ -82,6 +84,11 @@ impl Selection {
     /// Whether a token is brought along.
     pub(crate) fn has_token(&self, id: Uuid) -> bool {
         self.tokens.contains(&id)
+    }
+
+    /// Whether a principal holds a role in the whole deployment.
+    pub(super) fn is_holder(&self, id: Uuid) -> bool {
+        self.holders.contains(&id)
     }
 
     /// Whether a principal is.
@@ -162,8 +169,8 @@ pub(super) struct Gathering {
     people: HashMap<Uuid, Option<TenantId>>,
     /// Their tokens, and of whom they are.
     tokens: HashMap<Uuid, (Uuid, Option<TenantId>)>,
-    /// Who holds a role in the whole deployment.
-    holders: HashSet<Uuid>,
+    /// Who holds a role in the whole deployment, by assignment.
+    holders: HashMap<Uuid, Uuid>,
     named_people: HashSet<Uuid>,
     named_tokens: HashSet<Uuid>,
     policies: HashSet<Uuid>,
@@ -179,7 +186,7 @@ impl Gathering {
             scope,
             people: HashMap::new(),
             tokens: HashMap::new(),
-            holders: HashSet::new(),
+            holders: HashMap::new(),
             named_people: HashSet::new(),
             named_tokens: HashSet::new(),
             policies: HashSet::new(),
@@ -203,7 +210,13 @@ impl Gathering {
                 self.tokens.insert(row.id, (of, row.tenant));
             }
             Kind::RoleAssignment if row.tenant.is_none() && !row.is_restricted => {
-                self.holders.extend(row.principal);
+                match row.principal {
+                    Some(principal) if !is_deleted => {
+                        self.holders.insert(row.id, principal);
+                    }
+                    // Who held it once is nobody who can administer anything.
+                    _ => drop(self.holders.remove(&row.id)),
+                }
             }
             Kind::ClassPointer if is_of_us => {
                 if let (Some(class), Some(key), Some(at)) = (&row.class, row.key, row.updated_at) {
@@ -236,17 +249,18 @@ impl Gathering {
     /// What is brought along.
     pub(super) fn finish(self) -> Selection {
         let is_whole = self.scope == Scope::Whole;
+        let holders: HashSet<Uuid> = self.holders.into_values().collect();
         let is_own = |tenant: &Option<TenantId>| is_whole && tenant.is_some();
         let mut principals = HashSet::new();
         for (id, tenant) in &self.people {
-            let is_needed = self.holders.contains(id) || self.named_people.contains(id);
+            let is_needed = holders.contains(id) || self.named_people.contains(id);
             if is_own(tenant) || is_needed {
                 principals.insert(*id);
             }
         }
         let mut tokens = HashSet::new();
         for (id, (of, tenant)) in &self.tokens {
-            let is_needed = self.holders.contains(of) || self.named_tokens.contains(id);
+            let is_needed = holders.contains(of) || self.named_tokens.contains(id);
             if (is_own(tenant) || is_needed) && self.people.contains_key(of) {
                 tokens.insert(*id);
                 principals.insert(*of);
@@ -257,6 +271,7 @@ impl Gathering {
             scope: self.scope,
             principals,
             tokens,
+            holders,
             policies: self.policies,
             versions: self.versions.into_iter().collect(),
             records: self.records,

@@ -21,7 +21,7 @@ mod severity;
 #[cfg(test)]
 mod tests;
 
-use crate::audit::Journaled;
+use crate::audit::{AuditEvent, Journaled};
 use crate::text_enum;
 
 use self::severity::Severity;
@@ -87,9 +87,11 @@ impl Format {
     }
 }
 
-/// A name for an entry that no other entry of the deployment has.
+/// A name for an entry that no other entry of the deployment has, in this form or another. The time is in
+/// it because a deployment that was restored counts from 1 again.
 fn id_of(entry: &Journaled) -> String {
-    format!("{}/{}", entry.event.node, entry.sequence)
+    let AuditEvent { node, time, .. } = &entry.event;
+    format!("{node}/{}@{}", entry.sequence, time.as_micros())
 }
 
 /// What was done, as a sentence without its full stop.

@@ -193,11 +193,12 @@ pub async fn restore(
     let (mark, resumes) = begin(data_dir.path(), &chain, &request, part)?;
     let set_aside = mark.aside.as_ref().map(|name| data_dir.path().join(name));
     let path = data_dir.path().to_owned();
+    let is_alone = alone.is_some();
     let opened = Deployment::open_in(data_dir, config).await;
     let deployment = match opened {
         Ok(deployment) => deployment,
         Err(error) => {
-            if !resumes {
+            if !resumes && alone.is_none() {
                 // Nothing was written that counts.
                 remove_mark(&path)?;
             }
@@ -218,7 +219,9 @@ pub async fn restore(
     drop(target);
     deployment.registry.close().await;
     let (outcome, companions) = done.inspect_err(|error| {
-        if !resumes && changed_nothing(error) {
+        // Of a part alone the mark stays: an empty registry is there by now, and without the mark the same
+        // words would look for a deployment to bring it back into.
+        if !resumes && !is_alone && changed_nothing(error) {
             // It is said to be an empty place again.
             let _ = remove_mark(&path);
         }

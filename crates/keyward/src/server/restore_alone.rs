@@ -8,7 +8,7 @@ use keyward_backup::Wanted;
 use keyward_core::caller::TenantRef;
 use keyward_core::ops::restore::Part;
 use keyward_core::port::snapshot::{RegistrySnapshot as _, SnapshotError};
-use keyward_store::SqlRegistry;
+use keyward_store::{OpenError, SchemaError, SqlRegistry};
 
 use crate::server::clock::SystemClock;
 use crate::server::config::Config;
@@ -52,8 +52,16 @@ pub async fn is_into_empty(config: &Config) -> Result<bool, StartError> {
         return Ok(true);
     }
     // The node's own directory is gone, and the deployment lives on in its database.
-    let url = keyward_store::Config::new(registry_url(config)?);
-    let registry = SqlRegistry::open(url, std::sync::Arc::new(SystemClock::default())).await?;
+    // Looked at only: whose it is shows in a moment, and a plan changes nothing.
+    let settings = keyward_store::Config {
+        migrate: false,
+        ..keyward_store::Config::new(registry_url(config)?)
+    };
+    let opened = SqlRegistry::open(settings, std::sync::Arc::new(SystemClock::default())).await;
+    let registry = match opened {
+        Err(OpenError::Schema(SchemaError::Older { found, .. })) => return Ok(found == 0),
+        opened => opened?,
+    };
     let found = registry.ensure_empty().await;
     registry.close().await;
     match found {

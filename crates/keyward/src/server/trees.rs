@@ -46,7 +46,16 @@ impl Following {
             tracing::warn!(
                 "audit.sync = \"written\": no transparency log is made of this node's journal"
             );
-            return Self { end, task: None };
+            // An alert of before speaks of a log that nobody makes any more.
+            let node = assembly.node.clone();
+            let task = tokio::spawn(async move {
+                let kind = ConditionKind::AUDIT_LOG_BEHIND;
+                condition::clear(&node, kind, &subject(&node)).await;
+            });
+            return Self {
+                end,
+                task: Some(task),
+            };
         }
         let follower = Follower {
             node: assembly.node.clone(),
@@ -119,8 +128,8 @@ impl Follower {
                 _ = ended.wait_for(|ended| *ended) => true,
                 _ = seconds.tick() => false,
             };
-            let caught_up = grow(&trees).await?;
-            self.judge(caught_up).await;
+            let grown = grow(&trees).await?;
+            self.judge(grown).await;
             self.log_heads(&trees).await?;
             if last {
                 grow(&trees).await?;
@@ -130,12 +139,21 @@ impl Follower {
         }
     }
 
-    /// Being behind for long is an alert; having all of the journal ends it.
-    async fn judge(&mut self, caught_up: bool) {
-        if caught_up {
-            self.behind_since = None;
-            condition::clear(&self.node, ConditionKind::AUDIT_LOG_BEHIND, &subject()).await;
-            return;
+    /// Being behind for long is an alert; having all of the journal ends it. To read what was there at
+    /// the start takes its time.
+    async fn judge(&mut self, grown: Grown) {
+        match grown {
+            Grown::All => {
+                self.behind_since = None;
+                let kind = ConditionKind::AUDIT_LOG_BEHIND;
+                condition::clear(&self.node, kind, &subject(&self.node)).await;
+                return;
+            }
+            Grown::Reading { sequence } => {
+                tracing::info!(sequence, "the transparency log is made from the journal");
+                return;
+            }
+            Grown::Behind => {}
         }
         let since = *self.behind_since.get_or_insert_with(Instant::now);
         if since.elapsed() > LATE {
@@ -147,7 +165,7 @@ impl Follower {
     async fn raise(&self, detail: &str) {
         let kind = ConditionKind::AUDIT_LOG_BEHIND;
         let severity = Severity::Critical;
-        condition::raise(&self.node, kind, &subject(), severity, detail).await;
+        condition::raise(&self.node, kind, &subject(&self.node), severity, detail).await;
     }
 
     /// Commits to the heads of all trees, if there is something new or nothing was for long.
@@ -159,7 +177,7 @@ impl Follower {
             if !is_due && !trees.has_news() {
                 return Ok(None);
             }
-            Ok(fresh_id().map(|fresh| trees.heads(fresh)))
+            Ok(fresh_id().and_then(|fresh| trees.heads(fresh)))
         });
         let Some(heads) = heads.await? else {
             return Ok(());
@@ -181,17 +199,36 @@ impl Follower {
     }
 }
 
-/// Takes what is new, for a second at most. Whether that was all.
-async fn grow(trees: &Arc<Mutex<Trees>>) -> Result<bool, TreesError> {
+/// How far the trees came.
+enum Grown {
+    /// They have all of the journal.
+    All,
+    /// They do not have all that it had at the start.
+    Reading {
+        /// The last entry that they have.
+        sequence: u64,
+    },
+    /// More comes than they take.
+    Behind,
+}
+
+/// Takes what is new, for a second at most.
+async fn grow(trees: &Arc<Mutex<Trees>>) -> Result<Grown, TreesError> {
     let trees = trees.clone();
     let began = Instant::now();
     blocking(move || {
         while began.elapsed() < EACH {
             if !trees.lock().grow()? {
-                return Ok(true);
+                return Ok(Grown::All);
             }
         }
-        Ok(false)
+        let trees = trees.lock();
+        let sequence = trees.sequence();
+        Ok(if trees.has_reached() {
+            Grown::Behind
+        } else {
+            Grown::Reading { sequence }
+        })
     })
     .await
 }
@@ -215,6 +252,7 @@ async fn blocking<T: Send + 'static>(
     })
 }
 
-fn subject() -> Subject {
-    Subject::system("log")
+/// Each node has a log of its own, and no other node ends its alert.
+fn subject(node: &Node) -> Subject {
+    Subject::system(&format!("{}/log", node.settings().name))
 }

@@ -8,7 +8,6 @@ use crate::audit::Journaled;
 pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_json::Error> {
     Ok(json!({
         "specversion": "1.0",
-        // With the source unique for ever: the node's journal never gives a number twice.
         "id": id_of(entry),
         "source": format!("urn:keyward:{}", from.deployment),
         "type": format!("keyward.{}", entry.event.action.name()),

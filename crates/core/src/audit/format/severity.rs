@@ -37,15 +37,18 @@ const NOTABLE: &[Action] = &[
     Action::PrincipalDisable,
     Action::RoleAssign,
     Action::RoleCreate,
+    Action::RoleUnassign,
     Action::RoleUpdate,
     Action::RootKeyRotate,
     Action::SealAdd,
     Action::SealRemove,
+    Action::SealRewrap,
     Action::StorageRepair,
     Action::SystemSeal,
     Action::SystemUnseal,
     Action::TenantSuspend,
     Action::TokenCreate,
+    Action::TokenRevoke,
 ];
 
 impl Severity {
@@ -62,10 +65,10 @@ impl Severity {
         match event.outcome {
             Outcome::Ok => done,
             Outcome::Refused => done.max(Self::Medium),
-            // A ciphertext that does not open is a caller's everyday; a change that fails is not.
+            // A ciphertext that does not open, or a list, is everyday; a change that fails is not.
             Outcome::Failed => match event.action.effect() {
-                Effect::Protect | Effect::Process => done.max(Self::Medium),
-                _ => Self::High,
+                Effect::Change | Effect::Record => Self::High,
+                _ => done.max(Self::Medium),
             },
         }
     }

@@ -88,7 +88,7 @@ fn cef_is_a_header_between_bars_and_escaped_pairs() {
         line(Format::Cef, &rotation()),
         format!(
             "CEF:0|Keyward|Keyward|1.2.3|key.rotate|Makes a new version and lets it protect|3|\
-             rt=1795000000123 dvchost=node-a externalId=node-a/42 act=key.rotate outcome=ok \
+             rt=1795000000123 dvchost=node-a externalId=node-a/42@1795000000123456 act=key.rotate outcome=ok \
              src=192.0.2.7 suid=00000000-0000-0000-0000-0000000000b2 \
              cs1Label=Tenant cs1={TENANT} cs2Label=ResourceKind cs2=key \
              cs3Label=ResourceName cs3=orders \
@@ -153,7 +153,7 @@ fn ocsf_has_the_classes_and_numbers_of_the_schema() {
     assert_eq!(rotation["status_id"], 1);
     assert_eq!(rotation["metadata"]["version"], "1.3.0");
     assert_eq!(rotation["metadata"]["tenant_uid"], TENANT);
-    assert_eq!(rotation["metadata"]["uid"], "node-a/42");
+    assert_eq!(rotation["metadata"]["uid"], "node-a/42@1795000000123456");
     assert_eq!(rotation["entity"]["type"], "Cryptographic Key");
     assert_eq!(rotation["entity"]["name"], "orders");
     assert_eq!(rotation["unmapped"]["revision"], 9);
@@ -242,7 +242,7 @@ fn every_action_has_categories_and_types_that_ecs_knows() {
 fn a_cloud_event_has_its_four_and_the_entry_as_data() {
     let event = object(Format::CloudEvents, &rotation());
     assert_eq!(event["specversion"], "1.0");
-    assert_eq!(event["id"], "node-a/42");
+    assert_eq!(event["id"], "node-a/42@1795000000123456");
     assert_eq!(
         event["source"],
         "urn:keyward:00000000-0000-0000-0000-00000000000d"

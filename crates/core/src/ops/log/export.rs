@@ -1,13 +1,18 @@
 //! Giving out the audit log in forms that other tools read, page by page.
 
-use crate::audit::Outcome;
 use crate::audit::format::{Emitter, Format};
+use crate::audit::{Journaled, Outcome};
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
 use crate::node::Node;
 use crate::ops::gate::{Attempt, detail};
 use crate::port::audit_log::TailQuery;
 use crate::time::Timestamp;
+
+/// How many entries a page looks at, whatever it finds.
+const LOOKED_AT: u64 = 50_000;
+/// How many are read at once.
+const READ_AT_ONCE: usize = 1000;
 
 /// Which entries, and how.
 #[derive(Clone, Debug)]
@@ -16,14 +21,14 @@ pub struct ExportRequest {
     pub format: Format,
     /// Entries after this sequence number; 0 from the beginning.
     pub after: u64,
-    /// None after this one; without it, none after the last that is there now. Whoever goes through
+    /// None after this one, and none after the last that is there now. Whoever goes through
     /// pages passes what the first one said, so that the export ends.
     pub to: Option<u64>,
     /// Entries at or after this second only.
     pub since: Option<Timestamp>,
     /// Entries before this second only.
     pub until: Option<Timestamp>,
-    /// At most so many are looked at.
+    /// At most so many a page; it has fewer, or none, where few are wanted.
     pub limit: Option<usize>,
 }
 
@@ -70,43 +75,58 @@ async fn page(
     request: &ExportRequest,
 ) -> Result<ExportPage, OpError> {
     let node = attempt.node;
-    let query = super::query(attempt, scope, Some(request.after), request.limit)?;
-    let limit = query.limit;
+    let allowed = super::query(attempt, scope, None, request.limit)?;
     if let (Some(since), Some(until)) = (request.since, request.until)
         && since >= until
     {
         return Err(OpError::invalid("until", "must be after since"));
     }
-    let to = match request.to {
-        Some(to) => to,
-        None => last(node).await?,
-    };
-    let found = node.ports.audit.tail(query).await?;
-    let next_after = found
-        .last()
-        .filter(|last| found.len() == limit && last.sequence < to)
-        .map(|last| last.sequence);
+    let end = last(node).await?;
+    let to = request.to.map_or(end, |to| to.min(end));
     let emitter = Emitter {
         deployment: node.ports.registry.deployment().await?.to_string(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let is_wanted = |time: Timestamp| {
-        request.since.is_none_or(|since| time >= since)
+    let is_wanted = |entry: &Journaled| {
+        let (event, time) = (&entry.event, entry.event.time);
+        allowed.tenant.is_none_or(|tenant| event.tenant == tenant)
+            && request.since.is_none_or(|since| time >= since)
             && request.until.is_none_or(|until| time < until)
     };
-    let wanted = found
-        .iter()
-        .filter(|entry| entry.sequence <= to && is_wanted(entry.event.time));
-    let lines: Result<Vec<String>, _> = wanted
-        .map(|entry| request.format.line(&emitter, entry))
-        .collect();
+    let (mut lines, mut looked_at) = (Vec::new(), request.after);
+    // A tenant with few entries does not make one request read the whole journal.
+    let stop_at = to.min(request.after.saturating_add(LOOKED_AT));
+    while looked_at < stop_at && lines.len() < allowed.limit {
+        let query = TailQuery {
+            tenant: None,
+            after: Some(looked_at),
+            limit: READ_AT_ONCE,
+        };
+        let found = node.ports.audit.tail(query).await?;
+        let mut is_empty = true;
+        for entry in found.iter().take_while(|entry| entry.sequence <= stop_at) {
+            if lines.len() == allowed.limit {
+                break;
+            }
+            is_empty = false;
+            looked_at = entry.sequence;
+            if is_wanted(entry) {
+                let line = request.format.line(&emitter, entry);
+                lines.push(line.map_err(|_| OpError::invalid("format", "cannot hold an entry"))?);
+            }
+        }
+        if is_empty {
+            // Numbers that a loss left behind, and nothing after them up to here.
+            looked_at = stop_at;
+        }
+    }
     Ok(ExportPage {
         head: (request.after == 0)
             .then(|| request.format.head())
             .flatten(),
-        lines: lines.map_err(|_| OpError::invalid("format", "cannot hold one of the entries"))?,
+        lines,
         to,
-        next_after,
+        next_after: (looked_at < to).then_some(looked_at),
     })
 }
 

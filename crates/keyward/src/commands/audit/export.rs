@@ -13,7 +13,7 @@ use keyward_api::time::Time;
 use keyward_client::Client;
 
 use crate::context::Context;
-use crate::exit::Failure;
+use crate::exit::{Exit, Failure};
 use crate::output;
 
 /// The largest page that the server gives.
@@ -56,15 +56,28 @@ impl ExportArguments {
             until: self.until.map(Time),
             limit: Some(PAGE),
         };
-        let (mut entries, mut last) = (0, query.after.unwrap_or(0));
+        let first = query.after.unwrap_or(0);
+        let (mut entries, mut last) = (0, first);
+        let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
         loop {
-            let page = ask(&client, tenant.as_deref(), &query).await;
-            let page = page.map_err(|failure| goes_on(failure, entries, last))?;
+            let page = tokio::select! {
+                page = ask(&client, tenant.as_deref(), &query) => page,
+                _ = &mut interrupted => Err(Failure::new(Exit::Failure, "interrupted")),
+            };
+            let page = match page {
+                Ok(page) => page,
+                Err(failure) if last == first => return Err(failure),
+                Err(failure) => {
+                    // What it says is written must be.
+                    target.finish()?;
+                    return Err(goes_on(failure, entries, last, query.to));
+                }
+            };
             target.write(&page)?;
             entries += page.lines.len();
             last = page.next_after.unwrap_or(page.to);
             if context.for_people() && self.out.is_some() {
-                let done = percent(query.after.unwrap_or(0), last, page.to);
+                let done = percent(first, last, page.to);
                 output::say(&format!("\r{entries} entries, {done} % "));
             }
             query.to = Some(page.to);
@@ -75,9 +88,13 @@ impl ExportArguments {
         }
         target.finish()?;
         let begin = if self.out.is_some() { "\r" } else { "" };
-        output::say(&format!(
-            "{begin}{entries} entries up to {last}; `--after {last}` goes on from here\n"
-        ));
+        // Behind entries of a later time that were left out nothing goes on.
+        let next = if query.until.is_some() {
+            String::new()
+        } else {
+            format!("; `--after {last}` goes on from here")
+        };
+        output::say(&format!("{begin}{entries} entries up to {last}{next}\n"));
         Ok(())
     }
 }
@@ -94,12 +111,10 @@ async fn ask(
 }
 
 /// What was written stays: the next call goes on behind it.
-fn goes_on(failure: Failure, entries: usize, last: u64) -> Failure {
-    if entries == 0 {
-        return failure;
-    }
+fn goes_on(failure: Failure, entries: usize, last: u64, to: Option<u64>) -> Failure {
+    let to = to.map_or_else(String::new, |to| format!(" --to {to}"));
     failure.next(format!(
-        "{entries} entries up to {last} are written; go on with --after {last} and another file"
+        "{entries} entries up to {last} are written; go on with --after {last}{to} and another file"
     ))
 }
 

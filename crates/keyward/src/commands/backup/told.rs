@@ -219,7 +219,8 @@ fn alone(companions: &Companions) -> Vec<String> {
 }
 
 fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
-    if nothing_since && restored.segments.is_empty() {
+    let is_alone = restored.companions.is_some();
+    if nothing_since && restored.segments.is_empty() && !is_alone {
         let words = "numbers of new key versions and uses of limited keys go on without a gap";
         return vec![words.to_owned()];
     }
@@ -227,8 +228,13 @@ fn versions(restored: &Restored, nothing_since: bool) -> Vec<String> {
         return vec![
             "numbers of new key versions go on without a gap".to_owned(),
             format!(
-                "{}, until they are rotated: segments do not hold how often they were used",
-                limits(restored)
+                "{}, until they are rotated: how often they were used {}",
+                limits(restored),
+                if is_alone {
+                    "does not come along"
+                } else {
+                    "is not in segments"
+                }
             ),
         ];
     }
