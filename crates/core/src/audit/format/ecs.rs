@@ -6,14 +6,15 @@ use super::{Emitter, id_of, is_ok, title};
 use crate::audit::{Journaled, Outcome};
 use crate::noun::action::{Action, Effect};
 
-const VERSION: &str = "8.17.0";
+/// The edition of the schema that is written; nothing of ours reads it.
+const SCHEMA: &str = "8.17.0";
 
 pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_json::Error> {
     let event = &entry.event;
     let mut root = Map::new();
     let mut put = |name: &str, value: Value| root.insert(name.to_owned(), value);
     put("@timestamp", json!(event.time.to_string()));
-    put("ecs", json!({ "version": VERSION }));
+    put("ecs", json!({ "version": SCHEMA }));
     put("message", json!(title(entry)));
     let (category, kind) = class(entry);
     let mut about = json!({

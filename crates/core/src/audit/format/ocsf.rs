@@ -16,7 +16,8 @@ use super::{Emitter, PRODUCT, Severity, id_of, is_ok, millis, title};
 use crate::audit::{AuditEvent, Journaled};
 use crate::noun::action::{Action, Effect};
 
-const VERSION: &str = "1.3.0";
+/// The edition of the schema that is written; nothing of ours reads it.
+const SCHEMA: &str = "1.3.0";
 
 const ACCOUNT: u32 = 3001;
 const AUTHENTICATION: u32 = 3002;
@@ -106,7 +107,7 @@ fn product(from: &Emitter) -> Value {
 fn metadata(from: &Emitter, entry: &Journaled) -> Value {
     let event = &entry.event;
     let mut metadata = json!({
-        "version": VERSION,
+        "version": SCHEMA,
         "product": product(from),
         "uid": id_of(entry),
         "sequence": entry.sequence,
