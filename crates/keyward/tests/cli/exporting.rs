@@ -54,9 +54,14 @@ fn the_log_is_exported_and_gone_on_with_where_it_ended() {
     stage
         .keyward("audit export --format xml")
         .refused(2, &["xml", "cloudevents"]);
+    let never = stage.path("never.jsonl");
     stage
-        .keyward("audit export --since yesterday")
+        .keyward(&format!(
+            "audit export --since yesterday --out {}",
+            never.display()
+        ))
         .refused(2, &["since"]);
+    assert!(!never.exists(), "the same words can be said again");
 }
 
 /// The keys of the sample data, which are made before.

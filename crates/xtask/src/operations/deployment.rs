@@ -132,5 +132,5 @@ pub const AUDIT_READ: Operation = Operation {
     conditions: "for one tenant's log, the permission there; for the system's or for all logs at once, the permission on the deployment.",
     effects: "none.",
     errors: &[],
-    audit: "nothing more. Following the log does not fill it: a page that shows nothing new is no entry.",
+    audit: "of an export, `format`, `after`, `to` and the number of `entries` of each page; otherwise nothing more. Following the log does not fill it: a page that shows nothing but readings and heads is no entry.",
 };

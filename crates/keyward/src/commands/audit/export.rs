@@ -66,7 +66,10 @@ impl ExportArguments {
             };
             let page = match page {
                 Ok(page) => page,
-                Err(failure) if last == first => return Err(failure),
+                Err(failure) if last == first => {
+                    target.discard();
+                    return Err(failure);
+                }
                 Err(failure) => {
                     // What it says is written must be.
                     target.finish()?;
@@ -160,6 +163,13 @@ impl Target {
             Self::File { path, file } => file
                 .write_all(text.as_bytes())
                 .map_err(|error| Failure::local(error).about(path.display())),
+        }
+    }
+
+    /// Nothing was written: the file that was made for it goes, so that the same words can be said again.
+    fn discard(self) {
+        if let Self::File { path, .. } = self {
+            let _ = std::fs::remove_file(path);
         }
     }
 
