@@ -156,3 +156,24 @@ pub struct AuditExport {
     #[schema(minimum = 0)]
     pub next_after: Option<u64>,
 }
+
+/// Who signs a log's checkpoints.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditLogKey {
+    /// The log's name: the first line of its checkpoints.
+    pub origin: String,
+    /// The public key under that name, as C2SP's `signed-note` writes it: name+id+base64.
+    pub key: String,
+}
+
+/// An entry and the proof that it is in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditReceipt {
+    /// The entry, byte for byte as it was logged: a line of JSON.
+    pub entry: String,
+    /// Which entry of its tree, counted from 0.
+    #[schema(minimum = 0)]
+    pub index: u64,
+    /// The receipt (C2SP `tlog-proof`).
+    pub receipt: String,
+}

@@ -1,6 +1,8 @@
 //! The audit log.
 
-use keyward_api::audit::{AuditEntries, AuditExport, AuditExportQuery, AuditQuery};
+use keyward_api::audit::{
+    AuditEntries, AuditExport, AuditExportQuery, AuditLogKey, AuditQuery, AuditReceipt,
+};
 
 use crate::connection::Client;
 use crate::error::ClientError;
@@ -16,6 +18,24 @@ impl Client {
     pub async fn export_audit(&self, query: &AuditExportQuery) -> Result<AuditExport, ClientError> {
         export(self, &["v1", "audit", "export"], query).await
     }
+
+    /// The name and the public key of the system's transparency log.
+    pub async fn audit_log_key(&self) -> Result<AuditLogKey, ClientError> {
+        self.get(&["v1", "audit", "log", "key"]).send().await
+    }
+
+    /// An entry of anybody's, and a receipt for it.
+    pub async fn audit_receipt(&self, sequence: u64) -> Result<AuditReceipt, ClientError> {
+        let path = ["v1", "audit", "receipts", &sequence.to_string()];
+        self.get(&path).send().await
+    }
+
+    /// A file below the address of a transparency log, such as `checkpoint`: its bytes; none if there
+    /// is no such file.
+    pub async fn log_file(&self, path: &str) -> Result<Option<Vec<u8>>, ClientError> {
+        let path: Vec<&str> = path.split('/').collect();
+        self.get(&path).bytes().await
+    }
 }
 
 impl Scope<'_> {
@@ -27,6 +47,19 @@ impl Scope<'_> {
     /// A page of the tenant's entries, in a form.
     pub async fn export_audit(self, query: &AuditExportQuery) -> Result<AuditExport, ClientError> {
         export(self.client, &self.path(&["audit", "export"]), query).await
+    }
+
+    /// The name and the public key of one of the tenant's transparency logs: `changes` or `operations`.
+    pub async fn audit_log_key(self, log: &str) -> Result<AuditLogKey, ClientError> {
+        let path = self.path(&["audit", "log", log, "key"]);
+        self.client.get(&path).send().await
+    }
+
+    /// An entry of the tenant's, and a receipt for it.
+    pub async fn audit_receipt(self, sequence: u64) -> Result<AuditReceipt, ClientError> {
+        let sequence = sequence.to_string();
+        let path = self.path(&["audit", "receipts", &sequence]);
+        self.client.get(&path).send().await
     }
 }
 

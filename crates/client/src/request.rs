@@ -114,6 +114,16 @@ impl Request<'_> {
         serde_json::from_slice(&body).map_err(|error| decode(&address, status, &error))
     }
 
+    /// Sends it and gives the answer's bytes; none if there is no such thing.
+    pub(crate) async fn bytes(self) -> Result<Option<Vec<u8>>, ClientError> {
+        match self.exchange().await {
+            Ok((_, body, _)) => Ok(Some(body.to_vec())),
+            Err(ClientError::Problem(problem)) if problem.status == 404 => Ok(None),
+            Err(ClientError::Decode { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn exchange(self) -> Result<(StatusCode, Zeroizing<Vec<u8>>, String), ClientError> {
         let client = self.client;
         let address = client.address().to_owned();

@@ -35,6 +35,7 @@ use crate::port::secret_store::SecretStore;
 use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
 use crate::port::storage_migration::StorageMigration;
+use crate::port::transparency::TransparencyLog;
 use crate::session::Sessions;
 use crate::text_memory::TextMemory;
 use crate::text_registry::TextRegistry;
@@ -49,6 +50,8 @@ pub struct Ports {
     pub registry: Arc<dyn Registry>,
     /// This node's journal; its observer is `usage`.
     pub audit: Arc<dyn AuditLog>,
+    /// The transparency log that is made of the journal; none if none is made.
+    pub transparency: Option<Arc<dyn TransparencyLog>>,
     /// Counts what the journal says of usage.
     pub usage: Arc<UsageBook>,
     /// The tenants' key-encryption keys.

@@ -33,7 +33,14 @@ pub fn router(metrics_open: bool) -> OpenApiRouter<App> {
 
 /// The document.
 pub fn document(metrics_open: bool) -> OpenApi {
-    router(metrics_open).into_openapi()
+    let mut document = router(metrics_open).into_openapi();
+    // What takes the rest of a path is a parameter like others here: OpenAPI knows no such thing.
+    let paths = std::mem::take(&mut document.paths.paths);
+    let named = paths
+        .into_iter()
+        .map(|(path, item)| (path.replace("{*", "{"), item));
+    document.paths.paths = named.collect();
+    document
 }
 
 /// The document as it is served.
@@ -371,6 +378,7 @@ impl Endpoint {
 fn segments(path: &str) -> impl Iterator<Item = &str> {
     path.split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| name.trim_start_matches('*'))
 }
 
 /// What may stand in a segment of a path.
@@ -393,6 +401,12 @@ fn path_parameter(name: &str) -> Parameter {
         "version" => ("The version's number.", "^[1-9][0-9]{0,8}$"),
         "policy" => ("The policy's name.", "^[a-z0-9._-]{1,128}$"),
         "role" => ("The role's name.", "^[a-z0-9._-]{1,64}$"),
+        "sequence" => ("The entry's sequence number.", "^[1-9][0-9]{0,14}$"),
+        "log" => ("Which of the tenant's logs.", "^(?:changes|operations)$"),
+        "tile" => (
+            "The rest of the tile's path: level or `entries`, number, width of a partial one.",
+            "^(?:[0-7]|entries)(?:/x[0-9]{3}){0,6}/[0-9]{3}(?:\\.p/[1-9][0-9]{0,2})?$",
+        ),
         _ => ("Its id.", UUID),
     };
     let mut schema = ObjectBuilder::new()

@@ -3,6 +3,7 @@
 mod alert;
 mod algorithm;
 mod audit;
+mod audit_log;
 mod backup;
 mod batch;
 mod binding;
@@ -68,6 +69,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(algorithm::routes());
     routes.extend(alert::routes());
     routes.extend(audit::routes());
+    routes.extend(audit_log::routes());
     routes.extend(storage::routes());
     routes.extend(storage_migration::routes());
     routes.extend(system::routes());

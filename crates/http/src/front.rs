@@ -106,7 +106,8 @@ fn finish(response: &mut Response, exchange: &Exchange) {
     }
     let headers = response.headers_mut();
     headers.insert(CORRELATION_ID, exchange.correlation_header());
-    headers.insert(header::CACHE_CONTROL, NO_STORE);
+    // Unless an endpoint says that its answer may be kept.
+    headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
     headers.insert(CONTENT_TYPE_OPTIONS, NO_SNIFF);
 }
 

@@ -350,6 +350,7 @@ impl World {
         let ports = Ports {
             registry: registry.clone(),
             audit: journal.clone(),
+            transparency: None,
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),

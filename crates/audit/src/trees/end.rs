@@ -16,6 +16,8 @@ pub(super) struct End {
     runs: Vec<(u64, u16)>,
     /// Where in its segment each entry begins.
     offsets: Vec<u32>,
+    /// How it stood when heads were last made by this process.
+    pub(super) committed: Option<Head>,
 }
 
 /// A tile of leaves that is full now.

@@ -39,6 +39,38 @@ pub enum TreesError {
         /// The journal's last entry.
         found: u64,
     },
+    /// The journal ends before what was signed.
+    #[error(
+        "a checkpoint of the audit log was signed that covers the journal up to entry {known}, and \
+         the journal ends at {found}: its end is lost, or an older copy of it was put back. Put the \
+         newer one back. If it is lost for good: keep a copy of the journal's directory as evidence, \
+         then take `log-signed` and `log` out of it; the next start begins a log under another name \
+         (docs/audit.md)"
+    )]
+    SignedShrunk {
+        /// The last entry that what was signed covers.
+        known: u64,
+        /// The journal's last entry.
+        found: u64,
+    },
+    /// The trees are not what was signed.
+    #[error(
+        "the first {size} entries of the system's log are not those that a checkpoint was signed \
+         for: the journal was altered or exchanged. Keep a copy of its directory as evidence, then \
+         put the right journal back; or take `log-signed` and `log` out of it, and the next start \
+         begins a log under another name (docs/audit.md)"
+    )]
+    SignedOther {
+        /// The size that was signed.
+        size: u64,
+    },
+    /// What was signed last cannot be read.
+    #[error(
+        "the file `log-signed` beside the journal, which says what was signed last of the audit log, \
+         cannot be understood: put it back from a copy; or keep it as evidence and take it and `log` \
+         out of the directory, and the next start begins a log under another name (docs/audit.md)"
+    )]
+    SignedUnreadable,
     /// The journal is another one than the trees were made from.
     #[error(
         "entry {sequence} of the journal is not the one that the transparency log was made from: \

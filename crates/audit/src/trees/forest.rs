@@ -45,7 +45,7 @@ pub trait LogFiles {
 /// The trees of a journal.
 pub struct Forest<F> {
     files: F,
-    journal: Arc<Journal>,
+    pub(super) journal: Arc<Journal>,
     /// The last entry that is in its tree.
     last: Option<Last>,
     /// The last entry of which the kept state knows.
@@ -60,9 +60,11 @@ pub struct Forest<F> {
     other: u64,
     system: End,
     /// All other trees, in the order in which they had their first entries.
-    trees: Vec<(Tree, End)>,
-    index: HashMap<Tree, u32>,
-    heads: HeadsTree,
+    pub(super) trees: Vec<(Tree, End)>,
+    pub(super) index: HashMap<Tree, u32>,
+    pub(super) heads: HeadsTree,
+    /// The heads that were made last, and which entry of the system's tree they are, once they are.
+    pub(super) made: Option<(Heads, Option<u64>)>,
 }
 
 /// The last entry, by which a journal is recognised.
@@ -105,6 +107,7 @@ impl<F: LogFiles> Forest<F> {
             trees: Vec::new(),
             index: HashMap::new(),
             heads: HeadsTree::default(),
+            made: None,
         }
     }
 
@@ -173,6 +176,11 @@ impl<F: LogFiles> Forest<F> {
             Belongs::Heads(heads) => {
                 self.log.get_or_insert(heads.log);
                 self.headed = heads.through;
+                if let Some((made, index)) = &mut self.made
+                    && *made == heads
+                {
+                    *index = Some(self.system.size());
+                }
                 Tree::System
             }
         };
@@ -192,7 +200,7 @@ impl<F: LogFiles> Forest<F> {
         Ok(())
     }
 
-    fn end(&self, tree: Tree) -> Option<&End> {
+    pub(super) fn end(&self, tree: Tree) -> Option<&End> {
         match self.index.get(&tree) {
             _ if tree == Tree::System => Some(&self.system),
             Some(index) => self.trees.get(*index as usize).map(|(_, end)| end),
@@ -213,7 +221,7 @@ impl<F: LogFiles> Forest<F> {
         &mut self.trees[index as usize].1
     }
 
-    fn tiles(&self, tree: Tree) -> Tiles<'_, F> {
+    pub(super) fn tiles(&self, tree: Tree) -> Tiles<'_, F> {
         Tiles {
             files: &self.files,
             journal: &self.journal,
@@ -238,17 +246,21 @@ impl<F: LogFiles> Forest<F> {
         }
         // Remembered, also if they are never logged: leaves that are made keep their salt.
         let log = *self.log.get_or_insert(fresh);
-        let trees = &self.trees;
+        let trees = &mut self.trees;
         let root = self.heads.root(|index| {
-            let (tree, end) = trees.get(index as usize)?;
-            Some(Hash::of_leaf(leaf(log, *tree, end.head()).as_bytes()))
+            let (tree, end) = trees.get_mut(index as usize)?;
+            let head = end.head();
+            end.committed = Some(head);
+            Some(Hash::of_leaf(leaf(log, *tree, head).as_bytes()))
         });
-        Some(Heads {
+        let heads = Heads {
             log,
             through: self.sequence(),
             trees: self.trees.len() as u64,
             root,
-        })
+        };
+        self.made = Some((heads, None));
+        Some(heads)
     }
 
     /// Makes durable what there is, so that the journal need not be read again up to here.

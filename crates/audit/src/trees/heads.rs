@@ -2,7 +2,7 @@
 //! system's tree commits to. Its leaves keep their places: a tree's is where it first had an entry.
 
 use keyward_core::ids::TenantId;
-use keyward_ledger::{Hash, Head, MemoryTree};
+use keyward_ledger::{Hash, Head, MemoryTree, prove_inclusion};
 use uuid::Uuid;
 
 use crate::trees::Tree;
@@ -66,7 +66,7 @@ impl HeadsTree {
     }
 
     /// The root over all heads.
-    pub(super) fn root(&mut self, leaf: impl Fn(u32) -> Option<Hash>) -> Hash {
+    pub(super) fn root(&mut self, mut leaf: impl FnMut(u32) -> Option<Hash>) -> Hash {
         self.sort();
         for index in std::mem::take(&mut self.grown) {
             let Some(leaf) = leaf(index) else { continue };
@@ -75,5 +75,12 @@ impl HeadsTree {
             }
         }
         self.tree.root()
+    }
+
+    /// The path from a tree's head up to the root, as the heads were last made; and how many they are.
+    pub(super) fn path(&self, index: u32) -> Option<(u64, Vec<Hash>)> {
+        let size = self.tree.size();
+        let path = prove_inclusion(&self.tree, u64::from(index), size).ok()?;
+        Some((size, path))
     }
 }

@@ -1,51 +1,13 @@
-//! Which trees there are, and which of them an entry belongs to.
-
-use std::fmt;
+//! Which of the trees an entry belongs to.
 
 use keyward_core::ids::TenantId;
 use keyward_core::noun::action::Action;
+pub use keyward_core::port::transparency::Tree;
+use keyward_ledger::Hash;
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// One tree of a journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Tree {
-    /// What belongs to no tenant, the heads of all other trees among it.
-    System,
-    /// What changed something of a tenant's.
-    Changes(TenantId),
-    /// What was done in a tenant and changed nothing.
-    Operations(TenantId),
-}
-
-impl Tree {
-    /// Its name among its tenant's trees, and in the leaves of `heads`.
-    pub fn kind(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::Changes(_) => "changes",
-            Self::Operations(_) => "operations",
-        }
-    }
-
-    /// Whose it is; none: the deployment's.
-    pub fn tenant(self) -> Option<TenantId> {
-        match self {
-            Self::System => None,
-            Self::Changes(tenant) | Self::Operations(tenant) => Some(tenant),
-        }
-    }
-}
-
-/// The path of its files below the directory of all trees.
-impl fmt::Display for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(tenant) = self.tenant() {
-            write!(f, "tenants/{}/", tenant.uuid().as_hyphenated())?;
-        }
-        f.write_str(self.kind())
-    }
-}
+use crate::trees::Heads;
 
 /// What of an entry says where it belongs.
 #[derive(Deserialize)]
@@ -57,17 +19,17 @@ struct Marks<'a> {
 }
 
 #[derive(Deserialize)]
-struct OfHeads {
-    details: HeadsNamed,
+struct OfHeads<'a> {
+    #[serde(borrow)]
+    details: HeadsDetails<'a>,
 }
 
-/// What an entry of heads says of itself.
-#[derive(Clone, Copy, Deserialize)]
-pub(super) struct HeadsNamed {
-    /// Which log it is: made once for a journal.
-    pub(super) log: Uuid,
-    /// The last entry of the journal that the heads cover.
-    pub(super) through: u64,
+#[derive(Deserialize)]
+struct HeadsDetails<'a> {
+    log: Uuid,
+    through: u64,
+    trees: u64,
+    root: &'a str,
 }
 
 /// Where an entry belongs.
@@ -76,7 +38,7 @@ pub(super) enum Belongs {
     /// To this tree.
     To(Tree),
     /// To the system's tree, and it is one of heads.
-    Heads(HeadsNamed),
+    Heads(Heads),
 }
 
 /// Where an entry belongs; none if it is no entry.
@@ -86,10 +48,22 @@ pub(super) fn of(entry: &[u8]) -> Option<Belongs> {
         Some(tenant) if marks.change.is_some() => Tree::Changes(tenant),
         Some(tenant) => Tree::Operations(tenant),
         None if marks.action == Action::AuditHeads.name() => {
-            let named: OfHeads = serde_json::from_slice(entry).ok()?;
-            return Some(Belongs::Heads(named.details));
+            return heads_in(entry).map(Belongs::Heads);
         }
         None => Tree::System,
     };
     Some(Belongs::To(tree))
+}
+
+/// What an entry of heads says; none if it is none.
+pub(super) fn heads_in(entry: &[u8]) -> Option<Heads> {
+    let marks: Marks<'_> = serde_json::from_slice(entry).ok()?;
+    let OfHeads { details } = serde_json::from_slice(entry).ok()?;
+    let root: Hash = details.root.parse().ok()?;
+    (marks.action == Action::AuditHeads.name() && marks.tenant.is_none()).then_some(Heads {
+        log: details.log,
+        through: details.through,
+        trees: details.trees,
+        root,
+    })
 }

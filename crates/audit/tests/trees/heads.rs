@@ -2,12 +2,10 @@
 
 use keyward_audit::Journal;
 use keyward_audit::trees::{Heads, Tree, leaf};
-use keyward_core::noun::action::Action;
-use keyward_core::port::audit_log::AuditLog;
 use keyward_ledger::{Hash, MemoryTree};
 use uuid::Uuid;
 
-use crate::stage::{Disk, Stored, check, event, grown, journal, log, open};
+use crate::stage::{Disk, Stored, check, grown, journal, log, log_heads, open};
 
 /// The heads at an entry of the journal, made from nothing but its entries.
 fn heads_at(journal: &Journal, log: Uuid, through: u64) -> Heads {
@@ -43,20 +41,6 @@ fn heads_at(journal: &Journal, log: Uuid, through: u64) -> Heads {
     }
 }
 
-async fn append(journal: &Journal, heads: Heads) {
-    let mut entry = event("heads", None, None);
-    entry.action = Action::AuditHeads;
-    entry
-        .details
-        .insert("log".into(), heads.log.to_string().into());
-    entry.details.insert("through".into(), heads.through.into());
-    entry.details.insert("trees".into(), heads.trees.into());
-    entry
-        .details
-        .insert("root".into(), heads.root.to_string().into());
-    journal.append(entry).await.unwrap();
-}
-
 #[tokio::test]
 async fn i13_heads_commit_to_every_tree_and_replay_makes_the_same() {
     let place = tempfile::tempdir().unwrap();
@@ -75,7 +59,7 @@ async fn i13_heads_commit_to_every_tree_and_replay_makes_the_same() {
         // Only the first name counts.
         let heads = forest.heads(Uuid::from_u128(u128::from(next))).unwrap();
         assert_eq!(heads, heads_at(&journal, name, heads.through));
-        append(&journal, heads).await;
+        log_heads(&journal, heads).await;
         made.push(heads);
         while forest.grow().unwrap() {}
         assert!(!forest.has_news(), "heads are no news");
@@ -106,7 +90,7 @@ async fn entries_between_heads_and_what_they_cover_are_news() {
     let mut forest = grown(&disk, &journal).unwrap();
     let heads = forest.heads(Uuid::from_u128(1)).unwrap();
     log(&journal, 10..11).await;
-    append(&journal, heads).await;
+    log_heads(&journal, heads).await;
     while forest.grow().unwrap() {}
     assert!(forest.has_news());
 }

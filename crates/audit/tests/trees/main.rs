@@ -10,4 +10,6 @@ mod crashes;
 mod disk;
 mod growing;
 mod heads;
+mod receipts;
+mod signed;
 mod stage;

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use futures_util::future::join_all;
-use keyward_audit::trees::{Forest, LogFiles, Tree, TreesError};
+use keyward_audit::trees::{Forest, Heads, LogFiles, Tree, TreesError};
 use keyward_audit::{Journal, JournalConfig, JournalIo, StdIo, SyncMode};
 use keyward_core::audit::{Actor, AuditEvent, Journaled, Outcome, Resource};
 use keyward_core::ids::TenantId;
@@ -293,4 +293,19 @@ pub fn check(forest: &Forest<Handle>, journal: &Journal) {
         assert_eq!(checked.checkpoint.checkpoint.head(), head, "{tree}");
         assert_eq!(checked.unchecked, Vec::<String>::new());
     }
+}
+
+/// Logs heads, as a server does.
+pub async fn log_heads(journal: &Journal, heads: Heads) {
+    let mut entry = event("heads", None, None);
+    entry.action = Action::AuditHeads;
+    entry
+        .details
+        .insert("log".into(), heads.log.to_string().into());
+    entry.details.insert("through".into(), heads.through.into());
+    entry.details.insert("trees".into(), heads.trees.into());
+    entry
+        .details
+        .insert("root".into(), heads.root.to_string().into());
+    journal.append(entry).await.unwrap();
 }

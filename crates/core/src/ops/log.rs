@@ -10,8 +10,12 @@ use crate::ops::gate::{Attempt, detail, page_size, resource};
 use crate::port::audit_log::TailQuery;
 
 mod export;
+mod transparency;
 
 pub use export::{ExportPage, ExportRequest, export};
+pub use transparency::{
+    CheckpointKey, LogScope, TreeKind, checkpoint, checkpoint_key, log_key, receipt, tile,
+};
 
 fn attempt<'a>(node: &'a Node, caller: &'a Caller, scope: Option<&TenantRef>) -> Attempt<'a> {
     let tenant = scope.and_then(|scope| node.tenant_id(scope));

@@ -19,6 +19,7 @@ pub mod job;
 pub mod kek;
 pub mod key;
 pub mod log;
+mod own_key;
 pub mod policy;
 pub mod principal;
 pub(crate) mod reserve;

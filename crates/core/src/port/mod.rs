@@ -14,4 +14,5 @@ pub mod storage;
 pub mod storage_care;
 pub mod storage_migration;
 pub mod stream_storage;
+pub mod transparency;
 pub mod upkeep;

@@ -1,9 +1,12 @@
 //! `keyward audit`: who did what, from a server; and a transparency log checked without one.
 
 mod check;
+mod copy;
 mod directory;
 mod export;
 mod prove;
+mod receipt;
+mod remote;
 mod verify;
 
 use std::fmt::Write;
@@ -17,8 +20,10 @@ use crate::exit::Failure;
 use crate::output;
 
 use self::check::CheckArguments;
+use self::copy::CopyArguments;
 use self::export::ExportArguments;
 use self::prove::ProveArguments;
+use self::receipt::{ReceiptArguments, WhichLog};
 use self::verify::VerifyArguments;
 
 /// How long the server waits for something new before it answers with nothing.
@@ -44,7 +49,18 @@ pub enum AuditCommand {
     /// Page by page, each written before the next is asked for; ends with the last entry that was there
     /// when it began. What it ends with can be given as --after to go on later.
     Export(ExportArguments),
-    /// Verify a whole transparency log from its files and its public key, without a server
+    /// Show by which public key the server's transparency log is signed
+    ///
+    /// Keep it where the server cannot reach: whoever has it can verify the log without the server.
+    Key(WhichLog),
+    /// Get a receipt for an entry, of a tenant or (without --tenant) of anybody: proof and signed
+    /// checkpoint in one small text
+    ///
+    /// Waits until a signed checkpoint holds the entry, a second or two.
+    Receipt(ReceiptArguments),
+    /// Copy the server's transparency log into a directory, or bring a copy up to date
+    Copy(CopyArguments),
+    /// Verify a whole transparency log from its files, or from an address, and its public key
     ///
     /// Checks the signatures of the checkpoint, every entry and every tile, and says which file,
     /// entry or hash is wrong. Exit code 7 if anything is.
@@ -57,8 +73,12 @@ pub enum AuditCommand {
 
 impl AuditCommand {
     /// Whether it asks no server.
-    pub const fn is_offline(&self) -> bool {
-        !matches!(self, Self::Tail { .. } | Self::Export(_))
+    pub fn is_offline(&self) -> bool {
+        match self {
+            Self::Verify(arguments) => !arguments.is_remote(),
+            Self::Prove(_) | Self::Check(_) => true,
+            _ => false,
+        }
     }
 
     /// Does what asks none.
@@ -67,7 +87,7 @@ impl AuditCommand {
             Self::Verify(arguments) => arguments.run(context),
             Self::Prove(arguments) => arguments.run(),
             Self::Check(arguments) => arguments.run(context),
-            Self::Tail { .. } | Self::Export(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -80,7 +100,11 @@ impl AuditCommand {
                 follow,
             } => (lines, after, follow),
             Self::Export(arguments) => return arguments.run(context).await,
-            Self::Verify(_) | Self::Prove(_) | Self::Check(_) => return Ok(()),
+            Self::Key(which) => return receipt::show_key(&which, context).await,
+            Self::Receipt(arguments) => return arguments.run(context).await,
+            Self::Copy(arguments) => return arguments.run(context).await,
+            Self::Verify(arguments) => return arguments.run_remote(context).await,
+            Self::Prove(_) | Self::Check(_) => return Ok(()),
         };
         let client = context.client()?;
         let tenant = context.tenant().ok();
@@ -141,7 +165,7 @@ fn show(context: &Context, entries: &[AuditEntry]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One entry on a line: when, how it ended, what, to what, who, why.
+/// One entry on a line: its number, when, how it ended, what, to what, who, why.
 fn sentence(entry: &AuditEntry) -> String {
     let resource = &entry.resource;
     let named = resource
@@ -149,7 +173,8 @@ fn sentence(entry: &AuditEntry) -> String {
         .clone()
         .or_else(|| resource.id.map(|id| id.to_string()));
     let mut text = format!(
-        "{} {:<7} {:<24} {}",
+        "{:>6} {} {:<7} {:<24} {}",
+        entry.sequence,
         entry.time,
         entry.outcome.to_string(),
         entry.action.as_str(),

@@ -21,7 +21,9 @@ use crate::server::deployment::Deployment;
 use crate::server::drills;
 use crate::server::error::StartError;
 use crate::server::init::builtin_roles;
+use crate::server::published::Published;
 use crate::server::seals;
+use crate::server::trees::ensure_holds_what_was_signed;
 use crate::server::{backups, repairs};
 
 /// A node and what the binary itself keeps of its parts.
@@ -35,6 +37,7 @@ pub struct Assembly {
     /// What it stands on. Dropped last: the directory's lock goes with it.
     pub deployment: Deployment,
     journal: Arc<Journal>,
+    published: Arc<Published>,
     pump: JoinHandle<()>,
 }
 
@@ -54,6 +57,9 @@ impl Assembly {
         let vault = Arc::new(vault.keeping_previous_root(kept_seconds));
         let usage = open_usage(&deployment).await?;
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
+        ensure_holds_what_was_signed(&deployment.config.audit_dir(), &journal)?;
+        let published = Arc::new(Published::new());
+        let is_durable = deployment.config.audit.sync == AuditSync::Always;
         let backups = backups::open(&deployment)?;
         let rehearsal = drills::open(&deployment, backups.as_ref(), &vault)?;
         let repairs = repairs::open(&deployment, &vault)?;
@@ -66,6 +72,7 @@ impl Assembly {
         let ports = Ports {
             registry: deployment.registry.clone(),
             audit: journal.clone(),
+            transparency: is_durable.then(|| published.clone() as _),
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),
@@ -88,8 +95,14 @@ impl Assembly {
             native,
             deployment,
             journal,
+            published,
             pump,
         })
+    }
+
+    /// What is given out of the transparency log, for those who make it.
+    pub fn published(&self) -> Arc<Published> {
+        self.published.clone()
     }
 
     /// The journal, for those who follow it.

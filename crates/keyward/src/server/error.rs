@@ -57,6 +57,9 @@ pub enum StartError {
     /// The seal.
     #[error(transparent)]
     Seal(#[from] keyward_vault::SealError),
+    /// The journal is not what was signed of it.
+    #[error(transparent)]
+    AuditLog(#[from] keyward_audit::trees::TreesError),
     /// The vault belongs to another registry.
     #[error(
         "the vault and the registry belong to different deployments; put back together what \

@@ -1,13 +1,16 @@
-//! The transparency log follows the journal: each second its trees take what is new, and an entry
-//! commits to the heads of all of them. It runs beside the journal, which never waits for it.
+//! The transparency log follows the journal: each second its trees take what is new, an entry commits
+//! to the heads of all of them, and the tree that has that entry is signed. It runs beside the journal,
+//! which never waits for it.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_audit::Journal;
-use keyward_audit::trees::{Forest, LogDirectory, TreesError};
+use keyward_audit::trees::{Forest, LastSigned, LogDirectory, Tree, TreesError};
 use keyward_core::node::Node;
 use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
+use keyward_core::ops::log::CheckpointKey;
 use keyward_core::ops::{condition, log};
 use keyward_crypto::random::{Random, SystemRandom};
 use parking_lot::Mutex;
@@ -18,6 +21,7 @@ use uuid::Uuid;
 
 use crate::server::assembly::Assembly;
 use crate::server::config::AuditSync;
+use crate::server::published::{Published, Trees};
 
 /// How often the trees take what is new, and commit to it if there is anything.
 const EACH: Duration = Duration::from_secs(1);
@@ -27,8 +31,6 @@ const IDLE: Duration = Duration::from_mins(1);
 const LATE: Duration = Duration::from_mins(1);
 /// The longest pause between two tries after a failure.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
-
-type Trees = Forest<LogDirectory>;
 
 /// The following, as long as the server serves.
 pub struct Following {
@@ -60,9 +62,12 @@ impl Following {
         let follower = Follower {
             node: assembly.node.clone(),
             journal: assembly.journal(),
-            place: config.audit_dir().join("log"),
+            dir: config.audit_dir(),
+            published: assembly.published(),
+            deployment: assembly.deployment.id,
             headed: None,
             behind_since: None,
+            unsigned_since: None,
         };
         let task = Some(tokio::spawn(follower.run(ended)));
         Self { end, task }
@@ -80,11 +85,16 @@ impl Following {
 struct Follower {
     node: Arc<Node>,
     journal: Arc<Journal>,
-    place: std::path::PathBuf,
+    /// Where the journal is, and the log's directory in it.
+    dir: PathBuf,
+    published: Arc<Published>,
+    deployment: Uuid,
     /// When heads were last logged by this process.
     headed: Option<Instant>,
     /// Since when the trees have not had all of the journal.
     behind_since: Option<Instant>,
+    /// Since when there has been something to sign.
+    unsigned_since: Option<Instant>,
 }
 
 impl Follower {
@@ -92,7 +102,9 @@ impl Follower {
         let mut pause = EACH;
         loop {
             let began = Instant::now();
-            let Err(error) = self.follow(&mut ended).await else {
+            let followed = self.follow(&mut ended).await;
+            self.published.closed();
+            let Err(error) = followed else {
                 return;
             };
             tracing::error!(%error, "the transparency log does not follow the journal");
@@ -110,16 +122,8 @@ impl Follower {
 
     /// Follows until it is told to end.
     async fn follow(&mut self, ended: &mut watch::Receiver<bool>) -> Result<(), TreesError> {
-        let (place, journal) = (self.place.clone(), self.journal.clone());
-        let trees = blocking(move || {
-            let files = LogDirectory::new(&place).map_err(|source| TreesError::Io {
-                path: "directory".to_owned(),
-                source,
-            })?;
-            Forest::open(files, journal)
-        })
-        .await?;
-        let trees = Arc::new(Mutex::new(trees));
+        let (trees, signing) = self.open().await?;
+        self.published.opened(trees.clone());
         let mut seconds = tokio::time::interval(EACH);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -129,8 +133,15 @@ impl Follower {
                 _ = seconds.tick() => false,
             };
             let grown = grow(&trees).await?;
+            let is_reading = matches!(grown, Grown::Reading { .. });
             self.judge(grown).await;
-            self.log_heads(&trees).await?;
+            if self.log_heads(&trees).await? {
+                // The heads too: until the next ones are made, what is signed holds all that they cover.
+                grow(&trees).await?;
+            }
+            if !is_reading {
+                self.sign(&trees, &signing).await?;
+            }
             if last {
                 grow(&trees).await?;
                 let trees = trees.clone();
@@ -139,12 +150,104 @@ impl Follower {
         }
     }
 
+    /// Opens the trees, and what was signed of them last.
+    async fn open(&self) -> Result<(Trees, Arc<Mutex<Signing>>), TreesError> {
+        let (dir, journal) = (self.dir.clone(), self.journal.clone());
+        blocking(move || {
+            let signed = LastSigned::open(directory(&dir)?)?;
+            signed.ensure_held_by(journal.last())?;
+            let trees = Forest::open(directory(&dir.join("log"))?, journal)?;
+            let signing = Signing {
+                last: signed,
+                is_continued: false,
+            };
+            Ok((Arc::new(Mutex::new(trees)), Arc::new(Mutex::new(signing))))
+        })
+        .await
+    }
+
+    /// Signs the system's tree as it is now, unless the node is sealed. What is signed was noted first.
+    async fn sign(
+        &mut self,
+        trees: &Trees,
+        signing: &Arc<Mutex<Signing>>,
+    ) -> Result<(), TreesError> {
+        if self.node.seal().is_sealed() {
+            self.published.set_key(None);
+            self.unsigned_since = None;
+            return Ok(());
+        }
+        let Some(key) = self.signing_key().await else {
+            self.judge_unsigned().await;
+            return Ok(());
+        };
+        let Some(fresh) = fresh_id() else {
+            return Ok(());
+        };
+        let (trees, signing, names) = (trees.clone(), signing.clone(), (self.deployment, fresh));
+        let noted = blocking(move || {
+            let (trees, mut signing) = (trees.lock(), signing.lock());
+            if !signing.is_continued {
+                signing.last.ensure_continued_by(&trees)?;
+                signing.is_continued = true;
+            }
+            let head = trees.head(Tree::System);
+            signing.last.keep(head, trees.sequence(), names)?;
+            let origin = signing.last.origin().unwrap_or_default();
+            Ok((head, origin.to_owned()))
+        });
+        let (head, origin) = noted.await?;
+        match self.published.sign(&origin, head, &key) {
+            Ok(()) => self.unsigned_since = None,
+            Err(fault) => {
+                tracing::warn!(%fault, "the checkpoint of the audit log was not signed");
+                self.judge_unsigned().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// The key, read once for as long as the node is unsealed.
+    async fn signing_key(&self) -> Option<Arc<CheckpointKey>> {
+        if let Some(key) = self.published.key() {
+            return Some(key);
+        }
+        match log::checkpoint_key(&self.node).await {
+            Ok(key) => {
+                let key = Arc::new(key);
+                self.published.set_key(Some(key.clone()));
+                Some(key)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the key that signs the audit log cannot be had");
+                None
+            }
+        }
+    }
+
+    /// Being unable to sign for long is an alert too.
+    async fn judge_unsigned(&mut self) {
+        self.unsigned_since.get_or_insert_with(Instant::now);
+        if self.is_long_unsigned() {
+            self.raise("its checkpoints cannot be signed: the server's own log says why")
+                .await;
+        }
+    }
+
+    fn is_long_unsigned(&self) -> bool {
+        self.unsigned_since
+            .is_some_and(|since| since.elapsed() > LATE)
+    }
+
     /// Being behind for long is an alert; having all of the journal ends it. To read what was there at
     /// the start takes its time.
     async fn judge(&mut self, grown: Grown) {
         match grown {
             Grown::All => {
                 self.behind_since = None;
+                if self.is_long_unsigned() {
+                    return;
+                }
                 let kind = ConditionKind::AUDIT_LOG_BEHIND;
                 condition::clear(&self.node, kind, &subject(&self.node)).await;
                 return;
@@ -168,8 +271,9 @@ impl Follower {
         condition::raise(&self.node, kind, &subject(&self.node), severity, detail).await;
     }
 
-    /// Commits to the heads of all trees, if there is something new or nothing was for long.
-    async fn log_heads(&mut self, trees: &Arc<Mutex<Trees>>) -> Result<(), TreesError> {
+    /// Commits to the heads of all trees, if there is something new or nothing was for long. Whether it
+    /// did.
+    async fn log_heads(&mut self, trees: &Trees) -> Result<bool, TreesError> {
         let is_due = self.headed.is_none_or(|headed| headed.elapsed() >= IDLE);
         let trees = trees.clone();
         let heads = blocking(move || {
@@ -180,7 +284,7 @@ impl Follower {
             Ok(fresh_id().and_then(|fresh| trees.heads(fresh)))
         });
         let Some(heads) = heads.await? else {
-            return Ok(());
+            return Ok(false);
         };
         let heads = log::Heads {
             log: heads.log,
@@ -189,14 +293,36 @@ impl Follower {
             root: heads.root.to_string(),
         };
         match log::log_heads(&self.node, &heads).await {
-            Ok(()) => self.headed = Some(Instant::now()),
+            Ok(()) => {
+                self.headed = Some(Instant::now());
+                Ok(true)
+            }
             // A journal that cannot be written says so itself, and refuses everything else too.
             Err(error) => {
                 tracing::warn!(%error, "the heads of the transparency log were not logged");
+                Ok(false)
             }
         }
-        Ok(())
     }
+}
+
+/// What was signed last, and whether the trees are known to go on from it.
+struct Signing {
+    last: LastSigned<LogDirectory>,
+    is_continued: bool,
+}
+
+/// Refuses a journal that ends before what was signed of it: whoever has that checkpoint would see the
+/// log contradict itself.
+pub fn ensure_holds_what_was_signed(dir: &Path, journal: &Journal) -> Result<(), TreesError> {
+    LastSigned::open(directory(dir)?)?.ensure_held_by(journal.last())
+}
+
+fn directory(place: &Path) -> Result<LogDirectory, TreesError> {
+    LogDirectory::new(place).map_err(|source| TreesError::Io {
+        path: "directory".to_owned(),
+        source,
+    })
 }
 
 /// How far the trees came.
@@ -213,7 +339,7 @@ enum Grown {
 }
 
 /// Takes what is new, for a second at most.
-async fn grow(trees: &Arc<Mutex<Trees>>) -> Result<Grown, TreesError> {
+async fn grow(trees: &Trees) -> Result<Grown, TreesError> {
     let trees = trees.clone();
     let began = Instant::now();
     blocking(move || {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use keyward_audit::trees as receipts;
 use keyward_ledger::{Receipt, VerifierKey};
 use serde::Serialize;
 
@@ -31,8 +32,16 @@ pub struct CheckArguments {
 #[derive(Serialize)]
 struct Proved {
     log: String,
+    /// Which entry of its tree, counted from 0.
     index: u64,
+    /// How many entries its tree had.
     entries: u64,
+    /// Which tenant's tree; none: the tree that the checkpoint is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tree: Option<String>,
+    /// How many entries the checkpoint is of.
+    checkpoint_entries: u64,
+    /// The root that is signed.
     root: String,
     witnesses: Vec<Witness>,
 }
@@ -47,26 +56,30 @@ impl CheckArguments {
         let text = str::from_utf8(&text).map_err(|error| refused(&error))?;
         let receipt: Receipt = text.parse().map_err(|error| refused(&error))?;
         let entry = input::bytes_of_file(&self.entry)?;
-        let opened = receipt
-            .verify(&entry, &self.key, &self.witnesses)
-            .map_err(|error| {
+        let found =
+            receipts::check(&receipt, &entry, &self.key, &self.witnesses).map_err(|error| {
                 refused(&error).next("compare the entry and the key with what the receipt is for")
             })?;
+        let opened = found.opened;
         if let Some(name) = missing_witness(&opened, &self.witnesses) {
             return Err(not_witnessed(&name));
         }
         let head = opened.checkpoint.head();
         let proved = Proved {
             log: opened.checkpoint.origin().to_owned(),
-            index: receipt.index,
-            entries: head.size,
+            index: found.index,
+            entries: found.size,
+            tree: found.tree.map(|tree| tree.to_string()),
+            checkpoint_entries: head.size,
             root: head.root.to_string(),
             witnesses: witnesses(&opened),
         };
         context.show(&proved, |proved| {
+            let tree = proved.tree.as_deref();
+            let tree = tree.map_or_else(String::new, |tree| format!("/{tree}"));
             output::line(&output::printable(&format!(
-                "entry {} of {} is in the log, as its checkpoint of {} entries was signed",
-                proved.index, proved.log, proved.entries
+                "entry {} of {}{tree} is in the log, as its checkpoint of {} entries was signed",
+                proved.index, proved.log, proved.checkpoint_entries
             )))
         })
     }

@@ -61,7 +61,7 @@ impl ProveArguments {
 }
 
 /// Never over anything that is there.
-fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let file = std::fs::File::create_new(path);
     file.and_then(|mut file| std::io::Write::write_all(&mut file, bytes))
         .map_err(|error| Failure::local(error).about(path.display()))

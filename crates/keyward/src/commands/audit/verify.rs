@@ -1,12 +1,13 @@
-//! `keyward audit verify`: a whole log, from its files and its public key.
+//! `keyward audit verify`: a whole log, from its files or an address, and its public key.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keyward_ledger::{CheckError, Checked, Head, OpenedCheckpoint, VerifierKey, check_log};
+use keyward_ledger::{CheckError, Checked, Files, Head, OpenedCheckpoint, VerifierKey, check_log};
 use serde::Serialize;
 
 use super::directory::LogDirectory;
+use super::remote::{RemoteLog, is_address};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::{input, output};
@@ -14,8 +15,12 @@ use crate::{input, output};
 /// Which log, and whose signatures count.
 #[derive(Args, Debug)]
 pub struct VerifyArguments {
-    /// The directory with the log's `checkpoint` and `tile`
-    directory: PathBuf,
+    /// The directory with the log's `checkpoint` and `tile`, or the address below which they are
+    ///
+    /// A server's own logs are at `/v1/audit/log` and `/v1/tenants/TENANT/audit/log/changes` and
+    /// `…/operations`.
+    #[arg(value_name = "DIRECTORY|URL")]
+    log: String,
     /// The log's public key: name+id+base64
     #[arg(long, value_name = "VKEY")]
     key: VerifierKey,
@@ -57,26 +62,47 @@ struct NamedFault {
 }
 
 impl VerifyArguments {
-    /// Checks everything, and says where it is wrong.
+    /// Whether the log is behind an address.
+    pub fn is_remote(&self) -> bool {
+        is_address(&self.log)
+    }
+
+    /// Checks everything that is in a directory, and says where it is wrong.
     pub fn run(self, context: &Context) -> Result<(), Failure> {
-        let mut directory = LogDirectory::open(&self.directory)?;
+        let mut directory = LogDirectory::open(Path::new(&self.log))?;
+        self.verdict(&mut directory, context)
+    }
+
+    /// The same of a log behind an address.
+    pub async fn run_remote(self, context: &Context) -> Result<(), Failure> {
+        let log = RemoteLog::at(context, &self.log)?;
+        let mut waiting = log.waiting(tokio::runtime::Handle::current());
         let older = self.older()?;
-        let checked = check_log(&mut directory, &self.key, &self.witnesses, older)
-            .map_err(|error| unbelievable(&error).about(self.directory.display()))?;
-        let missing = missing_witness(&checked.checkpoint, &self.witnesses);
-        let report = report(&checked);
-        context.show(&report, show)?;
-        if let Some(name) = missing {
-            return Err(not_witnessed(&name));
+        let checking = tokio::task::spawn_blocking(move || {
+            let checked = check_log(&mut waiting, &self.key, &self.witnesses, older);
+            // An answer that never came says nothing of the log.
+            if let Some(failure) = waiting.failed() {
+                return Err(failure);
+            }
+            let checked = checked.map_err(|error| unbelievable(&error).about(&self.log))?;
+            Ok(self.found(&checked))
+        });
+        let found = checking.await.map_err(Failure::local)??;
+        found.tell(context)
+    }
+
+    fn verdict(&self, files: &mut impl Files, context: &Context) -> Result<(), Failure> {
+        let older = self.older()?;
+        let checked = check_log(files, &self.key, &self.witnesses, older)
+            .map_err(|error| unbelievable(&error).about(&self.log))?;
+        self.found(&checked).tell(context)
+    }
+
+    fn found(&self, checked: &Checked<'_>) -> Found {
+        Found {
+            report: report(checked),
+            missing: missing_witness(&checked.checkpoint, &self.witnesses),
         }
-        if report.sound {
-            return Ok(());
-        }
-        let count = report.faults.len() as u64 + report.more_faults;
-        let what = format!("the log is not what was signed: {count} fault(s)");
-        Err(Failure::new(Exit::NotValid, what).next(
-            "keep these files as they are, as evidence, and compare them with another copy of the log",
-        ))
     }
 
     fn older(&self) -> Result<Option<Head>, Failure> {
@@ -87,6 +113,31 @@ impl VerifyArguments {
         let opened = OpenedCheckpoint::open(&bytes, &self.key, &[])
             .map_err(|error| Failure::new(Exit::NotValid, error).about(path.display()))?;
         Ok(Some(opened.checkpoint.head()))
+    }
+}
+
+/// What is told at the end.
+struct Found {
+    report: Report,
+    /// A witness that was asked for and has not signed.
+    missing: Option<String>,
+}
+
+impl Found {
+    fn tell(&self, context: &Context) -> Result<(), Failure> {
+        let Self { report, missing } = self;
+        context.show(report, show)?;
+        if let Some(name) = missing {
+            return Err(not_witnessed(name));
+        }
+        if report.sound {
+            return Ok(());
+        }
+        let count = report.faults.len() as u64 + report.more_faults;
+        let what = format!("the log is not what was signed: {count} fault(s)");
+        Err(Failure::new(Exit::NotValid, what).next(
+            "keep these files as they are, as evidence, and compare them with another copy of the log",
+        ))
     }
 }
 

@@ -1,0 +1,287 @@
+//! Receipts: that an entry is in the log, in one small text which whoever has the entry and the log's
+//! public key can check alone.
+//!
+//! ```text
+//! entry ─► root of its tenant's tree ─► head ─► root of the heads ─► entry of heads ─► signed root
+//! └───────────────── extra ─────────────────────────────────────┘    └─── C2SP tlog-proof ───────┘
+//! ```
+//!
+//! An entry of the system's own tree needs no extra.
+
+use keyward_ledger::{
+    Content, Hash, Head, Note, OpenedCheckpoint, ProofError, Receipt, ReceiptError, Tile, Tiles,
+    VerifierKey, entries_of, hashes_of, prove_inclusion, root, verify_inclusion,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::trees::tree::{Belongs, heads_in, of};
+use crate::trees::{Forest, LogFiles, Tree, TreesError, leaf};
+
+/// The most bytes of extra data that are read: an entry, two paths, and what is around them.
+const EXTRA_MAX: usize = 48 * 1024;
+/// No path is longer: a tree has at most 2^64 leaves.
+const PATH_MAX: usize = 64;
+
+/// The way from an entry of a tenant's to an entry of heads.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IntoHeads {
+    /// Which entry of its tree, from 0.
+    index: u64,
+    /// How many entries the tree had.
+    size: u64,
+    /// Its root, in base64.
+    root: String,
+    /// From the entry's sibling up to the root's child, in base64.
+    path: Vec<String>,
+    /// Which of the heads, from 0.
+    head: u64,
+    /// From the head's sibling up to the root's child.
+    head_path: Vec<String>,
+    /// The entry of heads, as it was logged.
+    heads: String,
+}
+
+/// A receipt that does not prove what it should.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// It, or its checkpoint, or the path to it.
+    #[error(transparent)]
+    Receipt(#[from] ReceiptError),
+    /// The way into the heads is not well formed.
+    #[error("the receipt's extra data are not the way from an entry to an entry of heads")]
+    Extra,
+    /// The entry is none of a node's log.
+    #[error("this is no entry of a log of Keyward's")]
+    Entry,
+    /// One of the two paths leads elsewhere.
+    #[error("the receipt does not lead from this entry to the entry of heads: {0}")]
+    Path(#[from] ProofError),
+}
+
+/// What a receipt proves.
+#[derive(Debug)]
+pub struct Proved<'a> {
+    /// Which entry of its tree, counted from 0.
+    pub index: u64,
+    /// How many entries its tree had.
+    pub size: u64,
+    /// Which of the tenant's trees; none: the tree that the checkpoint itself is of.
+    pub tree: Option<Tree>,
+    /// The checkpoint that it rests on.
+    pub opened: OpenedCheckpoint<'a>,
+}
+
+/// Checks a receipt for an entry by the log's public key. Without extra data it may be of any log in
+/// these formats.
+pub fn check<'a>(
+    receipt: &Receipt,
+    entry: &[u8],
+    log: &'a VerifierKey,
+    witnesses: &'a [VerifierKey],
+) -> Result<Proved<'a>, CheckError> {
+    // Extra data of others mean nothing here; nothing authenticates them.
+    let extra = receipt.extra.as_deref().unwrap_or_default();
+    let way = serde_json::from_slice(extra).ok();
+    let Some(way): Option<IntoHeads> = way.filter(|_| extra.len() <= EXTRA_MAX) else {
+        let opened = receipt.verify(entry, log, witnesses)?;
+        return Ok(Proved {
+            index: receipt.index,
+            size: opened.checkpoint.head().size,
+            tree: None,
+            opened,
+        });
+    };
+    let opened = receipt.verify(way.heads.as_bytes(), log, witnesses)?;
+    let heads = heads_in(way.heads.as_bytes()).ok_or(CheckError::Extra)?;
+    let Some(Belongs::To(tree @ (Tree::Changes(_) | Tree::Operations(_)))) = of(entry) else {
+        return Err(CheckError::Entry);
+    };
+    let head = Head {
+        size: way.size,
+        root: way.root.parse().map_err(|_| CheckError::Extra)?,
+    };
+    let path = hashes(&way.path).ok_or(CheckError::Extra)?;
+    verify_inclusion(Hash::of_leaf(entry), way.index, head, &path)?;
+    let named = Hash::of_leaf(leaf(heads.log, tree, head).as_bytes());
+    let all = Head {
+        size: heads.trees,
+        root: heads.root,
+    };
+    let path = hashes(&way.head_path).ok_or(CheckError::Extra)?;
+    verify_inclusion(named, way.head, all, &path)?;
+    Ok(Proved {
+        index: way.index,
+        size: way.size,
+        tree: Some(tree),
+        opened,
+    })
+}
+
+fn hashes(texts: &[String]) -> Option<Vec<Hash>> {
+    let few = texts.len() <= PATH_MAX;
+    few.then(|| texts.iter().map(|text| text.parse().ok()).collect())?
+}
+
+/// An entry as it was found for a receipt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its tree.
+    pub tree: Tree,
+    /// As it was logged.
+    pub bytes: Vec<u8>,
+    /// How many entries of its tree are to be looked through, the newest first.
+    pub among: u64,
+}
+
+impl<F: LogFiles> Forest<F> {
+    /// The root over the first `size` entries of a tree, made from its tiles.
+    pub fn root_at(&self, tree: Tree, size: u64) -> Result<Hash, TreesError> {
+        let read = |tile| self.there(tree, tile);
+        root(&Tiles::new(size, read), size).map_err(|_| damaged(tree))
+    }
+
+    /// How a tree stood when heads were last made, if they are among the first `size` entries of the
+    /// system's tree; none if they are not yet.
+    pub fn committed(&self, tree: Tree, size: u64) -> Option<Head> {
+        self.heads_below(size)?;
+        self.end(tree)?.committed
+    }
+
+    /// Where in the system's tree the heads are that were made last, if it is below `size`.
+    fn heads_below(&self, size: u64) -> Option<u64> {
+        let (_, logged) = self.made?;
+        logged.filter(|at| *at < size)
+    }
+
+    /// Whether the journal has an entry with this sequence number.
+    pub fn is_written(&self, sequence: u64) -> bool {
+        (1..=self.journal.last()).contains(&sequence)
+    }
+
+    /// The entry with this sequence number, if it is in a tree.
+    pub fn find(&self, sequence: u64) -> Result<Option<Found>, TreesError> {
+        if sequence == 0 || sequence > self.sequence() {
+            return Ok(None);
+        }
+        let page = self.journal.written(sequence - 1, 1)?;
+        let entry = page.into_iter().find(|it| it.sequence == sequence);
+        let Some(entry) = entry else { return Ok(None) };
+        let tree = match of(&entry.bytes) {
+            Some(Belongs::To(tree)) => tree,
+            Some(Belongs::Heads(_)) => Tree::System,
+            None => return Err(TreesError::Contradiction { sequence }),
+        };
+        Ok(Some(Found {
+            tree,
+            bytes: entry.bytes,
+            // A tree has no more entries than the journal has.
+            among: self.head(tree).size.min(sequence),
+        }))
+    }
+
+    /// Looks for an entry in the tile that ends before `among`; its index, or how many are left.
+    pub fn look(&self, found: &Found, among: u64) -> Result<Result<u64, u64>, TreesError> {
+        let Some(last) = among.checked_sub(1) else {
+            return Ok(Err(0));
+        };
+        let width = u64::from(keyward_ledger::TILE_WIDTH);
+        let tile = Tile::in_tree(Content::Hashes { level: 0 }, last / width, among);
+        let tile = tile.ok_or_else(|| damaged(found.tree))?;
+        let bytes = self.there(found.tree, tile)?;
+        let hashes = hashes_of::<TreesError>(tile, &bytes).map_err(|_| damaged(found.tree))?;
+        let wanted = Hash::of_leaf(&found.bytes);
+        let first = tile.index() * width;
+        let at = hashes.iter().position(|hash| *hash == wanted);
+        Ok(at.map_or(Err(first), |at| Ok(first + at as u64)))
+    }
+
+    /// A receipt for an entry of the system's tree, under a checkpoint of that tree.
+    pub fn receipt_in_system(
+        &self,
+        index: u64,
+        signed: &Note,
+        size: u64,
+    ) -> Result<Option<Receipt>, TreesError> {
+        if index >= size {
+            return Ok(None);
+        }
+        Ok(Some(Receipt {
+            extra: None,
+            index,
+            path: self.path(Tree::System, index, size)?,
+            checkpoint: signed.clone(),
+        }))
+    }
+
+    /// A receipt for an entry of a tenant's tree, under a checkpoint of the system's tree; none if the
+    /// heads that the checkpoint holds do not cover it yet.
+    pub fn receipt_in(
+        &self,
+        tree: Tree,
+        index: u64,
+        signed: &Note,
+        size: u64,
+    ) -> Result<Option<Receipt>, TreesError> {
+        let Some(at) = self.heads_below(size) else {
+            return Ok(None);
+        };
+        let head = self.end(tree).and_then(|end| end.committed);
+        let Some(head) = head.filter(|head| index < head.size) else {
+            return Ok(None);
+        };
+        let Some(number) = self.index.get(&tree).copied() else {
+            return Ok(None);
+        };
+        let (_, head_path) = self.heads.path(number).ok_or_else(|| damaged(tree))?;
+        let way = IntoHeads {
+            index,
+            size: head.size,
+            root: head.root.to_string(),
+            path: texts(&self.path(tree, index, head.size)?),
+            head: u64::from(number),
+            head_path: texts(&head_path),
+            heads: self.entry(Tree::System, at)?,
+        };
+        let extra = serde_json::to_vec(&way).map_err(|_| damaged(tree))?;
+        let receipt = self.receipt_in_system(at, signed, size)?;
+        Ok(receipt.map(|receipt| Receipt {
+            extra: Some(extra),
+            ..receipt
+        }))
+    }
+
+    fn path(&self, tree: Tree, index: u64, size: u64) -> Result<Vec<Hash>, TreesError> {
+        let tiles = Tiles::new(size, |tile| self.there(tree, tile));
+        prove_inclusion(&tiles, index, size).map_err(|_| damaged(tree))
+    }
+
+    /// An entry of a tree that has it, as text.
+    fn entry(&self, tree: Tree, index: u64) -> Result<String, TreesError> {
+        let width = u64::from(keyward_ledger::TILE_WIDTH);
+        let size = self.head(tree).size;
+        let tile = Tile::in_tree(Content::Entries, index / width, size);
+        let tile = tile.ok_or_else(|| damaged(tree))?;
+        let bytes = self.there(tree, tile)?;
+        let entries = entries_of(tile, &bytes).map_err(|_| damaged(tree))?;
+        let entry = entries.get((index % width) as usize).copied();
+        let entry = entry.and_then(|entry| String::from_utf8(entry.to_vec()).ok());
+        entry.ok_or_else(|| damaged(tree))
+    }
+
+    /// A tile that the tree must have.
+    fn there(&self, tree: Tree, tile: Tile) -> Result<Vec<u8>, TreesError> {
+        self.tile(tree, tile)?.ok_or_else(|| damaged(tree))
+    }
+}
+
+fn texts(hashes: &[Hash]) -> Vec<String> {
+    hashes.iter().map(ToString::to_string).collect()
+}
+
+fn damaged(tree: Tree) -> TreesError {
+    TreesError::Damaged {
+        path: tree.to_string(),
+    }
+}

@@ -1,0 +1,137 @@
+//! What was signed last of a node's log, kept before the signature is made and outside the log's own
+//! directory: so that no two checkpoints under one name ever contradict each other, whatever became of
+//! the journal or of the log's files in between.
+
+use std::io;
+
+use keyward_ledger::{Hash, Head};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::trees::{Forest, LogFiles, Tree, TreesError};
+
+/// The file, beside the journal's segments.
+pub const FILE: &str = "log-signed";
+/// The format that is written, and the only one that is read.
+const FORMAT: u32 = 1;
+
+/// What the file says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+    format: u32,
+    /// The log's name: another one for every log that was ever begun.
+    origin: String,
+    /// The size of the system's tree.
+    size: u64,
+    /// Its root, in base64.
+    root: String,
+    /// The last entry of the journal that all trees had.
+    through: u64,
+}
+
+/// The last signed checkpoint, as far as it must never be taken back.
+pub struct LastSigned<F> {
+    files: F,
+    kept: Option<(Kept, Head)>,
+}
+
+impl<F: LogFiles> LastSigned<F> {
+    /// Reads it, from the directory of the journal. A file that cannot be understood is an error:
+    /// nothing else says which log this was.
+    pub fn open(files: F) -> Result<Self, TreesError> {
+        let kept = match files.read(FILE).map_err(of_file)? {
+            None => None,
+            Some(bytes) => Some(understood(&bytes).ok_or(TreesError::SignedUnreadable)?),
+        };
+        Ok(Self { files, kept })
+    }
+
+    /// The log's name, once anything of it was to be signed.
+    pub fn origin(&self) -> Option<&str> {
+        self.kept.as_ref().map(|(kept, _)| kept.origin.as_str())
+    }
+
+    /// What was signed of the system's tree.
+    pub fn head(&self) -> Option<Head> {
+        self.kept.as_ref().map(|(_, head)| *head)
+    }
+
+    /// Refuses a journal that ends before what was signed.
+    pub fn ensure_held_by(&self, last: u64) -> Result<(), TreesError> {
+        match &self.kept {
+            Some((kept, _)) if last < kept.through => Err(TreesError::SignedShrunk {
+                known: kept.through,
+                found: last,
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses trees that do not go on from what was signed. They must have all that the journal had
+    /// when they were opened.
+    pub fn ensure_continued_by<G: LogFiles>(&self, forest: &Forest<G>) -> Result<(), TreesError> {
+        let Some((_, signed)) = &self.kept else {
+            return Ok(());
+        };
+        let size = signed.size;
+        let found = forest.head(Tree::System).size;
+        if found < size {
+            return Err(TreesError::SignedOther { size });
+        }
+        if forest.root_at(Tree::System, size)? != signed.root {
+            return Err(TreesError::SignedOther { size });
+        }
+        Ok(())
+    }
+
+    /// Notes, durably, what is signed next: from now on the log never goes behind it. `deployment` and
+    /// `fresh` name a log of which nothing was signed yet; `fresh` is random.
+    pub fn keep(
+        &mut self,
+        head: Head,
+        through: u64,
+        (deployment, fresh): (Uuid, Uuid),
+    ) -> Result<(), TreesError> {
+        if let Some((kept, before)) = &self.kept {
+            if *before == head && kept.through == through {
+                return Ok(());
+            }
+            if head.size < before.size || through < kept.through {
+                return Err(TreesError::SignedOther { size: before.size });
+            }
+        }
+        let kept = Kept {
+            format: FORMAT,
+            origin: self.origin().map_or_else(
+                || format!("keyward/{deployment}/{fresh}"),
+                ToOwned::to_owned,
+            ),
+            size: head.size,
+            root: head.root.to_string(),
+            through,
+        };
+        let mut bytes = serde_json::to_vec(&kept).map_err(|error| of_file(error.into()))?;
+        bytes.push(b'\n');
+        self.files.write(FILE, &bytes).map_err(of_file)?;
+        self.kept = Some((kept, head));
+        Ok(())
+    }
+}
+
+fn understood(bytes: &[u8]) -> Option<(Kept, Head)> {
+    let kept: Kept = serde_json::from_slice(bytes).ok()?;
+    let root: Hash = kept.root.parse().ok()?;
+    let head = Head {
+        size: kept.size,
+        root,
+    };
+    (kept.format == FORMAT).then_some((kept, head))
+}
+
+fn of_file(source: io::Error) -> TreesError {
+    TreesError::Io {
+        path: FILE.to_owned(),
+        source,
+    }
+}

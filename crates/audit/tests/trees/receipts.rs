@@ -1,0 +1,166 @@
+//! Receipts: every entry that signed heads cover has one, and it proves that entry and no other.
+
+use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+use keyward_audit::trees::{CheckError, Forest, Tree, check};
+use keyward_ledger::{Algorithm, Checkpoint, KeyName, Note, Receipt, VerifierKey};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::stage::{Disk, Handle, Stored, journal, log, log_heads, open};
+
+struct Signer {
+    pair: Ed25519KeyPair,
+    key: VerifierKey,
+}
+
+impl Signer {
+    fn new() -> Self {
+        let pair = Ed25519KeyPair::generate().unwrap();
+        let public = pair.public_key().as_ref().try_into().unwrap();
+        let name = KeyName::new("example.org/log").unwrap();
+        let key = VerifierKey::new(name, Algorithm::Ed25519, public);
+        Self { pair, key }
+    }
+
+    /// The checkpoint of the system's tree as it is now.
+    fn sign(&self, forest: &Forest<Handle>) -> (Note, u64) {
+        let head = forest.head(Tree::System);
+        let checkpoint = Checkpoint::new(self.key.name().as_str(), head).unwrap();
+        let mut note = checkpoint.note().unwrap();
+        let sign = |text: &[u8]| Ok::<_, ()>(self.pair.sign(text).as_ref().try_into().unwrap());
+        note.sign(&self.key, sign).unwrap();
+        (note, head.size)
+    }
+}
+
+/// The entry with a sequence number, and a receipt for it if there is one.
+fn receipt(
+    forest: &Forest<Handle>,
+    (note, size): &(Note, u64),
+    sequence: u64,
+) -> (Vec<u8>, Option<Receipt>) {
+    let found = forest.find(sequence).unwrap().unwrap();
+    let mut among = found.among;
+    let index = loop {
+        match forest.look(&found, among).unwrap() {
+            Ok(index) => break index,
+            Err(left) => among = left,
+        }
+    };
+    let made = match found.tree {
+        Tree::System => forest.receipt_in_system(index, note, *size),
+        tree => forest.receipt_in(tree, index, note, *size),
+    };
+    (found.bytes, made.unwrap())
+}
+
+#[tokio::test]
+async fn i13_every_entry_that_is_covered_has_a_receipt_and_it_is_for_no_other() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = journal(place.path());
+    let signer = Signer::new();
+    let mut forest = open(&Disk::with(Stored::new()), &journal).unwrap();
+    log(&journal, 0..2_300).await;
+    while forest.grow().unwrap() {}
+    // Nothing commits to a tenant's entries yet.
+    let before = signer.sign(&forest);
+    assert!(receipt(&forest, &before, 4).1.is_none());
+    assert!(receipt(&forest, &before, 1).1.is_some());
+    let heads = forest.heads(Uuid::from_u128(1)).unwrap();
+    log_heads(&journal, heads).await;
+    log(&journal, 2_300..2_400).await;
+    while forest.grow().unwrap() {}
+    // A checkpoint from before the heads proves nothing by them.
+    assert!(receipt(&forest, &before, 4).1.is_none());
+    let signed = signer.sign(&forest);
+    let mut entries: Vec<Vec<u8>> = Vec::new();
+    for sequence in 1..=2_401_u64 {
+        let (entry, made) = receipt(&forest, &signed, sequence);
+        let tenant = serde_json::from_slice::<Value>(&entry).unwrap()["tenant"].is_string();
+        let Some(made) = made else {
+            assert!(sequence > 2_300 && tenant, "{sequence} has no receipt");
+            continue;
+        };
+        assert!(sequence <= 2_301 || !tenant, "{sequence} is not covered");
+        // As text, as it is given out.
+        let made: Receipt = made.to_string().parse().unwrap();
+        let proved = check(&made, &entry, &signer.key, &[]).unwrap();
+        assert_eq!(proved.tree.is_some(), tenant);
+        assert_eq!(proved.opened.checkpoint.head().size, signed.1);
+        if let Some(other) = entries.last() {
+            assert!(check(&made, other, &signer.key, &[]).is_err());
+        }
+        assert!(check(&made, &entry, &Signer::new().key, &[]).is_err());
+        entries.push(entry);
+    }
+    assert!(forest.find(0).unwrap().is_none());
+    assert!(forest.find(2_402).unwrap().is_none());
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn i13_a_receipt_in_which_anything_was_changed_proves_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = journal(place.path());
+    let signer = Signer::new();
+    let mut forest = open(&Disk::with(Stored::new()), &journal).unwrap();
+    log(&journal, 0..900).await;
+    while forest.grow().unwrap() {}
+    let heads = forest.heads(Uuid::from_u128(1)).unwrap();
+    log_heads(&journal, heads).await;
+    while forest.grow().unwrap() {}
+    let signed = signer.sign(&forest);
+    let (entry, made) = receipt(&forest, &signed, 405);
+    let made = made.unwrap();
+    let checks = |receipt: &Receipt| check(receipt, &entry, &signer.key, &[]).is_ok();
+    assert!(checks(&made));
+    let way: Value = serde_json::from_slice(made.extra.as_ref().unwrap()).unwrap();
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut way = way.clone();
+        change(&mut way);
+        Receipt {
+            extra: Some(serde_json::to_vec(&way).unwrap()),
+            ..made.clone()
+        }
+    };
+    assert!(checks(&with(&|_| {})));
+    let other = keyward_ledger::Hash::of_leaf(b"other").to_string();
+    let changes: [&dyn Fn(&mut Value); 9] = [
+        &|way| way["index"] = json!(way["index"].as_u64().unwrap() ^ 1),
+        &|way| way["size"] = json!(way["size"].as_u64().unwrap() + 1),
+        &|way| way["root"] = json!(other),
+        &|way| way["path"][0] = json!(other),
+        &|way| drop(way["path"].as_array_mut().unwrap().pop()),
+        &|way| way["head"] = json!(way["head"].as_u64().unwrap() ^ 1),
+        &|way| way["head_path"][0] = json!(other),
+        &|way| {
+            way["heads"] = json!(
+                way["heads"]
+                    .as_str()
+                    .unwrap()
+                    .replace("\"trees\":", "\"trees\": ")
+            )
+        },
+        &|way| way["more"] = json!(1),
+    ];
+    for (number, change) in changes.iter().enumerate() {
+        assert!(!checks(&with(change)), "change {number}");
+    }
+    // The entry of another tenant, the rest as it is.
+    let moved = String::from_utf8(entry.clone()).unwrap();
+    let moved = moved.replace("000000000001", "000000000002");
+    assert!(check(&made, moved.as_bytes(), &signer.key, &[]).is_err());
+    // Without the way, the receipt is one for the entry of heads.
+    let bare = Receipt {
+        extra: None,
+        ..made.clone()
+    };
+    assert!(!checks(&bare));
+    let heads = way["heads"].as_str().unwrap().as_bytes();
+    assert!(check(&bare, heads, &signer.key, &[]).is_ok());
+    // What belongs to no tenant is in no tenant's tree.
+    let (system, _) = receipt(&forest, &signed, 1);
+    let refused = check(&made, &system, &signer.key, &[]).unwrap_err();
+    assert_eq!(refused, CheckError::Entry);
+    journal.close().await;
+}

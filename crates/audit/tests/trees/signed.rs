@@ -1,0 +1,137 @@
+//! What was signed last: never taken back, whatever journal or trees are found at the next start.
+
+use keyward_audit::trees::{LastSigned, Tree, TreesError};
+use keyward_ledger::{Hash, Head};
+use uuid::Uuid;
+
+use crate::stage::{Disk, Handle, Stored, grown, journal, log};
+
+const NAMES: (Uuid, Uuid) = (Uuid::from_u128(1), Uuid::from_u128(2));
+
+fn signed(disk: &std::sync::Arc<Disk>) -> Result<LastSigned<Handle>, TreesError> {
+    LastSigned::open(Handle(disk.clone()))
+}
+
+#[tokio::test]
+async fn i13_a_log_goes_on_from_what_was_signed_or_not_at_all() {
+    let place = tempfile::tempdir().unwrap();
+    let kept = Disk::with(Stored::new());
+    let head = {
+        let journal = journal(&place.path().join("one"));
+        log(&journal, 0..700).await;
+        let forest = grown(&Disk::with(Stored::new()), &journal).unwrap();
+        let head = forest.head(Tree::System);
+        let mut signed = signed(&kept).unwrap();
+        assert_eq!(signed.origin(), None);
+        signed.ensure_continued_by(&forest).unwrap();
+        signed.keep(head, forest.sequence(), NAMES).unwrap();
+        // The same journal later, trees made anew.
+        log(&journal, 700..1_500).await;
+        let forest = grown(&Disk::with(Stored::new()), &journal).unwrap();
+        signed.ensure_held_by(journal.last()).unwrap();
+        signed.ensure_continued_by(&forest).unwrap();
+        journal.close().await;
+        head
+    };
+    // A name is given once.
+    let again = signed(&kept).unwrap();
+    let origin = format!("keyward/{}/{}", NAMES.0, NAMES.1);
+    assert_eq!(again.origin(), Some(origin.as_str()));
+    assert_eq!(again.head(), Some(head));
+
+    // An older copy of the journal: shorter.
+    let shorter = journal(&place.path().join("shorter"));
+    log(&shorter, 0..699).await;
+    let refused = again.ensure_held_by(shorter.last()).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            TreesError::SignedShrunk {
+                known: 700,
+                found: 699
+            }
+        ),
+        "{refused}"
+    );
+    // Another journal of any length: its entries are others.
+    let other = journal(&place.path().join("other"));
+    log(&other, 1..1_500).await;
+    again.ensure_held_by(other.last()).unwrap();
+    let forest = grown(&Disk::with(Stored::new()), &other).unwrap();
+    let refused = again.ensure_continued_by(&forest).unwrap_err();
+    assert!(
+        matches!(refused, TreesError::SignedOther { .. }),
+        "{refused}"
+    );
+    // And one whose system's tree is shorter, whatever the rest is.
+    let forest = grown(&Disk::with(Stored::new()), &shorter).unwrap();
+    let smaller = Head {
+        size: head.size + 1,
+        root: head.root,
+    };
+    let mut ahead = LastSigned::open(Handle(Disk::with(Stored::new()))).unwrap();
+    ahead.keep(smaller, 10, NAMES).unwrap();
+    assert!(ahead.ensure_continued_by(&forest).is_err());
+    for journal in [shorter, other] {
+        journal.close().await;
+    }
+}
+
+#[test]
+fn i13_nothing_is_signed_that_is_behind_or_was_not_noted() {
+    let head = |size: u64| Head {
+        size,
+        root: Hash::of_leaf(&size.to_be_bytes()),
+    };
+    let kept = Disk::with(Stored::new());
+    let mut last = signed(&kept).unwrap();
+    last.keep(head(5), 50, NAMES).unwrap();
+    last.keep(head(5), 50, NAMES).unwrap();
+    for (size, through) in [(4, 60), (6, 49)] {
+        let refused = last.keep(head(size), through, NAMES).unwrap_err();
+        assert!(
+            matches!(refused, TreesError::SignedOther { .. }),
+            "{refused}"
+        );
+    }
+    last.keep(head(6), 51, NAMES).unwrap();
+    // A write that fails is no note, whether it took effect or not; and whatever the disk has then is
+    // one of the two.
+    for done in [false, true] {
+        let failing = Disk::failing(2, done);
+        let mut last = signed(&failing).unwrap();
+        last.keep(head(1), 1, NAMES).unwrap();
+        assert!(last.keep(head(2), 2, NAMES).is_err());
+        assert_eq!(last.head(), Some(head(1)));
+        let found = signed(&failing.revived()).unwrap().head();
+        assert_eq!(found, Some(head(if done { 2 } else { 1 })));
+    }
+}
+
+#[test]
+fn i13_a_note_that_is_cut_short_or_of_another_format_is_refused() {
+    let kept = Disk::with(Stored::new());
+    let mut last = signed(&kept).unwrap();
+    let root = Hash::of_leaf(b"root");
+    last.keep(Head { size: 3, root }, 9, NAMES).unwrap();
+    let stored = kept.stored();
+    let (path, whole) = stored.first_key_value().unwrap();
+    let with = |bytes: Vec<u8>| signed(&Disk::with([(path.clone(), bytes)].into()));
+    // The last byte only ends the line.
+    for length in 0..whole.len() - 1 {
+        let refused = with(whole[..length].to_vec()).err().unwrap();
+        assert!(
+            matches!(refused, TreesError::SignedUnreadable),
+            "{length}: {refused}"
+        );
+    }
+    let text = String::from_utf8(whole.clone()).unwrap();
+    for (from, to) in [
+        ("\"format\":1", "\"format\":2"),
+        ("\"size\"", "\"more\":1,\"size\""),
+    ] {
+        let changed = text.replace(from, to);
+        assert_ne!(changed, text);
+        assert!(with(changed.into_bytes()).is_err());
+    }
+}

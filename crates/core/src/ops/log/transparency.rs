@@ -1,0 +1,188 @@
+//! The transparency log given out, piece by piece, to whoever may read the entries in it; and the key
+//! that signs it.
+
+use keyward_crypto::algorithm::Algorithm;
+use keyward_crypto::material::KeyMaterial;
+use keyward_crypto::prepared::{Message, PreparedKey, SignatureScheme};
+
+use crate::caller::{Caller, TenantRef};
+use crate::error::OpError;
+use crate::node::Node;
+use crate::noun::action::Action;
+use crate::ops::gate::{Attempt, resource};
+use crate::ops::own_key::OwnKey;
+use crate::port::transparency::{LogFault, LogReceipt, TransparencyLog, Tree, TreeKey};
+use crate::text_enum;
+
+text_enum! {
+    /// Which of a tenant's two trees.
+    pub enum TreeKind {
+        /// What changed something.
+        Changes => "changes",
+        /// Everything else.
+        Operations => "operations",
+    }
+}
+
+/// Whose tree is asked for.
+#[derive(Clone, Debug)]
+pub enum LogScope {
+    /// The system's.
+    System,
+    /// One of a tenant's.
+    Tenant(TenantRef, TreeKind),
+}
+
+/// The key that signs checkpoints, ready to sign. Neither printable nor clonable.
+pub struct CheckpointKey {
+    key: PreparedKey,
+    public: [u8; 32],
+}
+
+impl CheckpointKey {
+    /// The public half, as RFC 8032 encodes it.
+    pub const fn public(&self) -> [u8; 32] {
+        self.public
+    }
+
+    /// The Ed25519 signature over a checkpoint's text.
+    pub fn sign(&self, text: &[u8]) -> Result<[u8; 64], OpError> {
+        let signed = self
+            .key
+            .sign(SignatureScheme::Ed25519, Message::Raw(text))
+            .map_err(|_| OpError::Crypto)?;
+        signed.try_into().map_err(|_| OpError::Crypto)
+    }
+}
+
+/// The key that signs checkpoints; made if there is none yet. Logged as any reading of a secret is, so
+/// whoever signs often keeps it, until the node is sealed.
+pub async fn checkpoint_key(node: &Node) -> Result<CheckpointKey, OpError> {
+    node.ensure_unsealed()?;
+    let private = OwnKey::CHECKPOINTS.private(node).await?;
+    let material =
+        KeyMaterial::import(Algorithm::Ed25519, &private).map_err(|_| OpError::Crypto)?;
+    // RFC 8410: the key is what a SubjectPublicKeyInfo ends with.
+    let public = material.public().and_then(|der| der.last_chunk::<32>());
+    Ok(CheckpointKey {
+        public: *public.ok_or(OpError::Crypto)?,
+        key: PreparedKey::new(&material).map_err(|_| OpError::Crypto)?,
+    })
+}
+
+/// Who signs a tree's checkpoints.
+pub async fn log_key(node: &Node, caller: &Caller, scope: &LogScope) -> Result<TreeKey, OpError> {
+    reading(node, caller, scope, "key")
+        .read(async {
+            let tree = tree(node, caller, scope)?;
+            log(node)?.key(tree).await.map_err(told)
+        })
+        .await
+}
+
+/// A tree's newest signed checkpoint.
+pub async fn checkpoint(node: &Node, caller: &Caller, scope: &LogScope) -> Result<String, OpError> {
+    reading(node, caller, scope, "checkpoint")
+        .read(async {
+            let tree = tree(node, caller, scope)?;
+            log(node)?.checkpoint(tree).await.map_err(told)
+        })
+        .await
+}
+
+/// A tile, by its path below the log: `tile/…`.
+pub async fn tile(
+    node: &Node,
+    caller: &Caller,
+    scope: &LogScope,
+    path: &str,
+) -> Result<Vec<u8>, OpError> {
+    // What is no tile's path is not for the log.
+    let shown = if path.len() <= PATH_MAX && path.bytes().all(may_be_in_a_path) {
+        path
+    } else {
+        "tile"
+    };
+    reading(node, caller, scope, shown)
+        .read(async {
+            let tree = tree(node, caller, scope)?;
+            log(node)?.tile(tree, path).await.map_err(told)
+        })
+        .await
+}
+
+/// A receipt for an entry, by its sequence number.
+pub async fn receipt(
+    node: &Node,
+    caller: &Caller,
+    tenant: Option<&TenantRef>,
+    sequence: u64,
+) -> Result<LogReceipt, OpError> {
+    let scope = tenant.map_or(LogScope::System, |tenant| {
+        LogScope::Tenant(tenant.clone(), TreeKind::Operations)
+    });
+    reading(node, caller, &scope, "receipt")
+        .read(async {
+            let tree = tree(node, caller, &scope)?;
+            log(node)?.receipt(tree, sequence).await.map_err(told)
+        })
+        .await
+}
+
+/// No tile's path is longer: seven groups of digits, a level and a width.
+const PATH_MAX: usize = 64;
+
+fn may_be_in_a_path(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'/' | b'.')
+}
+
+fn reading<'a>(node: &'a Node, caller: &'a Caller, scope: &LogScope, part: &str) -> Attempt<'a> {
+    let (tenant, kind) = match scope {
+        LogScope::System => (None, "system"),
+        LogScope::Tenant(tenant, kind) => (node.tenant_id(tenant), kind.name()),
+    };
+    let named = format!("{kind}/{part}");
+    let about = resource("log", None, Some(&named));
+    Attempt::new(node, caller, Action::AuditRead, tenant, about)
+}
+
+/// The tree, if the caller may read its entries.
+fn tree(node: &Node, caller: &Caller, scope: &LogScope) -> Result<Tree, OpError> {
+    let LogScope::Tenant(tenant, kind) = scope else {
+        node.authorize_system(caller, Action::AuditRead)?;
+        return Ok(Tree::System);
+    };
+    let (tenant, _) = node.authorize_scope(caller, Action::AuditRead, tenant)?;
+    Ok(match (tenant, kind) {
+        (None, _) => Tree::System,
+        (Some(tenant), TreeKind::Changes) => Tree::Changes(tenant),
+        (Some(tenant), TreeKind::Operations) => Tree::Operations(tenant),
+    })
+}
+
+fn log(node: &Node) -> Result<&dyn TransparencyLog, OpError> {
+    node.ports
+        .transparency
+        .as_deref()
+        .ok_or_else(|| OpError::Unsupported {
+            problem: "no transparency log is made of this node's journal: audit.sync is \
+                      \"written\", or this is no server"
+                .to_owned(),
+        })
+}
+
+fn told(fault: LogFault) -> OpError {
+    match fault {
+        LogFault::NoSuch => OpError::NotFound {
+            what: "part of the log",
+        },
+        LogFault::NotYet => OpError::NotReady {
+            why: "no signed checkpoint holds this yet: ask again in two seconds, after unsealing \
+                  if the server is sealed",
+        },
+        LogFault::Broken { .. } => OpError::NotReady {
+            why: "its transparency log cannot be read, or does not follow the journal; the alert \
+                  audit_log_behind says why",
+        },
+    }
+}

@@ -1,0 +1,149 @@
+//! `…/audit/log`: the transparency log as C2SP's `tlog-tiles` has it, below a prefix for each tree; and
+//! `…/audit/receipts`: that an entry is in it.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::IntoResponse;
+use keyward_api::audit::{AuditLogKey, AuditReceipt};
+use keyward_core::ops;
+use keyward_core::ops::log::{LogScope, TreeKind};
+use utoipa::openapi::HttpMethod::Get;
+use utoipa::openapi::schema::Type;
+
+use super::Route;
+use crate::answer::{self, Answer};
+use crate::call::Call;
+use crate::document::Endpoint;
+use crate::problem::Failure;
+
+const TAG: &str = "audit";
+const TEXT: &str = "text/plain; charset=utf-8";
+const BYTES: &str = "application/octet-stream";
+/// What a tile's path says never changes.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+/// The next one comes in a second.
+const A_SECOND: HeaderValue = HeaderValue::from_static("private, max-age=1");
+/// The largest whole number that every JSON reader keeps exactly.
+const SEQUENCE_MAX: u64 = (1 << 53) - 1;
+
+const SYSTEM: &str = "/v1/audit";
+const TENANT: &str = "/v1/tenants/{tenant}/audit";
+
+/// Its routes.
+pub fn routes() -> Vec<Route> {
+    let mut routes = tree(&format!("{SYSTEM}/log"), "", "the system's log");
+    routes.extend(tree(
+        &format!("{TENANT}/log/{{log}}"),
+        "tenant_",
+        "one of a tenant's logs",
+    ));
+    routes.push(
+        Endpoint::new(
+            Get,
+            format!("{SYSTEM}/receipts/{{sequence}}"),
+            "read_audit_receipt",
+            TAG,
+            "Proves that an entry of anybody's is in the log",
+        )
+        .answers::<AuditReceipt>("The entry, and a receipt for it.")
+        .to(receipt),
+    );
+    routes.push(
+        Endpoint::new(
+            Get,
+            format!("{TENANT}/receipts/{{sequence}}"),
+            "read_tenant_audit_receipt",
+            TAG,
+            "Proves that an entry of the tenant's is in the log",
+        )
+        .answers::<AuditReceipt>("The entry, and a receipt for it.")
+        .to(receipt),
+    );
+    routes
+}
+
+fn tree(prefix: &str, id: &str, what: &str) -> Vec<Route> {
+    let endpoint = |path: &str, name: &str, summary: String| {
+        let id = format!("read_{id}audit_log_{name}");
+        Endpoint::new(Get, format!("{prefix}/{path}"), &id, TAG, &summary)
+    };
+    vec![
+        endpoint(
+            "key",
+            "key",
+            format!("Shows the name and the public key of {what}"),
+        )
+        .answers::<AuditLogKey>("The name, and the key under it.")
+        .to(key),
+        endpoint(
+            "checkpoint",
+            "checkpoint",
+            format!("Gives the newest signed checkpoint of {what}"),
+        )
+        .answers_as(TEXT, Type::String, "A signed note (C2SP tlog-checkpoint).")
+        .to(checkpoint),
+        endpoint(
+            "tile/{*tile}",
+            "tile",
+            format!("Gives a tile of {what}, of hashes or of entries"),
+        )
+        .answers_as(BYTES, Type::String, "The tile (C2SP tlog-tiles).")
+        .to(tile),
+    ]
+}
+
+fn scope(call: &Call) -> Result<LogScope, Failure> {
+    match call.segment("tenant") {
+        None => Ok(LogScope::System),
+        Some(_) => {
+            let kind: TreeKind = call.at("log")?;
+            Ok(LogScope::Tenant(call.tenant()?, kind))
+        }
+    }
+}
+
+async fn key(call: Call) -> Answer {
+    let key = ops::log::log_key(call.node(), call.caller(), &scope(&call)?).await?;
+    answer::ok(&AuditLogKey {
+        origin: key.origin,
+        key: key.key,
+    })
+}
+
+async fn checkpoint(call: Call) -> Answer {
+    let text = ops::log::checkpoint(call.node(), call.caller(), &scope(&call)?).await?;
+    let media_type = HeaderValue::from_static(TEXT);
+    Ok(file(text.into_bytes(), media_type, A_SECOND))
+}
+
+async fn tile(call: Call) -> Answer {
+    let path = format!("tile/{}", call.segment("tile").unwrap_or_default());
+    let bytes = ops::log::tile(call.node(), call.caller(), &scope(&call)?, &path).await?;
+    Ok(file(bytes, HeaderValue::from_static(BYTES), FOR_EVER))
+}
+
+fn file(bytes: Vec<u8>, media_type: HeaderValue, kept: HeaderValue) -> axum::response::Response {
+    let mut response = (StatusCode::OK, Body::from(bytes)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, media_type);
+    headers.insert(header::CACHE_CONTROL, kept);
+    response
+}
+
+async fn receipt(call: Call) -> Answer {
+    let sequence: u64 = call.at("sequence")?;
+    if sequence > SEQUENCE_MAX {
+        return Err(Failure::invalid("sequence: must be a sequence number"));
+    }
+    let tenant = match call.segment("tenant") {
+        None => None,
+        Some(_) => Some(call.tenant()?),
+    };
+    let found = ops::log::receipt(call.node(), call.caller(), tenant.as_ref(), sequence).await?;
+    answer::ok(&AuditReceipt {
+        entry: String::from_utf8(found.entry)
+            .map_err(|_| Failure::internal("an entry that is no text"))?,
+        index: found.index,
+        receipt: found.receipt,
+    })
+}

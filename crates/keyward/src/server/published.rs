@@ -1,0 +1,256 @@
+//! The transparency log as it is given out: signed checkpoints, tiles and receipts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyward_audit::trees::{Forest, LogDirectory, TreesError};
+use keyward_core::ops::log::CheckpointKey;
+use keyward_core::port::transparency::{LogFault, LogReceipt, TransparencyLog, Tree, TreeKey};
+use keyward_ledger::{Algorithm, Checkpoint, Head, KeyName, Note, Receipt, Tile, VerifierKey};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout_at};
+
+/// The trees, as those who grow them and those who read them share them.
+pub type Trees = Arc<Mutex<Forest<LogDirectory>>>;
+
+/// How long somebody waits for what is to be in a checkpoint soon.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What is given out at the moment.
+pub struct Published {
+    now: Mutex<Now>,
+    /// How often something was signed: whoever waits looks again.
+    signed: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Now {
+    trees: Option<Trees>,
+    signed: Option<Arc<Signed>>,
+    /// While the node is unsealed.
+    key: Option<Arc<CheckpointKey>>,
+}
+
+/// The newest checkpoint of the system's tree.
+struct Signed {
+    origin: String,
+    head: Head,
+    note: Note,
+    public: [u8; 32],
+}
+
+/// All that an answer needs.
+struct Ready {
+    trees: Trees,
+    signed: Arc<Signed>,
+    key: Option<Arc<CheckpointKey>>,
+}
+
+impl Published {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self {
+            now: Mutex::default(),
+            signed: watch::Sender::new(0),
+        }
+    }
+
+    /// The trees are open, or opened again.
+    pub fn opened(&self, trees: Trees) {
+        self.now.lock().trees = Some(trees);
+    }
+
+    /// The trees are not to be read any more.
+    pub fn closed(&self) {
+        *self.now.lock() = Now::default();
+    }
+
+    /// Signing is possible, or is not.
+    pub fn set_key(&self, key: Option<Arc<CheckpointKey>>) {
+        self.now.lock().key = key;
+    }
+
+    /// The key, while signing is possible.
+    pub fn key(&self) -> Option<Arc<CheckpointKey>> {
+        self.now.lock().key.clone()
+    }
+
+    /// Signs the checkpoint of the system's tree, and gives it out from now on.
+    pub fn sign(&self, origin: &str, head: Head, key: &CheckpointKey) -> Result<(), LogFault> {
+        let given = self.now.lock().signed.clone();
+        if given.is_some_and(|given| given.head == head && given.public == key.public()) {
+            return Ok(());
+        }
+        let note = signed(origin, head, key)?;
+        self.now.lock().signed = Some(Arc::new(Signed {
+            origin: origin.to_owned(),
+            head,
+            note,
+            public: key.public(),
+        }));
+        self.signed.send_modify(|times| *times += 1);
+        Ok(())
+    }
+
+    fn ready(&self) -> Result<Ready, LogFault> {
+        let now = self.now.lock();
+        let trees = now.trees.clone().ok_or_else(|| broken("it is not open"))?;
+        Ok(Ready {
+            trees,
+            signed: now.signed.clone().ok_or(LogFault::NotYet)?,
+            key: now.key.clone(),
+        })
+    }
+
+    /// Tries again with each new checkpoint, for as long as that may still help.
+    async fn soon<T: Send + 'static>(
+        &self,
+        work: impl Fn(Ready) -> Result<T, LogFault> + Send + Sync + 'static,
+    ) -> Result<T, LogFault> {
+        let until = Instant::now() + PATIENCE;
+        let mut times = self.signed.subscribe();
+        let work = Arc::new(work);
+        loop {
+            let tried = match self.ready() {
+                Ok(ready) => {
+                    let work = work.clone();
+                    let done = spawn_blocking(move || work(ready)).await;
+                    done.unwrap_or_else(|error| Err(broken(error)))
+                }
+                Err(fault) => Err(fault),
+            };
+            if tried.as_ref().err() != Some(&LogFault::NotYet) {
+                return tried;
+            }
+            let Ok(Ok(())) = timeout_at(until, times.changed()).await else {
+                return tried;
+            };
+        }
+    }
+}
+
+#[async_trait]
+impl TransparencyLog for Published {
+    async fn key(&self, tree: Tree) -> Result<TreeKey, LogFault> {
+        self.soon(move |Ready { trees, signed, .. }| {
+            if tree != Tree::System && trees.lock().head(tree).size == 0 {
+                return Err(LogFault::NoSuch);
+            }
+            let origin = origin_of(&signed.origin, tree);
+            let key = verifier_key(&origin, signed.public)?.to_string();
+            Ok(TreeKey { origin, key })
+        })
+        .await
+    }
+
+    async fn checkpoint(&self, tree: Tree) -> Result<String, LogFault> {
+        self.soon(move |ready| match tree {
+            Tree::System => Ok(ready.signed.note.to_string()),
+            _ => checkpoint_of(&ready, tree),
+        })
+        .await
+    }
+
+    async fn tile(&self, tree: Tree, path: &str) -> Result<Vec<u8>, LogFault> {
+        let tile: Tile = path.parse().map_err(|_| LogFault::NoSuch)?;
+        self.soon(move |Ready { trees, .. }| {
+            let bytes = trees.lock().tile(tree, tile).map_err(of_trees)?;
+            bytes.ok_or(LogFault::NoSuch)
+        })
+        .await
+    }
+
+    async fn receipt(&self, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
+        self.soon(move |ready| receipt(&ready, tree, sequence))
+            .await
+    }
+}
+
+/// What the newest signed heads commit to of a tenant's tree, signed by itself.
+fn checkpoint_of(ready: &Ready, tree: Tree) -> Result<String, LogFault> {
+    let key = ready.key.as_ref().ok_or(LogFault::NotYet)?;
+    let trees = ready.trees.lock();
+    if trees.head(tree).size == 0 {
+        return Err(LogFault::NoSuch);
+    }
+    let head = trees.committed(tree, ready.signed.head.size);
+    drop(trees);
+    let origin = origin_of(&ready.signed.origin, tree);
+    Ok(signed(&origin, head.ok_or(LogFault::NotYet)?, key)?.to_string())
+}
+
+/// A receipt, for whoever may read this tree's entries; whoever may read the system's may read all.
+fn receipt(ready: &Ready, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
+    let (trees, signed) = (&ready.trees, &ready.signed);
+    let found = trees.lock().find(sequence).map_err(of_trees)?;
+    let Some(found) = found else {
+        let is_written = trees.lock().is_written(sequence);
+        return Err(if is_written {
+            LogFault::NotYet
+        } else {
+            LogFault::NoSuch
+        });
+    };
+    if tree != Tree::System && found.tree.tenant() != tree.tenant() {
+        return Err(LogFault::NoSuch);
+    }
+    // Each tile by itself: the trees grow in between.
+    let mut among = found.among;
+    let index = loop {
+        match trees.lock().look(&found, among).map_err(of_trees)? {
+            Ok(index) => break index,
+            Err(0) => return Err(broken("an entry is in no tree")),
+            Err(left) => among = left,
+        }
+    };
+    let made: Result<Option<Receipt>, TreesError> = {
+        let trees = trees.lock();
+        let (note, size) = (&signed.note, signed.head.size);
+        match found.tree {
+            Tree::System => trees.receipt_in_system(index, note, size),
+            tree => trees.receipt_in(tree, index, note, size),
+        }
+    };
+    let made = made.map_err(of_trees)?.ok_or(LogFault::NotYet)?;
+    Ok(LogReceipt {
+        entry: found.bytes,
+        index,
+        receipt: made.to_string(),
+    })
+}
+
+fn origin_of(origin: &str, tree: Tree) -> String {
+    match tree {
+        Tree::System => origin.to_owned(),
+        tree => format!("{origin}/{tree}"),
+    }
+}
+
+fn verifier_key(origin: &str, public: [u8; 32]) -> Result<VerifierKey, LogFault> {
+    let name = KeyName::new(origin).ok_or_else(|| broken("its name cannot be a key's"))?;
+    Ok(VerifierKey::new(name, Algorithm::Ed25519, public))
+}
+
+fn signed(origin: &str, head: Head, key: &CheckpointKey) -> Result<Note, LogFault> {
+    let checkpoint = Checkpoint::new(origin, head).map_err(broken)?;
+    let mut note = checkpoint.note().map_err(broken)?;
+    let verifier = verifier_key(origin, key.public())?;
+    note.sign(&verifier, |text| key.sign(text))
+        .map_err(broken)?;
+    Ok(note)
+}
+
+fn of_trees(error: TreesError) -> LogFault {
+    let fault = broken(error);
+    tracing::warn!(%fault, "a part of the transparency log cannot be given");
+    fault
+}
+
+fn broken(cause: impl std::fmt::Display) -> LogFault {
+    LogFault::Broken {
+        cause: cause.to_string(),
+    }
+}
