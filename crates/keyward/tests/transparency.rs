@@ -14,7 +14,7 @@ use keyward_core::audit::{AuditEvent, Journaled};
 use keyward_core::noun::action::Action;
 use keyward_core::port::audit_log::JournalObserver;
 use keyward_core::time::{Clock, Timestamp};
-use keyward_ledger::{Hash, Head, MemoryTree, bundles, hash_tiles};
+use keyward_ledger::{Hash, Head, MemoryTree, OpenedCheckpoint, VerifierKey, bundles, hash_tiles};
 use keyward_testkit::server::{Api, Launch};
 use reqwest::Method;
 use serde_json::json;
@@ -37,6 +37,11 @@ async fn i13_a_server_killed_again_and_again_logs_everything_it_answered_once_an
     let keys = "/v1/tenants/demo/keys";
     server.api.by(&manager).post(keys, new).await.ok();
     let answered = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut signed = Vec::new();
+    let key: VerifierKey = {
+        let found = server.api.get("/v1/audit/log/key").await.ok();
+        found["key"].as_str().unwrap().parse().unwrap()
+    };
     for round in 0..KILLS {
         let mut clients = tokio::task::JoinSet::new();
         for client in 0..CLIENTS {
@@ -50,6 +55,9 @@ async fn i13_a_server_killed_again_and_again_logs_everything_it_answered_once_an
         server.kill().await;
         clients.join_all().await;
         server = launch.start().await;
+        if round % 3 == 0 {
+            signed.push(checkpoint(&server.api).await);
+        }
     }
     server.kill().await;
     let answered = answered.lock().await;
@@ -63,6 +71,7 @@ async fn i13_a_server_killed_again_and_again_logs_everything_it_answered_once_an
         forest.keep().unwrap();
         forest
     });
+    check_signed(&signed, &key, &went_on);
     let (trees, heads) = check_heads(&journal);
     assert!(heads > KILLS as usize / 2, "{heads} heads");
     for (tree, entries) in &trees {
@@ -80,6 +89,30 @@ async fn i13_a_server_killed_again_and_again_logs_everything_it_answered_once_an
     assert!(missing.is_empty(), "answered and not logged: {missing:?}");
     assert!(trees.values().any(|entries| entries.len() > 256));
     journal.close().await;
+}
+
+/// The newest signed checkpoint.
+async fn checkpoint(api: &Api) -> Vec<u8> {
+    let asked = reqwest::Client::new()
+        .get(format!("{}/v1/audit/log/checkpoint", api.address()))
+        .bearer_auth(api.token())
+        .send();
+    let answer = asked.await.unwrap().error_for_status().unwrap();
+    answer.bytes().await.unwrap().to_vec()
+}
+
+/// Whatever was signed in whichever life is one log under one name, and each is the beginning of the
+/// next.
+fn check_signed(signed: &[Vec<u8>], key: &VerifierKey, forest: &Forest<LogDirectory>) {
+    let mut last = 0;
+    for note in signed {
+        let opened = OpenedCheckpoint::open(note, key, &[]).unwrap();
+        let Head { size, root } = opened.checkpoint.head();
+        assert!(size > last, "{size} entries after {last}");
+        assert_eq!(forest.root_at(Tree::System, size).unwrap(), root);
+        last = size;
+    }
+    assert!(signed.len() > 5);
 }
 
 /// Encrypts until the server goes away.

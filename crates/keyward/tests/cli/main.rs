@@ -24,7 +24,11 @@ mod sealing;
 mod seals;
 mod stage;
 mod storing;
+/// Other people's verifier.
+#[path = "../../../ledger/tests/log/sumdb.rs"]
+mod sumdb;
 mod text_sealing;
 mod tour;
+mod transparency;
 mod verbs;
 mod watching;

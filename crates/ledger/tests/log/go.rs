@@ -2,10 +2,7 @@
 //! ships it.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::sync::LazyLock;
+use std::path::Path;
 
 use keyward_ledger::{
     Files, Hash, Head, OpenedCheckpoint, check_log, prove_consistency, prove_inclusion,
@@ -13,58 +10,7 @@ use keyward_ledger::{
 };
 
 use crate::stage::{Log, log_signer, signed, witness};
-
-const SOURCES: &str = "/usr/share/gocode";
-const INSTALL: &str = "apt-get install --no-install-recommends golang-go golang-golang-x-mod-dev";
-
-/// The program of `go/main.go`, built once.
-static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("go");
-    std::fs::create_dir_all(&place).unwrap();
-    let program = place.join("sumdb");
-    let packages = Path::new(SOURCES).join("src/golang.org/x/mod/sumdb");
-    assert!(
-        packages.is_dir(),
-        "{} is missing; run: {INSTALL}",
-        packages.display()
-    );
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/log/go/main.go");
-    let built = Command::new("go")
-        .args(["build", "-o"])
-        .args([&program, &source])
-        .env("GO111MODULE", "off")
-        .env("GOPATH", SOURCES)
-        .env("GOCACHE", place.join("cache"))
-        .env("GOPROXY", "off")
-        .env("GOFLAGS", "")
-        .output()
-        .unwrap_or_else(|error| panic!("go cannot be started ({error}); run: {INSTALL}"));
-    assert!(
-        built.status.success(),
-        "{}",
-        String::from_utf8_lossy(&built.stderr)
-    );
-    program
-});
-
-fn run(arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(&*PROGRAM)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // It may have ended without reading: its answer says why.
-    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-    child.wait_with_output().unwrap()
-}
-
-fn done(output: Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    String::from_utf8(output.stdout).unwrap()
-}
+use crate::sumdb::{done, run};
 
 fn quoted(hashes: &[Hash]) -> String {
     let quoted: Vec<String> = hashes.iter().map(|hash| format!("\"{hash}\"")).collect();

@@ -9,5 +9,6 @@ mod notes;
 mod proofs;
 mod receipts;
 mod stage;
+mod sumdb;
 mod trees;
 mod vectors;
