@@ -19,6 +19,20 @@ pub trait JournalIo: Send + Sync {
 
     /// Makes creations and removals durable.
     fn sync_dir(&self) -> io::Result<()>;
+
+    /// By what a file is recognised, without opening it.
+    fn identity(&self, name: &str) -> io::Result<Identity>;
+}
+
+/// By what a file is recognised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Which file it is, whatever its name: device and inode.
+    pub file: (u64, u64),
+    /// Its length in bytes.
+    pub size: u64,
+    /// When its content was last changed: seconds and nanoseconds.
+    pub changed_at: (i64, i64),
 }
 
 /// What a file is opened for.

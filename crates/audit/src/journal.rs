@@ -23,6 +23,7 @@ use crate::reader::{Place, Reader, Written};
 use crate::recovery::{OpenError, Recovered, doing, recover};
 use crate::revisions::Revisions;
 use crate::std_io::StdIo;
+use crate::watch::Watch;
 use crate::writer::{Active, Origin, Shared, Writer, discard, make};
 
 /// Entries handed to the observer at once when opening.
@@ -199,6 +200,11 @@ impl Journal {
     /// runtime counts.
     pub fn heed(&self, lull: &Arc<Lull>) {
         self.shared.queue.heed(lull);
+    }
+
+    /// Begins to watch the files.
+    pub fn watch(&self) -> Watch {
+        Watch::new(Arc::clone(&self.reader.io), Arc::clone(&self.shared))
     }
 
     /// Waits until no fault keeps entries from being appended, or the journal is closed.

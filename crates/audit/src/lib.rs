@@ -32,11 +32,13 @@ mod segment;
 mod std_io;
 mod tail;
 pub mod trees;
+mod watch;
 mod writer;
 
-pub use io::{Access, JournalIo, SegmentFile};
+pub use io::{Access, Identity, JournalIo, SegmentFile};
 pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
 pub use lull::Lull;
 pub use reader::{Place, Written};
 pub use recovery::OpenError;
 pub use std_io::StdIo;
+pub use watch::{Touched, Watch};

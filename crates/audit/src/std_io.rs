@@ -2,10 +2,10 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::io::{Access, JournalIo, SegmentFile};
+use crate::io::{Access, Identity, JournalIo, SegmentFile};
 
 /// A directory, made with mode 0700 if it is not there; its files have mode 0600.
 #[derive(Clone)]
@@ -56,6 +56,16 @@ impl JournalIo for StdIo {
 
     fn sync_dir(&self) -> io::Result<()> {
         File::open(&self.dir)?.sync_all()
+    }
+
+    fn identity(&self, name: &str) -> io::Result<Identity> {
+        // Of a link, the link: what it leads to is not what was here.
+        let found = std::fs::symlink_metadata(self.dir.join(name))?;
+        Ok(Identity {
+            file: (found.dev(), found.ino()),
+            size: found.size(),
+            changed_at: (found.mtime(), found.mtime_nsec()),
+        })
     }
 }
 

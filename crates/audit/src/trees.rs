@@ -22,6 +22,7 @@ mod signed;
 mod state;
 mod tiles;
 mod tree;
+mod whole;
 
 pub use directory::LogDirectory;
 pub use error::TreesError;
@@ -30,3 +31,4 @@ pub use heads::{Heads, leaf, salted};
 pub use receipt::{CheckError, Found, Proved, check};
 pub use signed::LastSigned;
 pub use tree::Tree;
+pub use whole::WholeCheck;

@@ -5,7 +5,7 @@ mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
-use std::sync::{Arc, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use futures_util::lock::Mutex;
 use keyward_crypto::random::Random;
@@ -23,7 +23,7 @@ use crate::ops::reserve::Reservations;
 use crate::ops::storage::StorageWatch;
 use crate::ops::storage::migration::MigrationMemory;
 use crate::ops::storage::scrub::ScrubMemory;
-use crate::port::audit_log::AuditLog;
+use crate::port::audit_log::{AuditError, AuditLog};
 use crate::port::backup::BackupStore;
 use crate::port::decide::Decide;
 use crate::port::drill::Rehearsal;
@@ -117,6 +117,8 @@ pub struct Node {
     /// The registry was put back: what is in memory is of another history, until the next start.
     went_back: AtomicBool,
     gone_back_to: Mutex<Option<i64>>,
+    /// Somebody touched the journal's files: nothing is done any more, until the next start.
+    journal_fault: OnceLock<AuditError>,
 }
 
 /// What follows every commit: the part of a node that the registry tells.
@@ -286,6 +288,7 @@ impl Node {
             stopping: AtomicBool::new(false),
             went_back: AtomicBool::new(false),
             gone_back_to: Mutex::default(),
+            journal_fault: OnceLock::new(),
         }
     }
 
@@ -319,7 +322,10 @@ impl Node {
             Readiness::RegistryWentBack
         } else if self.ports.seal.is_sealed() {
             Readiness::Sealed
-        } else if self.ports.audit.fault().is_some() || self.memory.pump.behind().is_some() {
+        } else if self.journal_fault.get().is_some()
+            || self.ports.audit.fault().is_some()
+            || self.memory.pump.behind().is_some()
+        {
             Readiness::AuditUnavailable
         } else {
             Readiness::Ready
@@ -329,7 +335,17 @@ impl Node {
     /// Refuses when nothing may be done: starting, or without a journal to write to.
     pub(crate) fn ensure_auditable(&self) -> Result<(), OpError> {
         self.ensure_same_history()?;
+        if let Some(fault) = self.journal_fault.get() {
+            return Err(OpError::Audit(fault.clone()));
+        }
         self.ensure_loggable()
+    }
+
+    /// From here on nothing is done: what the journal says is not to be relied on. What the server has to
+    /// say of itself is logged all the same.
+    pub(crate) fn distrust_journal(&self, fault: AuditError) {
+        // The first reason counts.
+        let _ = self.journal_fault.set(fault);
     }
 
     fn ensure_same_history(&self) -> Result<(), OpError> {

@@ -14,6 +14,7 @@ pub mod error;
 pub mod filesystem;
 pub mod hardening;
 pub mod init;
+pub mod integrity;
 pub mod logging;
 pub mod published;
 pub mod registry_migration;

@@ -22,7 +22,7 @@ use crate::trees::{Heads, Tree, TreesError};
 /// What the trees know of the journal so far.
 const STATE: &str = "state";
 /// Bytes of entries that are read at once.
-const PAGE_BYTES: usize = 1024 * 1024;
+pub(super) const PAGE_BYTES: usize = 1024 * 1024;
 /// After so many entries the state is kept, so that no more are read again after a crash.
 const KEPT_EVERY: u64 = 256 * 1024;
 

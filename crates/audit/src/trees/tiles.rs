@@ -95,7 +95,7 @@ impl<F: LogFiles> Tiles<'_, F> {
     }
 
     /// The hashes of a tile above the leaves: each is the root of a full tile below.
-    fn over(&self, tile: Tile) -> Result<Vec<Hash>, TreesError> {
+    pub(super) fn over(&self, tile: Tile) -> Result<Vec<Hash>, TreesError> {
         let Content::Hashes { level } = tile.content() else {
             return Ok(Vec::new());
         };
@@ -125,7 +125,7 @@ impl<F: LogFiles> Tiles<'_, F> {
         TreesError::Damaged { path }
     }
 
-    fn file(&self, tile: Tile) -> Result<Vec<u8>, TreesError> {
+    pub(super) fn file(&self, tile: Tile) -> Result<Vec<u8>, TreesError> {
         let path = self.path(tile);
         match self.files.read(&path) {
             Ok(found) => found.ok_or(TreesError::Damaged { path }),

@@ -21,8 +21,11 @@ fn unavailable(cause: &str) -> AuditError {
 /// many refusals there were.
 async fn persist(journal: &Journal) -> (Vec<(u64, String)>, usize) {
     let (mut acknowledged, mut refused) = (Vec::new(), 0);
+    let mut watch = journal.watch();
     for turn in 0..12 {
         loop {
+            // What the journal does to its files by itself is nobody's meddling.
+            assert_eq!(watch.look().unwrap(), None);
             let name = format!("e{turn}-{refused}");
             if let Ok(sequence) = journal.append(event(&name, None)).await {
                 acknowledged.push((sequence, name));

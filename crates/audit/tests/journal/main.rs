@@ -14,3 +14,4 @@ mod order;
 mod power;
 mod reading;
 mod start;
+mod watching;

@@ -13,3 +13,4 @@ mod heads;
 mod receipts;
 mod signed;
 mod stage;
+mod whole;

@@ -97,6 +97,8 @@ kinds! {
     SWEEP_FAILED "sweep_failed";
     /// The transparency log does not follow the journal, or contradicts it.
     AUDIT_LOG_BEHIND "audit_log_behind";
+    /// A file of the audit journal, or of the log made of it, was removed, replaced or changed.
+    AUDIT_LOG_DAMAGED "audit_log_damaged";
 }
 
 impl ConditionKind {

@@ -9,9 +9,11 @@ use crate::ops::authenticate::log_by_system;
 use crate::ops::gate::{Attempt, detail, page_size, resource};
 use crate::port::audit_log::TailQuery;
 
+mod damage;
 mod export;
 mod transparency;
 
+pub use damage::{journal_touched, log_checked};
 pub use export::{ExportPage, ExportRequest, export};
 pub use transparency::{
     CheckpointKey, LogScope, TreeKind, checkpoint, checkpoint_key, log_key, receipt, tile,

@@ -93,13 +93,11 @@ fn tree(prefix: &str, id: &str, what: &str) -> Vec<Route> {
 }
 
 fn scope(call: &Call) -> Result<LogScope, Failure> {
-    match call.segment("tenant") {
-        None => Ok(LogScope::System),
-        Some(_) => {
-            let kind: TreeKind = call.at("log")?;
-            Ok(LogScope::Tenant(call.tenant()?, kind))
-        }
+    if call.segment("tenant").is_none() {
+        return Ok(LogScope::System);
     }
+    let kind: TreeKind = call.at("log")?;
+    Ok(LogScope::Tenant(call.tenant()?, kind))
 }
 
 async fn key(call: Call) -> Answer {

@@ -372,6 +372,11 @@ settings! {
         sync: AuditSync = AuditSync::Always, "`always`";
         /// How many entries may wait for the journal; requests beyond wait for their turn.
         queue_entries: u64 = 16_384, "`16384`";
+        /// How often the whole log is read again and compared with what was made of it; the first time
+        /// soon after a start. 0: never.
+        check_hours: u64 = 24, "`24`";
+        /// How many entries that reads in a second, at most.
+        check_per_second: u64 = 20_000, "`20000`";
     }
 
     /// What one client may ask for.

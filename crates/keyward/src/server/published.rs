@@ -68,6 +68,11 @@ impl Published {
         *self.now.lock() = Now::default();
     }
 
+    /// The trees, while they are open.
+    pub fn trees(&self) -> Option<Trees> {
+        self.now.lock().trees.clone()
+    }
+
     /// Signing is possible, or is not.
     pub fn set_key(&self, key: Option<Arc<CheckpointKey>>) {
         self.now.lock().key = key;

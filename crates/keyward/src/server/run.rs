@@ -22,6 +22,7 @@ use crate::server::assembly::Assembly;
 use crate::server::config::{Backup, Config, Limits};
 use crate::server::continuous;
 use crate::server::error::StartError;
+use crate::server::integrity::Guarding;
 use crate::server::seals;
 use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
@@ -50,6 +51,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     listening(&door.url);
     let covering = continuous::Covering::begin(&assembly);
     let following = Following::begin(&assembly);
+    let guarding = Guarding::begin(&assembly);
     let (end, ended) = watch::channel(false);
     let rewrapping = tokio::spawn(rewrap(
         assembly.node.clone(),
@@ -93,6 +95,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     drilling.abort();
     let _ = drilling.await;
     let _ = moving.await;
+    guarding.end().await;
     following.end().await;
     assembly.stop().await?;
     tracing::info!("stopped");

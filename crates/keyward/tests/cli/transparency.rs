@@ -202,3 +202,33 @@ fn again(stage: &mut Stage) -> Dev {
     move_in(stage, &dev);
     dev
 }
+
+#[test]
+fn i03_i13_a_journal_file_that_is_taken_away_stops_operations_within_seconds() {
+    let (stage, dev) = with_dev();
+    let journal = stage.path("data/audit/journal-00000000000000000001.kwj");
+    assert!(journal.is_file());
+    stage.keyward("key list").done();
+    let kept = fs::read(&journal).unwrap();
+    fs::remove_file(&journal).unwrap();
+    let began = std::time::Instant::now();
+    let refused = loop {
+        let ended = stage.keyward("key list");
+        if ended.code != 0 {
+            break ended;
+        }
+        assert!(began.elapsed() < std::time::Duration::from_secs(60));
+    };
+    assert!(refused.err.contains("audit_unavailable"), "{refused:?}");
+    let said = "journal-00000000000000000001.kwj was removed while the server ran";
+    assert!(refused.err.contains(said), "{refused:?}");
+    // Putting it back is not enough: what was written since is not in it.
+    fs::write(&journal, kept).unwrap();
+    stage.keyward("key list").refused(refused.code, &[said]);
+    let ready = stage.shell(&format!(
+        "curl -s {}/health/ready",
+        stage.environment["KEYWARD_ADDRESS"]
+    ));
+    assert!(ready.out.contains("audit_unavailable"), "{ready:?}");
+    drop(dev);
+}

@@ -1,0 +1,105 @@
+//! Watching the journal's files while they are used: that each is there, and the one it was. Names are
+//! looked up and nothing is opened, so that it costs next to nothing; what is in the files is checked by
+//! whoever reads them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::io::{Identity, JournalIo};
+use crate::segment;
+use crate::writer::Shared;
+
+/// A file that is not as it was left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touched {
+    /// It is gone.
+    Gone {
+        /// Its name.
+        name: String,
+    },
+    /// Another file has its name.
+    Replaced {
+        /// Its name.
+        name: String,
+    },
+    /// It was written to after it was finished.
+    Changed {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl fmt::Display for Touched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone { name } => write!(f, "the journal's file {name} was removed"),
+            Self::Replaced { name } => write!(f, "the journal's file {name} was replaced"),
+            Self::Changed { name } => write!(f, "the journal's file {name} was changed"),
+        }
+    }
+}
+
+/// What is known of the files.
+pub struct Watch {
+    io: Arc<dyn JournalIo>,
+    shared: Arc<Shared>,
+    known: BTreeMap<u64, Known>,
+}
+
+struct Known {
+    identity: Identity,
+    /// Nobody writes to it any more.
+    finished: bool,
+}
+
+impl Watch {
+    pub(crate) fn new(io: Arc<dyn JournalIo>, shared: Arc<Shared>) -> Self {
+        Self {
+            io,
+            shared,
+            known: BTreeMap::new(),
+        }
+    }
+
+    /// Looks at every file once; the first that is not as it was left. What is seen first is how a file
+    /// was left. Blocks for some microseconds a file.
+    ///
+    /// # Errors
+    /// When the directory cannot be looked at.
+    pub fn look(&mut self) -> io::Result<Option<Touched>> {
+        // First what is durable: a segment in which anything is, is never made anew.
+        let durable = *self.shared.durable.borrow();
+        let segments = self.shared.catalog.segments();
+        let last = segments.last().map(|segment| segment.first);
+        for segment in &segments {
+            let (first, is_last) = (segment.first, Some(segment.first) == last);
+            if is_last && durable < first {
+                continue;
+            }
+            let name = segment::name(first);
+            let found = match self.io.identity(&name) {
+                Ok(found) => found,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Ok(Some(Touched::Gone { name }));
+                }
+                Err(error) => return Err(error),
+            };
+            let now = Known {
+                identity: found,
+                finished: !is_last,
+            };
+            let Some(known) = self.known.insert(first, now) else {
+                continue;
+            };
+            if known.identity.file != found.file {
+                return Ok(Some(Touched::Replaced { name }));
+            }
+            if known.finished && known.identity != found {
+                return Ok(Some(Touched::Changed { name }));
+            }
+        }
+        Ok(None)
+    }
+}
