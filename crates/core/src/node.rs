@@ -358,6 +358,11 @@ impl Node {
         Ok(())
     }
 
+    /// Whether nobody has touched the journal's files since this node was started.
+    pub(crate) fn journal_is_trusted(&self) -> bool {
+        self.journal_fault.get().is_none()
+    }
+
     /// Refuses when nothing can be written down. What the server has to say of itself asks no more.
     pub(crate) fn ensure_loggable(&self) -> Result<(), OpError> {
         if !self.loaded.load(Ordering::Acquire) {

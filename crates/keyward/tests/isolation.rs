@@ -62,7 +62,10 @@ async fn ask(api: &Api, method: &Method, path: &str, tenant: &str, body: Option<
         .replace("{principal}", "manager")
         .replace("{name}", "tenant-admin")
         .replace("{role}", "crypto-user")
-        .replace("{policy}", "yearly");
+        .replace("{policy}", "yearly")
+        .replace("{log}", "changes")
+        .replace("{tile}", "entries/000")
+        .replace("{sequence}", "1");
     // What is left is an id of something.
     let mut concrete = String::new();
     let mut rest = path.as_str();

@@ -14,7 +14,7 @@ use keyward_ledger::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::trees::tree::{Belongs, heads_in, of};
+use crate::trees::tree::{Belongs, changes_up_to, heads_in, of};
 use crate::trees::{Forest, LogFiles, Tree, TreesError, leaf};
 
 /// The most bytes of extra data that are read: an entry, two paths, and what is around them.
@@ -133,6 +133,8 @@ pub struct Found {
     pub bytes: Vec<u8>,
     /// How many entries of its tree are to be looked through, the newest first.
     pub among: u64,
+    /// Among how many it should be found at once: the changes of a tenant are logged about in their order.
+    pub guess: u64,
 }
 
 impl<F: LogFiles> Forest<F> {
@@ -173,11 +175,13 @@ impl<F: LogFiles> Forest<F> {
             Some(Belongs::Heads(_)) => Tree::System,
             None => return Err(TreesError::Contradiction { sequence }),
         };
+        // A tree has no more entries than the journal has.
+        let among = self.head(tree).size.min(sequence);
         Ok(Some(Found {
             tree,
+            guess: changes_up_to(&entry.bytes).unwrap_or(among).min(among),
             bytes: entry.bytes,
-            // A tree has no more entries than the journal has.
-            among: self.head(tree).size.min(sequence),
+            among,
         }))
     }
 

@@ -13,6 +13,9 @@ fn concrete(path: &str) -> String {
         .replace("{class}", "PHI_DATA")
         .replace("{principal}", "all")
         .replace("{policy}", "yearly")
+        .replace("{log}", "changes")
+        .replace("{tile}", "0/000")
+        .replace("{sequence}", "1")
         .replace("{role}", "helper")
         .replace("{token}", id)
         .replace("{assignment}", id)
@@ -99,6 +102,10 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/tenants"),
         ("GET", "/v1/audit"),
         ("GET", "/v1/audit/export?format=csv"),
+        ("GET", "/v1/audit/log/key"),
+        ("GET", "/v1/audit/log/checkpoint"),
+        ("GET", "/v1/audit/log/tile/0/000"),
+        ("GET", "/v1/audit/receipts/1"),
         ("GET", "/v1/alerts"),
         ("GET", "/v1/storage"),
         ("POST", "/v1/storage/scrub"),

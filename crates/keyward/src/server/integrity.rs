@@ -8,6 +8,7 @@ use keyward_audit::Journal;
 use keyward_audit::trees::{TreesError, WholeCheck};
 use keyward_core::node::Node;
 use keyward_core::ops::log;
+use keyward_core::port::audit_log::AuditError;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior};
@@ -101,8 +102,11 @@ impl Checking {
                     log::log_checked(&self.node, None).await;
                     self.every
                 }
-                Some(Err(TreesError::Io { path, source })) => {
-                    tracing::warn!(path, %source, "the audit log could not be checked");
+                Some(Err(
+                    error @ (TreesError::Io { .. }
+                    | TreesError::Journal(AuditError::Unavailable { .. })),
+                )) => {
+                    tracing::warn!(%error, "the audit log could not be checked");
                     Duration::from_mins(1)
                 }
                 Some(Err(error)) => {

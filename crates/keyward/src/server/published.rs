@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyward_audit::trees::{Forest, LogDirectory, TreesError};
+use keyward_audit::trees::{Forest, Found, LogDirectory, TreesError};
 use keyward_core::ops::log::CheckpointKey;
 use keyward_core::port::transparency::{LogFault, LogReceipt, TransparencyLog, Tree, TreeKey};
 use keyward_ledger::{Algorithm, Checkpoint, Head, KeyName, Note, Receipt, Tile, VerifierKey};
@@ -202,13 +202,10 @@ fn receipt(ready: &Ready, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFa
     if tree != Tree::System && found.tree.tenant() != tree.tenant() {
         return Err(LogFault::NoSuch);
     }
-    // Each tile by itself: the trees grow in between.
-    let mut among = found.among;
-    let index = loop {
-        match trees.lock().look(&found, among).map_err(of_trees)? {
-            Ok(index) => break index,
-            Err(0) => return Err(broken("an entry is in no tree")),
-            Err(left) => among = left,
+    let index = match search(trees, &found, found.guess)? {
+        Some(index) => index,
+        None => {
+            search(trees, &found, found.among)?.ok_or_else(|| broken("an entry is in no tree"))?
         }
     };
     let made: Result<Option<Receipt>, TreesError> = {
@@ -225,6 +222,18 @@ fn receipt(ready: &Ready, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFa
         index,
         receipt: made.to_string(),
     })
+}
+
+/// The index of an entry that is among the first `among` of its tree. Each tile by itself: the trees grow
+/// in between.
+fn search(trees: &Trees, found: &Found, mut among: u64) -> Result<Option<u64>, LogFault> {
+    while among > 0 {
+        match trees.lock().look(found, among).map_err(of_trees)? {
+            Ok(index) => return Ok(Some(index)),
+            Err(left) => among = left,
+        }
+    }
+    Ok(None)
 }
 
 fn origin_of(origin: &str, tree: Tree) -> String {

@@ -16,7 +16,7 @@ use keyward_crypto::random::{Random, SystemRandom};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::time::{Instant, MissedTickBehavior, timeout};
 use uuid::Uuid;
 
 use crate::server::assembly::Assembly;
@@ -29,6 +29,10 @@ const EACH: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_mins(1);
 /// How long they may be behind the journal before that is an alert.
 const LATE: Duration = Duration::from_mins(1);
+/// How long the vault may take to give the key that signs.
+const KEY_PATIENCE: Duration = Duration::from_secs(10);
+/// The pause after it did not.
+const KEY_PAUSE: Duration = Duration::from_secs(20);
 /// The longest pause between two tries after a failure.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 
@@ -68,6 +72,7 @@ impl Following {
             headed: None,
             behind_since: None,
             unsigned_since: None,
+            keyless_until: None,
         };
         let task = Some(tokio::spawn(follower.run(ended)));
         Self { end, task }
@@ -95,6 +100,8 @@ struct Follower {
     behind_since: Option<Instant>,
     /// Since when there has been something to sign.
     unsigned_since: Option<Instant>,
+    /// Until when the key that signs is not asked for again.
+    keyless_until: Option<Instant>,
 }
 
 impl Follower {
@@ -181,6 +188,7 @@ impl Follower {
             self.judge_unsigned().await;
             return Ok(());
         };
+        self.keyless_until = None;
         let Some(fresh) = fresh_id() else {
             return Ok(());
         };
@@ -207,22 +215,31 @@ impl Follower {
         Ok(())
     }
 
-    /// The key, read once for as long as the node is unsealed.
-    async fn signing_key(&self) -> Option<Arc<CheckpointKey>> {
+    /// The key, read once for as long as the node is unsealed. Each try is an entry of the log: when it
+    /// cannot be had, it is not asked for at once again.
+    async fn signing_key(&mut self) -> Option<Arc<CheckpointKey>> {
         if let Some(key) = self.published.key() {
             return Some(key);
         }
-        match log::checkpoint_key(&self.node).await {
-            Ok(key) => {
+        if self
+            .keyless_until
+            .is_some_and(|until| Instant::now() < until)
+        {
+            return None;
+        }
+        let found = timeout(KEY_PATIENCE, log::checkpoint_key(&self.node)).await;
+        let error = match found {
+            Ok(Ok(key)) => {
                 let key = Arc::new(key);
                 self.published.set_key(Some(key.clone()));
-                Some(key)
+                return Some(key);
             }
-            Err(error) => {
-                tracing::warn!(%error, "the key that signs the audit log cannot be had");
-                None
-            }
-        }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "the vault does not answer".to_owned(),
+        };
+        tracing::warn!(error, "the key that signs the audit log cannot be had");
+        self.keyless_until = Some(Instant::now() + KEY_PAUSE);
+        None
     }
 
     /// Being unable to sign for long is an alert too.

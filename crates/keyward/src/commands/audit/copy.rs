@@ -66,10 +66,10 @@ impl CopyArguments {
             files_kept,
         };
         context.show(&copied, |copied| {
-            output::line(&format!(
+            output::line(&output::printable(&format!(
                 "{} entries of {}: {} new files, {} were there",
                 copied.entries, copied.log, copied.files_new, copied.files_kept
-            ))
+            )))
         })?;
         let place = self.directory.display();
         output::say(&format!(
