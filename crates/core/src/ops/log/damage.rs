@@ -21,16 +21,14 @@ pub async fn journal_touched(node: &Node, what: &str) {
 /// How the last check of the whole log ended: `what` is wrong, or nothing. What is made from the journal
 /// can be made again, so nothing is refused for it.
 pub async fn log_checked(node: &Node, what: Option<&str>) {
-    match what {
-        Some(what) => raise(node, "log", what).await,
-        None => {
-            condition::clear(
-                node,
-                ConditionKind::AUDIT_LOG_DAMAGED,
-                &subject(node, "log"),
-            )
-            .await
-        }
+    if let Some(what) = what {
+        return raise(node, "log", what).await;
+    }
+    let kind = || ConditionKind::AUDIT_LOG_DAMAGED;
+    condition::clear(node, kind(), &subject(node, "log")).await;
+    if node.journal_is_trusted() {
+        // What an earlier life of the process found: the journal is whole now.
+        condition::clear(node, kind(), &subject(node, "journal")).await;
     }
 }
 
