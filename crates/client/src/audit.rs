@@ -1,6 +1,6 @@
 //! The audit log.
 
-use keyward_api::audit::{AuditEntries, AuditExport, AuditExportQuery, AuditQuery};
+use keyward_api::audit::{AuditEntries, AuditExport, AuditExportQuery, AuditQuery, AuditSinks};
 
 use crate::connection::Client;
 use crate::error::ClientError;
@@ -15,6 +15,11 @@ impl Client {
     /// A page of the entries of every tenant and the system, in a form.
     pub async fn export_audit(&self, query: &AuditExportQuery) -> Result<AuditExport, ClientError> {
         export(self, &["v1", "audit", "export"], query).await
+    }
+
+    /// How the streams of the node's log stand.
+    pub async fn audit_sinks(&self) -> Result<AuditSinks, ClientError> {
+        self.get(&["v1", "audit", "sinks"]).send().await
     }
 }
 

@@ -97,6 +97,8 @@ kinds! {
     SWEEP_FAILED "sweep_failed";
     /// The transparency log does not follow the journal, or contradicts it.
     AUDIT_LOG_BEHIND "audit_log_behind";
+    /// A sink of the audit log is far behind it, or cannot go on.
+    AUDIT_SINK_BEHIND "audit_sink_behind";
 }
 
 impl ConditionKind {

@@ -10,8 +10,10 @@ use crate::ops::gate::{Attempt, detail, page_size, resource};
 use crate::port::audit_log::TailQuery;
 
 mod export;
+mod sinks;
 
 pub use export::{ExportPage, ExportRequest, export};
+pub use sinks::{Sinks, present_sinks, sinks};
 
 fn attempt<'a>(node: &'a Node, caller: &'a Caller, scope: Option<&TenantRef>) -> Attempt<'a> {
     let tenant = scope.and_then(|scope| node.tenant_id(scope));

@@ -4,6 +4,7 @@ mod check;
 mod directory;
 mod export;
 mod prove;
+mod sink;
 mod verify;
 
 use std::fmt::Write;
@@ -19,6 +20,7 @@ use crate::output;
 use self::check::CheckArguments;
 use self::export::ExportArguments;
 use self::prove::ProveArguments;
+use self::sink::SinkCommand;
 use self::verify::VerifyArguments;
 
 /// How long the server waits for something new before it answers with nothing.
@@ -44,6 +46,9 @@ pub enum AuditCommand {
     /// Page by page, each written before the next is asked for; ends with the last entry that was there
     /// when it began. What it ends with can be given as --after to go on later.
     Export(ExportArguments),
+    /// The streams of the log to other systems
+    #[command(subcommand)]
+    Sink(SinkCommand),
     /// Verify a whole transparency log from its files and its public key, without a server
     ///
     /// Checks the signatures of the checkpoint, every entry and every tile, and says which file,
@@ -58,7 +63,7 @@ pub enum AuditCommand {
 impl AuditCommand {
     /// Whether it asks no server.
     pub const fn is_offline(&self) -> bool {
-        !matches!(self, Self::Tail { .. } | Self::Export(_))
+        !matches!(self, Self::Tail { .. } | Self::Export(_) | Self::Sink(_))
     }
 
     /// Does what asks none.
@@ -67,7 +72,7 @@ impl AuditCommand {
             Self::Verify(arguments) => arguments.run(context),
             Self::Prove(arguments) => arguments.run(),
             Self::Check(arguments) => arguments.run(context),
-            Self::Tail { .. } | Self::Export(_) => Ok(()),
+            Self::Tail { .. } | Self::Export(_) | Self::Sink(_) => Ok(()),
         }
     }
 
@@ -80,6 +85,7 @@ impl AuditCommand {
                 follow,
             } => (lines, after, follow),
             Self::Export(arguments) => return arguments.run(context).await,
+            Self::Sink(command) => return command.run(context).await,
             Self::Verify(_) | Self::Prove(_) | Self::Check(_) => return Ok(()),
         };
         let client = context.client()?;

@@ -23,6 +23,7 @@ use crate::server::config::{Backup, Config, Limits};
 use crate::server::continuous;
 use crate::server::error::StartError;
 use crate::server::seals;
+use crate::server::sinks::Streams;
 use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
 use crate::server::trees::Following;
@@ -50,6 +51,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     listening(&door.url);
     let covering = continuous::Covering::begin(&assembly);
     let following = Following::begin(&assembly);
+    let streams = door.streams;
     let (end, ended) = watch::channel(false);
     let rewrapping = tokio::spawn(rewrap(
         assembly.node.clone(),
@@ -94,6 +96,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let _ = drilling.await;
     let _ = moving.await;
     following.end().await;
+    streams.end().await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)
@@ -105,6 +108,7 @@ struct Door {
     tls: Option<Arc<ServerConfig>>,
     http: HttpConfig,
     url: String,
+    streams: Streams,
 }
 
 impl Door {
@@ -127,11 +131,13 @@ impl Door {
             .map_err(|source| StartError::Listen { address, source })?;
         let url = format!("{scheme}://{}", listener.local_addr()?);
         let http = http_config(assembly)?;
+        let streams = Streams::begin(assembly)?;
         Ok(Self {
             listener,
             tls,
             http,
             url,
+            streams,
         })
     }
 }
