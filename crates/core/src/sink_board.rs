@@ -18,6 +18,8 @@ text_enum! {
         Http => "http",
         /// Splunk's HTTP Event Collector.
         Splunk => "splunk",
+        /// NATS `JetStream`.
+        Nats => "nats",
     }
 }
 

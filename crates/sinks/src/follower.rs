@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use keyward_core::audit::format::Emitter;
-use keyward_core::port::audit_log::{AuditLog, TailQuery};
+use keyward_core::port::audit_log::{AuditError, AuditLog, TailQuery};
 use keyward_core::sink_board::{SinkState, SinkStatus};
 use keyward_core::time::Clock;
 use keyward_crypto::random::Random;
@@ -332,7 +332,10 @@ impl Follower {
             limit: self.entries.max(1),
         };
         let page = self.ports.journal.tail(query).await;
-        let page = page.map_err(|error| Failure::transient(error.to_string()))?;
+        let page = page.map_err(|error| match error {
+            AuditError::Damaged { .. } => Failure::denied(error.to_string()),
+            _ => Failure::transient(error.to_string()),
+        })?;
         let cut = self.cut.clone();
         // To write a page out takes milliseconds: not for a thread that answers requests.
         let batch = spawn_blocking(move || cut.batch(page)).await;

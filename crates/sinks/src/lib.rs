@@ -28,6 +28,6 @@ pub use cursor::CursorError;
 pub use filter::{ActionPattern, Filter, TenantChoice, UnknownPattern};
 pub use follower::{Follower, Ports, Tell};
 pub use settings::{
-    FileSettings, HttpSettings, Pace, SinkSettings, SplunkSettings, Start, SyslogSettings, Target,
-    TlsFiles,
+    FileSettings, HttpSettings, NatsSettings, Pace, SinkSettings, SplunkSettings, Start,
+    SyslogSettings, Target, TlsFiles,
 };

@@ -112,6 +112,23 @@ pub struct SplunkSettings {
     pub host: String,
 }
 
+/// NATS `JetStream`.
+#[derive(Clone, Debug)]
+pub struct NatsSettings {
+    /// `host:port`.
+    pub address: String,
+    /// Without TLS.
+    pub plain: bool,
+    /// The subject, which a stream takes.
+    pub subject: String,
+    /// That stream, if it shall be no other.
+    pub stream: Option<String>,
+    /// Credentials as `nsc` makes them.
+    pub credentials: Option<Arc<dyn Credential>>,
+    /// Certificates.
+    pub tls: TlsFiles,
+}
+
 /// Where a sink is, and what it speaks.
 #[derive(Clone, Debug)]
 pub enum Target {
@@ -123,6 +140,8 @@ pub enum Target {
     Http(HttpSettings),
     /// Splunk.
     Splunk(SplunkSettings),
+    /// NATS.
+    Nats(NatsSettings),
 }
 
 impl Target {
@@ -133,6 +152,7 @@ impl Target {
             Self::Syslog(_) => SinkKind::Syslog,
             Self::Http(_) => SinkKind::Http,
             Self::Splunk(_) => SinkKind::Splunk,
+            Self::Nats(_) => SinkKind::Nats,
         }
     }
 }

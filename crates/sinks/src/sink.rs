@@ -3,6 +3,7 @@
 mod file;
 mod http;
 mod lines;
+mod nats;
 mod rotation;
 mod splunk;
 mod syslog;
@@ -98,6 +99,7 @@ pub(crate) fn open(settings: &SinkSettings, clock: &Arc<dyn Clock>) -> Box<dyn S
         Target::Syslog(it) => Box::new(syslog::SyslogSink::new(it.clone(), pace)),
         Target::Http(it) => Box::new(lines::LinesSink::new(it.clone(), format, pace)),
         Target::Splunk(it) => Box::new(splunk::SplunkSink::new(it.clone(), format, pace)),
+        Target::Nats(it) => Box::new(nats::NatsSink::new(it.clone(), pace)),
     }
 }
 

@@ -108,3 +108,52 @@ fn certify(place: &Path, ca: &Path) {
     write(&place.join("certificate.pem"), certificate.pem());
     write(&place.join("key.pem"), own.serialize_pem());
 }
+
+/// A nats-server with `JetStream`, on a port and with a directory that stay the same when it is stopped and
+/// started again.
+#[derive(Debug)]
+pub struct NatsServer {
+    /// `127.0.0.1:port`.
+    pub address: String,
+    place: PathBuf,
+    daemon: Option<Daemon>,
+}
+
+impl NatsServer {
+    /// Starts one whose streams are in a directory of the caller's.
+    pub fn start(place: &Path) -> Self {
+        let [port] = daemon::free_ports().expect("a port");
+        let mut it = Self {
+            address: format!("127.0.0.1:{port}"),
+            place: place.to_owned(),
+            daemon: None,
+        };
+        it.start_again();
+        it
+    }
+
+    /// Starts it where it was.
+    pub fn start_again(&mut self) {
+        let started = self.daemon().unwrap_or_else(|error| panic!("{error}"));
+        self.daemon = Some(started);
+    }
+
+    fn daemon(&self) -> Result<Daemon, DaemonError> {
+        let directory = daemon::directory("keyward-nats-")?;
+        let port = self.address.rsplit(':').next().unwrap_or_default();
+        let store = self.place.join("jetstream");
+        let configuration = format!(
+            "listen: \"127.0.0.1:{port}\"\nlogtime: false\njetstream {{ store_dir: \"{}\" }}\n",
+            store.display()
+        );
+        std::fs::write(directory.join("nats.conf"), configuration)?;
+        let arguments = ["-c".to_owned(), "nats.conf".to_owned()];
+        let program = std::path::absolute(daemon::tool("bin/nats-server"))?;
+        Daemon::start(&program, &arguments, &directory, &[], "Server is ready")
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self) {
+        self.daemon = None;
+    }
+}

@@ -5,6 +5,7 @@
 mod alerts;
 mod collector;
 mod files;
+mod nats;
 mod stage;
 mod syslog;
 mod web;

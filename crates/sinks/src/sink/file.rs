@@ -13,6 +13,7 @@ use keyward_core::audit::format::Format;
 use keyward_core::time::Clock;
 use rustix::fs::OFlags;
 use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
 
 use super::rotation;
 use super::{Failure, Sink};
@@ -21,6 +22,9 @@ use crate::settings::FileSettings;
 
 /// A line is shorter than this: an entry has 16 KiB, and no form makes it eight times as long.
 const LINE_BYTES_MAX: u64 = 256 * 1024;
+
+/// The longest rest after a batch.
+const REST_MAX: Duration = Duration::from_millis(200);
 
 pub(super) struct FileSink {
     settings: FileSettings,
@@ -64,12 +68,15 @@ impl Sink for FileSink {
             now_seconds: self.clock.now().as_micros().div_euclid(1_000_000),
             first,
         };
+        let began = Instant::now();
         // What is dropped half-way is opened anew, and what it wrote is looked at.
         let open = self.open.take();
         let written = spawn_blocking(move || writing.write(open, lines.as_bytes())).await;
         let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
         let path = self.settings.path.display();
         self.open = Some(written.map_err(|error| Failure::transient(format!("{path}: {error}")))?);
+        // With a long backlog, half of the disk's time is left to the journal, which may be on it.
+        sleep(began.elapsed().min(REST_MAX)).await;
         Ok(())
     }
 

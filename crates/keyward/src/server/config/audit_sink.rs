@@ -70,9 +70,9 @@ sections! {
         keep: u64 = 0, "`0`";
         /// `file`: whether its group may read it (0640 instead of 0600).
         group_readable: bool = false, "`false`";
-        /// `syslog`: `host:port`.
-        address: Option<String> = None, "must be set for `syslog`";
-        /// `syslog`, `http`, `splunk`: without TLS; refused for any address but loopback.
+        /// `syslog`, `nats`: `host:port`.
+        address: Option<String> = None, "must be set for `syslog`, `nats`";
+        /// All but `file`: without TLS; refused for any address but loopback.
         allow_plain: bool = false, "`false`";
         /// `syslog`: the name in the receiver's certificate.
         server_name: Option<String> = None, "the host of `address`";
@@ -80,8 +80,8 @@ sections! {
         facility: u64 = 13, "`13`, log audit";
         /// `http`: where to. `splunk`: `https://host:port`, without a path.
         url: Option<String> = None, "must be set for `http`, `splunk`";
-        /// `http`, `splunk`: the file that holds the token, readable by nobody else, or `vault:NAME`. It
-        /// is read again after each failure.
+        /// `http`, `splunk`: the file that holds the token, readable by nobody else, or `vault:NAME`;
+        /// `nats`: the credentials, as `nsc` makes them. It is read again after each failure.
         token_file: Option<SecretSource> = None, "must be set for `splunk`";
         /// `http`: what stands before the token in the header `Authorization`.
         token_scheme: String = "Bearer".to_owned(), "`Bearer`";
@@ -91,8 +91,12 @@ sections! {
         source_type: String = "keyward:audit".to_owned(), "`keyward:audit`";
         /// `splunk`: wait for each batch until indexers have it.
         acknowledge: bool = false, "`false`";
+        /// `nats`: the subject, which a stream of JetStream must take.
+        subject: Option<String> = None, "must be set for `nats`";
+        /// `nats`: that stream; any other is refused.
+        stream: Option<String> = None, "any";
         /// Certificates to trust, PEM.
-        ca_file: Option<PathBuf> = None, "the system's; must be set for `syslog`";
+        ca_file: Option<PathBuf> = None, "the system's; must be set for `syslog`, `nats`";
         /// Our own certificate and its chain, PEM, where the receiver asks for one.
         cert_file: Option<PathBuf> = None, "not set";
         /// Its private key, PEM, readable by nobody else, or `vault:NAME`.

@@ -9,8 +9,8 @@ use keyward_core::audit::Outcome;
 use keyward_core::ids::TenantId;
 use keyward_core::sink_board::SinkKind;
 use keyward_sinks::{
-    Credential, FileSettings, Filter, HttpSettings, Pace, SinkSettings, SplunkSettings, Start,
-    SyslogSettings, Target, TenantChoice, TlsFiles,
+    Credential, FileSettings, Filter, HttpSettings, NatsSettings, Pace, SinkSettings,
+    SplunkSettings, Start, SyslogSettings, Target, TenantChoice, TlsFiles,
 };
 use url::{Host, Url};
 
@@ -32,16 +32,34 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         for (key, what) in reading.problems {
             found.add(&format!("{SECTION}.{name}.{key}"), what);
         }
-        for (key, source) in [("token_file", &it.token_file), ("key_file", &it.key_file)] {
-            if let Some(SecretSource::File(file)) = source {
-                found.private(&format!("{SECTION}.{name}.{key}"), file);
-            }
-        }
+        files(name, it, found);
         if let Some(path) = &it.path
             && let Some(other) = paths.insert(path, name)
         {
             let what = format!("is the file of {other} too");
             found.add(&format!("{SECTION}.{name}.path"), what);
+        }
+    }
+}
+
+/// What is missing now may be there when the sink is: it costs that sink, and not the server.
+fn files(name: &str, it: &AuditSink, found: &mut Findings) {
+    let at = |key: &str| format!("{SECTION}.{name}.{key}");
+    for (key, source) in [("token_file", &it.token_file), ("key_file", &it.key_file)] {
+        if let Some(SecretSource::File(file)) = source {
+            found.private_if_there(&at(key), file);
+        }
+    }
+    for (key, file) in [("ca_file", &it.ca_file), ("cert_file", &it.cert_file)] {
+        if let Some(file) = file.as_ref().filter(|file| !file.is_file()) {
+            found.missing(&at(key), format!("{} is not a file", file.display()));
+        }
+    }
+    if let Some(path) = &it.path {
+        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let dir = dir.unwrap_or(Path::new("."));
+        if !dir.is_dir() {
+            found.missing(&at("path"), format!("{} is not a directory", dir.display()));
         }
     }
 }
@@ -108,6 +126,7 @@ impl<'a> Reading<'a> {
             SinkKind::Syslog => self.syslog(node),
             SinkKind::Http => self.http(),
             SinkKind::Splunk => self.splunk(node),
+            SinkKind::Nats => self.nats(),
         };
         let (filter, from) = (self.filter(), self.from());
         let seconds = Duration::from_secs;
@@ -150,9 +169,10 @@ impl<'a> Reading<'a> {
 
     /// What is set and would do nothing: somebody means something by it.
     fn useless(&mut self, kind: SinkKind) {
-        use SinkKind::{File, Http, Splunk, Syslog};
+        use SinkKind::{File, Http, Nats, Splunk, Syslog};
         let (it, usual) = (self.it, AuditSink::default());
-        let keys: [(&str, bool, &[SinkKind]); 18] = [
+        let any: &[SinkKind] = &[Syslog, Http, Splunk, Nats];
+        let keys: [(&str, bool, &[SinkKind]); 20] = [
             ("path", it.path.is_some(), &[File]),
             ("rotate_mib", it.rotate_mib != usual.rotate_mib, &[File]),
             (
@@ -162,11 +182,13 @@ impl<'a> Reading<'a> {
             ),
             ("keep", it.keep != usual.keep, &[File]),
             ("group_readable", it.group_readable, &[File]),
-            ("address", it.address.is_some(), &[Syslog]),
+            ("address", it.address.is_some(), &[Syslog, Nats]),
+            ("subject", it.subject.is_some(), &[Nats]),
+            ("stream", it.stream.is_some(), &[Nats]),
             ("server_name", it.server_name.is_some(), &[Syslog]),
             ("facility", it.facility != usual.facility, &[Syslog]),
             ("url", it.url.is_some(), &[Http, Splunk]),
-            ("token_file", it.token_file.is_some(), &[Http, Splunk]),
+            ("token_file", it.token_file.is_some(), &[Http, Splunk, Nats]),
             (
                 "token_scheme",
                 it.token_scheme != usual.token_scheme,
@@ -179,20 +201,16 @@ impl<'a> Reading<'a> {
                 &[Splunk],
             ),
             ("acknowledge", it.acknowledge, &[Splunk]),
-            ("allow_plain", it.allow_plain, &[Syslog, Http, Splunk]),
-            ("ca_file", it.ca_file.is_some(), &[Syslog, Http, Splunk]),
-            ("cert_file", it.cert_file.is_some(), &[Syslog, Http, Splunk]),
-            ("key_file", it.key_file.is_some(), &[Syslog, Http, Splunk]),
+            ("allow_plain", it.allow_plain, any),
+            ("ca_file", it.ca_file.is_some(), any),
+            ("cert_file", it.cert_file.is_some(), any),
+            ("key_file", it.key_file.is_some(), any),
         ];
         for (key, is_set, kinds) in keys {
             if is_set && !kinds.contains(&kind) {
-                self.wrong_named(key, format!("does nothing for kind = \"{kind}\""));
+                self.wrong(key, format!("does nothing for kind = \"{kind}\""));
             }
         }
-    }
-
-    fn wrong_named(&mut self, key: &'static str, what: String) {
-        self.problems.push((key, what));
     }
 
     fn filter(&mut self) -> Filter {
@@ -250,12 +268,8 @@ impl<'a> Reading<'a> {
             self.wrong("path", "must be set: the file");
             return None;
         };
-        let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let dir = dir.unwrap_or(Path::new("."));
         if path.file_name().is_none_or(|name| name.to_str().is_none()) {
             self.wrong("path", "must end with a file's name");
-        } else if !dir.is_dir() {
-            self.wrong("path", format!("{} is not a directory", dir.display()));
         }
         Some(Target::File(FileSettings {
             path: path.clone(),
@@ -267,6 +281,40 @@ impl<'a> Reading<'a> {
     }
 
     fn syslog(&mut self, node: &str) -> Option<Target> {
+        let (it, address, tls) = (self.it, self.address(), self.tls());
+        Some(Target::Syslog(SyslogSettings {
+            address: address?,
+            plain: it.allow_plain,
+            tls,
+            server_name: it.server_name.clone(),
+            facility: u8::try_from(it.facility).unwrap_or(13),
+            host: node.to_owned(),
+        }))
+    }
+
+    fn nats(&mut self) -> Option<Target> {
+        let (it, address, tls) = (self.it, self.address(), self.tls());
+        let fits = |c: char| c.is_ascii_graphic() && !matches!(c, '*' | '>');
+        let subject = it.subject.clone().unwrap_or_default();
+        if subject.is_empty() || subject.split('.').any(str::is_empty) || !subject.chars().all(fits)
+        {
+            self.wrong(
+                "subject",
+                "must be set: words with dots between them, no * and no >",
+            );
+        }
+        Some(Target::Nats(NatsSettings {
+            address: address?,
+            plain: it.allow_plain,
+            subject,
+            stream: it.stream.clone(),
+            credentials: it.token_file.as_ref().map(|source| (self.secret)(source)),
+            tls,
+        }))
+    }
+
+    /// `host:port`, of another machine only with somebody to trust.
+    fn address(&mut self) -> Option<String> {
         let it = self.it;
         let address = it.address.clone().unwrap_or_default();
         let host = address
@@ -276,32 +324,23 @@ impl<'a> Reading<'a> {
             self.wrong("address", "must be host:port");
             return None;
         };
-        if it.allow_plain {
-            let parsed = Host::parse(host);
-            if !parsed.is_ok_and(|host| is_loopback(&host)) {
-                self.wrong(
-                    "allow_plain",
-                    "is for this machine alone: 127.0.0.1, ::1, localhost",
-                );
+        if !it.allow_plain {
+            if it.ca_file.is_none() {
+                let usual = "/etc/ssl/certs/ca-certificates.crt";
+                let what =
+                    format!("must be set: whom to trust (the system's are often in {usual})");
+                self.wrong("ca_file", what);
             }
-            if it.ca_file.is_some() || it.cert_file.is_some() {
-                self.wrong("allow_plain", "is set, and certificates too: take one away");
-            }
-        } else if it.ca_file.is_none() {
-            self.wrong(
-                "ca_file",
-                "must be set: whom to trust (the system's are often in \
-                                   /etc/ssl/certs/ca-certificates.crt)",
-            );
+            return Some(address);
         }
-        Some(Target::Syslog(SyslogSettings {
-            address,
-            plain: it.allow_plain,
-            tls: self.tls(),
-            server_name: it.server_name.clone(),
-            facility: u8::try_from(it.facility).unwrap_or(13),
-            host: node.to_owned(),
-        }))
+        if !Host::parse(host).is_ok_and(|host| is_loopback(&host)) {
+            let what = "is for this machine alone: 127.0.0.1, ::1, localhost";
+            self.wrong("allow_plain", what);
+        }
+        if it.ca_file.is_some() || it.cert_file.is_some() {
+            self.wrong("allow_plain", "is set, and certificates too: take one away");
+        }
+        Some(address)
     }
 
     fn http(&mut self) -> Option<Target> {
@@ -372,11 +411,6 @@ impl<'a> Reading<'a> {
         let it = self.it;
         if it.cert_file.is_some() != it.key_file.is_some() {
             self.wrong("key_file", "and cert_file are set together");
-        }
-        for (key, file) in [("ca_file", &it.ca_file), ("cert_file", &it.cert_file)] {
-            if let Some(file) = file.as_ref().filter(|file| !file.is_file()) {
-                self.wrong_named(key, format!("{} is not a file", file.display()));
-            }
         }
         TlsFiles {
             ca: it.ca_file.clone(),

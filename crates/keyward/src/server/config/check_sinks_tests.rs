@@ -126,6 +126,21 @@ fn secrets_are_private_and_lines_beyond_this_machine_are_tls() {
 }
 
 #[test]
+fn a_subject_of_nats_is_one_subject() {
+    let nats = |subject: &str| AuditSink {
+        kind: Some(SinkKind::Nats),
+        address: Some("127.0.0.1:4222".to_owned()),
+        allow_plain: true,
+        subject: Some(subject.to_owned()),
+        ..AuditSink::default()
+    };
+    assert_eq!(said(&[("siem", nats("kms.audit"))]), "");
+    for wrong in ["", "kms.>", "kms.*.a", "kms..a", "kms audit", ".kms"] {
+        refused(nats(wrong), &["audit_sink.siem.subject"]);
+    }
+}
+
+#[test]
 fn two_sinks_do_not_share_a_file() {
     let dir = tempfile::tempdir().unwrap();
     let it = AuditSink {
