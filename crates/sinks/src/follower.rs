@@ -137,7 +137,7 @@ impl Follower {
         let deployment = emitter.deployment.parse().unwrap_or_default();
         let kind = settings.target.kind();
         Self {
-            sink: sink::open(settings, &ports.clock),
+            sink: sink::open(settings, &ports.clock, &ports.random),
             ports,
             deployment,
             from: settings.from,

@@ -16,6 +16,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyward_core::audit::format::Format;
 use keyward_core::time::Clock;
+use keyward_crypto::random::Random;
 
 use crate::batch::Item;
 use crate::credential::Unreadable;
@@ -92,14 +93,18 @@ pub(crate) trait Sink: Send + Sync {
 }
 
 /// The sink that the settings ask for.
-pub(crate) fn open(settings: &SinkSettings, clock: &Arc<dyn Clock>) -> Box<dyn Sink> {
+pub(crate) fn open(
+    settings: &SinkSettings,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> Box<dyn Sink> {
     let (pace, format) = (settings.pace, settings.format);
-    match &settings.target {
-        Target::File(it) => Box::new(file::FileSink::new(it.clone(), format, clock.clone())),
-        Target::Syslog(it) => Box::new(syslog::SyslogSink::new(it.clone(), pace)),
-        Target::Http(it) => Box::new(lines::LinesSink::new(it.clone(), format, pace)),
-        Target::Splunk(it) => Box::new(splunk::SplunkSink::new(it.clone(), format, pace)),
-        Target::Nats(it) => Box::new(nats::NatsSink::new(it.clone(), pace)),
+    match settings.target.clone() {
+        Target::File(it) => Box::new(file::FileSink::new(it, format, clock.clone())),
+        Target::Syslog(it) => Box::new(syslog::SyslogSink::new(it, pace)),
+        Target::Http(it) => Box::new(lines::LinesSink::new(it, format, pace)),
+        Target::Splunk(it) => Box::new(splunk::SplunkSink::new(it, format, pace, random.clone())),
+        Target::Nats(it) => Box::new(nats::NatsSink::new(it, pace)),
     }
 }
 

@@ -3,15 +3,17 @@
 //! <https://docs.splunk.com/Documentation/Splunk/latest/Data/FormateventsforHTTPEventCollector>,
 //! <https://docs.splunk.com/Documentation/Splunk/latest/Data/AboutHECIDXAck>
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward_core::audit::format::Format;
+use keyward_crypto::random::Random;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 use url::Url;
-use uuid::Uuid;
+use uuid::Builder;
 
 use super::http::{Answered, Door};
 use super::{Failure, FailureKind, Sink, is_json};
@@ -28,8 +30,7 @@ pub(super) struct SplunkSink {
     settings: SplunkSettings,
     format: Format,
     pace: Pace,
-    /// Names us to indexers: what they acknowledge counts for one channel alone.
-    channel: Uuid,
+    random: Arc<dyn Random>,
     door: Option<Door>,
 }
 
@@ -50,12 +51,17 @@ struct Acknowledged {
 }
 
 impl SplunkSink {
-    pub(super) fn new(settings: SplunkSettings, format: Format, pace: Pace) -> Self {
+    pub(super) const fn new(
+        settings: SplunkSettings,
+        format: Format,
+        pace: Pace,
+        random: Arc<dyn Random>,
+    ) -> Self {
         Self {
             settings,
             format,
             pace,
-            channel: Uuid::new_v4(),
+            random,
             door: None,
         }
     }
@@ -96,7 +102,13 @@ impl SplunkSink {
         if self.door.is_none() {
             let it = &self.settings;
             let door = Door::open(&it.tls, Some(&*it.token), "Splunk", &self.pace).await?;
-            let door = door.with("x-splunk-request-channel", &self.channel.to_string())?;
+            // Names us to indexers: what they acknowledge counts for one channel alone, and what an
+            // earlier one left unacknowledged stays there.
+            let mut channel = [0; 16];
+            let filled = self.random.fill(&mut channel);
+            filled.map_err(|_| Failure::transient("there is no randomness for a channel"))?;
+            let channel = Builder::from_random_bytes(channel).into_uuid().to_string();
+            let door = door.with("x-splunk-request-channel", &channel)?;
             self.door = Some(door);
         }
         let none = || Failure::transient("there is no connection");
@@ -150,8 +162,6 @@ impl Sink for SplunkSink {
 
     fn reset(&mut self) {
         self.door = None;
-        // What is unacknowledged in the old channel stays there.
-        self.channel = Uuid::new_v4();
     }
 
     fn patience(&self) -> Option<Duration> {
