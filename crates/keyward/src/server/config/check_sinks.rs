@@ -226,7 +226,7 @@ impl<'a> Reading<'a> {
                     .tenants
                     .push(TenantChoice::Tenant(TenantId::from_uuid(id))),
                 (_, Err(_)) => {
-                    self.wrong("tenants", format!("`{text}` is neither an id nor `system`"))
+                    self.wrong("tenants", format!("`{text}` is neither an id nor `system`"));
                 }
             }
         }
