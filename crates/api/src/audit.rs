@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use crate::names::{AuditAuthentication, AuditFormat, AuditOutcome, Permission};
+use crate::names::{
+    AuditAuthentication, AuditFormat, AuditOutcome, AuditSinkKind, AuditSinkState, Permission,
+};
 use crate::time::Time;
 
 /// Who did what to what, when, from where, and how it ended.
@@ -176,4 +178,49 @@ pub struct AuditReceipt {
     pub index: u64,
     /// The receipt (C2SP `tlog-proof`).
     pub receipt: String,
+}
+
+/// A stream of a node's log, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditSink {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it is.
+    pub kind: AuditSinkKind,
+    /// How it does: `failing` is tried again by itself; `refused` is, too, but will go on only when
+    /// somebody has changed something.
+    pub state: AuditSinkState,
+    /// The last entry that it has or does not want.
+    #[schema(minimum = 0)]
+    pub sequence: u64,
+    /// How many entries come after that one.
+    #[schema(minimum = 0)]
+    pub behind_entries: u64,
+    /// For how many seconds the oldest entry waits that it wants and does not have; 0 if it has them all.
+    #[schema(minimum = 0)]
+    pub behind_seconds: u64,
+    /// How many entries it took since the server started.
+    #[schema(minimum = 0)]
+    pub sent: u64,
+    /// How often it did not.
+    #[schema(minimum = 0)]
+    pub failures: u64,
+    /// What is wrong; absent while nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// When it last took something since the server started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_at: Option<Time>,
+}
+
+/// The streams of a node's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditSinks {
+    /// Of which node.
+    pub node: String,
+    /// The last entry of its log.
+    #[schema(minimum = 0)]
+    pub last: u64,
+    /// The streams, by name.
+    pub items: Vec<AuditSink>,
 }

@@ -323,6 +323,10 @@ impl AuditLog for Journal {
         read.unwrap_or_else(|_| Err(fault::stopped()))
     }
 
+    fn last(&self) -> u64 {
+        self.last()
+    }
+
     async fn changed(&self, after: u64) {
         let mut durable = self.shared.durable.subscribe();
         // The sender lives as long as this handle, so that this ends only for the right reason.

@@ -1,7 +1,7 @@
 //! The audit log.
 
 use keyward_api::audit::{
-    AuditEntries, AuditExport, AuditExportQuery, AuditLogKey, AuditQuery, AuditReceipt,
+    AuditEntries, AuditExport, AuditExportQuery, AuditLogKey, AuditQuery, AuditReceipt, AuditSinks,
 };
 
 use crate::connection::Client;
@@ -35,6 +35,11 @@ impl Client {
     pub async fn log_file(&self, path: &str) -> Result<Option<Vec<u8>>, ClientError> {
         let path: Vec<&str> = path.split('/').collect();
         self.get(&path).bytes().await
+    }
+
+    /// How the streams of the node's log stand.
+    pub async fn audit_sinks(&self) -> Result<AuditSinks, ClientError> {
+        self.get(&["v1", "audit", "sinks"]).send().await
     }
 }
 

@@ -24,6 +24,7 @@ pub mod ops;
 pub mod port;
 pub mod retention;
 mod session;
+pub mod sink_board;
 pub mod snapshot;
 mod text_enum;
 mod text_memory;

@@ -37,6 +37,7 @@ use crate::port::storage_care::StorageCare;
 use crate::port::storage_migration::StorageMigration;
 use crate::port::transparency::TransparencyLog;
 use crate::session::Sessions;
+use crate::sink_board::SinkBoard;
 use crate::text_memory::TextMemory;
 use crate::text_registry::TextRegistry;
 use crate::texts::Texts;
@@ -109,6 +110,8 @@ pub struct Node {
     /// One batch of a check at a time.
     pub(crate) scrubbing: Mutex<ScrubMemory>,
     pub(crate) storage_watch: StorageWatch,
+    /// How the streams of the log stand.
+    pub(crate) sinks: SinkBoard,
     /// One turn at a time.
     pub(crate) migrating: Mutex<MigrationMemory>,
     requests_forgotten_at: AtomicI64,
@@ -282,6 +285,7 @@ impl Node {
             settling: Mutex::new(()),
             scrubbing: Mutex::default(),
             storage_watch: StorageWatch::default(),
+            sinks: SinkBoard::default(),
             migrating: Mutex::default(),
             requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),
@@ -300,6 +304,11 @@ impl Node {
     /// What the node was told.
     pub const fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Where the streams of the log show how they stand.
+    pub const fn sinks(&self) -> &SinkBoard {
+        &self.sinks
     }
 
     /// How many keys the node holds in memory.

@@ -10,6 +10,7 @@ use keyward_core::node::{Node, Readiness};
 use keyward_core::port::seal::SealStanding;
 use keyward_core::port::storage_care::StorageState;
 use keyward_core::port::storage_migration::MigrationPhase;
+use keyward_core::sink_board::SinkState;
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use papaya::HashMap;
@@ -32,6 +33,11 @@ const MIGRATION_PHASE: &str = "keyward_storage_migration_phase";
 const MIGRATION_OBJECTS: &str = "keyward_storage_migration_objects";
 const MIGRATION_EQUAL: &str = "keyward_storage_migration_equal";
 const MIGRATION_FAILING: &str = "keyward_storage_migration_failing";
+const SINK_ENTRIES: &str = "keyward_audit_sink_behind_entries";
+const SINK_SECONDS: &str = "keyward_audit_sink_behind_seconds";
+const SINK_STATE: &str = "keyward_audit_sink_state";
+const SINK_SENT: &str = "keyward_audit_sink_sent_total";
+const SINK_FAILURES: &str = "keyward_audit_sink_failures_total";
 const BUCKETS: [f64; 13] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
 ];
@@ -67,6 +73,7 @@ pub fn install() -> &'static PrometheusHandle {
         );
         describe_storage();
         describe_migration();
+        describe_sinks();
         metrics::describe_gauge!(
             "keyward_journal_fault",
             "1 while the audit log cannot be written"
@@ -103,6 +110,20 @@ fn describe_migration() {
     );
 }
 
+fn describe_sinks() {
+    metrics::describe_gauge!(
+        SINK_ENTRIES,
+        "Entries of the audit log that come after what a sink has"
+    );
+    metrics::describe_gauge!(
+        SINK_SECONDS,
+        "For how long the oldest entry waits that a sink does not have"
+    );
+    metrics::describe_gauge!(SINK_STATE, "1 for how a sink does");
+    metrics::describe_counter!(SINK_SENT, "Entries that a sink took");
+    metrics::describe_counter!(SINK_FAILURES, "How often a sink did not take entries");
+}
+
 /// The page, with the node's present condition.
 pub fn render(node: &Node) -> String {
     let handle = install();
@@ -120,6 +141,7 @@ pub fn render(node: &Node) -> String {
     conditions(node);
     storage(node);
     migration(node);
+    sinks(node);
     handle.render()
 }
 
@@ -215,6 +237,24 @@ fn migration(node: &Node) {
     }
     metrics::gauge!(MIGRATION_EQUAL).set(f64::from(u8::from(report.equal)));
     metrics::gauge!(MIGRATION_FAILING).set(f64::from(u8::from(report.trouble.is_some())));
+}
+
+/// How the streams of the log stand. Their names are the operator's.
+fn sinks(node: &Node) {
+    let found = keyward_core::ops::log::present_sinks(node);
+    let now = node.now();
+    for it in found.sinks {
+        let (entries, seconds) = (it.behind_entries(found.last), it.behind_seconds(now));
+        let sink = it.name;
+        metrics::gauge!(SINK_ENTRIES, "sink" => sink.clone()).set(entries as f64);
+        metrics::gauge!(SINK_SECONDS, "sink" => sink.clone()).set(seconds as f64);
+        for state in SinkState::ALL {
+            let holds = f64::from(u8::from(it.state == *state));
+            metrics::gauge!(SINK_STATE, "sink" => sink.clone(), "state" => state.name()).set(holds);
+        }
+        metrics::counter!(SINK_SENT, "sink" => sink.clone()).absolute(it.sent);
+        metrics::counter!(SINK_FAILURES, "sink" => sink).absolute(it.failures);
+    }
 }
 
 /// Counts a connection for as long as it lives.

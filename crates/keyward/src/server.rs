@@ -26,6 +26,7 @@ pub mod run;
 pub mod sample;
 pub mod seals;
 pub mod self_test;
+pub mod sinks;
 pub mod start;
 pub mod storage_migration;
 pub mod tls;

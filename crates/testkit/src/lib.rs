@@ -1,6 +1,7 @@
 //! One World for tests: driven clock, seeded randomness, faults, real servers.
 
 pub mod bad_line;
+pub mod collectors;
 pub mod conformance;
 pub mod daemon;
 pub mod door;

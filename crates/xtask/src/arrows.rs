@@ -192,6 +192,21 @@ const ROOMS: &[Room] = &[
         because: "the log holds no key material and needs none",
     },
     Room {
+        name: "sinks",
+        knows: &["core", "crypto"],
+        without: &[
+            "aws-lc-rs",
+            "p256",
+            "vsss-rs",
+            "axum",
+            "tower",
+            "tower-http",
+            SQL[0],
+            SQL[1],
+        ],
+        because: "a stream of the log sees entries, and neither the registry nor keys",
+    },
+    Room {
         name: "access",
         knows: &["core"],
         without: &[
@@ -239,6 +254,7 @@ const ROOMS: &[Room] = &[
             "store",
             "vault",
             "audit",
+            "sinks",
             "backup",
             "access",
             "providers",

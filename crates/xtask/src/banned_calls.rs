@@ -39,11 +39,13 @@ const BINARY: &[&str] = &["crates/keyward/"];
 /// HTTP measures its own waits and answers with tokio's clock, which tests can hold still. What
 /// it tells anybody of time comes from core.
 /// The journal's writer measures the pace of its batches in the same way, the vault how long it
-/// waits for a service and how long a backend takes.
+/// waits for a service and how long a backend takes, and sinks of the log when to try again.
 const WAITS: &[&str] = &[
     "crates/keyward/",
     "crates/http/",
     "crates/audit/src/combining.rs",
+    "crates/sinks/src/follower.rs",
+    "crates/sinks/src/sink/file.rs",
     "crates/vault/src/backend/measured.rs",
     "crates/vault/src/backend/turns.rs",
 ];

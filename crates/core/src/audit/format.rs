@@ -89,9 +89,14 @@ impl Format {
 
 /// A name for an entry that no other entry of the deployment has, in this form or another. The time is in
 /// it because a deployment that was restored counts from 1 again.
-fn id_of(entry: &Journaled) -> String {
+pub fn id_of(entry: &Journaled) -> String {
     let AuditEvent { node, time, .. } = &entry.event;
     format!("{node}/{}@{}", entry.sequence, time.as_micros())
+}
+
+/// How grave an entry is, from 1 to 10.
+pub fn severity_of(entry: &Journaled) -> u8 {
+    Severity::of(&entry.event).of_ten()
 }
 
 /// What was done, as a sentence without its full stop.

@@ -99,6 +99,8 @@ kinds! {
     AUDIT_LOG_BEHIND "audit_log_behind";
     /// A file of the audit journal, or of the log made of it, was removed, replaced or changed.
     AUDIT_LOG_DAMAGED "audit_log_damaged";
+    /// A sink of the audit log is far behind it, or cannot go on.
+    AUDIT_SINK_BEHIND "audit_sink_behind";
 }
 
 impl ConditionKind {

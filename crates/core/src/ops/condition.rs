@@ -81,6 +81,14 @@ pub fn is_open(node: &Node, kind: &ConditionKind, subject: &Subject) -> bool {
     node.memory.conditions.is_open(kind, subject)
 }
 
+/// What is open of a kind, as far as this node knows.
+pub fn open_of(node: &Node, kind: &ConditionKind) -> Vec<Subject> {
+    let open = node.memory.conditions.open().into_iter();
+    open.filter(|(it, _)| it.kind == *kind)
+        .map(|(it, _)| it.about())
+        .collect()
+}
+
 /// How conditions stand, for metrics and health.
 pub fn counts(node: &Node) -> ConditionCounts {
     let conditions = &node.memory.conditions;

@@ -50,6 +50,9 @@ pub trait AuditLog: Send + Sync {
     /// Entries in order of their sequence numbers.
     async fn tail(&self, query: TailQuery) -> Result<Vec<Journaled>, AuditError>;
 
+    /// The sequence number of the last entry that is durable; 0 if there is none.
+    fn last(&self) -> u64;
+
     /// Waits until an entry with a sequence number above `after` may be there.
     async fn changed(&self, after: u64);
 

@@ -1,6 +1,6 @@
 //! `/v1/audit` and `/v1/tenants/{tenant}/audit`: the log, read or followed.
 
-use keyward_api::audit::{AuditEntries, AuditExport, AuditExportQuery, AuditQuery};
+use keyward_api::audit::{AuditEntries, AuditExport, AuditExportQuery, AuditQuery, AuditSinks};
 use keyward_core::audit::Journaled;
 use keyward_core::audit::format::Format;
 use keyward_core::caller::TenantRef;
@@ -68,6 +68,15 @@ pub fn routes() -> Vec<Route> {
         .asks::<AuditExportQuery>()
         .answers::<AuditExport>("Entries in order, a line each.")
         .to(export_of_tenant),
+        Endpoint::new(
+            Get,
+            "/v1/audit/sinks",
+            "show_audit_sinks",
+            TAG,
+            "Shows how the streams of the node's log stand",
+        )
+        .answers::<AuditSinks>("The streams, by name.")
+        .to(sinks),
     ]
 }
 
@@ -147,6 +156,19 @@ async fn export(call: &Call, scope: Option<&TenantRef>) -> Answer {
         lines: page.lines,
         to: page.to,
         next_after: page.next_after,
+    })
+}
+
+async fn sinks(call: Call) -> Answer {
+    let node = call.node();
+    let now = node.now();
+    let found = ops::log::sinks(node, call.caller()).await?;
+    let last = found.last;
+    let shown = found.sinks.into_iter().map(|it| view::sink(it, last, now));
+    answer::ok(&AuditSinks {
+        node: node.settings().name.to_string(),
+        last,
+        items: shown.collect(),
     })
 }
 

@@ -1,12 +1,16 @@
 //! Classes, bindings, policies, jobs, log entries and the seal as the wire shows them.
 
-use keyward_api::names::{AuditAuthentication, AuditOutcome, JobKind, JobState, Permission};
+use keyward_api::names::{
+    AuditAuthentication, AuditOutcome, AuditSinkKind, AuditSinkState, JobKind, JobState, Permission,
+};
 use keyward_api::{audit, binding, class, job, policy, system};
 use keyward_core::audit::Journaled;
 use keyward_core::free_text::withhold;
 use keyward_core::ids::{KeyId, PrincipalId, TenantId, TokenId};
 use keyward_core::noun;
 use keyward_core::port::seal::SealStatus;
+use keyward_core::sink_board::SinkStatus;
+use keyward_core::time::Timestamp;
 
 use super::{some_time, time};
 
@@ -104,6 +108,22 @@ pub fn entry(journaled: Journaled) -> audit::AuditEntry {
         details: event.details,
         revision: event.revision,
         change: event.change,
+    }
+}
+
+/// A stream of the log, in a node whose log ends with `last`.
+pub fn sink(status: SinkStatus, last: u64, now: Timestamp) -> audit::AuditSink {
+    audit::AuditSink {
+        behind_entries: status.behind_entries(last),
+        behind_seconds: status.behind_seconds(now),
+        name: status.name,
+        kind: AuditSinkKind::from(status.kind.name()),
+        state: AuditSinkState::from(status.state.name()),
+        sequence: status.sequence,
+        sent: status.sent,
+        failures: status.failures,
+        trouble: status.trouble,
+        sent_at: status.sent_at.map(time),
     }
 }
 

@@ -43,6 +43,8 @@ fn the_wire_names_what_core_knows() {
         StorageMigrationPhase = keyward_core::port::storage_migration::MigrationPhase,
         AuditOutcome = Outcome,
         AuditFormat = Format,
+        AuditSinkKind = keyward_core::sink_board::SinkKind,
+        AuditSinkState = keyward_core::sink_board::SinkState,
         AuditAuthentication = Authentication,
         Permission = Action,
     );

@@ -7,6 +7,7 @@ mod export;
 mod prove;
 mod receipt;
 mod remote;
+mod sink;
 mod verify;
 
 use std::fmt::Write;
@@ -24,6 +25,7 @@ use self::copy::CopyArguments;
 use self::export::ExportArguments;
 use self::prove::ProveArguments;
 use self::receipt::{ReceiptArguments, WhichLog};
+use self::sink::SinkCommand;
 use self::verify::VerifyArguments;
 
 /// How long the server waits for something new before it answers with nothing.
@@ -60,6 +62,9 @@ pub enum AuditCommand {
     Receipt(ReceiptArguments),
     /// Copy the server's transparency log into a directory, or bring a copy up to date
     Copy(CopyArguments),
+    /// The streams of the log to other systems
+    #[command(subcommand)]
+    Sink(SinkCommand),
     /// Verify a whole transparency log from its files, or from an address, and its public key
     ///
     /// Checks the signatures of the checkpoint, every entry and every tile, and says which file,
@@ -105,6 +110,7 @@ impl AuditCommand {
             Self::Copy(arguments) => return arguments.run(context).await,
             Self::Verify(arguments) => return arguments.run_remote(context).await,
             Self::Prove(_) | Self::Check(_) => return Ok(()),
+            Self::Sink(command) => return command.run(context).await,
         };
         let client = context.client()?;
         let tenant = context.tenant().ok();

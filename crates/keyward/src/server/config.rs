@@ -2,22 +2,28 @@
 //! `KEYWARD_<SECTION>_<KEY>` and by `--set section.key=value`. Secrets are references to files
 //! or to the vault, never values. This file says what can be configured; it starts nothing.
 
+pub mod audit_sink;
 mod check;
 mod check_backup;
 mod check_repairs;
 mod check_seal;
+mod check_sinks;
 mod check_storage;
 mod load;
+mod load_sinks;
 pub mod reference;
 pub mod secret_source;
 pub(crate) mod settings;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use audit_sink::AuditSink;
 pub use check::{check, check_to_serve};
 pub use check_backup::destination;
 pub use check_repairs::{RepairsError, identities, replica};
+pub use check_sinks::sinks;
 pub use load::{ConfigError, Problem, Sources, load};
 use secret_source::SecretSource;
 use settings::{choice, settings};
@@ -117,7 +123,10 @@ choice! {
 
 settings! {
     /// Everything that can be configured.
-    pub struct Config;
+    pub struct Config {
+        /// Streams of the audit log, by name.
+        audit_sink: BTreeMap<String, AuditSink>,
+    }
 
     /// The node itself.
     [node] Node {

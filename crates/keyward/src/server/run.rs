@@ -24,6 +24,7 @@ use crate::server::continuous;
 use crate::server::error::StartError;
 use crate::server::integrity::Guarding;
 use crate::server::seals;
+use crate::server::sinks::Streams;
 use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
 use crate::server::trees::Following;
@@ -52,6 +53,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let covering = continuous::Covering::begin(&assembly);
     let following = Following::begin(&assembly);
     let guarding = Guarding::begin(&assembly);
+    let streams = door.streams;
     let (end, ended) = watch::channel(false);
     let rewrapping = tokio::spawn(rewrap(
         assembly.node.clone(),
@@ -97,6 +99,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let _ = moving.await;
     guarding.end().await;
     following.end().await;
+    streams.end().await;
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)
@@ -108,6 +111,7 @@ struct Door {
     tls: Option<Arc<ServerConfig>>,
     http: HttpConfig,
     url: String,
+    streams: Streams,
 }
 
 impl Door {
@@ -130,11 +134,13 @@ impl Door {
             .map_err(|source| StartError::Listen { address, source })?;
         let url = format!("{scheme}://{}", listener.local_addr()?);
         let http = http_config(assembly)?;
+        let streams = Streams::begin(assembly)?;
         Ok(Self {
             listener,
             tls,
             http,
             url,
+            streams,
         })
     }
 }

@@ -14,7 +14,7 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
 }
 
 /// Checks what a server would start with. A file of one seal that is not there costs that seal, and
-/// not the server, which another seal may open.
+/// not the server, which another seal may open; nor does that of a sink.
 pub fn check_to_serve(config: &Config) -> Result<(), ConfigError> {
     let forgiving = Findings {
         forgives_missing: true,
@@ -32,6 +32,7 @@ fn checked(config: &Config, mut found: Findings) -> Result<(), ConfigError> {
     super::check_backup::check(config, &mut found);
     super::check_repairs::check(config, &mut found);
     check_seal::check(config, &mut found);
+    super::check_sinks::check(config, &mut found);
     if tracing_subscriber::EnvFilter::try_new(&config.log.level).is_err() {
         found.add(
             "log.level",
@@ -88,8 +89,15 @@ impl Findings {
 }
 
 impl Findings {
-    /// A file of a seal: it may be missing when a server is to start.
-    pub(super) fn of_seal(&mut self, at: &str, file: &Path) {
+    /// Something that may be missing when a server is to start.
+    pub(super) fn missing(&mut self, at: &str, what: String) {
+        if !self.forgives_missing {
+            self.add(at, what);
+        }
+    }
+
+    /// A file of a seal or a sink: it may be missing when a server is to start.
+    pub(super) fn private_if_there(&mut self, at: &str, file: &Path) {
         if !(self.forgives_missing && !is_reference(file) && !file.exists()) {
             self.private(at, file);
         }

@@ -16,7 +16,7 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         // The second one may be made by `keyward seal add`.
         let is_to_be_made = at == "seal.second_key_file";
         match file {
-            Some(file) if !is_to_be_made || file.exists() => found.of_seal(at, file),
+            Some(file) if !is_to_be_made || file.exists() => found.private_if_there(at, file),
             _ => {}
         }
     }
@@ -112,7 +112,7 @@ fn needed(at: &str, is_there: bool, found: &mut Findings) {
 
 fn private(at: &str, file: Option<&Path>, found: &mut Findings) {
     match file {
-        Some(file) => found.of_seal(at, file),
+        Some(file) => found.private_if_there(at, file),
         None => found.add(at, "is needed"),
     }
 }

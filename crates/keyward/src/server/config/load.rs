@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::settings::Row;
-use super::{Config, ROWS, SECTIONS};
+use super::{Config, ROWS, SECTIONS, audit_sink, load_sinks};
 
 /// Where settings come from.
 #[derive(Clone, Debug, Default)]
@@ -115,8 +115,12 @@ fn read_file(file: &Path) -> Result<Table, Problem> {
 fn keep_known(table: &mut Table, place: &str, problems: &mut Vec<Problem>) {
     table.retain(|section, value| {
         let at = format!("[{section}] in {place}");
+        if section == audit_sink::SECTION {
+            return load_sinks::keep_known(value, place, problems);
+        }
         if !SECTIONS.iter().any(|(name, _)| *name == section) {
             let known = SECTIONS.iter().map(|(name, _)| *name);
+            let known = known.chain([audit_sink::SECTION]);
             problems.push(Problem {
                 at,
                 what: unknown("section", section, known),
@@ -166,6 +170,9 @@ fn overlay_variable(table: &mut Table, variable: &str, text: &str, problems: &mu
         overlay(table, row, text, variable.to_owned(), problems);
         return;
     }
+    if load_sinks::overlay_variable(table, variable, text, problems) {
+        return;
+    }
     // A variable of a known section is meant for us: misspelt, it must not pass in silence. Of
     // `storage` and `storage_s3` the longer one is meant.
     let of_section = |section: &'static str| {
@@ -192,6 +199,9 @@ fn overlay_variable(table: &mut Table, variable: &str, text: &str, problems: &mu
 }
 
 fn overlay_flag(table: &mut Table, flag: &str, problems: &mut Vec<Problem>) {
+    if load_sinks::overlay_flag(table, flag, problems) {
+        return;
+    }
     let given = flag.split_once('=');
     let found = given.and_then(|(name, text)| {
         ROWS.iter()
@@ -236,7 +246,7 @@ fn row(section: &str, key: &str) -> Option<&'static Row> {
         .find(|row| row.section == section && row.key == key)
 }
 
-fn wrong_form(at: String, row: &Row) -> Problem {
+pub(super) fn wrong_form(at: String, row: &Row) -> Problem {
     Problem {
         at,
         what: format!("must be: {}", (row.form)()),
@@ -244,7 +254,7 @@ fn wrong_form(at: String, row: &Row) -> Problem {
 }
 
 /// Says what is unknown and what was probably meant.
-fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
+pub(super) fn unknown<'a>(kind: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
     let near = known
         .iter()

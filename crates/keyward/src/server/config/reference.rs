@@ -2,32 +2,51 @@
 
 use std::fmt::Write;
 
-use super::{ROWS, SECTIONS};
+use super::settings::Row;
+use super::{ROWS, SECTIONS, audit_sink};
 
 /// Renders the reference as Markdown.
 pub fn config_reference() -> String {
     let mut page = String::new();
     for (section, doc) in SECTIONS {
-        let _ = write!(page, "### `[{section}]`\n\n{}\n\n", joined(doc));
-        page.push_str(
-            "| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n",
+        let rows = ROWS.iter().filter(|row| row.section == *section);
+        table(
+            &mut page,
+            section,
+            doc,
+            rows.map(|row| (row.variable(), row)),
         );
-        for row in ROWS.iter().filter(|row| row.section == *section) {
-            let _ = writeln!(
-                page,
-                "| `{}` | `{}` | {} | {} | {} |",
-                row.key,
-                row.variable(),
-                (row.form)(),
-                row.default,
-                joined(row.doc),
-            );
-        }
-        page.push('\n');
+    }
+    for (section, doc) in audit_sink::SECTIONS {
+        let of_any = |row: &Row| row.variable().replacen("SINK_", "SINK_NAME_", 1);
+        let rows = audit_sink::ROWS.iter().map(|row| (of_any(row), row));
+        table(&mut page, &format!("{section}.NAME"), doc, rows);
     }
     page.truncate(page.trim_end().len());
     page.push('\n');
     page
+}
+
+fn table<'a>(
+    page: &mut String,
+    section: &str,
+    doc: &[&str],
+    rows: impl Iterator<Item = (String, &'a Row)>,
+) {
+    let _ = write!(page, "### `[{section}]`\n\n{}\n\n", joined(doc));
+    page.push_str("| setting | variable | value | default | meaning |\n|---|---|---|---|---|\n");
+    for (variable, row) in rows {
+        let _ = writeln!(
+            page,
+            "| `{}` | `{}` | {} | {} | {} |",
+            row.key,
+            variable,
+            (row.form)(),
+            row.default,
+            joined(row.doc),
+        );
+    }
+    page.push('\n');
 }
 
 fn joined(lines: &[&str]) -> String {

@@ -55,6 +55,18 @@ impl Setting for bool {
     }
 }
 
+impl Setting for Vec<String> {
+    fn form() -> String {
+        "list of texts; in a variable with commas between them".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<toml::Value> {
+        let texts = text.split(',').map(str::trim).filter(|it| !it.is_empty());
+        let texts = texts.map(|it| toml::Value::String(it.to_owned()));
+        Some(toml::Value::Array(texts.collect()))
+    }
+}
+
 impl<T: Setting> Setting for Option<T> {
     fn form() -> String {
         T::form()
@@ -100,7 +112,9 @@ impl Row {
 macro_rules! settings {
     (
         $(#[$config_meta:meta])*
-        pub struct $config:ident;
+        pub struct $config:ident {
+            $($(#[doc = $table_doc:literal])+ $table:ident: $Table:ty,)*
+        }
         $(
             $(#[doc = $section_doc:literal])+
             [$section:ident] $Section:ident {
@@ -116,8 +130,37 @@ macro_rules! settings {
         #[serde(default, deny_unknown_fields)]
         pub struct $config {
             $($(#[doc = $section_doc])+ pub $section: $Section,)+
+            $($(#[doc = $table_doc])+ pub $table: $Table,)*
         }
 
+        $crate::server::config::settings::sections! {
+            $(
+                $(#[doc = $section_doc])+
+                [$section] $Section {
+                    $(
+                        $(#[doc = $doc])+
+                        $key: $type = $default, $shown;
+                    )+
+                }
+            )+
+        }
+    };
+}
+pub(crate) use settings;
+
+/// The sections alone, with their rows.
+macro_rules! sections {
+    (
+        $(
+            $(#[doc = $section_doc:literal])+
+            [$section:ident] $Section:ident {
+                $(
+                    $(#[doc = $doc:literal])+
+                    $key:ident: $type:ty = $default:expr, $shown:literal;
+                )+
+            }
+        )+
+    ) => {
         $(
             $(#[doc = $section_doc])+
             #[derive(Clone, Debug, PartialEq, Eq, ::serde::Deserialize)]
@@ -154,7 +197,7 @@ macro_rules! settings {
         ];
     };
 }
-pub(crate) use settings;
+pub(crate) use sections;
 
 /// Defines a setting with a few named values.
 macro_rules! choice {
