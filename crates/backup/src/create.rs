@@ -10,7 +10,7 @@ use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::backup::{
     BackupError, BackupOrder, BackupProgress, BackupStock, BackupStore, BackupSummary,
-    SealedObject, SealedObjects, Segmented,
+    SealedObject, SealedObjects, SealedRecord, Segmented,
 };
 use keyward_core::port::registry::Registry;
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink};
@@ -230,14 +230,19 @@ impl Backups {
             .collect();
         let reads = named
             .into_iter()
-            .map(|(record, reference)| self.read(record, reference));
+            .map(|(record, reference)| self.read(record, reference, &keks));
         let mut reads = stream::iter(reads).buffered(AT_ONCE);
         let mut copied = 0;
         while let Some((record, reference, read)) = reads.next().await {
-            let found = read.map_err(BackupError::Vault)?;
-            match fault_of(&found, record, &reference.digest, Some(&keks)) {
-                None => parts.objects(found).await?,
-                Some(_) if is_on_its_way_out(&reference, &found) => {}
+            let Looked { found, fault } = read.map_err(BackupError::Vault)?;
+            let fault = match fault {
+                None => parts.record(found).await?,
+                fault => fault,
+            };
+            match fault {
+                None => {}
+                // Deleted already, or meanwhile, and the registry not told yet.
+                Some(MISSING | CUT) if reference.may_be_gone => {}
                 Some(wrong) => lost.note(record, wrong)?,
             }
             copied += 1;
@@ -268,17 +273,40 @@ pub(crate) fn digest_of_root(objects: &[SealedObject]) -> Digest {
 }
 
 impl Backups {
-    pub(crate) async fn read(&self, record: RecordId, reference: Reference) -> Read {
-        (record, reference, self.vault.of_record(record).await)
+    async fn read(
+        &self,
+        record: RecordId,
+        reference: Reference,
+        keks: &HashSet<KekRef>,
+    ) -> (RecordId, Reference, Result<Looked, StorageError>) {
+        let looked = match self.vault.of_record(record).await {
+            Ok(mut found) => {
+                let fault = fault_of(&found.objects, record, &reference.digest, Some(keks));
+                put_aside(&mut found);
+                Ok(Looked { found, fault })
+            }
+            Err(StorageError::Refused(_)) => Ok(Looked {
+                found: SealedRecord::default(),
+                fault: Some(CUT),
+            }),
+            Err(error) => Err(error),
+        };
+        (record, reference, looked)
     }
 }
 
-/// What was read of a record.
-pub(crate) type Read = (RecordId, Reference, Result<Vec<SealedObject>, StorageError>);
+/// A record that was read, and what is wrong with it.
+struct Looked {
+    found: SealedRecord,
+    fault: Option<&'static str>,
+}
 
-/// Deleted already, and the registry not told yet.
-fn is_on_its_way_out(reference: &Reference, found: &[SealedObject]) -> bool {
-    reference.may_be_gone && found.is_empty()
+/// The first of many parts is as large as the others, and many records are read at once: it is read
+/// again when it is its turn.
+fn put_aside(found: &mut SealedRecord) {
+    if !found.parts.is_empty() {
+        found.parts.extend(found.objects.pop().map(|head| head.name));
+    }
 }
 
 struct Losses {
@@ -301,6 +329,8 @@ impl Losses {
 
 /// It is not there at all.
 pub(crate) const MISSING: &str = "missing";
+/// Something of it is.
+pub(crate) const CUT: &str = "cut or unreadable";
 
 /// What is wrong with what lies where a record should.
 pub(crate) fn fault_of(
@@ -330,7 +360,7 @@ pub(crate) fn fault_of(
             let is_known = keks.is_none_or(|keks| keks.contains(&kek));
             (!is_known).then_some("under a key that the registry does not name")
         }
-        (None, _) | (_, None) => Some("cut or unreadable"),
+        (None, _) | (_, None) => Some(CUT),
         _ => Some("another than the one that was stored"),
     }
 }
@@ -431,6 +461,26 @@ impl<'a> Parts<'a> {
             self.seal_if_full().await?;
         }
         Ok(())
+    }
+
+    /// A record with its parts, one after the other, however many there are; what is wrong with it, if
+    /// one of them is gone.
+    pub(crate) async fn record(
+        &mut self,
+        mut found: SealedRecord,
+    ) -> Result<Option<&'static str>, BackupError> {
+        // What makes them a record comes last, be it the core's head or its outer header.
+        let last = found.objects.pop();
+        self.objects(found.objects).await?;
+        for name in &found.parts {
+            let part = self.backups.vault.part(name).await;
+            let Some(part) = part.map_err(BackupError::Vault)? else {
+                return Ok(Some(CUT));
+            };
+            self.objects(vec![part]).await?;
+        }
+        self.objects(last.into_iter().collect()).await?;
+        Ok(None)
     }
 
     async fn seal_if_full(&mut self) -> Result<(), BackupError> {

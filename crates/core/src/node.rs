@@ -40,6 +40,7 @@ use crate::text_memory::TextMemory;
 use crate::text_registry::TextRegistry;
 use crate::texts::Texts;
 use crate::time::{Clock, Timestamp};
+use crate::value_streams::ValueStreams;
 pub use crate::usage_book::UsageBook;
 
 /// What a node is given.
@@ -106,6 +107,7 @@ pub struct Node {
     /// One batch of a check at a time.
     pub(crate) scrubbing: Mutex<ScrubMemory>,
     pub(crate) storage_watch: StorageWatch,
+    pub(crate) value_streams: ValueStreams,
     /// One turn at a time.
     pub(crate) migrating: Mutex<MigrationMemory>,
     requests_forgotten_at: AtomicI64,
@@ -258,10 +260,15 @@ impl Node {
             hierarchy: Arc::downgrade(&ports.hierarchy),
         });
         ports.registry.observe(memory.clone());
+        let value_streams = ValueStreams::new(
+            settings.value_streams_max,
+            settings.value_streams_per_tenant,
+        );
         Self {
             ports,
             settings,
             memory,
+            value_streams,
             texts,
             reservations: Reservations::default(),
             ticking: Mutex::new(()),

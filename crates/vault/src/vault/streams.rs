@@ -30,6 +30,7 @@ use keyward_crypto::record::{
 use zeroize::Zeroizing;
 
 use self::end::End;
+use super::hierarchy::OpenKek;
 use super::{Vault, layout, refused};
 use crate::object_names;
 
@@ -68,6 +69,7 @@ impl StreamStorage for Vault {
             vault: self,
             id,
             tenant,
+            kek,
             cutter: Cutter::new(core),
             under_way: FuturesUnordered::new(),
             made: Vec::new(),
@@ -94,11 +96,38 @@ impl StreamStorage for Vault {
         digest: Option<&Digest>,
         range: PayloadRange,
     ) -> Result<OpenedPayload, StorageError> {
+        let Opening {
+            id, opener, core, ..
+        } = self.headers(expected, digest).await?;
+        let metadata = opener.metadata().to_vec();
+        let reading = Reading::new(Arc::clone(&self.backend), id, opener, core, range);
+        let pieces = stream::try_unfold(reading, Reading::next).boxed();
+        Ok(OpenedPayload { metadata, pieces })
+    }
+}
+
+/// A record whose headers are verified.
+struct Opening {
+    id: RecordId,
+    opener: RangeOpener,
+    /// The first part, or all of the core.
+    core: Vec<u8>,
+    /// Whether all of it is one object.
+    is_single: bool,
+}
+
+impl Vault {
+    async fn headers(
+        &self,
+        expected: &RecordLabel,
+        digest: Option<&Digest>,
+    ) -> Result<Opening, StorageError> {
         let hierarchy = self.unsealed()?;
         let id = RecordId::from_uuid(expected.record_id);
         let object = self.backend.read(&object_names::record(id)?).await?;
         let object = object.ok_or(StorageError::Missing)?;
-        let (outer, core) = if layout::is_core(&object) {
+        let is_single = !layout::is_core(&object);
+        let (outer, core) = if !is_single {
             let found = self.backend.read(&object_names::outer(id)?).await?;
             (found.ok_or(refused(RecordError::Truncated))?, object)
         } else {
@@ -111,10 +140,48 @@ impl StreamStorage for Vault {
         let digest = digest.map(|digest| &digest.0);
         let opener =
             RangeOpener::new(&outer, &core, &kek.key, expected, digest).map_err(refused)?;
-        let metadata = opener.metadata().to_vec();
+        Ok(Opening {
+            id,
+            opener,
+            core,
+            is_single,
+        })
+    }
+
+    /// The outer header under the tenant's key-encryption key of now. A payload may come for hours, and
+    /// whoever wraps records under a new key meanwhile does not find one that has no header yet.
+    async fn outer_of_now(
+        &self,
+        tenant: TenantId,
+        begun: &OpenKek,
+        outer: Vec<u8>,
+        core_digest: [u8; 32],
+    ) -> Result<Vec<u8>, StorageError> {
+        let hierarchy = self.unsealed()?;
+        let current = self.current_kek(&hierarchy, tenant).await?;
+        if current.name == begun.name {
+            return Ok(outer);
+        }
+        let (old, new) = (&begun.key, &current.key);
+        record::rewrap(&outer, &core_digest, old, new, current.name, &*self.random).map_err(refused)
+    }
+
+    /// Opens all of a record's payload. Its length is verified first: the last chunk is opened before
+    /// the first is given.
+    pub(super) async fn open_whole(
+        &self,
+        expected: &RecordLabel,
+        digest: &Digest,
+    ) -> Result<(u64, Pieces<'static>), StorageError> {
+        let Opening {
+            id, opener, core, ..
+        } = self.headers(expected, Some(digest)).await?;
+        let end = self.end(id, core.clone());
+        let payload_bytes = end.payload_bytes(&opener).await?;
+        let range = PayloadRange::default();
         let reading = Reading::new(Arc::clone(&self.backend), id, opener, core, range);
         let pieces = stream::try_unfold(reading, Reading::next).boxed();
-        Ok(OpenedPayload { metadata, pieces })
+        Ok((payload_bytes, pieces))
     }
 }
 
@@ -155,6 +222,27 @@ impl Vault {
         }
         let cause = "the backend still lists parts that were deleted".to_owned();
         Err(StorageError::Unavailable { cause })
+    }
+}
+
+impl Vault {
+    fn end(&self, id: RecordId, head: Vec<u8>) -> End {
+        let backend = Arc::clone(&self.backend);
+        End { backend, id, head }
+    }
+
+    /// The length of a payload that does not lie in one object, verified.
+    pub(super) async fn size_if_large(
+        &self,
+        expected: &RecordLabel,
+        digest: &Digest,
+    ) -> Result<Option<u64>, StorageError> {
+        let found = self.headers(expected, Some(digest)).await?;
+        if found.is_single {
+            return Ok(None);
+        }
+        let end = self.end(found.id, found.core);
+        end.payload_bytes(&found.opener).await.map(Some)
     }
 }
 
@@ -199,6 +287,8 @@ struct Writing<'a> {
     vault: &'a Vault,
     id: RecordId,
     tenant: TenantId,
+    /// What the record is wrapped under, as it began.
+    kek: OpenKek,
     cutter: Cutter,
     under_way: FuturesUnordered<BoxFuture<'a, Result<(), StorageError>>>,
     /// What was sent to the backend, and the digest of each.
@@ -273,6 +363,10 @@ impl Writing<'_> {
 
     /// Writes what makes the parts a record: the outer header and the first part.
     async fn head(&mut self, outer: Vec<u8>, core_digest: [u8; 32]) -> Result<(), StorageError> {
+        let (vault, tenant) = (self.vault, self.tenant);
+        let outer = vault
+            .outer_of_now(tenant, &self.kek, outer, core_digest)
+            .await?;
         let rest = std::mem::take(&mut self.cutter.core);
         let core = self.cutter.head.take().unwrap_or(rest);
         let sealed = SealedRecord {
