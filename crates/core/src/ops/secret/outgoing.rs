@@ -14,6 +14,7 @@ use super::{
 use crate::audit::Outcome;
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
+use crate::ids::SecretVersionId;
 use crate::names::SecretName;
 use crate::node::Node;
 use crate::noun::secret::{Secret, SecretVersion};
@@ -117,7 +118,7 @@ impl StreamedValue {
         match self.piece(node).await {
             Ok(piece) => Ok(piece),
             Err(error) => {
-                let error = self.told(node, error).await;
+                let error = told(node, self.version.id, error).await;
                 let name = &self.secret.name;
                 let mut attempt = attempt(node, &self.caller, Verb::Get, &self.scope, name);
                 attempt.resource.id = Some(self.secret.id.uuid());
@@ -141,17 +142,17 @@ impl StreamedValue {
         }
         Ok(piece)
     }
+}
 
-    /// A value that is deleted while it is read is refused by the vault like a damaged one: that is not
-    /// what happened.
-    async fn told(&self, node: &Node, error: OpError) -> OpError {
-        if !matches!(error, OpError::Record(_)) {
-            return error;
-        }
-        let row = node.ports.registry.secret_version(self.version.id).await;
-        match row {
-            Ok(row) if row.as_ref().is_none_or(|row| row.destroying_at.is_some()) => NO_VERSION,
-            _ => error,
-        }
+/// A value that is deleted while it is read is refused by the vault like a damaged one: that is not what
+/// happened.
+async fn told(node: &Node, version: SecretVersionId, error: OpError) -> OpError {
+    if !matches!(error, OpError::Record(_)) {
+        return error;
+    }
+    let row = node.ports.registry.secret_version(version).await;
+    match row {
+        Ok(row) if row.as_ref().is_none_or(|row| row.destroying_at.is_some()) => NO_VERSION,
+        _ => error,
     }
 }

@@ -186,6 +186,20 @@ fn limits(config: &Config, found: &mut Findings) {
     let hour = 3600;
     let bounds = [
         ("limits.body_bytes", limits.body_bytes, 1024, 64 << 20),
+        ("limits.value_bytes", limits.value_bytes, 1 << 16, 5 << 30),
+        (
+            "limits.value_bytes_per_second_min",
+            limits.value_bytes_per_second_min,
+            1,
+            1 << 30,
+        ),
+        ("limits.values_under_way", limits.values_under_way, 1, 1024),
+        (
+            "limits.values_under_way_per_tenant",
+            limits.values_under_way_per_tenant,
+            1,
+            1024,
+        ),
         ("limits.connections", limits.connections, 1, 1_000_000),
         (
             "limits.requests_per_second",
