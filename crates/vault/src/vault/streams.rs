@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either, select};
 use futures_util::stream::{self, BoxStream, FuturesUnordered};
 use futures_util::{StreamExt, TryStreamExt};
 use keyward_core::ids::{RecordId, TenantId};
@@ -318,7 +318,7 @@ impl Writing<'_> {
         mut payload: Pieces<'_>,
     ) -> Result<u64, StorageError> {
         let mut payload_bytes = 0_u64;
-        while let Some(piece) = payload.try_next().await? {
+        while let Some(piece) = self.next_piece(&mut payload).await? {
             payload_bytes = payload_bytes.saturating_add(piece.len() as u64);
             if payload_bytes > PAYLOAD_BYTES_MAX {
                 return Err(too_large(payload_bytes));
@@ -338,6 +338,22 @@ impl Writing<'_> {
             self.send(1).await?;
         }
         Ok(payload_bytes)
+    }
+
+    /// The next piece. Parts go on their way meanwhile: who sends slowly must not hold up what others
+    /// wait for.
+    async fn next_piece(
+        &mut self,
+        payload: &mut Pieces<'_>,
+    ) -> Result<Option<SecretBytes>, StorageError> {
+        while !self.under_way.is_empty() {
+            match select(payload.try_next(), self.under_way.next()).await {
+                Either::Left((piece, _)) => return piece,
+                Either::Right((Some(Err(error)), _)) => return Err(error),
+                Either::Right(_) => {}
+            }
+        }
+        payload.try_next().await
     }
 
     /// Sends parts off while at least `least` bytes are there.
