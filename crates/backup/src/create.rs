@@ -5,8 +5,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
-use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::backup::{
     BackupError, BackupOrder, BackupProgress, BackupStock, BackupStore, BackupSummary,
@@ -27,8 +25,8 @@ use crate::manifest::{
     Signed,
 };
 use crate::place::Place;
-use crate::references::{Reference, References};
-use crate::sealed_record::{Seen, look};
+use crate::record_copies::{CUT, MISSING, fault_of};
+use crate::references::References;
 use crate::sealing::Recipients;
 use crate::signature::Signer;
 use crate::stock::{self, summary};
@@ -39,10 +37,6 @@ use crate::under_root::{ASTRAY, UnderRoot};
 const PART_BYTES: usize = 4 << 20;
 /// Parts that wait to be written together: what is held in memory meanwhile is that many parts.
 const WAITING_MAX: usize = 8;
-/// Records read at once: what hides the distance of a backend that is far.
-const AT_ONCE: usize = 64;
-/// How many records lie between two words about progress.
-const PROGRESS_EVERY: u64 = 20_000;
 
 /// Makes and lists backups.
 pub struct Backups {
@@ -197,10 +191,6 @@ impl Backups {
         order: &BackupOrder,
         progress: &dyn BackupProgress,
     ) -> Result<(Vec<LostRecord>, Digest), BackupError> {
-        let mut lost = Losses {
-            accepted: order.accept_losses,
-            found: Vec::new(),
-        };
         let root_before = self.vault.of_root().await.map_err(BackupError::Vault)?;
         let mut under = UnderRoot::default();
         for kek in &references.keks {
@@ -222,34 +212,8 @@ impl Backups {
             }
         }
         let keks: HashSet<KekRef> = references.keks.iter().filter_map(kek_ref).collect();
-        let of = references.records.len() as u64;
-        let named: Vec<(RecordId, Reference)> = references
-            .records
-            .iter()
-            .map(|(record, reference)| (*record, *reference))
-            .collect();
-        let reads = named
-            .into_iter()
-            .map(|(record, reference)| self.read(record, reference, &keks));
-        let mut reads = stream::iter(reads).buffered(AT_ONCE);
-        let mut copied = 0;
-        while let Some((record, reference, read)) = reads.next().await {
-            let Looked { found, fault } = read.map_err(BackupError::Vault)?;
-            let fault = match fault {
-                None => parts.record(found).await?,
-                fault => fault,
-            };
-            match fault {
-                None => {}
-                // Deleted already, or meanwhile, and the registry not told yet.
-                Some(MISSING | CUT) if reference.may_be_gone => {}
-                Some(wrong) => lost.note(record, wrong)?,
-            }
-            copied += 1;
-            if copied % PROGRESS_EVERY == 0 {
-                progress.reached(copied, of).await;
-            }
-        }
+        let lost = self.copy_records(parts, references, &keks, order, progress);
+        let lost = lost.await?;
         let root = self.vault.of_root().await.map_err(BackupError::Vault)?;
         let astray = under.beyond(&root.keys, &root_before.keys)?;
         if let Some(record) = astray.first() {
@@ -262,7 +226,7 @@ impl Backups {
         let digest = digest_of_root(&root);
         parts.objects(root).await?;
         parts.seal().await?;
-        Ok((lost.found, digest))
+        Ok((lost, digest))
     }
 }
 
@@ -270,99 +234,6 @@ impl Backups {
 pub(crate) fn digest_of_root(objects: &[SealedObject]) -> Digest {
     let last = objects.last().map_or(&[][..], |object| &object.bytes);
     Digest(sha256(last))
-}
-
-impl Backups {
-    async fn read(
-        &self,
-        record: RecordId,
-        reference: Reference,
-        keks: &HashSet<KekRef>,
-    ) -> (RecordId, Reference, Result<Looked, StorageError>) {
-        let looked = match self.vault.of_record(record).await {
-            Ok(mut found) => {
-                let fault = fault_of(&found.objects, record, &reference.digest, Some(keks));
-                put_aside(&mut found);
-                Ok(Looked { found, fault })
-            }
-            Err(StorageError::Refused(_)) => Ok(Looked {
-                found: SealedRecord::default(),
-                fault: Some(CUT),
-            }),
-            Err(error) => Err(error),
-        };
-        (record, reference, looked)
-    }
-}
-
-/// A record that was read, and what is wrong with it.
-struct Looked {
-    found: SealedRecord,
-    fault: Option<&'static str>,
-}
-
-/// The first of many parts is as large as the others, and many records are read at once: it is read
-/// again when it is its turn.
-fn put_aside(found: &mut SealedRecord) {
-    if !found.parts.is_empty() {
-        found.parts.extend(found.objects.pop().map(|head| head.name));
-    }
-}
-
-struct Losses {
-    accepted: bool,
-    found: Vec<LostRecord>,
-}
-
-impl Losses {
-    fn note(&mut self, record: RecordId, wrong: &'static str) -> Result<(), BackupError> {
-        if !self.accepted {
-            return Err(BackupError::Record { record, wrong });
-        }
-        self.found.push(LostRecord {
-            record: record.uuid(),
-            wrong: wrong.to_owned(),
-        });
-        Ok(())
-    }
-}
-
-/// It is not there at all.
-pub(crate) const MISSING: &str = "missing";
-/// Something of it is.
-pub(crate) const CUT: &str = "cut or unreadable";
-
-/// What is wrong with what lies where a record should.
-pub(crate) fn fault_of(
-    found: &[SealedObject],
-    record: RecordId,
-    digest: &Digest,
-    keks: Option<&HashSet<KekRef>>,
-) -> Option<&'static str> {
-    if found.is_empty() {
-        return Some(MISSING);
-    }
-    let (mut core, mut outer) = (None, None);
-    for object in found {
-        match look(&object.bytes) {
-            Seen::Whole {
-                record,
-                digest,
-                kek,
-            } => (core, outer) = (Some((record, digest)), Some(kek)),
-            Seen::Core { record, digest } => core = Some((record, digest)),
-            Seen::Outer { kek } => outer = Some(kek),
-            Seen::Other => {}
-        }
-    }
-    match (core, outer) {
-        (Some((found, of)), Some(kek)) if found == record && of == *digest => {
-            let is_known = keks.is_none_or(|keks| keks.contains(&kek));
-            (!is_known).then_some("under a key that the registry does not name")
-        }
-        (None, _) | (_, None) => Some(CUT),
-        _ => Some("another than the one that was stored"),
-    }
 }
 
 pub(crate) fn kek_ref(kek: &TenantKek) -> Option<KekRef> {

@@ -14,8 +14,9 @@ use keyward_core::port::registry::KeyRef;
 use keyward_core::port::snapshot::SnapshotError;
 use keyward_core::port::storage::StorageError;
 
-use crate::create::{Backups, CUT, MISSING, Parts, audit, digest_of_root, fault_of, held, seals};
+use crate::create::{Backups, Parts, audit, digest_of_root, held, seals};
 use crate::manifest::{BackupKind, Content, FORMAT, LostRecord, Manifest, Signed};
+use crate::record_copies::{CUT, MISSING, fault_of};
 use crate::references::Named;
 use crate::signature::Signer;
 use crate::stock::summary;

@@ -40,8 +40,8 @@ use crate::text_memory::TextMemory;
 use crate::text_registry::TextRegistry;
 use crate::texts::Texts;
 use crate::time::{Clock, Timestamp};
-use crate::value_streams::ValueStreams;
 pub use crate::usage_book::UsageBook;
+use crate::value_streams::ValueStreams;
 
 /// What a node is given.
 #[derive(Clone)]

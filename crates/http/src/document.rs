@@ -99,7 +99,10 @@ const ANSWERS_OF_REFUSAL: &[(&str, &str)] = &[
     ),
     ("412", "It changed since the caller read it."),
     ("413", "The request is too large."),
-    ("415", "The body is of another media type than is taken here."),
+    (
+        "415",
+        "The body is of another media type than is taken here.",
+    ),
     ("422", "The Idempotency-Key was used for another request."),
     ("429", "Too many requests."),
     ("500", "The server failed."),

@@ -130,7 +130,8 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        let (Some(mut body), Ok(runtime)) = (self.body.take(), tokio::runtime::Handle::try_current())
+        let (Some(mut body), Ok(runtime)) =
+            (self.body.take(), tokio::runtime::Handle::try_current())
         else {
             return;
         };
@@ -147,11 +148,7 @@ impl Drop for Incoming {
 pub fn wants_bytes(headers: &HeaderMap) -> bool {
     let accepted = headers.get(header::ACCEPT).map(HeaderValue::as_bytes);
     let first = accepted.and_then(|text| text.split(|byte| matches!(byte, b',' | b';')).next());
-    first.is_some_and(|first| {
-        first
-            .trim_ascii()
-            .eq_ignore_ascii_case(BYTES.as_bytes())
-    })
+    first.is_some_and(|first| first.trim_ascii().eq_ignore_ascii_case(BYTES.as_bytes()))
 }
 
 /// The body of an answer that gives a value out. `first` is its first piece. A body that ends before the
@@ -232,7 +229,12 @@ mod tests {
         };
         assert!(wants("application/octet-stream"));
         assert!(wants("Application/Octet-Stream;q=1, */*;q=0.1"));
-        for json in ["*/*", "application/json", "application/json, application/octet-stream", ""] {
+        for json in [
+            "*/*",
+            "application/json",
+            "application/json, application/octet-stream",
+            "",
+        ] {
             assert!(!wants(json), "{json}");
         }
         assert!(!wants_bytes(&HeaderMap::new()));

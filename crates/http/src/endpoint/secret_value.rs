@@ -102,7 +102,8 @@ async fn put(call: Call, upload: Upload) -> Answer {
     to_its_end(async move {
         let (node, caller) = (call.node(), call.caller());
         let value = upload.into_pieces();
-        let done = ops::secret::put_stream(node, caller, &scope, terms, value, idempotency.as_ref());
+        let done =
+            ops::secret::put_stream(node, caller, &scope, terms, value, idempotency.as_ref());
         let location = call.path().strip_suffix(LAST).unwrap_or_default();
         put_answer(done.await?, location)
     })
@@ -206,7 +207,13 @@ mod tests {
             of(&["a=b=c"]).unwrap(),
             Some(BTreeMap::from([pair("a", "b=c")]))
         );
-        for bad in [&["a"][..], &["a=%"], &["a=%ff"], &["a=1&a=2"], &["a=1", "b=2"]] {
+        for bad in [
+            &["a"][..],
+            &["a=%"],
+            &["a=%ff"],
+            &["a=1&a=2"],
+            &["a=1", "b=2"],
+        ] {
             assert!(of(bad).is_err(), "{bad:?}");
         }
     }

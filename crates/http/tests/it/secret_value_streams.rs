@@ -198,7 +198,12 @@ async fn of_two_who_put_at_once_and_expect_the_same_version_one_wins() {
     assert!(got(&desk).await == Some(bytes(3 * PART)));
     // Four parts and the outer header; of the other nothing.
     let after = desk.world.stored_objects().await;
-    assert_eq!(after, before + 5, "{:?}", desk.world.backend.list("rec/", None, 99).await);
+    assert_eq!(
+        after,
+        before + 5,
+        "{:?}",
+        desk.world.backend.list("rec/", None, 99).await
+    );
 }
 
 #[tokio::test]
@@ -300,7 +305,9 @@ async fn i05_whose_token_is_revoked_meanwhile_has_put_nothing() {
 /// The objects of the only large record, by the end of their names.
 async fn object(desk: &Desk, end: &str) -> ObjectName {
     let names = desk.world.backend.list("rec/", None, 1000).await.unwrap();
-    let mut found = names.into_iter().filter(|name| name.as_str().ends_with(end));
+    let mut found = names
+        .into_iter()
+        .filter(|name| name.as_str().ends_with(end));
     found.next().unwrap()
 }
 

@@ -31,7 +31,15 @@ pub async fn got(desk: &Desk) -> Option<Vec<u8>> {
 async fn what_comes_out_is_what_went_in_at_every_length() {
     const JSON_MAX: usize = 65_536;
     let desk = Desk::open().await;
-    let lengths = [0, 1, JSON_MAX - 1, JSON_MAX, JSON_MAX + 1, 4 << 20, 9_000_000];
+    let lengths = [
+        0,
+        1,
+        JSON_MAX - 1,
+        JSON_MAX,
+        JSON_MAX + 1,
+        4 << 20,
+        9_000_000,
+    ];
     for (number, length) in (1_i64..).zip(lengths) {
         let value = bytes(length);
         let made = put(&desk, value.clone()).await;
@@ -58,7 +66,10 @@ async fn what_comes_out_is_what_went_in_at_every_length() {
         if length > JSON_MAX {
             assert_eq!(whole.problem(409), "value_too_large");
             let detail = whole.json()["detail"].to_string();
-            assert!(detail.contains("octet-stream") && detail.contains("--out"), "{detail}");
+            assert!(
+                detail.contains("octet-stream") && detail.contains("--out"),
+                "{detail}"
+            );
         } else {
             use base64::Engine as _;
             let text = base64::engine::general_purpose::STANDARD.encode(&value);
@@ -77,13 +88,22 @@ async fn what_comes_out_is_what_went_in_at_every_length() {
 #[tokio::test]
 async fn what_is_said_of_a_value_stands_in_headers_and_query() {
     let desk = Desk::open().await;
-    let (token, first) = (desk.token.clone(), format!("{VALUE}?keep=2&expected_version=0"));
+    let (token, first) = (
+        desk.token.clone(),
+        format!("{VALUE}?keep=2&expected_version=0"),
+    );
     let headers = [
-        ("x-secret-description", "the nightly dump, 100%25 of it: M%C3%BCll"),
+        (
+            "x-secret-description",
+            "the nightly dump, 100%25 of it: M%C3%BCll",
+        ),
         ("x-secret-labels", "team=a%26b&ward="),
     ];
     let made = desk.put_bytes(&token, &first, &headers, "one").await.ok();
-    assert_eq!(made["description"], "the nightly dump, 100% of it: M\u{fc}ll");
+    assert_eq!(
+        made["description"],
+        "the nightly dump, 100% of it: M\u{fc}ll"
+    );
     assert_eq!(made["labels"], json!({ "team": "a&b", "ward": "" }));
     assert_eq!(made["keep"], 2);
     let taken = desk.put_bytes(&token, &first, &[], "two").await;
@@ -91,21 +111,37 @@ async fn what_is_said_of_a_value_stands_in_headers_and_query() {
     // What is not said stays as it was.
     let next = format!("{VALUE}?expected_version=1");
     let made = desk.put_bytes(&token, &next, &[], "two").await.ok();
-    assert_eq!((&made["keep"], &made["labels"]["team"]), (&json!(2), &json!("a&b")));
+    assert_eq!(
+        (&made["keep"], &made["labels"]["team"]),
+        (&json!(2), &json!("a&b"))
+    );
     let late = desk.put_bytes(&token, &next, &[], "three").await;
     assert_eq!(late.problem(412), "precondition_failed");
-    let stale = desk.put_bytes(&token, VALUE, &[("if-match", "\"1\"")], "three").await;
+    let stale = desk
+        .put_bytes(&token, VALUE, &[("if-match", "\"1\"")], "three")
+        .await;
     assert_eq!(stale.problem(412), "precondition_failed");
-    desk.put_bytes(&token, VALUE, &[("if-match", "\"2\"")], "three").await.ok();
+    desk.put_bytes(&token, VALUE, &[("if-match", "\"2\"")], "three")
+        .await
+        .ok();
     let versions = desk.get(&format!("{SECRET}/versions")).await.ok();
     assert_eq!(versions["items"].as_array().unwrap().len(), 2);
 
     // Sent again it is the same, whichever way; with another value it is another request.
     let mark = [("idempotency-key", "once")];
     let value = bytes(5 << 20);
-    let once = desk.put_bytes(&token, VALUE, &mark, value.clone()).await.ok();
-    let again = desk.put_bytes(&token, VALUE, &mark, value.clone()).await.ok();
-    assert_eq!((&once["version"], &again["version"]), (&json!(4), &json!(4)));
+    let once = desk
+        .put_bytes(&token, VALUE, &mark, value.clone())
+        .await
+        .ok();
+    let again = desk
+        .put_bytes(&token, VALUE, &mark, value.clone())
+        .await
+        .ok();
+    assert_eq!(
+        (&once["version"], &again["version"]),
+        (&json!(4), &json!(4))
+    );
     assert_eq!(again["revision"], 0);
     for other in [&value[..value.len() - 1], &[&value[..], b"x"].concat(), b""] {
         let other = desk.put_bytes(&token, VALUE, &mark, other.to_vec()).await;
@@ -122,7 +158,9 @@ async fn what_is_said_of_a_value_stands_in_headers_and_query() {
         assert_eq!(refused.problem(400), "invalid_request", "{bad:?}");
     }
     for bad in ["keep=0", "keep=101", "expected_version=-1", "colour=red"] {
-        let refused = desk.put_bytes(&token, &format!("{VALUE}?{bad}"), &[], "x").await;
+        let refused = desk
+            .put_bytes(&token, &format!("{VALUE}?{bad}"), &[], "x")
+            .await;
         assert_eq!(refused.problem(400), "invalid_request", "{bad}");
     }
 }

@@ -1,7 +1,7 @@
 //! From a loaded node to one that serves, until it is told to stop; then back, in order.
 
-use std::num::NonZeroU32;
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 

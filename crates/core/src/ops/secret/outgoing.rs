@@ -8,9 +8,7 @@ use zeroize::Zeroizing;
 use super::category::Verb;
 use super::put::VALUE_BYTES_MAX;
 use super::value_fault::ValueFault;
-use super::{
-    Found, NO_VERSION, SecretValue, attempt, ensure_not_own, ensure_scope_active, open,
-};
+use super::{Found, NO_VERSION, SecretValue, attempt, ensure_not_own, ensure_scope_active, open};
 use crate::audit::Outcome;
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;

@@ -376,10 +376,7 @@ async fn store(
 
 /// Whether the caller may still do it: tokens are revoked, roles taken away, tenants suspended and
 /// servers sealed while a value comes.
-async fn still_authorized(
-    attempt: &Attempt<'_>,
-    scope: &TenantRef,
-) -> Result<Authorized, OpError> {
+async fn still_authorized(attempt: &Attempt<'_>, scope: &TenantRef) -> Result<Authorized, OpError> {
     let node = attempt.node;
     node.ensure_auditable()?;
     let caller = as_he_is_now(node, attempt.caller).await?;

@@ -61,7 +61,9 @@ pub(super) async fn put(
 /// A value that goes in JSON.
 fn whole(terms: ValueTerms, value: &[u8]) -> Result<NewSecretValue, Failure> {
     if value.is_empty() {
-        return Err(Failure::usage("a secret has at least 1 byte, and this has none"));
+        return Err(Failure::usage(
+            "a secret has at least 1 byte, and this has none",
+        ));
     }
     if value.len() > WHOLE_BYTES_MAX {
         return Err(Failure::usage("this is too long to be typed").next("use --from-file FILE"));
@@ -87,7 +89,10 @@ fn open(file: Option<&Path>) -> Result<(Box<dyn Read + Send>, Option<u64>), Fail
 }
 
 fn unreadable(file: Option<&Path>) -> impl Fn(io::Error) -> Failure {
-    let name = file.map_or_else(|| "standard input".to_owned(), |it| it.display().to_string());
+    let name = file.map_or_else(
+        || "standard input".to_owned(),
+        |it| it.display().to_string(),
+    );
     move |error| Failure::usage(format!("{name} cannot be read: {error}"))
 }
 
@@ -145,7 +150,9 @@ impl Progress {
             return;
         }
         self.said_at = Some(Instant::now());
-        let of = self.of.map_or_else(String::new, |of| format!(" of {}", mib(of)));
+        let of = self
+            .of
+            .map_or_else(String::new, |of| format!(" of {}", mib(of)));
         output::say(&format!("\r{}{of} MiB ", mib(self.done)));
     }
 }
