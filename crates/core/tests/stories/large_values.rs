@@ -245,3 +245,25 @@ async fn only_what_is_large_is_asked_for_its_length() {
             .unwrap();
     }
 }
+
+/// What is not put back is left as it is, and the alert says what helps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i08_a_damaged_part_is_named_and_not_put_back_by_halves() {
+    let (world, replica) = World::new().await.repairing().await;
+    let clinic = world.tenant("clinic").await;
+    put(&world, &clinic, "dump", &value(8)).await;
+    world.copy_vault_to(&*replica).await;
+    let names = records(&world).await;
+    let part = names.iter().find(|it| it.as_str().contains(".part-"));
+    let part = part.unwrap();
+    let whole = bytes(&world, part).await;
+    let mut flipped = whole.clone();
+    flipped[1000] ^= 1;
+    world.backend.write(part, flipped.clone()).await.unwrap();
+    assert_eq!(check(&world).await.progress.failed, 1);
+    let found = findings(&world, &clinic).await;
+    assert!(found[0].detail.contains("came in pieces"), "{found:?}");
+    assert_eq!(bytes(&world, part).await, flipped);
+    world.backend.write(part, whole).await.unwrap();
+    assert_eq!(check(&world).await.progress.failed, 0);
+}

@@ -125,12 +125,12 @@ impl Vault {
         let object = self.backend.read(&object_names::record(id)?).await?;
         let object = object.ok_or(StorageError::Missing)?;
         let is_single = !layout::is_core(&object);
-        let (outer, core) = if !is_single {
-            let found = self.backend.read(&object_names::outer(id)?).await?;
-            (found.ok_or(refused(RecordError::Truncated))?, object)
-        } else {
+        let (outer, core) = if is_single {
             let (outer, core) = layout::split(&object)?;
             (outer.to_vec(), core.to_vec())
+        } else {
+            let found = self.backend.read(&object_names::outer(id)?).await?;
+            (found.ok_or(refused(RecordError::Truncated))?, object)
         };
         let named = record::peek_outer(&outer).map_err(refused)?;
         let tenant = TenantId::from_uuid(expected.tenant);
