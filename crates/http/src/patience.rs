@@ -32,8 +32,12 @@ impl Patience {
     pub async fn wait<T>(&mut self, other: impl Future<Output = T>) -> Result<T, OutOfPatience> {
         let began = Instant::now();
         let done = timeout(self.left, other).await;
-        self.left = self.left.saturating_sub(began.elapsed());
+        self.spend(began.elapsed());
         done.map_err(|_| OutOfPatience)
+    }
+
+    fn spend(&mut self, waited: Duration) {
+        self.left = self.left.saturating_sub(waited);
     }
 
     /// So many bytes came or went.
@@ -47,8 +51,6 @@ impl Patience {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use tokio::time::sleep;
-
     use super::*;
 
     fn patience() -> Patience {
@@ -58,30 +60,47 @@ mod tests {
         Patience::new(&config)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_pauses_too_long_is_not_waited_for() {
+    #[test]
+    fn who_pauses_uses_up_what_is_earned_again_by_getting_on() {
         let mut patience = patience();
-        patience.wait(sleep(Duration::from_secs(29))).await.unwrap();
-        // What it had is used up, and is earned again.
+        patience.spend(Duration::from_secs(29));
+        assert_eq!(patience.left, Duration::from_secs(1));
         patience.moved(30_000);
-        patience.wait(sleep(Duration::from_secs(29))).await.unwrap();
-        patience.moved(1);
-        let over = patience.wait(sleep(Duration::from_secs(2))).await;
-        assert_eq!(over, Err(OutOfPatience));
+        assert_eq!(
+            patience.left,
+            Duration::from_secs(30),
+            "never more than at first"
+        );
+        patience.spend(Duration::from_secs(31));
+        patience.moved(500);
+        assert_eq!(patience.left, Duration::from_millis(500));
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn who_gets_on_slowly_is_waited_for_only_as_long_as_it_keeps_the_pace() {
+    #[test]
+    fn who_keeps_the_pace_is_waited_for_without_end_and_who_does_not_is_not() {
         let mut patience = patience();
-        for _ in 0..100 {
-            patience.wait(sleep(Duration::from_secs(1))).await.unwrap();
+        for _ in 0..1000 {
+            patience.spend(Duration::from_secs(1));
             patience.moved(1000);
         }
+        assert!(patience.left > Duration::from_secs(29));
         let mut seconds = 0;
-        while patience.wait(sleep(Duration::from_secs(1))).await.is_ok() {
-            patience.moved(500);
-            seconds += 1;
+        while patience.left > Duration::ZERO {
+            patience.spend(Duration::from_secs(1));
+            seconds += u64::from(patience.left > Duration::ZERO);
+            if patience.left > Duration::ZERO {
+                patience.moved(500);
+            }
         }
         assert!((55..=60).contains(&seconds), "{seconds}");
+    }
+
+    #[tokio::test]
+    async fn what_does_not_come_is_not_waited_for() {
+        let mut patience = patience();
+        patience.wait(std::future::ready(())).await.unwrap();
+        patience.spend(Duration::from_secs(30));
+        let over = patience.wait(std::future::pending::<()>()).await;
+        assert_eq!(over, Err(OutOfPatience));
     }
 }

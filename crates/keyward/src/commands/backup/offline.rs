@@ -268,7 +268,7 @@ impl RestoreArguments {
             if is_plan {
                 restore::plan(&config, &request, None).await
             } else {
-                restore::restore(config, request, None).await
+                Box::pin(restore::restore(config, request, None)).await
             }
         })?;
         told::say(context, &restored, &place, is_compared, nothing_since)

@@ -177,7 +177,7 @@ async fn alone(
     if is_plan {
         restore::plan(&config, &request.from, Some(&wanted)).await
     } else {
-        restore::restore(config, request.from, Some(&wanted)).await
+        Box::pin(restore::restore(config, request.from, Some(&wanted))).await
     }
 }
 

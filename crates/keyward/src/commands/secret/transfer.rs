@@ -4,12 +4,13 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use keyward_api::binary::Secret;
 use keyward_api::page::Changed;
 use keyward_api::secret::{NewSecretValue, PutSecret};
 use keyward_client::{ValueReader, ValueSource, ValueTerms};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::context::{Context, InTenant};
