@@ -54,11 +54,12 @@ codes! {
     ImportKeyUnusable "import_key_unusable" 409 "The import key was used or has expired";
     KeyInUse "key_in_use" 409 "Live data bindings still need the key";
     RollbackUnavailable "rollback_unavailable" 409 "The rotation cannot be undone";
+    ValueTooLarge "value_too_large" 409 "The value is too large to be given out whole";
     LastSeal "last_seal" 409 "It is the last seal";
     SealNotProven "seal_not_proven" 409 "No other seal has been opened just now";
     PreconditionFailed "precondition_failed" 412 "It changed since you read it";
     TooLarge "too_large" 413 "The request is too large";
-    UnsupportedMediaType "unsupported_media_type" 415 "The body must be JSON";
+    UnsupportedMediaType "unsupported_media_type" 415 "The body is of another media type than is taken here";
     IdempotencyMismatch "idempotency_mismatch" 422 "The Idempotency-Key was used for another request";
     LimitReached "limit_reached" 409 "The version has reached its use limit";
     RateLimited "rate_limited" 429 "Too many requests";

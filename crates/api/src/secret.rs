@@ -36,6 +36,11 @@ pub struct SecretSummary {
     pub created_at: Time,
     /// When it last changed.
     pub updated_at: Time,
+    /// The length of the current version's value, in bytes, if that is more than 65,536: then it is given
+    /// out as bytes only. Not in lists, and not while the server is sealed or cannot read it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 65_537)]
+    pub size_bytes: Option<u64>,
     /// Fields whose text is sealed and cannot be opened now; they are shown empty. A map's entry is
     /// `tags.ward`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -65,7 +70,7 @@ pub struct SecretVersion {
 #[derive(Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewSecretValue {
-    /// The value, 1 byte to 64 KiB.
+    /// The value, 1 byte to 64 KiB. Any other goes to `…/value` as bytes.
     pub value: Secret,
     /// Free text; not secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -85,6 +90,21 @@ pub struct NewSecretValue {
     /// Only if this is the latest version; 0: only if there is no such secret.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
+    pub expected_version: Option<i64>,
+}
+
+/// What is said of a value that is sent as bytes. What is left out stays as it was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PutValueQuery {
+    /// How many versions are kept, 10 at first; older ones are destroyed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 100)]
+    pub keep: Option<i32>,
+    /// Only if this is the latest version; 0: only if there is no such secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0)]
     pub expected_version: Option<i64>,
 }
 

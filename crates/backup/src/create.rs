@@ -5,12 +5,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::{StreamExt, stream};
-use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::{Digest, TenantKek};
 use keyward_core::port::backup::{
     BackupError, BackupOrder, BackupProgress, BackupStock, BackupStore, BackupSummary,
-    SealedObject, SealedObjects, Segmented,
+    SealedObject, SealedObjects, SealedRecord, Segmented,
 };
 use keyward_core::port::registry::Registry;
 use keyward_core::port::snapshot::{RegistrySnapshot, SnapshotError, SnapshotSink};
@@ -27,8 +25,8 @@ use crate::manifest::{
     Signed,
 };
 use crate::place::Place;
-use crate::references::{Reference, References};
-use crate::sealed_record::{Seen, look};
+use crate::record_copies::{CUT, MISSING, fault_of};
+use crate::references::References;
 use crate::sealing::Recipients;
 use crate::signature::Signer;
 use crate::stock::{self, summary};
@@ -39,10 +37,6 @@ use crate::under_root::{ASTRAY, UnderRoot};
 const PART_BYTES: usize = 4 << 20;
 /// Parts that wait to be written together: what is held in memory meanwhile is that many parts.
 const WAITING_MAX: usize = 8;
-/// Records read at once: what hides the distance of a backend that is far.
-const AT_ONCE: usize = 64;
-/// How many records lie between two words about progress.
-const PROGRESS_EVERY: u64 = 20_000;
 
 /// Makes and lists backups.
 pub struct Backups {
@@ -197,10 +191,6 @@ impl Backups {
         order: &BackupOrder,
         progress: &dyn BackupProgress,
     ) -> Result<(Vec<LostRecord>, Digest), BackupError> {
-        let mut lost = Losses {
-            accepted: order.accept_losses,
-            found: Vec::new(),
-        };
         let root_before = self.vault.of_root().await.map_err(BackupError::Vault)?;
         let mut under = UnderRoot::default();
         for kek in &references.keks {
@@ -222,29 +212,8 @@ impl Backups {
             }
         }
         let keks: HashSet<KekRef> = references.keks.iter().filter_map(kek_ref).collect();
-        let of = references.records.len() as u64;
-        let named: Vec<(RecordId, Reference)> = references
-            .records
-            .iter()
-            .map(|(record, reference)| (*record, *reference))
-            .collect();
-        let reads = named
-            .into_iter()
-            .map(|(record, reference)| self.read(record, reference));
-        let mut reads = stream::iter(reads).buffered(AT_ONCE);
-        let mut copied = 0;
-        while let Some((record, reference, read)) = reads.next().await {
-            let found = read.map_err(BackupError::Vault)?;
-            match fault_of(&found, record, &reference.digest, Some(&keks)) {
-                None => parts.objects(found).await?,
-                Some(_) if is_on_its_way_out(&reference, &found) => {}
-                Some(wrong) => lost.note(record, wrong)?,
-            }
-            copied += 1;
-            if copied % PROGRESS_EVERY == 0 {
-                progress.reached(copied, of).await;
-            }
-        }
+        let lost = self.copy_records(parts, references, &keks, order, progress);
+        let lost = lost.await?;
         let root = self.vault.of_root().await.map_err(BackupError::Vault)?;
         let astray = under.beyond(&root.keys, &root_before.keys)?;
         if let Some(record) = astray.first() {
@@ -257,7 +226,7 @@ impl Backups {
         let digest = digest_of_root(&root);
         parts.objects(root).await?;
         parts.seal().await?;
-        Ok((lost.found, digest))
+        Ok((lost, digest))
     }
 }
 
@@ -265,74 +234,6 @@ impl Backups {
 pub(crate) fn digest_of_root(objects: &[SealedObject]) -> Digest {
     let last = objects.last().map_or(&[][..], |object| &object.bytes);
     Digest(sha256(last))
-}
-
-impl Backups {
-    pub(crate) async fn read(&self, record: RecordId, reference: Reference) -> Read {
-        (record, reference, self.vault.of_record(record).await)
-    }
-}
-
-/// What was read of a record.
-pub(crate) type Read = (RecordId, Reference, Result<Vec<SealedObject>, StorageError>);
-
-/// Deleted already, and the registry not told yet.
-fn is_on_its_way_out(reference: &Reference, found: &[SealedObject]) -> bool {
-    reference.may_be_gone && found.is_empty()
-}
-
-struct Losses {
-    accepted: bool,
-    found: Vec<LostRecord>,
-}
-
-impl Losses {
-    fn note(&mut self, record: RecordId, wrong: &'static str) -> Result<(), BackupError> {
-        if !self.accepted {
-            return Err(BackupError::Record { record, wrong });
-        }
-        self.found.push(LostRecord {
-            record: record.uuid(),
-            wrong: wrong.to_owned(),
-        });
-        Ok(())
-    }
-}
-
-/// It is not there at all.
-pub(crate) const MISSING: &str = "missing";
-
-/// What is wrong with what lies where a record should.
-pub(crate) fn fault_of(
-    found: &[SealedObject],
-    record: RecordId,
-    digest: &Digest,
-    keks: Option<&HashSet<KekRef>>,
-) -> Option<&'static str> {
-    if found.is_empty() {
-        return Some(MISSING);
-    }
-    let (mut core, mut outer) = (None, None);
-    for object in found {
-        match look(&object.bytes) {
-            Seen::Whole {
-                record,
-                digest,
-                kek,
-            } => (core, outer) = (Some((record, digest)), Some(kek)),
-            Seen::Core { record, digest } => core = Some((record, digest)),
-            Seen::Outer { kek } => outer = Some(kek),
-            Seen::Other => {}
-        }
-    }
-    match (core, outer) {
-        (Some((found, of)), Some(kek)) if found == record && of == *digest => {
-            let is_known = keks.is_none_or(|keks| keks.contains(&kek));
-            (!is_known).then_some("under a key that the registry does not name")
-        }
-        (None, _) | (_, None) => Some("cut or unreadable"),
-        _ => Some("another than the one that was stored"),
-    }
 }
 
 pub(crate) fn kek_ref(kek: &TenantKek) -> Option<KekRef> {
@@ -431,6 +332,26 @@ impl<'a> Parts<'a> {
             self.seal_if_full().await?;
         }
         Ok(())
+    }
+
+    /// A record with its parts, one after the other, however many there are; what is wrong with it, if
+    /// one of them is gone.
+    pub(crate) async fn record(
+        &mut self,
+        mut found: SealedRecord,
+    ) -> Result<Option<&'static str>, BackupError> {
+        // What makes them a record comes last, be it the core's head or its outer header.
+        let last = found.objects.pop();
+        self.objects(found.objects).await?;
+        for name in &found.parts {
+            let part = self.backups.vault.part(name).await;
+            let Some(part) = part.map_err(BackupError::Vault)? else {
+                return Ok(Some(CUT));
+            };
+            self.objects(vec![part]).await?;
+        }
+        self.objects(last.into_iter().collect()).await?;
+        Ok(None)
     }
 
     async fn seal_if_full(&mut self) -> Result<(), BackupError> {

@@ -31,6 +31,7 @@ mod part;
 mod parts;
 mod place;
 mod reading;
+mod record_copies;
 mod references;
 mod restore;
 mod restore_error;

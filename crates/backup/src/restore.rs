@@ -283,8 +283,8 @@ impl<'a> Restoring<'a> {
     fn is_left(&self, object: &VaultEntry) -> bool {
         let record = match look(&object.bytes) {
             Seen::Whole { record, .. } | Seen::Core { record, .. } => Some(record),
-            Seen::Outer { .. } => record_of(object.name.as_str()),
-            Seen::Other => None,
+            // What lies among records and is no header is a part of one: its name says of which.
+            Seen::Outer { .. } | Seen::Other => record_of(object.name.as_str()),
         };
         let selection = self.selection.as_ref();
         let name = object.name.as_str();

@@ -12,9 +12,11 @@ use keyward_core::noun::tenant::{Digest, TenantKek, TenantState};
 use keyward_core::port::backup::{BackupError, BackupOrder, Segmented};
 use keyward_core::port::registry::KeyRef;
 use keyward_core::port::snapshot::SnapshotError;
+use keyward_core::port::storage::StorageError;
 
-use crate::create::{Backups, MISSING, Parts, audit, digest_of_root, fault_of, held, seals};
+use crate::create::{Backups, Parts, audit, digest_of_root, held, seals};
 use crate::manifest::{BackupKind, Content, FORMAT, LostRecord, Manifest, Signed};
+use crate::record_copies::{CUT, MISSING, fault_of};
 use crate::references::Named;
 use crate::signature::Signer;
 use crate::stock::summary;
@@ -285,11 +287,17 @@ impl Backups {
         }
         let mut lost = Vec::new();
         for (record, it) in &came.records {
-            let found = self.vault.of_record(*record).await;
-            let found = found.map_err(BackupError::Vault)?;
-            match fault_of(&found, *record, &it.digest, None) {
-                None => parts.objects(found).await?,
-                Some(MISSING) if self.may_be_gone(it.owner).await? => {}
+            let fault = match self.vault.of_record(*record).await {
+                Ok(found) => match fault_of(&found.objects, *record, &it.digest, None) {
+                    None => parts.record(found).await?,
+                    fault => fault,
+                },
+                Err(StorageError::Refused(_)) => Some(CUT),
+                Err(error) => return Err(BackupError::Vault(error)),
+            };
+            match fault {
+                None => {}
+                Some(MISSING | CUT) if self.may_be_gone(it.owner).await? => {}
                 Some(wrong) => lost.push(LostRecord {
                     record: record.uuid(),
                     wrong: wrong.to_owned(),

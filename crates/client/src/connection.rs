@@ -43,7 +43,7 @@ pub struct ConnectOptions {
     pub token: Option<Token>,
     /// Certificates to trust instead of the system's, as PEM.
     pub ca_pem: Option<Vec<u8>>,
-    /// How long a request may take.
+    /// How long a request may take; of one that gives out a value as bytes, how long each piece may.
     pub timeout: Duration,
     /// What the server's log will know every request by; each has its own if this is not set.
     pub correlation_id: Option<String>,
@@ -76,6 +76,7 @@ pub struct Client {
     pub(crate) base: Url,
     pub(crate) authorization: Option<HeaderValue>,
     pub(crate) correlation_id: Option<String>,
+    pub(crate) timeout: Duration,
 }
 
 impl fmt::Debug for Client {
@@ -118,6 +119,7 @@ impl Client {
             base,
             authorization,
             correlation_id: options.correlation_id,
+            timeout: options.timeout,
         })
     }
 

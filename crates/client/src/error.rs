@@ -94,6 +94,7 @@ fn step_after(problem: &Problem) -> Option<String> {
         "forbidden" => "ask an administrator for a role that allows it (`keyward role list`)",
         "not_found" => "check the name and the tenant; what you may not see looks the same",
         "sealed" => "have the holders of the shares run `keyward unseal`",
+        "value_too_large" => "write it to a file: `keyward secret get NAME --out FILE`",
         "last_seal" => "add another one first: `keyward seal add`",
         "in_force_unread" => "it was done: see `keyward seal status`, and do not repeat it",
         "outcome_unknown" => "see `keyward seal status` before repeating it",

@@ -50,6 +50,7 @@ mod system;
 mod tenant;
 mod token;
 mod use_key;
+mod value;
 
 pub use class::ClassHandle;
 pub use connection::{Client, ConnectOptions, Token};
@@ -60,3 +61,4 @@ pub use scope::Scope;
 pub use seal::RootStep;
 pub use tenant::Tenants;
 pub use use_key::Verb;
+pub use value::{ValueReader, ValueSource, ValueTerms};

@@ -98,7 +98,7 @@ impl Request<'_> {
         self.header(IF_MATCH, value.as_deref())
     }
 
-    fn header(mut self, name: HeaderName, value: Option<&str>) -> Self {
+    pub(crate) fn header(mut self, name: HeaderName, value: Option<&str>) -> Self {
         if let Some(value) = value {
             match HeaderValue::from_str(value) {
                 Ok(value) => drop(self.headers.insert(name, value)),
@@ -111,7 +111,7 @@ impl Request<'_> {
     /// Sends it and reads the answer.
     pub(crate) async fn send<T: DeserializeOwned>(self) -> Result<T, ClientError> {
         let (status, body, address) = self.exchange().await?;
-        serde_json::from_slice(&body).map_err(|error| decode(&address, status, &error))
+        read(&body, status, &address)
     }
 
     /// Sends it and gives the answer's bytes; none if there is no such thing.
@@ -124,9 +124,9 @@ impl Request<'_> {
         }
     }
 
-    async fn exchange(self) -> Result<(StatusCode, Zeroizing<Vec<u8>>, String), ClientError> {
+    /// The request as it stands, without a body, and the server's address.
+    pub(crate) fn begin(self) -> Result<(reqwest::RequestBuilder, String), ClientError> {
         let client = self.client;
-        let address = client.address().to_owned();
         let mut request = client
             .http
             .request(self.method, self.url?)
@@ -144,31 +144,70 @@ impl Request<'_> {
                 .header(CONTENT_TYPE, "application/json")
                 .body(body.to_vec());
         }
+        Ok((request, client.address().to_owned()))
+    }
+
+    async fn exchange(self) -> Result<(StatusCode, Zeroizing<Vec<u8>>, String), ClientError> {
+        let (request, address) = self.begin()?;
         let answer = request
             .send()
             .await
             .map_err(|error| transport(&address, &error))?;
-        let status = answer.status();
-        let body = answer
-            .bytes()
-            .await
-            .map_err(|error| transport(&address, &error))?;
-        let body = Zeroizing::new(Vec::from(body));
-        if status.is_success() {
-            return Ok((status, body, address));
-        }
-        Err(problem(&body).unwrap_or_else(|| ClientError::Decode {
-            address,
-            status: status.as_u16(),
-            cause: "no problem document".to_owned(),
-        }))
+        let (status, body) = success(answer, &address).await?;
+        Ok((status, body, address))
     }
+}
+
+/// The body of an answer that tells of success; otherwise the problem.
+pub(crate) async fn success(
+    answer: reqwest::Response,
+    address: &str,
+) -> Result<(StatusCode, Zeroizing<Vec<u8>>), ClientError> {
+    let status = answer.status();
+    if !status.is_success() {
+        return Err(refusal(answer, address).await);
+    }
+    Ok((status, body_of(answer, address).await?))
+}
+
+/// Why an answer does not tell of success.
+pub(crate) async fn refusal(answer: reqwest::Response, address: &str) -> ClientError {
+    let status = answer.status();
+    let body = match body_of(answer, address).await {
+        Ok(body) => body,
+        Err(error) => return error,
+    };
+    problem(&body).unwrap_or_else(|| ClientError::Decode {
+        address: address.to_owned(),
+        status: status.as_u16(),
+        cause: "no problem document".to_owned(),
+    })
+}
+
+async fn body_of(
+    answer: reqwest::Response,
+    address: &str,
+) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+    let body = answer
+        .bytes()
+        .await
+        .map_err(|error| transport(address, &error))?;
+    Ok(Zeroizing::new(Vec::from(body)))
 }
 
 fn problem(body: &[u8]) -> Option<ClientError> {
     serde_json::from_slice::<Problem>(body)
         .ok()
         .map(|problem| ClientError::Problem(Box::new(problem)))
+}
+
+/// An answer as JSON.
+pub(crate) fn read<T: DeserializeOwned>(
+    body: &[u8],
+    status: StatusCode,
+    address: &str,
+) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|error| decode(address, status, &error))
 }
 
 /// Says where the answer stops making sense; the library's own words could quote a secret.
@@ -180,7 +219,7 @@ fn decode(address: &str, status: StatusCode, error: &serde_json::Error) -> Clien
     }
 }
 
-fn transport(address: &str, error: &reqwest::Error) -> ClientError {
+pub(crate) fn transport(address: &str, error: &reqwest::Error) -> ClientError {
     let (address, cause) = (address.to_owned(), cause_of(error));
     if error.is_connect() {
         ClientError::Unreachable { address, cause }

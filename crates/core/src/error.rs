@@ -9,6 +9,7 @@ use keyward_crypto::exchange::ExchangeError;
 
 use crate::noun::state::{IllegalTransition, State};
 use crate::ops::restore::Refusal;
+use crate::ops::secret::ValueFault;
 use crate::port::audit_log::AuditError;
 use crate::port::backup::BackupError;
 use crate::port::key_provider::ProviderError;
@@ -238,6 +239,9 @@ pub enum OpError {
     /// A part of a backup that is not restored.
     #[error(transparent)]
     Restore(#[from] Refusal),
+    /// A secret's value did not come to its end, or does not go out like this.
+    #[error(transparent)]
+    Value(#[from] ValueFault),
     /// The library failed.
     #[error("the cryptographic library failed; nothing was changed")]
     Crypto,
@@ -302,6 +306,7 @@ impl OpError {
             Self::NotInBackup { .. } => ErrorCode::NotInBackup,
             Self::BackupDown { .. } => ErrorCode::BackupUnavailable,
             Self::Restore(refusal) => restore_code(refusal),
+            Self::Value(fault) => fault.code(),
             Self::Backup(error) => backup_code(error),
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
         }

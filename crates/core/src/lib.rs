@@ -32,6 +32,7 @@ mod text_registry;
 mod texts;
 pub mod time;
 mod usage_book;
+mod value_streams;
 
 /// The enumerations and secrets of `keyward-crypto` that appear in operations, for rooms that do
 /// not depend on it.

@@ -43,6 +43,7 @@ use crate::text_registry::TextRegistry;
 use crate::texts::Texts;
 use crate::time::{Clock, Timestamp};
 pub use crate::usage_book::UsageBook;
+use crate::value_streams::ValueStreams;
 
 /// What a node is given.
 #[derive(Clone)]
@@ -112,6 +113,7 @@ pub struct Node {
     pub(crate) storage_watch: StorageWatch,
     /// How the streams of the log stand.
     pub(crate) sinks: SinkBoard,
+    pub(crate) value_streams: ValueStreams,
     /// One turn at a time.
     pub(crate) migrating: Mutex<MigrationMemory>,
     requests_forgotten_at: AtomicI64,
@@ -266,10 +268,15 @@ impl Node {
             hierarchy: Arc::downgrade(&ports.hierarchy),
         });
         ports.registry.observe(memory.clone());
+        let value_streams = ValueStreams::new(
+            settings.value_streams_max,
+            settings.value_streams_per_tenant,
+        );
         Self {
             ports,
             settings,
             memory,
+            value_streams,
             texts,
             reservations: Reservations::default(),
             ticking: Mutex::new(()),

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::exchange::Exchange;
 use crate::precondition;
 use crate::problem::Failure;
-use crate::{query, reference};
+use crate::{query, reference, transfer};
 
 /// An authenticated request. Extracted before anything else of a request is looked at, so that a
 /// stranger learns nothing but that a token is needed.
@@ -30,6 +30,7 @@ pub struct Call {
     params: RawPathParams,
     uri: Uri,
     if_match: HeaderMap,
+    wants_bytes: bool,
 }
 
 /// A request that needs no token.
@@ -74,6 +75,7 @@ impl FromRequestParts<App> for Call {
             })?,
             uri: parts.uri.clone(),
             if_match: only_if_match(&parts.headers),
+            wants_bytes: transfer::wants_bytes(&parts.headers),
         })
     }
 }
@@ -92,7 +94,7 @@ impl FromRequestParts<App> for Guest {
 }
 
 /// The exchange that the front began, with the route that was found.
-fn exchange(parts: &Parts) -> Result<Arc<Exchange>, Failure> {
+pub fn exchange(parts: &Parts) -> Result<Arc<Exchange>, Failure> {
     let exchange = parts
         .extensions
         .get::<Arc<Exchange>>()
@@ -148,6 +150,11 @@ impl Call {
     /// The request's path.
     pub fn path(&self) -> &str {
         self.uri.path()
+    }
+
+    /// Whether the answer should be bytes, where there is a choice.
+    pub const fn wants_bytes(&self) -> bool {
+        self.wants_bytes
     }
 
     /// A segment of the path as text.

@@ -19,6 +19,11 @@ pub struct Rate {
 pub struct HttpConfig {
     /// The largest request body.
     pub body_bytes_max: usize,
+    /// The largest value of a secret that comes as bytes, not JSON.
+    pub value_bytes_max: u64,
+    /// Whoever sends or takes such a value may pause for `body_timeout`, and must on average be as fast
+    /// as this.
+    pub value_bytes_per_second_min: NonZeroU32,
     /// The most connections at a time; more wait in the system's queue.
     pub connections_max: usize,
     /// How long a TLS handshake may take.
@@ -58,6 +63,8 @@ impl HttpConfig {
     pub fn new(cursor_key: [u8; 32]) -> Self {
         Self {
             body_bytes_max: 2 * 1024 * 1024,
+            value_bytes_max: keyward_core::port::stream_storage::PAYLOAD_BYTES_MAX,
+            value_bytes_per_second_min: NonZeroU32::MIN.saturating_add(16 * 1024 - 1),
             connections_max: 4096,
             tls_handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),

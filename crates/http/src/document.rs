@@ -106,7 +106,10 @@ const ANSWERS_OF_REFUSAL: &[(&str, &str)] = &[
     ),
     ("412", "It changed since the caller read it."),
     ("413", "The request is too large."),
-    ("415", "The body must be JSON."),
+    (
+        "415",
+        "The body is of another media type than is taken here.",
+    ),
     ("422", "The Idempotency-Key was used for another request."),
     ("429", "Too many requests."),
     ("500", "The server failed."),
@@ -227,6 +230,30 @@ impl Endpoint {
             .build();
         self.operation = self.operation.request_body(Some(body));
         self.refusals.extend(["400", "408", "413", "415"]);
+        self
+    }
+
+    /// Takes a body of bytes.
+    #[must_use]
+    pub fn takes_bytes(mut self, media_type: &str) -> Self {
+        let schema = ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+        let content = ContentBuilder::new().schema(Some(schema.build())).build();
+        let body = RequestBodyBuilder::new()
+            .content(media_type, content)
+            .required(Some(Required::True))
+            .build();
+        self.operation = self.operation.request_body(Some(body));
+        self.refusals.extend(["400", "408", "413", "415"]);
+        self
+    }
+
+    /// Takes a header.
+    #[must_use]
+    pub fn may_have_header(mut self, name: &str, description: &str, pattern: &str) -> Self {
+        let parameter = header_parameter(name, description, pattern);
+        self.operation = self.operation.parameter(parameter);
         self
     }
 

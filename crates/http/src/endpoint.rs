@@ -24,6 +24,7 @@ mod role;
 mod root_key;
 mod seal;
 mod secret;
+mod secret_value;
 mod status;
 mod storage;
 mod storage_migration;
@@ -63,6 +64,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(binding::routes());
     routes.extend(policy::routes());
     routes.extend(secret::routes());
+    routes.extend(secret_value::routes());
     routes.extend(backup::routes());
     routes.extend(drill::routes());
     routes.extend(retention::routes());

@@ -3,11 +3,13 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{LazyLock, OnceLock};
+use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use keyward_core::ids::TokenId;
 use keyward_core::names::CorrelationId;
+use tokio::time::Instant;
 use uuid::Uuid;
 
 /// The header that carries the correlation id, in and out.
@@ -24,6 +26,9 @@ pub struct Exchange {
     pub route: OnceLock<MatchedPath>,
     /// The token that was recognised.
     pub token: OnceLock<TokenId>,
+    began: Instant,
+    /// When its time begins to count, in milliseconds since it began.
+    counts_from_millis: AtomicU64,
 }
 
 impl Exchange {
@@ -34,6 +39,26 @@ impl Exchange {
             peer,
             route: OnceLock::new(),
             token: OnceLock::new(),
+            began: Instant::now(),
+            counts_from_millis: AtomicU64::new(0),
+        }
+    }
+
+    /// Its time counts from now: what comes in pieces came a piece further.
+    pub fn moved_on(&self) {
+        let millis = self.began.elapsed().as_millis() as u64;
+        self.counts_from_millis.fetch_max(millis, Ordering::Relaxed);
+    }
+
+    /// Waits until it took too long, counted from its last step.
+    pub async fn overdue(&self, limit: Duration) {
+        loop {
+            let from = Duration::from_millis(self.counts_from_millis.load(Ordering::Relaxed));
+            let at = self.began + from + limit;
+            if at <= Instant::now() {
+                return;
+            }
+            tokio::time::sleep_until(at).await;
         }
     }
 

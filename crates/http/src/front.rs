@@ -54,7 +54,7 @@ impl Front {
         let exchange = Arc::new(Exchange::begin(request.headers(), peer));
         let method = request.method().clone();
         request.extensions_mut().insert(exchange.clone());
-        let mut response = self.route(request).await;
+        let mut response = self.route(request, &exchange).await;
         finish(&mut response, &exchange);
         let took = began.elapsed();
         let status = response.status().as_u16();
@@ -67,21 +67,25 @@ impl Front {
         response
     }
 
-    async fn route<B>(&self, request: Request<B>) -> Response
+    async fn route<B>(&self, request: Request<B>, exchange: &Exchange) -> Response
     where
         B: axum::body::HttpBody<Data = axum::body::Bytes> + Send + 'static,
         B::Error: Into<axum::BoxError>,
     {
         let mut router = self.router.clone();
         let answering = AssertUnwindSafe(async move { router.call(request).await }).catch_unwind();
-        match tokio::time::timeout(self.request_timeout, answering).await {
-            Ok(Ok(Ok::<Response, Infallible>(response))) => response,
-            Ok(Err(_)) => {
+        let answered = tokio::select! {
+            answered = answering => Some(answered),
+            () = exchange.overdue(self.request_timeout) => None,
+        };
+        match answered {
+            Some(Ok(Ok::<Response, Infallible>(response))) => response,
+            Some(Err(_)) => {
                 // The panic hook has told where; what it carried may be secret.
                 tracing::error!("a handler panicked");
                 Failure::internal("panic").into_response()
             }
-            Err(_) => Failure::new(
+            None => Failure::new(
                 ErrorCode::Overloaded,
                 "It took too long; it may or may not have been done. Look before trying again.",
             )

@@ -20,6 +20,8 @@ mod exchange;
 mod front;
 mod input;
 pub mod metrics;
+mod patience;
+mod percent;
 mod precondition;
 mod problem;
 mod query;
@@ -27,6 +29,7 @@ mod rate;
 mod reference;
 mod serve;
 pub mod tls;
+mod transfer;
 mod view;
 
 pub use app::App;

@@ -9,6 +9,7 @@ use keyward_api::error::{ErrorCode, Problem};
 use keyward_core::error::OpError;
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::state::Event;
+use keyward_core::ops::secret::ValueFault;
 
 /// A request that did not succeed. As a response it is an empty body with this in the extensions;
 /// [`crate::front::Front`] writes the problem, because it knows the correlation id.
@@ -77,6 +78,8 @@ impl Failure {
     }
 }
 
+/// When to come again if others' values are on their way.
+const BUSY_SECONDS: u64 = 5;
 const HIDDEN: &str = "The server failed; its log says more under this correlation id.";
 
 impl From<OpError> for Failure {
@@ -97,9 +100,11 @@ impl From<OpError> for Failure {
             _ => Cow::Owned(error.to_string()),
         };
         let (state, allowed) = standing(&error);
+        let is_busy = matches!(error, OpError::Value(ValueFault::Busy { .. }));
         Self {
             state,
             allowed,
+            retry_after_seconds: is_busy.then_some(BUSY_SECONDS),
             ..Self::new(code, detail)
         }
     }

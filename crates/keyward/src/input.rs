@@ -59,11 +59,6 @@ pub fn bytes_of_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
     .read()
 }
 
-/// Reads everything from standard input.
-pub fn bytes_of_standard_input() -> Result<Zeroizing<Vec<u8>>, Failure> {
-    read_all(io::stdin().lock(), "standard input")
-}
-
 fn one_line(bytes: &[u8]) -> Result<Zeroizing<String>, Failure> {
     std::str::from_utf8(bytes)
         .map(|text| Zeroizing::new(text.trim().to_owned()))

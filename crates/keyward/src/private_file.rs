@@ -79,11 +79,53 @@ pub fn ensure_absent(path: &Path) -> Result<(), PrivateFileError> {
 
 /// Writes a secret file whole or not at all, mode 0600, where nothing is yet.
 pub fn write_new(path: &Path, bytes: &[u8]) -> Result<(), PrivateFileError> {
-    let draft = draft_of(path);
-    // A second name for the draft, which the system refuses to give if it is taken.
-    let written = write_draft(&draft, bytes).and_then(|()| fs::hard_link(&draft, path));
-    let _ = fs::remove_file(&draft);
-    written.map_err(io_error(path))
+    let mut file = NewFile::begin(path)?;
+    file.write(bytes)?;
+    file.finish()
+}
+
+/// A secret file, mode 0600, that is written bit by bit beside its place, and takes its place only when
+/// all of it is there. One that is not finished is removed.
+pub struct NewFile {
+    path: PathBuf,
+    draft: PathBuf,
+    file: File,
+}
+
+impl NewFile {
+    /// Begins one where nothing is yet.
+    pub fn begin(path: &Path) -> Result<Self, PrivateFileError> {
+        ensure_absent(path)?;
+        let draft = draft_of(path);
+        let file = create(&draft).map_err(io_error(path))?;
+        Ok(Self {
+            path: path.to_owned(),
+            draft,
+            file,
+        })
+    }
+
+    /// Writes more.
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), PrivateFileError> {
+        self.file.write_all(bytes).map_err(io_error(&self.path))
+    }
+
+    /// Gives it its name, which must still be free; durable when it has it.
+    pub fn finish(self) -> Result<(), PrivateFileError> {
+        let synced = self.file.sync_all();
+        // A second name for the draft, which the system refuses to give if it is taken.
+        let named = synced.and_then(|()| fs::hard_link(&self.draft, &self.path));
+        let folder = self.path.parent().filter(|it| !it.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let durable = named.and_then(|()| File::open(folder)?.sync_all());
+        durable.map_err(io_error(&self.path))
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.draft);
+    }
 }
 
 /// Writes a secret file whole or not at all, mode 0600, replacing what was there.
@@ -103,13 +145,17 @@ fn draft_of(path: &Path) -> PathBuf {
 }
 
 fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
+    let mut file = create(draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn create(draft: &Path) -> io::Result<File> {
+    OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()
+        .open(draft)
 }
 
 /// Looks at the file that was opened, not at its name: between the two another could take its place.

@@ -6,11 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use keyward_core::ids::RecordId;
 use keyward_core::noun::tenant::TenantKek;
-use keyward_core::port::backup::{SealedObject, SealedObjects, SealedRoot};
+use keyward_core::port::backup::{SealedObject, SealedObjects, SealedRecord, SealedRoot};
 use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
 use keyward_crypto::record::RecordError;
 
-use crate::backend::OBJECT_SIZE_MAX_BYTES;
 use crate::object_names;
 use crate::seal::SealError;
 use crate::seal::manifest::{Manifest, RootKeyName};
@@ -18,8 +17,8 @@ use crate::vault::PART_BYTES;
 
 /// How often the manifest is read again when a seal that it names was gone meanwhile.
 const ATTEMPTS: usize = 4;
-/// Parts of one record that are held at once: as much as of the largest object.
-const PARTS_MAX: usize = OBJECT_SIZE_MAX_BYTES / PART_BYTES;
+/// Names of parts in a page.
+const PAGE_LENGTH: usize = 1000;
 
 /// Copies of what a backend holds.
 pub struct SealedCopies {
@@ -39,47 +38,53 @@ impl SealedCopies {
 
     /// The parts of a core but the first, which is full if there are any. One that is missing between
     /// others is an error; whether the last of them is the last one, only the key can tell.
-    async fn parts(&self, record: RecordId) -> Result<Vec<SealedObject>, StorageError> {
+    async fn parts(&self, record: RecordId) -> Result<Vec<ObjectName>, StorageError> {
         let prefix = object_names::parts(record)?;
-        let names = self
-            .backend
-            .list(prefix.as_str(), None, PARTS_MAX + 1)
-            .await?;
-        if names.len() > PARTS_MAX {
-            return Err(StorageError::TooLarge {
-                size_bytes: names.len().saturating_mul(PART_BYTES),
-                size_bytes_max: OBJECT_SIZE_MAX_BYTES,
-            });
-        }
-        let mut objects = Vec::with_capacity(names.len());
-        for (number, name) in (1..).zip(names) {
-            if name != object_names::part(record, number)? {
-                return Err(StorageError::Refused(RecordError::Truncated));
+        let mut parts: Vec<ObjectName> = Vec::new();
+        loop {
+            let page = self
+                .backend
+                .list(prefix.as_str(), parts.last(), PAGE_LENGTH)
+                .await?;
+            let is_all = page.len() < PAGE_LENGTH;
+            for name in page {
+                if name != object_names::part(record, parts.len() as u64 + 1)? {
+                    return Err(StorageError::Refused(RecordError::Truncated));
+                }
+                parts.push(name);
             }
-            // Between the list and the reading it was destroyed.
-            let part = self.object(name).await?;
-            objects.push(part.ok_or(StorageError::Refused(RecordError::Truncated))?);
+            if is_all {
+                return Ok(parts);
+            }
         }
-        Ok(objects)
     }
 }
 
 #[async_trait]
 impl SealedObjects for SealedCopies {
-    async fn of_record(&self, record: RecordId) -> Result<Vec<SealedObject>, StorageError> {
+    async fn of_record(&self, record: RecordId) -> Result<SealedRecord, StorageError> {
         let Some(object) = self.object(object_names::record(record)?).await? else {
-            return Ok(Vec::new());
+            return Ok(SealedRecord::default());
         };
         if !crate::vault::is_core(&object.bytes) {
-            return Ok(vec![object]);
+            return Ok(SealedRecord {
+                objects: vec![object],
+                parts: Vec::new(),
+            });
         }
         let outer = self.object(object_names::outer(record)?).await?;
         let parts = match object.bytes.len() {
             PART_BYTES => self.parts(record).await?,
             _ => Vec::new(),
         };
-        // The first part comes last: before it there is no record.
-        Ok(outer.into_iter().chain(parts).chain([object]).collect())
+        Ok(SealedRecord {
+            objects: outer.into_iter().chain([object]).collect(),
+            parts,
+        })
+    }
+
+    async fn part(&self, name: &ObjectName) -> Result<Option<SealedObject>, StorageError> {
+        self.object(name.clone()).await
     }
 
     async fn of_tenant_kek(&self, kek: &TenantKek) -> Result<Vec<SealedObject>, StorageError> {

@@ -380,11 +380,18 @@ async fn i02_a_copy_of_a_record_has_its_parts() {
         let copies = SealedCopies::new(world.backend.clone());
         let copied = copies.of_record(id).await.unwrap();
         let mut names = Vec::new();
-        for object in &copied {
+        for object in &copied.objects {
             assert_eq!(object.bytes, world.part(&object.name).await);
             names.push(object.name.as_str().to_owned());
         }
         assert_eq!(names.last().unwrap(), object_name(&label).as_str());
+        let parts: Vec<ObjectName> = (1..=3).map(|n| part_name(&label, n)).collect();
+        assert_eq!(copied.parts, parts);
+        for name in &copied.parts {
+            let object = copies.part(name).await.unwrap().unwrap();
+            assert_eq!(object.bytes, world.part(name).await);
+            names.push(name.as_str().to_owned());
+        }
         names.sort();
         assert_eq!(names, world.names().await, "on {kind:?}");
         world.backend.delete(&part_name(&label, 2)).await.unwrap();
@@ -429,4 +436,34 @@ async fn next_kek(world: &World) -> TenantKek {
     world.ledger.add(next.await.unwrap());
     world.vault.forget_tenant(world.tenant);
     current
+}
+
+/// A payload may come for hours; whoever wraps records under a new key meanwhile does not see it yet.
+#[tokio::test]
+async fn what_was_begun_under_an_older_key_encryption_key_ends_under_the_newest() {
+    for kind in KINDS {
+        for length in [10, PART + 10] {
+            let world = World::new(kind).await;
+            let bytes = payload(length);
+            let label = label(world.tenant, 1);
+            let (first, rest) = bytes.split_at(5);
+            let begin = stream::iter([Ok(SecretBytes::copy_from(first))]);
+            let (replaced, last) = tokio::sync::oneshot::channel();
+            let end = stream::once(async {
+                replaced.send(next_kek(&world).await).unwrap();
+                Ok(SecretBytes::copy_from(rest))
+            });
+            let pieces = begin.chain(end).boxed();
+            let stored = world.vault.store_stream(&label, b"metadata", pieces).await;
+            let stored = stored.unwrap();
+            // The older key is not needed for it any more.
+            let old = last.await.unwrap();
+            world.vault.destroy_tenant_kek(&old).await.unwrap();
+            world
+                .ledger
+                .change(|rows| rows.retain(|row| row.record != old.record));
+            world.vault.forget_tenant(world.tenant);
+            assert!(world.read_all(&label, &stored.digest).await.unwrap() == bytes);
+        }
+    }
 }

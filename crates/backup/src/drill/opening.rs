@@ -95,8 +95,9 @@ impl Trial<'_> {
         record: RecordId,
         waiting: &HashSet<KekRef>,
     ) -> Result<Option<KekRef>, Trouble> {
-        let objects = opened.copies.of_record(record).await.map_err(told)?;
-        let keks = objects
+        let found = opened.copies.of_record(record).await.map_err(told)?;
+        let keks = found
+            .objects
             .iter()
             .filter_map(|object| match look(&object.bytes) {
                 Seen::Whole { kek, .. } | Seen::Outer { kek } => Some(kek),
@@ -187,11 +188,8 @@ impl Trial<'_> {
                     version: u32::try_from(version.version).unwrap_or(0),
                     record: version.record,
                 };
-                match opened.secrets.open(spec, &version.record_digest).await {
-                    Ok(value) => {
-                        drop(value);
-                        opened_under(kek, waiting, report);
-                    }
+                match opened.secrets.verify(spec, &version.record_digest).await {
+                    Ok(()) => opened_under(kek, waiting, report),
                     Err(error) => report.problems.push(format!(
                         "version {} of secret {} does not open: {error}",
                         version.version, version.secret

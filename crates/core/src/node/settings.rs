@@ -34,6 +34,10 @@ pub struct Settings {
     pub migration_cuts_over: bool,
     /// A migration that was cut over so many days ago and not committed is a condition.
     pub migration_uncommitted_days: i64,
+    /// So many values may be on their way in or out in pieces at a time.
+    pub value_streams_max: usize,
+    /// And so many of one tenant.
+    pub value_streams_per_tenant: usize,
 }
 
 impl Settings {
@@ -52,6 +56,8 @@ impl Settings {
             drill_identity: None,
             migration_cuts_over: false,
             migration_uncommitted_days: 7,
+            value_streams_max: 16,
+            value_streams_per_tenant: 4,
         }
     }
 }

@@ -61,6 +61,25 @@ pub async fn authenticate(
     Err(OpError::Unauthenticated)
 }
 
+/// The caller of something that took long, as he is now: his token may have been revoked or have expired
+/// meanwhile, and his roles may be others.
+pub(crate) async fn as_he_is_now(node: &Node, caller: &Caller) -> Result<Caller, OpError> {
+    if caller.is_system() {
+        return Ok(caller.clone());
+    }
+    let token = caller.token.ok_or(OpError::Unauthenticated)?;
+    let session = session(node, token).await?;
+    let session = session.ok_or(OpError::Unauthenticated)?;
+    let now = node.now();
+    if session.expires_at.is_some_and(|end| now >= end) {
+        return Err(OpError::Unauthenticated);
+    }
+    Ok(Caller {
+        grants: session.grants.clone(),
+        ..caller.clone()
+    })
+}
+
 async fn session(node: &Node, id: TokenId) -> Result<Option<Arc<Session>>, OpError> {
     let sessions = &node.memory.sessions;
     if let Some(session) = sessions.session(id) {

@@ -3,8 +3,11 @@
 
 pub mod category;
 mod deletion;
+mod incoming;
+mod outgoing;
 mod put;
 mod system_key;
+mod value_fault;
 
 use keyward_crypto::secret::SecretBytes;
 
@@ -19,13 +22,16 @@ use crate::noun::action::Action;
 use crate::noun::secret::{Secret, SecretState, SecretVersion};
 use crate::ops::gate::{Attempt, ensure_active, page_size, resource};
 use crate::port::registry::Page;
-use crate::port::secret_store::SecretSpec;
+use crate::port::secret_store::{OpenedValue, SecretSpec};
 use crate::port::storage::StorageError;
 use crate::texts::TEXT_KEY;
 
 pub(crate) use self::deletion::sweep;
 pub use self::deletion::{DeleteRequest, Deletion, delete};
-pub use self::put::{KEEP, NewValue, PutVersion, VALUE_BYTES_MAX, put};
+pub use self::incoming::SentValue;
+pub use self::outgoing::{StreamedValue, get_stream};
+pub use self::put::{KEEP, NewValue, PutVersion, Terms, VALUE_BYTES_MAX, put, put_stream};
+pub use self::value_fault::ValueFault;
 
 /// A secret with its versions, without their values.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +40,9 @@ pub struct SecretWithVersions {
     pub secret: Secret,
     /// Its versions that can be read, oldest first.
     pub versions: Vec<SecretVersion>,
+    /// The length in bytes of the current version's value if it is too large to be given out whole;
+    /// none of others, and none while the vault cannot be read.
+    pub size_bytes: Option<u64>,
 }
 
 /// A value and which version it is.
@@ -114,7 +123,8 @@ pub(in crate::ops) fn spec(version: &SecretVersion) -> Result<SecretSpec, OpErro
     })
 }
 
-/// Gives out the value of the current version, or of the one that is named.
+/// Gives out the value of the current version, or of the one that is named. Refuses one that is too large
+/// to be given out whole.
 pub async fn get(
     node: &Node,
     caller: &Caller,
@@ -130,13 +140,14 @@ pub async fn get(
         ensure_not_own(caller, attempt.action, scope, name)?;
         ensure_scope_active(node, scope)?;
         node.ensure_unsealed()?;
-        open(node, tenant, name, version).await
+        let found = open(node, tenant, name, version).await?;
+        attempt.resource.version = Some(found.version.version);
+        outgoing::whole(found).await
     }
     .await;
     match got {
         Ok(got) => {
             attempt.resource.id = Some(got.secret.id.uuid());
-            attempt.resource.version = Some(got.version.version);
             // The value leaves only when the log has it that it does.
             node.ports.audit.append(attempt.event(Outcome::Ok)).await?;
             Ok(got)
@@ -145,14 +156,21 @@ pub async fn get(
     }
 }
 
+/// A value that was found, and of which nothing but its length was opened.
+struct Found {
+    secret: Secret,
+    version: SecretVersion,
+    value: OpenedValue,
+}
+
 /// Finds and opens a value. Between the look into the registry and the one into the vault somebody
-/// may have put a newer version, and this one may be gone: then it looks again.
+/// may have put a newer version, and this one may be gone, or going: then it looks again.
 async fn open(
     node: &Node,
     tenant: Option<TenantId>,
     name: &SecretName,
     wanted: Option<i64>,
-) -> Result<SecretValue, OpError> {
+) -> Result<Found, OpError> {
     for _ in 0..LOOKS {
         let secret = find(node, tenant, name).await?;
         let number = wanted.unwrap_or(secret.latest_version);
@@ -165,18 +183,18 @@ async fn open(
         let opened = node
             .ports
             .secrets
-            .open(spec(&version)?, &version.record_digest);
+            .open_pieces(spec(&version)?, &version.record_digest);
         match opened.await {
             Ok(value) => {
-                return Ok(SecretValue {
+                return Ok(Found {
                     secret,
                     version,
                     value,
                 });
             }
-            Err(StorageError::Missing) => {
+            Err(error @ (StorageError::Missing | StorageError::Refused(_))) => {
                 if stored_version(node, &secret, number).await?.is_some() {
-                    return Err(StorageError::Missing.into());
+                    return Err(error.into());
                 }
             }
             Err(error) => return Err(error.into()),
@@ -211,9 +229,33 @@ pub async fn read(
             let secret = find(node, tenant, name).await?;
             let mut versions = node.ports.registry.secret_versions(secret.id).await?;
             versions.retain(|version| version.destroying_at.is_none());
-            Ok(SecretWithVersions { secret, versions })
+            let size_bytes = size(node, scope, &secret, &versions).await;
+            Ok(SecretWithVersions {
+                secret,
+                versions,
+                size_bytes,
+            })
         })
         .await
+}
+
+/// The length of the current value if it is large. It is not worth a refusal: what cannot be read now
+/// is not said.
+async fn size(
+    node: &Node,
+    scope: &TenantRef,
+    secret: &Secret,
+    versions: &[SecretVersion],
+) -> Option<u64> {
+    node.ensure_unsealed().ok()?;
+    ensure_scope_active(node, scope).ok()?;
+    let current = versions
+        .iter()
+        .find(|version| version.version == secret.latest_version)?;
+    let secrets = &node.ports.secrets;
+    let size = secrets.size_if_large(spec(current).ok()?, &current.record_digest);
+    let size = size.await.ok()?;
+    size.filter(|size_bytes| *size_bytes > VALUE_BYTES_MAX as u64)
 }
 
 /// Lists secrets whose names begin with a prefix, without their values; of the categories that the

@@ -212,6 +212,16 @@ pub struct SealedObject {
     pub bytes: Vec<u8>,
 }
 
+/// A record as it is stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SealedRecord {
+    /// Its objects: one, or two if it is large; none if it is gone. What makes it a record is the last.
+    pub objects: Vec<SealedObject>,
+    /// If it came in pieces: its parts behind the first, in order, each to be read by itself. Together
+    /// they may be more than fits into memory.
+    pub parts: Vec<ObjectName>,
+}
+
 /// The root key as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SealedRoot {
@@ -224,9 +234,11 @@ pub struct SealedRoot {
 /// The vault's objects for those who copy them and may not open them. Needs no unsealing.
 #[async_trait]
 pub trait SealedObjects: Send + Sync {
-    /// The objects of a record: one, two if it is large, or more if it came in pieces; none if it is
-    /// gone. An error if it is more than may be held in memory.
-    async fn of_record(&self, record: RecordId) -> Result<Vec<SealedObject>, StorageError>;
+    /// A record. An error if a part of it is missing between others.
+    async fn of_record(&self, record: RecordId) -> Result<SealedRecord, StorageError>;
+
+    /// An object of a record; none if it is gone.
+    async fn part(&self, name: &ObjectName) -> Result<Option<SealedObject>, StorageError>;
 
     /// The object of a tenant's key-encryption key; none if it is gone.
     async fn of_tenant_kek(&self, kek: &TenantKek) -> Result<Vec<SealedObject>, StorageError>;

@@ -75,6 +75,11 @@ pub enum RepairFault {
     /// What the source has is not what the ledger names, or does not open.
     #[error("its copy was refused: {0}")]
     Refused(StorageError),
+    /// It is larger than memory, and lies in parts that are not put back one by one.
+    #[error(
+        "it came in pieces, which are not put back here; delete it and restore it from a backup"
+    )]
+    InPieces,
     /// Somebody else wrote meanwhile, and that stays.
     #[error("it was changed meanwhile")]
     Changed,

@@ -34,7 +34,7 @@ use crate::secrets::{name, value};
 /// What no file of the other place may hold.
 const OTHER: &str = "zz-laboratory";
 
-fn of(tenant: &str, part: Part) -> Wanted {
+pub fn of(tenant: &str, part: Part) -> Wanted {
     Wanted {
         tenant: TenantRef::Name(TenantName::new(tenant).unwrap()),
         part,
@@ -47,7 +47,7 @@ fn key_named(text: &str) -> Part {
 }
 
 /// Restored on the other kind of registry and vault.
-async fn alone(world: &World, to: Option<Timestamp>, wanted: &Wanted) -> World {
+pub async fn alone(world: &World, to: Option<Timestamp>, wanted: &Wanted) -> World {
     let (registry, vault) = elsewhere(world);
     let blank = world.blank(registry, vault).await;
     let (full, segments) = chain(world, to).await;

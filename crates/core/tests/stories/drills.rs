@@ -15,7 +15,7 @@ use crate::script::code;
 
 const DAY: i64 = 86_400;
 
-async fn drilled(world: &World) -> Drill {
+pub async fn drilled(world: &World) -> Drill {
     let ordered = drill::order(&world.node, world.root(), None, None).await;
     let id = ordered.unwrap().value.id;
     assert!(drill::work(&world.node).await.unwrap());

@@ -26,6 +26,7 @@ mod exchange;
 mod families;
 mod integration_steps;
 mod keks;
+mod large_values;
 mod limits;
 mod migration;
 mod repairs;

@@ -27,16 +27,16 @@ fn down() -> StorageError {
     }
 }
 
-fn stands(world: &World) -> MigrationReport {
+pub fn stands(world: &World) -> MigrationReport {
     present(&world.node).unwrap()
 }
 
-async fn turned(world: &World, what: Turn) -> Result<MigrationReport, OpError> {
+pub async fn turned(world: &World, what: Turn) -> Result<MigrationReport, OpError> {
     turn(&world.node, world.root(), what, None).await
 }
 
 /// Goes on until both sides are known to be equal.
-async fn until_equal(world: &World) {
+pub async fn until_equal(world: &World) {
     while !stands(world).equal {
         carry_on(&world.node).await.unwrap();
     }
@@ -66,7 +66,7 @@ fn both(name: &str) -> [(String, String, Outcome); 2] {
     ["begun", "done"].map(|step| (name.to_owned(), step.to_owned(), Outcome::Ok))
 }
 
-async fn assert_equal(world: &World) {
+pub async fn assert_equal(world: &World) {
     let moving = world.on_its_way();
     let (from, to) = (survey(&*moving.from).await, survey(&*moving.to).await);
     assert_eq!(from.unwrap(), to.unwrap());

@@ -160,7 +160,9 @@ async fn a_secret_is_put_got_replaced_and_deleted_and_the_log_has_each_step() {
 
         // Its name can be used again, its numbers cannot.
         let put = safe.put(&world, value("db/password", VALUE)).await.unwrap();
-        let PutVersion { secret, version } = put.value;
+        let PutVersion {
+            secret, version, ..
+        } = put.value;
         assert_eq!((version.version, secret.description.as_str()), (4, ""));
         assert_eq!(secret.keep, 10);
         assert!(secret.etag > 4);

@@ -1,16 +1,15 @@
 //! `/v1/tenants/{tenant}/secrets`: named values that people keep. A name with slashes is one segment
 //! of the path, each slash written `%2F`.
 
-use axum::http::StatusCode;
 use keyward_api::page::{Changed, Page};
 use keyward_api::secret::{
-    NewSecretValue, PutSecret, SecretDeletion, SecretQuery, SecretSummary, SecretValue,
-    SecretValueQuery, SecretVersion,
+    NewSecretValue, PutSecret, SecretDeletion, SecretQuery, SecretSummary, SecretVersion,
 };
+use keyward_core::caller;
 use keyward_core::crypto_types::SecretBytes;
 use keyward_core::names::SecretName;
 use keyward_core::ops;
-use keyward_core::ops::secret::{DeleteRequest, NewValue};
+use keyward_core::ops::secret::{DeleteRequest, NewValue, PutVersion};
 use utoipa::openapi::HttpMethod::{Delete, Get, Put};
 
 use super::Route;
@@ -63,17 +62,6 @@ fn reading() -> Vec<Route> {
         )
         .answers::<Page<SecretVersion>>("All of them, oldest first.")
         .to(versions),
-        Endpoint::new(
-            Get,
-            format!("{SECRET}/value"),
-            "get_secret",
-            TAG,
-            "Gives out the value of a secret",
-        )
-        .asks::<SecretValueQuery>()
-        .changes()
-        .answers::<SecretValue>("The value, in base64.")
-        .to(value),
     ]
 }
 
@@ -139,7 +127,8 @@ async fn list(call: Call) -> Answer {
     .await?;
     let last = page.rows.last().map(|secret| secret.name.to_string());
     let next = listing.next(page.more, last);
-    answer::page(page.rows.into_iter().map(view::summary).collect(), next)
+    let shown = page.rows.into_iter().map(|row| view::summary(row, None));
+    answer::page(shown.collect(), next)
 }
 
 async fn put(call: Call, input: Input<NewSecretValue>) -> Answer {
@@ -156,19 +145,24 @@ async fn put(call: Call, input: Input<NewSecretValue>) -> Answer {
     };
     let idempotency = input.idempotency.as_ref();
     let done = ops::secret::put(call.node(), call.caller(), &scope, new, idempotency).await?;
+    put_answer(done, call.path())
+}
+
+/// What was put, and where it is.
+pub(super) fn put_answer(done: caller::Changed<PutVersion>, location: &str) -> Answer {
     let etag = done.value.secret.etag;
     let shown = answer::changed(done, |put| PutSecret {
         version: put.version.version,
-        secret: view::summary(put.secret),
+        secret: view::summary(put.secret, Some(put.size_bytes)),
     });
-    answer::created(&shown, Some(etag), call.path())
+    answer::created(&shown, Some(etag), location)
 }
 
 async fn read(call: Call) -> Answer {
     let (scope, name) = (call.tenant()?, call.at("secret")?);
     let found = ops::secret::read(call.node(), call.caller(), &scope, &name).await?;
     let etag = found.secret.etag;
-    answer::tagged(&view::summary(found.secret), etag)
+    answer::tagged(&view::summary(found.secret, found.size_bytes), etag)
 }
 
 async fn versions(call: Call) -> Answer {
@@ -177,20 +171,6 @@ async fn versions(call: Call) -> Answer {
     let latest = found.secret.latest_version;
     let versions = found.versions.into_iter();
     answer::page(versions.map(|it| view::version(it, latest)).collect(), None)
-}
-
-async fn value(call: Call) -> Answer {
-    let (scope, name) = (call.tenant()?, call.at("secret")?);
-    let SecretValueQuery { version } = call.query()?;
-    let version = version.map(i64::from);
-    let got = ops::secret::get(call.node(), call.caller(), &scope, &name, version).await?;
-    let size = got.value.len();
-    let shown = SecretValue {
-        name: got.secret.name.to_string(),
-        version: got.version.version,
-        value: view::value(&got.value),
-    };
-    answer::secret(StatusCode::OK, &shown, size)
 }
 
 async fn delete(call: Call) -> Answer {

@@ -6,12 +6,13 @@ use keyward_core::crypto_types::SecretBytes;
 use keyward_core::free_text::withhold;
 use keyward_core::ids::{TenantId, TokenId};
 use keyward_core::noun;
-use keyward_core::ops::secret::Deletion;
+use keyward_core::ops::secret::{Deletion, VALUE_BYTES_MAX};
 
 use super::time;
 
-/// A secret.
-pub fn summary(mut secret: noun::secret::Secret) -> SecretSummary {
+/// A secret, with the length of its value if that is known and too large for an answer in JSON. How long a
+/// shorter one is, a password perhaps, is for those who may get it.
+pub fn summary(mut secret: noun::secret::Secret, size_bytes: Option<u64>) -> SecretSummary {
     let sealed_fields = withhold(&mut secret);
     SecretSummary {
         sealed_fields,
@@ -25,6 +26,7 @@ pub fn summary(mut secret: noun::secret::Secret) -> SecretSummary {
         created_by: secret.created_by.map(TokenId::uuid),
         created_at: time(secret.created_at),
         updated_at: time(secret.updated_at),
+        size_bytes: size_bytes.filter(|size| *size > VALUE_BYTES_MAX as u64),
         etag: secret.etag,
     }
 }

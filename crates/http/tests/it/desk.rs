@@ -185,6 +185,33 @@ impl Desk {
         self.send(request.body(body).unwrap()).await
     }
 
+    /// Puts bytes.
+    pub async fn put_bytes(
+        &self,
+        token: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::put(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("content-type", "application/octet-stream");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(body.into()).unwrap()).await
+    }
+
+    /// Asks for bytes; how it ends is for the caller to see.
+    pub async fn get_bytes(&self, token: &str, path: &str) -> axum::response::Response {
+        let request = Request::get(path)
+            .header("authorization", format!("Bearer {token}"))
+            .header("accept", "application/octet-stream")
+            .body(Body::empty());
+        let address = "192.0.2.7".parse().ok();
+        self.front.answer(request.unwrap(), address).await
+    }
+
     /// GET by the caller who may do everything.
     pub async fn get(&self, path: &str) -> Answer {
         self.ask(&self.token, "GET", path, None).await

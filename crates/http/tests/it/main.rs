@@ -12,6 +12,8 @@ mod log;
 mod log_export;
 mod migration;
 mod seal;
+mod secret_value_streams;
+mod secret_values;
 mod secrets;
 mod text_sealing;
 mod use_key;

@@ -1,23 +1,19 @@
 //! `keyward secret`: named values that people keep. A value comes from a file or standard input and
-//! goes to a file or standard output, never through a flag.
+//! goes to a file or standard output, never through a flag. One that is large goes through in pieces.
 
-use std::io::{self, IsTerminal};
+mod transfer;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use keyward_api::binary::Secret;
-use keyward_api::secret::{NewSecretValue, PutSecret, SecretSummary, SecretVersion};
+use keyward_api::secret::{PutSecret, SecretSummary, SecretVersion};
 use keyward_api::tenant::Reason;
-use zeroize::Zeroizing;
+use keyward_client::ValueTerms;
 
 use crate::context::{Context, InTenant};
 use crate::exit::Failure;
-use crate::input::{self, pair};
+use crate::input::pair;
 use crate::output::{self, cell};
-use crate::private_file;
-
-/// The longest value.
-const VALUE_BYTES_MAX: usize = 64 * 1024;
 
 /// Secrets: named values such as passwords and certificates' keys, in versions
 #[derive(Subcommand, Debug)]
@@ -31,7 +27,7 @@ pub enum SecretCommand {
         /// Another version than the current one
         #[arg(long, value_name = "NUMBER")]
         version: Option<u32>,
-        /// Write to this file (new, mode 0600) instead of standard output
+        /// Write to this file (new, mode 0600) instead of standard output; it is there when all of it is
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -74,8 +70,8 @@ pub enum SecretCommand {
 pub struct PutArguments {
     /// Its name: parts of a-z, 0-9, '.', '_' and '-', joined by '/'
     name: String,
-    /// Read the value from this file, byte for byte, instead of standard input
-    #[arg(long, value_name = "FILE")]
+    /// Read the value from this file, byte for byte, instead of standard input; up to 5 GiB
+    #[arg(long, visible_alias = "file", value_name = "FILE")]
     from_file: Option<PathBuf>,
     /// Only if there is no such secret
     #[arg(long, conflicts_with = "expect_version")]
@@ -102,14 +98,7 @@ impl SecretCommand {
         match self {
             Self::Put(arguments) => put(arguments, context, &tenant).await,
             Self::Get { name, version, out } => {
-                if let Some(file) = &out {
-                    private_file::ensure_absent(file).map_err(Failure::local)?;
-                }
-                let got = scope.secret_value(&name, version).await?;
-                if !context.for_people() && out.is_none() {
-                    return output::json(&got);
-                }
-                hand_over(got.value.expose(), out)
+                transfer::get(context, &tenant, &name, version, out).await
             }
             Self::List { prefix } => {
                 let all = scope.secrets(prefix.as_deref()).all().await?;
@@ -153,19 +142,8 @@ impl SecretCommand {
 }
 
 async fn put(arguments: PutArguments, context: &Context, tenant: &InTenant) -> Result<(), Failure> {
-    let value = match &arguments.from_file {
-        Some(file) => input::bytes_of_file(file)?,
-        None => value_from_standard_input()?,
-    };
-    if value.is_empty() || value.len() > VALUE_BYTES_MAX {
-        return Err(Failure::usage(format!(
-            "a secret has 1 to {VALUE_BYTES_MAX} bytes, and this has {}",
-            value.len()
-        )));
-    }
     let labels = arguments.labels;
-    let new = NewSecretValue {
-        value: Secret::new(value.to_vec()),
+    let terms = ValueTerms {
         description: arguments.description,
         labels: (!labels.is_empty()).then(|| labels.into_iter().collect()),
         keep: arguments.keep,
@@ -174,46 +152,11 @@ async fn put(arguments: PutArguments, context: &Context, tenant: &InTenant) -> R
         } else {
             arguments.expect_version
         },
+        if_match: None,
     };
-    let scope = tenant.scope();
-    let done = scope.put_secret(&arguments.name, &new, None, None).await?;
+    let from = arguments.from_file;
+    let done = transfer::put(tenant, &arguments.name, terms, from).await?;
     context.show(&done, |done| shown_after_put(&done.value))
-}
-
-/// Asks a person without showing what is typed; takes everything from a pipe, byte for byte.
-fn value_from_standard_input() -> Result<Zeroizing<Vec<u8>>, Failure> {
-    if io::stdin().is_terminal() {
-        let text = input::secret("Value")?;
-        return Ok(Zeroizing::new(text.as_bytes().to_vec()));
-    }
-    input::bytes_of_standard_input()
-}
-
-/// Gives a value out. A terminal shows text only: other bytes could make it do anything.
-fn hand_over(value: &[u8], out: Option<PathBuf>) -> Result<(), Failure> {
-    if let Some(file) = out {
-        return private_file::write_new(&file, value).map_err(Failure::local);
-    }
-    if !io::stdout().is_terminal() {
-        return output::write(value);
-    }
-    let is_text = std::str::from_utf8(value).is_ok_and(|text| {
-        !text
-            .chars()
-            .any(|c| c.is_control() && c != '\n' && c != '\t')
-    });
-    if !is_text {
-        return Err(
-            Failure::usage("the value is not text and is not shown at a terminal")
-                .next("write it to a file with --out FILE"),
-        );
-    }
-    output::write(value)?;
-    if value.ends_with(b"\n") {
-        Ok(())
-    } else {
-        output::write(b"\n")
-    }
 }
 
 fn shown_after_put(put: &PutSecret) -> Result<(), Failure> {
@@ -243,6 +186,7 @@ fn show(secret: &SecretSummary) -> Result<(), Failure> {
         ("name", secret.name.clone()),
         ("id", secret.id.to_string()),
         ("version", secret.latest_version.to_string()),
+        ("bytes", cell(secret.size_bytes)),
         ("keeps", format!("{} versions", secret.keep)),
         (
             "description",

@@ -146,6 +146,7 @@ fn settings(deployment: &Deployment) -> Settings {
     let config = &deployment.config;
     let days = config.lifecycle.destruction_wait_days;
     let window = config.lifecycle.rollback_window_seconds;
+    let places = |number| usize::try_from(number).unwrap_or(usize::MAX);
     Settings {
         destruction_wait_days: i64::try_from(days).unwrap_or(i64::MAX),
         rollback_window_seconds: i64::try_from(window).unwrap_or(i64::MAX),
@@ -157,6 +158,8 @@ fn settings(deployment: &Deployment) -> Settings {
         migration_cuts_over: config.storage.migrate_cut_over == MigrateCutOver::Auto,
         migration_uncommitted_days: i64::try_from(config.storage.migrate_uncommitted_days)
             .unwrap_or(i64::MAX),
+        value_streams_max: places(config.limits.values_under_way),
+        value_streams_per_tenant: places(config.limits.values_under_way_per_tenant),
         ..Settings::new(&config.node.name, deployment.id)
     }
 }

@@ -392,6 +392,16 @@ settings! {
     [limits] Limits {
         /// The largest request body, in bytes.
         body_bytes: u64 = 2 * 1024 * 1024, "`2097152`";
+        /// The largest value of a secret that is sent as bytes and not in JSON, at most 5 GiB. It goes
+        /// through memory in pieces, whatever its size.
+        value_bytes: u64 = 5 << 30, "`5368709120`";
+        /// Whoever sends or takes such a value must on average be as fast as this, and may pause for
+        /// `body_timeout_seconds`.
+        value_bytes_per_second_min: u64 = 16 * 1024, "`16384`";
+        /// How many such values may be on their way at a time; each takes up to 30 MiB of memory.
+        values_under_way: u64 = 16, "`16`";
+        /// And how many of one tenant, so that none keeps the others out.
+        values_under_way_per_tenant: u64 = 4, "`4`";
         /// The most connections at a time; more wait in the system's queue.
         connections: u64 = 4096, "`4096`";
         /// Requests per second for each token, on average. 0: as many as it likes.

@@ -1,6 +1,7 @@
 //! From a loaded node to one that serves, until it is told to stop; then back, in order.
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -335,6 +336,10 @@ fn http_config(assembly: &Assembly) -> Result<HttpConfig, StartError> {
     let limits = &config.limits;
     let mut http = HttpConfig::new(cursor_key(assembly)?);
     http.body_bytes_max = usize::try_from(limits.body_bytes).unwrap_or(usize::MAX);
+    http.value_bytes_max = limits.value_bytes;
+    if let Some(least) = non_zero(limits.value_bytes_per_second_min) {
+        http.value_bytes_per_second_min = least;
+    }
     http.connections_max = usize::try_from(limits.connections).unwrap_or(usize::MAX);
     http.header_timeout = Duration::from_secs(limits.header_timeout_seconds);
     http.body_timeout = Duration::from_secs(limits.body_timeout_seconds);
@@ -346,14 +351,13 @@ fn http_config(assembly: &Assembly) -> Result<HttpConfig, StartError> {
 }
 
 fn token_rate(limits: &Limits) -> Option<Rate> {
-    let number = |value: u64| {
-        u32::try_from(value)
-            .ok()
-            .and_then(std::num::NonZeroU32::new)
-    };
-    let per_second = number(limits.requests_per_second)?;
-    let burst = number(limits.request_burst).unwrap_or(per_second);
+    let per_second = non_zero(limits.requests_per_second)?;
+    let burst = non_zero(limits.request_burst).unwrap_or(per_second);
     Some(Rate { per_second, burst })
+}
+
+fn non_zero(value: u64) -> Option<NonZeroU32> {
+    u32::try_from(value).ok().and_then(NonZeroU32::new)
 }
 
 /// The key that authenticates page cursors: made once, so that cursors outlive a restart.

@@ -15,6 +15,7 @@ mod exchanging;
 mod exporting;
 mod keeping;
 mod keks;
+mod large_values;
 mod mending;
 mod migrating;
 mod mistakes;

@@ -9,6 +9,7 @@ use keyward_core::port::storage::{KeyHierarchy, ObjectName, SecureStorage, Stora
 use keyward_crypto::record::{self, RecordError, RecordKind};
 
 use super::hierarchy::{kek_label, kek_name};
+use super::streams::PART_BYTES;
 use super::{Vault, layout, refused};
 use crate::object_names;
 
@@ -110,6 +111,9 @@ impl Vault {
         let of_record = of_record.map_err(RepairFault::Storage)?;
         let object = copies.get(&of_record).ok_or(RepairFault::Absent)?;
         let is_two = layout::is_core(object);
+        if is_two && object.len() == PART_BYTES {
+            return Err(RepairFault::InPieces);
+        }
         let (outer, core) = if is_two {
             let outer = copies.get(&of_outer).ok_or(RepairFault::Absent)?;
             (&outer[..], &object[..])

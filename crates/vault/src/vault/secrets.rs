@@ -4,8 +4,9 @@
 use async_trait::async_trait;
 use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::noun::tenant::{Digest, TenantKek};
-use keyward_core::port::secret_store::{SecretSpec, SecretStore};
+use keyward_core::port::secret_store::{OpenedValue, SecretSpec, SecretStore};
 use keyward_core::port::storage::{NewRecord, SecureStorage, StorageError};
+use keyward_core::port::stream_storage::{Pieces, StoredPayload, StreamStorage};
 use keyward_crypto::SecretBytes;
 use keyward_crypto::record::{self, RecordError, RecordKind, RecordLabel};
 
@@ -22,6 +23,14 @@ impl SecretStore for Vault {
         };
         let digests = self.store(vec![record]).await?;
         digests.first().copied().ok_or(StorageError::Missing)
+    }
+
+    async fn put_pieces(
+        &self,
+        spec: SecretSpec,
+        value: Pieces<'_>,
+    ) -> Result<StoredPayload, StorageError> {
+        self.store_stream(&label(spec), &[], value).await
     }
 
     async fn put_first(
@@ -41,6 +50,23 @@ impl SecretStore for Vault {
     async fn open(&self, spec: SecretSpec, digest: &Digest) -> Result<SecretBytes, StorageError> {
         let opened = SecureStorage::open(self, &label(spec), Some(digest)).await?;
         Ok(opened.payload)
+    }
+
+    async fn open_pieces(
+        &self,
+        spec: SecretSpec,
+        digest: &Digest,
+    ) -> Result<OpenedValue, StorageError> {
+        let (size_bytes, pieces) = self.open_whole(&label(spec), digest).await?;
+        Ok(OpenedValue { size_bytes, pieces })
+    }
+
+    async fn size_if_large(
+        &self,
+        spec: SecretSpec,
+        digest: &Digest,
+    ) -> Result<Option<u64>, StorageError> {
+        self.size_if_large(&label(spec), digest).await
     }
 
     async fn destroy(&self, spec: SecretSpec) -> Result<(), StorageError> {

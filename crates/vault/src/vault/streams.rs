@@ -6,30 +6,29 @@
 //! one part is read by `records` as well.
 
 mod end;
+mod reading;
 
-use std::future::ready;
-use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{self, BoxStream, FuturesUnordered};
+use futures_util::future::{BoxFuture, Either, select};
+use futures_util::stream::{self, FuturesUnordered};
 use futures_util::{StreamExt, TryStreamExt};
 use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::noun::tenant::Digest;
-use keyward_core::port::storage::{ObjectName, StorageBackend, StorageError};
+use keyward_core::port::storage::{ObjectName, StorageError};
 use keyward_core::port::stream_storage::{
     OpenedPayload, PAYLOAD_BYTES_MAX, PayloadRange, Pieces, StoredPayload, StreamStorage,
 };
 use keyward_crypto::SecretBytes;
 use keyward_crypto::digest::sha256;
 use keyward_crypto::record::{
-    self, CHUNK_LENGTH, RangeOpener, RecordError, RecordLabel, RecordSealer, SEALED_CHUNK_LENGTH,
-    SealedRecord,
+    self, RangeOpener, RecordError, RecordLabel, RecordSealer, SealedRecord,
 };
-use zeroize::Zeroizing;
 
 use self::end::End;
+use self::reading::Reading;
+use super::hierarchy::OpenKek;
 use super::{Vault, layout, refused};
 use crate::object_names;
 
@@ -68,6 +67,7 @@ impl StreamStorage for Vault {
             vault: self,
             id,
             tenant,
+            kek,
             cutter: Cutter::new(core),
             under_way: FuturesUnordered::new(),
             made: Vec::new(),
@@ -94,16 +94,43 @@ impl StreamStorage for Vault {
         digest: Option<&Digest>,
         range: PayloadRange,
     ) -> Result<OpenedPayload, StorageError> {
+        let Opening {
+            id, opener, core, ..
+        } = self.headers(expected, digest).await?;
+        let metadata = opener.metadata().to_vec();
+        let reading = Reading::new(Arc::clone(&self.backend), id, opener, core, range);
+        let pieces = stream::try_unfold(reading, Reading::next).boxed();
+        Ok(OpenedPayload { metadata, pieces })
+    }
+}
+
+/// A record whose headers are verified.
+struct Opening {
+    id: RecordId,
+    opener: RangeOpener,
+    /// The first part, or all of the core.
+    core: Vec<u8>,
+    /// Whether all of it is one object.
+    is_single: bool,
+}
+
+impl Vault {
+    async fn headers(
+        &self,
+        expected: &RecordLabel,
+        digest: Option<&Digest>,
+    ) -> Result<Opening, StorageError> {
         let hierarchy = self.unsealed()?;
         let id = RecordId::from_uuid(expected.record_id);
         let object = self.backend.read(&object_names::record(id)?).await?;
         let object = object.ok_or(StorageError::Missing)?;
-        let (outer, core) = if layout::is_core(&object) {
-            let found = self.backend.read(&object_names::outer(id)?).await?;
-            (found.ok_or(refused(RecordError::Truncated))?, object)
-        } else {
+        let is_single = !layout::is_core(&object);
+        let (outer, core) = if is_single {
             let (outer, core) = layout::split(&object)?;
             (outer.to_vec(), core.to_vec())
+        } else {
+            let found = self.backend.read(&object_names::outer(id)?).await?;
+            (found.ok_or(refused(RecordError::Truncated))?, object)
         };
         let named = record::peek_outer(&outer).map_err(refused)?;
         let tenant = TenantId::from_uuid(expected.tenant);
@@ -111,10 +138,48 @@ impl StreamStorage for Vault {
         let digest = digest.map(|digest| &digest.0);
         let opener =
             RangeOpener::new(&outer, &core, &kek.key, expected, digest).map_err(refused)?;
-        let metadata = opener.metadata().to_vec();
+        Ok(Opening {
+            id,
+            opener,
+            core,
+            is_single,
+        })
+    }
+
+    /// The outer header under the tenant's key-encryption key of now. A payload may come for hours, and
+    /// whoever wraps records under a new key meanwhile does not find one that has no header yet.
+    async fn outer_of_now(
+        &self,
+        tenant: TenantId,
+        begun: &OpenKek,
+        outer: Vec<u8>,
+        core_digest: [u8; 32],
+    ) -> Result<Vec<u8>, StorageError> {
+        let hierarchy = self.unsealed()?;
+        let current = self.current_kek(&hierarchy, tenant).await?;
+        if current.name == begun.name {
+            return Ok(outer);
+        }
+        let (old, new) = (&begun.key, &current.key);
+        record::rewrap(&outer, &core_digest, old, new, current.name, &*self.random).map_err(refused)
+    }
+
+    /// Opens all of a record's payload. Its length is verified first: the last chunk is opened before
+    /// the first is given.
+    pub(super) async fn open_whole(
+        &self,
+        expected: &RecordLabel,
+        digest: &Digest,
+    ) -> Result<(u64, Pieces<'static>), StorageError> {
+        let Opening {
+            id, opener, core, ..
+        } = self.headers(expected, Some(digest)).await?;
+        let end = self.end(id, core.clone());
+        let payload_bytes = end.payload_bytes(&opener).await?;
+        let range = PayloadRange::default();
         let reading = Reading::new(Arc::clone(&self.backend), id, opener, core, range);
         let pieces = stream::try_unfold(reading, Reading::next).boxed();
-        Ok(OpenedPayload { metadata, pieces })
+        Ok((payload_bytes, pieces))
     }
 }
 
@@ -155,6 +220,27 @@ impl Vault {
         }
         let cause = "the backend still lists parts that were deleted".to_owned();
         Err(StorageError::Unavailable { cause })
+    }
+}
+
+impl Vault {
+    fn end(&self, id: RecordId, head: Vec<u8>) -> End {
+        let backend = Arc::clone(&self.backend);
+        End { backend, id, head }
+    }
+
+    /// The length of a payload that does not lie in one object, verified.
+    pub(super) async fn size_if_large(
+        &self,
+        expected: &RecordLabel,
+        digest: &Digest,
+    ) -> Result<Option<u64>, StorageError> {
+        let found = self.headers(expected, Some(digest)).await?;
+        if found.is_single {
+            return Ok(None);
+        }
+        let end = self.end(found.id, found.core);
+        end.payload_bytes(&found.opener).await.map(Some)
     }
 }
 
@@ -199,6 +285,8 @@ struct Writing<'a> {
     vault: &'a Vault,
     id: RecordId,
     tenant: TenantId,
+    /// What the record is wrapped under, as it began.
+    kek: OpenKek,
     cutter: Cutter,
     under_way: FuturesUnordered<BoxFuture<'a, Result<(), StorageError>>>,
     /// What was sent to the backend, and the digest of each.
@@ -228,7 +316,7 @@ impl Writing<'_> {
         mut payload: Pieces<'_>,
     ) -> Result<u64, StorageError> {
         let mut payload_bytes = 0_u64;
-        while let Some(piece) = payload.try_next().await? {
+        while let Some(piece) = self.next_piece(&mut payload).await? {
             payload_bytes = payload_bytes.saturating_add(piece.len() as u64);
             if payload_bytes > PAYLOAD_BYTES_MAX {
                 return Err(too_large(payload_bytes));
@@ -248,6 +336,22 @@ impl Writing<'_> {
             self.send(1).await?;
         }
         Ok(payload_bytes)
+    }
+
+    /// The next piece. Parts go on their way meanwhile: who sends slowly must not hold up what others
+    /// wait for.
+    async fn next_piece(
+        &mut self,
+        payload: &mut Pieces<'_>,
+    ) -> Result<Option<SecretBytes>, StorageError> {
+        while !self.under_way.is_empty() {
+            match select(payload.try_next(), self.under_way.next()).await {
+                Either::Left((piece, _)) => return piece,
+                Either::Right((Some(Err(error)), _)) => return Err(error),
+                Either::Right(_) => {}
+            }
+        }
+        payload.try_next().await
     }
 
     /// Sends parts off while at least `least` bytes are there.
@@ -273,6 +377,10 @@ impl Writing<'_> {
 
     /// Writes what makes the parts a record: the outer header and the first part.
     async fn head(&mut self, outer: Vec<u8>, core_digest: [u8; 32]) -> Result<(), StorageError> {
+        let (vault, tenant) = (self.vault, self.tenant);
+        let outer = vault
+            .outer_of_now(tenant, &self.kek, outer, core_digest)
+            .await?;
         let rest = std::mem::take(&mut self.cutter.core);
         let core = self.cutter.head.take().unwrap_or(rest);
         let sealed = SealedRecord {
@@ -288,126 +396,6 @@ impl Writing<'_> {
         let _turn = self.vault.gate.enter(self.tenant, objects.len()).await?;
         self.vault.backend.put_many(objects).await
     }
-}
-
-/// Bytes of a core in order, from some place on.
-type Parts = BoxStream<'static, Result<Vec<u8>, StorageError>>;
-
-/// A record that is being read.
-struct Reading {
-    opener: RangeOpener,
-    /// Parts behind those in `bytes`.
-    parts: Parts,
-    /// Bytes of the core that are there and not yet opened.
-    bytes: Vec<u8>,
-    /// Of these, those that were opened already or lie before the range.
-    used: usize,
-    /// What says where the payload ends, if the range may begin behind it.
-    end: Option<End>,
-    /// The chunk that comes next; none after the last.
-    chunk: Option<u64>,
-    /// Bytes of the next chunk's payload that lie before the range.
-    skip: usize,
-    /// Bytes still to be given.
-    left: u64,
-}
-
-impl Reading {
-    fn new(
-        backend: Arc<dyn StorageBackend>,
-        id: RecordId,
-        opener: RangeOpener,
-        head: Vec<u8>,
-        range: PayloadRange,
-    ) -> Self {
-        let left = range.length.unwrap_or(u64::MAX);
-        let offset = range.offset.min(PAYLOAD_BYTES_MAX);
-        let chunk = RangeOpener::chunk_of(offset);
-        let start = opener.chunk_start(chunk);
-        let stop = offset.saturating_add(left).min(PAYLOAD_BYTES_MAX);
-        // The chunk behind the range is asked for only if the range ends with a chunk.
-        let stop = opener.chunk_start(RangeOpener::chunk_of(stop.max(1) - 1) + 1);
-        let head_length = head.len() as u64;
-        let (bytes, used, first, end) = if start < head_length {
-            (head, usize::try_from(start).unwrap_or(usize::MAX), 1, None)
-        } else {
-            let part = start / PART_BYTES as u64;
-            let used = usize::try_from(start % PART_BYTES as u64).unwrap_or(usize::MAX);
-            let backend = Arc::clone(&backend);
-            (Vec::new(), used, part, Some(End { backend, id, head }))
-        };
-        // A record that was written whole is one object of any length.
-        let last = if head_length == PART_BYTES as u64 {
-            stop.div_ceil(PART_BYTES as u64)
-        } else {
-            0
-        };
-        Self {
-            parts: read_parts(backend, id, first..last.max(first)),
-            opener,
-            bytes,
-            used,
-            end,
-            chunk: (left > 0).then_some(chunk),
-            skip: usize::try_from(offset % CHUNK_LENGTH as u64).unwrap_or(0),
-            left,
-        }
-    }
-
-    /// The next piece: at most one chunk.
-    async fn next(mut self) -> Result<Option<(SecretBytes, Self)>, StorageError> {
-        let Some(number) = self.chunk else {
-            return Ok(None);
-        };
-        self.gather().await?;
-        let rest = self.bytes.get(self.used..).unwrap_or_default();
-        if let Some(end) = self.end.take().filter(|_| rest.is_empty()) {
-            end.ensure_before(number, &self.opener).await?;
-            return Ok(None);
-        }
-        let sealed = &rest[..rest.len().min(SEALED_CHUNK_LENGTH)];
-        let mut chunk = Zeroizing::new(Vec::with_capacity(CHUNK_LENGTH));
-        let opened = self.opener.open_chunk(number, sealed, &mut chunk);
-        let is_last = opened.map_err(refused)?;
-        self.used += sealed.len();
-        if is_last && (self.used < self.bytes.len() || self.parts.try_next().await?.is_some()) {
-            return Err(refused(RecordError::TrailingData));
-        }
-        let from = self.skip.min(chunk.len());
-        let length = usize::try_from(self.left).unwrap_or(usize::MAX);
-        let to = from.saturating_add(length).min(chunk.len());
-        self.skip = 0;
-        self.left -= (to - from) as u64;
-        self.chunk = (!is_last && self.left > 0).then_some(number + 1);
-        Ok(Some((SecretBytes::copy_from(&chunk[from..to]), self)))
-    }
-
-    /// Has the whole of the next chunk there, or what there is of it.
-    async fn gather(&mut self) -> Result<(), StorageError> {
-        while self.bytes.len() < self.used.saturating_add(SEALED_CHUNK_LENGTH) {
-            let Some(part) = self.parts.try_next().await? else {
-                break;
-            };
-            let done = self.used.min(self.bytes.len());
-            self.bytes.drain(..done);
-            self.used -= done;
-            self.bytes.extend_from_slice(&part);
-        }
-        Ok(())
-    }
-}
-
-/// The parts of these numbers, as far as there are any.
-fn read_parts(backend: Arc<dyn StorageBackend>, id: RecordId, numbers: Range<u64>) -> Parts {
-    stream::iter(numbers)
-        .map(move |number| {
-            let backend = Arc::clone(&backend);
-            async move { backend.read(&object_names::part(id, number)?).await }
-        })
-        .buffered(PARTS_AT_ONCE)
-        .try_take_while(|part| ready(Ok(part.is_some())))
-        .try_filter_map(|part| ready(Ok(part)))
-        .boxed()
 }
 
 fn too_large(payload_bytes: u64) -> StorageError {

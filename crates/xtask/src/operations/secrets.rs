@@ -12,35 +12,40 @@ pub const KEY_CREATE: Operation = Operation {
 };
 
 pub const PUT: Operation = Operation {
-    conditions: "the tenant (if it is not the system) is active and the server unsealed; a value of 1 byte to 64 KiB; 1 to 100 versions to keep (10 if nothing was ever said). If a version was expected, it is the latest one (0: there is no such secret); if an etag was given, it is the present one.",
-    effects: "the value is in the vault under a fresh record id, durable first; then a row for the version and one more of everything in the secret's. Versions beyond those kept are marked in the same transaction and destroyed after it. A deleted name is used again: the numbers of versions go on. If the registry refuses, the value does not stay behind.",
+    conditions: "the tenant (if it is not the system) is active and the server unsealed; a value of 1 byte to 64 KiB in JSON, or of any length up to `limits.value_bytes` (5 GiB) sent as bytes; of these at most `limits.values_under_way` at a time, and `limits.values_under_way_per_tenant` of one tenant, in and out together (`rate_limited`); 1 to 100 versions to keep (10 if nothing was ever said). If a version was expected, it is the latest one (0: there is no such secret); if an etag was given, it is the present one.",
+    effects: "the value is in the vault under a fresh record id, durable first; then a row for the version and one more of everything in the secret's. Versions beyond those kept are marked in the same transaction and destroyed after it. A deleted name is used again: the numbers of versions go on. If the registry refuses, the value does not stay behind. What is sent as bytes is stored while it comes; when all of it is there, token, roles, tenant and seal are looked at once more. If it breaks off, comes too slowly or is too large, what was stored of it is taken back at once.",
     errors: &[
         E::AlreadyExists,
         E::PreconditionFailed,
         E::IdempotencyMismatch,
         E::AlreadyCreated,
         E::TenantSuspended,
+        E::TooLarge,
+        E::Timeout,
+        E::RateLimited,
         E::Sealed,
         E::StorageUnavailable,
     ],
-    audit: "the secret's id and name, the version, `keep`, and the numbers of the versions that are `destroying`; never the value, nor anything made from it.",
+    audit: "the secret's id and name, the version, `keep`, the numbers of the versions that are `destroying`, and `size_bytes` of a value of more than 64 KiB; never the value, nor anything made from it.",
 };
 
 pub const GET: Operation = Operation {
     conditions: "the tenant (if it is not the system) is active and the server unsealed; the version is stored. Only the role `secret-reader` holds this permission.",
-    effects: "none. The value leaves; from then on what is done with it is out of our sight. Where nobody says which version, it is the latest one: an older one never takes its place, even if the latest was deleted.",
+    effects: "none. The value leaves, in JSON up to 64 KiB (a larger one is `value_too_large`), or as bytes, of which each piece is verified before it leaves and the end before the first; what is not whole ends the connection before its `Content-Length` is reached, and a second entry says why. From then on what is done with it is out of our sight. Where nobody says which version, it is the latest one: an older one never takes its place, even if the latest was deleted.",
     errors: &[
         E::TenantSuspended,
+        E::ValueTooLarge,
+        E::RateLimited,
         E::Sealed,
         E::RecordRefused,
         E::StorageUnavailable,
     ],
-    audit: "the secret's id and name, and the version that left.",
+    audit: "the secret's id and name, the version that left, and `size_bytes` if it leaves as bytes and has more than 64 KiB; before the first byte does.",
 };
 
 pub const READ: Operation = Operation {
     conditions: "none.",
-    effects: "none. No value is read.",
+    effects: "none. No value is given out; of one of more than 64 KiB the length is told, while the server is unsealed.",
     errors: &[],
     audit: "the secret's name.",
 };

@@ -1,11 +1,13 @@
 //! Putting a value: into the vault first, under a fresh record id, then the registry's transaction
-//! makes it count.
+//! makes it count. One that comes in pieces may come for hours: before it counts it is asked once more
+//! whether its caller may still put it.
 
 use std::collections::BTreeMap;
 
 use keyward_crypto::secret::SecretBytes;
 
 use super::category::Verb;
+use super::incoming::{self, SentValue};
 use super::{attempt, ensure_not_own, ensure_scope_active, spec};
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};
 use crate::change::{IdempotencyKey, Row, Write};
@@ -15,12 +17,13 @@ use crate::names::SecretName;
 use crate::node::Node;
 use crate::noun::secret::{Secret, SecretState, SecretVersion};
 use crate::noun::tenant::Digest;
+use crate::ops::authenticate::as_he_is_now;
 use crate::ops::commit::{Earlier, idempotency_key};
 use crate::ops::gate::{Attempt, Authorized, bounded, detail};
 use crate::ops::key::check_map;
 use crate::ops::role::ensure_match;
 
-/// Longest value.
+/// Longest value that is put or got whole.
 pub const VALUE_BYTES_MAX: usize = 64 * 1024;
 /// How many versions can be kept.
 pub const KEEP: std::ops::RangeInclusive<i32> = 1..=100;
@@ -45,6 +48,29 @@ pub struct NewValue {
     pub if_match: Option<i64>,
 }
 
+/// What is said of a value that comes in pieces; each as in [`NewValue`].
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Under which name.
+    pub name: SecretName,
+    /// Free text, not secret.
+    pub description: Option<String>,
+    /// Names and values, not secret.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// How many versions are kept.
+    pub keep: Option<i32>,
+    /// The version that must be the latest.
+    pub expected_version: Option<i64>,
+    /// The row version that the caller has read.
+    pub if_match: Option<i64>,
+}
+
+/// A value on its way in.
+pub(super) enum Content<'a> {
+    Whole(SecretBytes),
+    InPieces(SentValue<'a>),
+}
+
 /// What was put.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PutVersion {
@@ -52,6 +78,8 @@ pub struct PutVersion {
     pub secret: Secret,
     /// Its new version.
     pub version: SecretVersion,
+    /// Length of the value in bytes.
+    pub size_bytes: u64,
 }
 
 /// Puts a value: makes a secret, or a new version of it. Versions beyond those kept are destroyed.
@@ -62,23 +90,72 @@ pub async fn put(
     new: NewValue,
     idempotency: Option<&Idempotency>,
 ) -> Result<Changed<PutVersion>, OpError> {
-    let mut attempt = attempt(node, caller, Verb::Put, scope, &new.name);
+    let NewValue {
+        name,
+        value,
+        description,
+        labels,
+        keep,
+        expected_version,
+        if_match,
+    } = new;
+    let terms = Terms {
+        name,
+        description,
+        labels,
+        keep,
+        expected_version,
+        if_match,
+    };
+    let content = Content::Whole(value);
+    put_content(node, caller, scope, terms, content, idempotency).await
+}
+
+/// The same with a value that comes in pieces and may be of any length the vault takes, empty too. It
+/// counts only when all of it is durable and the registry names it. If it does not come to its end,
+/// nothing of it stays.
+pub async fn put_stream(
+    node: &Node,
+    caller: &Caller,
+    scope: &TenantRef,
+    terms: Terms,
+    value: SentValue<'_>,
+    idempotency: Option<&Idempotency>,
+) -> Result<Changed<PutVersion>, OpError> {
+    let content = Content::InPieces(value);
+    put_content(node, caller, scope, terms, content, idempotency).await
+}
+
+async fn put_content(
+    node: &Node,
+    caller: &Caller,
+    scope: &TenantRef,
+    terms: Terms,
+    content: Content<'_>,
+    idempotency: Option<&Idempotency>,
+) -> Result<Changed<PutVersion>, OpError> {
+    let mut attempt = attempt(node, caller, Verb::Put, scope, &terms.name);
     let done: Result<_, OpError> = async {
         node.ensure_auditable()?;
         let (tenant, proof) = node.authorize_scope(caller, attempt.action, scope)?;
-        ensure_not_own(caller, attempt.action, scope, &new.name)?;
+        ensure_not_own(caller, attempt.action, scope, &terms.name)?;
         ensure_scope_active(node, scope)?;
         node.ensure_unsealed()?;
-        check(&new)?;
-        let request = idempotency_of(caller, tenant, &new, idempotency)?;
+        check(&terms, &content)?;
+        let _place = match &content {
+            Content::Whole(_) => None,
+            Content::InPieces(_) => Some(node.value_streams.enter(tenant)?),
+        };
+        let request = idempotency_of(caller, tenant, &terms, idempotency)?;
         if let Earlier::Made(id) = node.earlier(request.as_ref()).await? {
-            let made = repeated(node, tenant, &new, SecretVersionId::from_uuid(id)).await?;
+            let id = SecretVersionId::from_uuid(id);
+            let made = repeated(node, tenant, &terms, content, id).await?;
             return attempt.repeated(made).await;
         }
-        let found = node.ports.registry.secret(tenant, &new.name).await?;
-        let plan = plan(node, caller, tenant, &new, found)?;
+        let found = node.ports.registry.secret(tenant, &terms.name).await?;
+        let plan = plan(node, caller, tenant, &terms, found)?;
         attempt.resource.id = Some(plan.secret.id.uuid());
-        store(&attempt, proof, plan, new, request).await
+        store(&attempt, scope, proof, plan, content, request).await
     }
     .await;
     match done {
@@ -87,22 +164,26 @@ pub async fn put(
     }
 }
 
-fn check(new: &NewValue) -> Result<(), OpError> {
-    if !(1..=VALUE_BYTES_MAX).contains(&new.value.len()) {
-        return Err(OpError::invalid("value", "must be 1 to 65536 bytes"));
+fn check(terms: &Terms, content: &Content<'_>) -> Result<(), OpError> {
+    if let Content::Whole(value) = content
+        && !(1..=VALUE_BYTES_MAX).contains(&value.len())
+    {
+        let problem = "must be 1 to 65536 bytes; send a larger one to …/value as \
+                       application/octet-stream";
+        return Err(OpError::invalid("value", problem));
     }
-    if new.keep.is_some_and(|keep| !KEEP.contains(&keep)) {
+    if terms.keep.is_some_and(|keep| !KEEP.contains(&keep)) {
         return Err(OpError::invalid("keep", "must be 1 to 100"));
     }
-    if new.expected_version.is_some_and(|version| version < 0) {
+    if terms.expected_version.is_some_and(|version| version < 0) {
         return Err(OpError::invalid("expected_version", "must be 0 or more"));
     }
     bounded(
         "description",
-        new.description.as_deref().unwrap_or(""),
+        terms.description.as_deref().unwrap_or(""),
         1024,
     )?;
-    if let Some(labels) = &new.labels {
+    if let Some(labels) = &terms.labels {
         check_map("labels", labels)?;
     }
     Ok(())
@@ -113,7 +194,7 @@ fn check(new: &NewValue) -> Result<(), OpError> {
 fn idempotency_of(
     caller: &Caller,
     tenant: Option<TenantId>,
-    new: &NewValue,
+    new: &Terms,
     given: Option<&Idempotency>,
 ) -> Result<Option<IdempotencyKey>, OpError> {
     let asked = (
@@ -136,7 +217,8 @@ fn idempotency_of(
 async fn repeated(
     node: &Node,
     tenant: Option<TenantId>,
-    new: &NewValue,
+    new: &Terms,
+    content: Content<'_>,
     id: SecretVersionId,
 ) -> Result<PutVersion, OpError> {
     let registry = &node.ports.registry;
@@ -152,9 +234,15 @@ async fn repeated(
         .filter(|it| it.id == version.secret)
         .ok_or_else(gone)?;
     let digest = &version.record_digest;
-    let kept = node.ports.secrets.open(spec(&version)?, digest).await?;
-    if kept.ct_eq(new.value.expose()) {
-        Ok(PutVersion { secret, version })
+    let kept = node.ports.secrets.open_pieces(spec(&version)?, digest);
+    let kept = kept.await?;
+    let size_bytes = kept.size_bytes;
+    if incoming::is_same(kept, content).await? {
+        Ok(PutVersion {
+            secret,
+            version,
+            size_bytes,
+        })
     } else {
         Err(OpError::IdempotencyMismatch)
     }
@@ -165,13 +253,14 @@ struct Plan {
     secret: Secret,
     is_new_row: bool,
     version: u32,
+    expected_version: Option<i64>,
 }
 
 fn plan(
     node: &Node,
     caller: &Caller,
     tenant: Option<TenantId>,
-    new: &NewValue,
+    new: &Terms,
     found: Option<Secret>,
 ) -> Result<Plan, OpError> {
     let stored = found
@@ -231,37 +320,83 @@ fn plan(
         secret,
         is_new_row,
         version,
+        expected_version: new.expected_version,
     })
 }
 
 /// Vault first, then the registry.
 async fn store(
     attempt: &Attempt<'_>,
+    scope: &TenantRef,
     proof: Authorized,
     plan: Plan,
-    new: NewValue,
+    content: Content<'_>,
     request: Option<IdempotencyKey>,
 ) -> Result<Changed<PutVersion>, OpError> {
     let (node, caller) = (attempt.node, attempt.caller);
-    let Plan { secret, .. } = plan;
-    if secret.tenant.is_none() {
+    if plan.secret.tenant.is_none() {
         super::system_key::ensure(node).await?;
     }
     let mut version = SecretVersion {
         id: SecretVersionId::from_random(node.random_id()?),
-        tenant: secret.tenant,
-        secret: secret.id,
+        tenant: plan.secret.tenant,
+        secret: plan.secret.id,
         version: i64::from(plan.version),
         record: RecordId::from_uuid(node.ordered_id()?),
         record_digest: Digest([0; 32]),
         destroying_at: None,
         created_by: caller.token,
         correlation_id: caller.origin.correlation_id.clone(),
-        created_at: secret.updated_at,
+        created_at: plan.secret.updated_at,
         etag: 1,
     };
-    let stored = node.ports.secrets.put(spec(&version)?, new.value);
-    version.record_digest = stored.await?;
+    let (proof, size_bytes) = match content {
+        Content::Whole(value) => {
+            let size_bytes = value.len() as u64;
+            let stored = node.ports.secrets.put(spec(&version)?, value);
+            version.record_digest = stored.await?;
+            (proof, size_bytes)
+        }
+        Content::InPieces(value) => {
+            let stored = incoming::store(node, spec(&version)?, value).await?;
+            version.record_digest = stored.digest;
+            let still = still_authorized(attempt, scope).await;
+            let proof = match still {
+                Ok(proof) => proof,
+                Err(error) => {
+                    forget(node, &version).await;
+                    return Err(error);
+                }
+            };
+            (proof, stored.payload_bytes)
+        }
+    };
+    count(attempt, proof, plan, version, size_bytes, request).await
+}
+
+/// Whether the caller may still do it: tokens are revoked, roles taken away, tenants suspended and
+/// servers sealed while a value comes.
+async fn still_authorized(attempt: &Attempt<'_>, scope: &TenantRef) -> Result<Authorized, OpError> {
+    let node = attempt.node;
+    node.ensure_auditable()?;
+    let caller = as_he_is_now(node, attempt.caller).await?;
+    let (_, proof) = node.authorize_scope(&caller, attempt.action, scope)?;
+    ensure_scope_active(node, scope)?;
+    node.ensure_unsealed()?;
+    Ok(proof)
+}
+
+/// The registry's transaction, which makes a stored value count.
+async fn count(
+    attempt: &Attempt<'_>,
+    proof: Authorized,
+    plan: Plan,
+    version: SecretVersion,
+    size_bytes: u64,
+    request: Option<IdempotencyKey>,
+) -> Result<Changed<PutVersion>, OpError> {
+    let (node, caller) = (attempt.node, attempt.caller);
+    let Plan { secret, .. } = plan;
     let outdated = outdated(node, &secret).await?;
     let row = Row::Secret(secret.clone());
     let mut writes = vec![if plan.is_new_row {
@@ -280,6 +415,9 @@ async fn store(
         .commit_once(proof, writes, remembered, |event| {
             event.resource.version = Some(version.version);
             detail(event, "keep", secret.keep);
+            if size_bytes > VALUE_BYTES_MAX as u64 {
+                detail(event, "size_bytes", size_bytes);
+            }
             if !outdated.is_empty() {
                 let numbers: Vec<i64> = outdated.iter().map(|old| old.version).collect();
                 detail(event, "destroying", numbers);
@@ -288,11 +426,15 @@ async fn store(
         .await;
     let done = match committed {
         Ok(done) => done,
-        Err(error) => return Err(take_back(node, &version, new.expected_version, error).await),
+        Err(error) => return Err(take_back(node, &version, plan.expected_version, error).await),
     };
     // What cannot be done now, the clockwork does.
     let _ = super::deletion::destroy(node, caller, outdated).await;
-    Ok(done.map(|()| PutVersion { secret, version }))
+    Ok(done.map(|()| PutVersion {
+        secret,
+        version,
+        size_bytes,
+    }))
 }
 
 /// The versions that are too many once the new one is there, marked to be destroyed.
@@ -318,13 +460,20 @@ async fn take_back(
     error: OpError,
 ) -> OpError {
     let is_refused = matches!(error, OpError::Conflict | OpError::AlreadyExists { .. });
-    if is_refused && let Ok(spec) = spec(version) {
-        let _ = node.ports.secrets.destroy(spec).await;
+    if is_refused {
+        forget(node, version).await;
     }
     match error {
         // Somebody made it at the same time: to who did not ask for it to be absent, that is a
         // conflict like any other.
         OpError::AlreadyExists { .. } if expected != Some(0) => OpError::Conflict,
         other => other,
+    }
+}
+
+/// Destroys a value that no row names. What cannot be destroyed now is found by the check of the storage.
+async fn forget(node: &Node, version: &SecretVersion) {
+    if let Ok(spec) = spec(version) {
+        let _ = node.ports.secrets.destroy(spec).await;
     }
 }

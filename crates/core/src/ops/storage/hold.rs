@@ -97,13 +97,14 @@ fn note(node: &Node, what: &str, why: &str) -> bool {
 /// Whether there are more strays than crashes leave behind, compared with how many records the
 /// last check verified.
 pub(super) async fn judge(node: &Node, verified: i64) -> Result<(), OpError> {
-    let strays = super::sweep::counts(node).await?.unconfirmed;
+    let counted = super::sweep::counts(node).await?;
+    let (objects, strays) = (counted.unconfirmed, counted.unconfirmed_records);
     let verified = u64::try_from(verified).unwrap_or(0);
     let is_little = strays <= STRAYS_MAX
         || (strays <= STRAYS_EVER && strays.saturating_mul(STRAYS_OF) <= verified);
     if !is_little {
         let words = format!(
-            "{strays} stored objects are named by no row of the registry: if it lost rows, put them \
+            "{objects} stored objects are named by no row of the registry: if it lost rows, put them \
              back; if not, confirm"
         );
         hold_for(node, STRAYS, &words).await;

@@ -42,15 +42,24 @@ pub struct StrayCounts {
     pub quarantined: u64,
     /// Of these: nobody has confirmed that they may go.
     pub unconfirmed: u64,
+    /// How many records these are of: one that came in pieces is many objects, and one crash.
+    pub unconfirmed_records: u64,
 }
 
 /// How many strays there are.
 pub(super) async fn counts(node: &Node) -> Result<StrayCounts, OpError> {
     let mut counts = StrayCounts::default();
     let mut after: Option<ObjectName> = None;
+    let mut last = None;
     loop {
         let registry = &node.ports.registry;
         let page = registry.strays(after.as_ref(), 1_000).await?;
+        for stray in page.rows.iter().filter(|it| it.confirmed_at.is_none()) {
+            // In order of name: the objects of one record come one after the other.
+            let record = node.ports.storage.record_of(&stray.name);
+            counts.unconfirmed_records += u64::from(record.is_none() || record != last);
+            last = record;
+        }
         let count = |of: fn(&StrayRecord) -> bool| page.rows.iter().filter(|it| of(it)).count();
         counts.found += page.rows.len() as u64;
         counts.quarantined += count(|it| it.quarantined_at.is_some()) as u64;

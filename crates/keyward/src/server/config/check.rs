@@ -249,7 +249,23 @@ fn limits(config: &Config, found: &mut Findings) {
         ("lifecycle.destruction_wait_days", wait, 7, 30),
         ("lifecycle.rollback_window_seconds", window, 0, 7_776_000),
     ];
-    for (at, value, least, most) in bounds {
+    let (slowest, places) = (
+        limits.value_bytes_per_second_min,
+        limits.values_under_way_per_tenant,
+    );
+    let of_values = [
+        ("limits.value_bytes", limits.value_bytes, 1 << 16, 5 << 30),
+        ("limits.value_bytes_per_second_min", slowest, 1, 1 << 30),
+        ("limits.values_under_way", limits.values_under_way, 1, 1024),
+        ("limits.values_under_way_per_tenant", places, 1, 1024),
+    ];
+    within(&bounds, found);
+    within(&of_values, found);
+}
+
+/// What is not within its bounds.
+fn within(bounds: &[(&'static str, u64, u64, u64)], found: &mut Findings) {
+    for &(at, value, least, most) in bounds {
         if !(least..=most).contains(&value) {
             found.add(at, format!("is {value}; must be {least} to {most}"));
         }

@@ -1,5 +1,6 @@
-//! Where a payload ends, for a range that begins at its end or behind it: nothing of such a range is
-//! there, and that is true only if the last chunk says that it is the last.
+//! Where a payload ends: for whoever must know its length before its first byte, and for a range that
+//! begins at its end or behind it. Nothing of such a range is there, and that is true only if the last
+//! chunk says that it is the last.
 
 use std::sync::Arc;
 
@@ -21,21 +22,34 @@ pub(super) struct End {
 }
 
 impl End {
-    /// Opens the last chunk that is stored. An error if it is not the last of the payload, or if it
-    /// does not lie before `wanted`, whose bytes are missing then.
+    /// An error if the last chunk that is stored is not the last of the payload, or if it does not lie
+    /// before `wanted`, whose bytes are missing then.
     pub(super) async fn ensure_before(
         self,
         wanted: u64,
         opener: &RangeOpener,
     ) -> Result<(), StorageError> {
+        let (last, _) = self.last_chunk(opener).await?;
+        if last >= wanted {
+            return Err(refused(RecordError::Truncated));
+        }
+        Ok(())
+    }
+
+    /// The length of the payload, as its last chunk has it.
+    pub(super) async fn payload_bytes(self, opener: &RangeOpener) -> Result<u64, StorageError> {
+        let (last, length) = self.last_chunk(opener).await?;
+        Ok(last * CHUNK_LENGTH as u64 + length)
+    }
+
+    /// Opens the last chunk that is stored: its number, and the length of what is in it. An error if it
+    /// is not the last of the payload.
+    async fn last_chunk(&self, opener: &RangeOpener) -> Result<(u64, u64), StorageError> {
         let truncated = || refused(RecordError::Truncated);
         let header = opener.chunk_start(0);
         let (mut tail, mut tail_start) = self.tail().await?;
         let payload_end = (tail_start + tail.len() as u64).checked_sub(header + 1);
         let last = payload_end.ok_or_else(truncated)? / SEALED_CHUNK_LENGTH as u64;
-        if last >= wanted {
-            return Err(truncated());
-        }
         let start = opener.chunk_start(last);
         if start < tail_start {
             // A part is longer than a chunk: it begins in the part before.
@@ -48,7 +62,7 @@ impl End {
         let sealed = tail.get(from..).unwrap_or_default();
         let is_last = opener.open_chunk(last, sealed, &mut chunk);
         if is_last.map_err(refused)? {
-            Ok(())
+            Ok((last, chunk.len() as u64))
         } else {
             Err(truncated())
         }

@@ -250,11 +250,9 @@ async fn look(node: &Node, record: &Record) -> Result<Option<Finding>, OpError> 
             provider.verify(material).await.map_err(Into::into)
         }
         Record::Secret(row) => {
-            let opened = node
-                .ports
-                .secrets
-                .open(secret::spec(row)?, &row.record_digest);
-            opened.await.map(drop).map_err(Into::into)
+            let secrets = &node.ports.secrets;
+            let verified = secrets.verify(secret::spec(row)?, &row.record_digest);
+            verified.await.map_err(Into::into)
         }
         Record::ImportKey(row) => {
             let provider = node.provider(ProviderKind::Native)?;
