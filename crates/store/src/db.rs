@@ -2,6 +2,7 @@
 //! a statement on either. Knows no table.
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,9 @@ const WRITER_CACHE: &str = "-16384";
 /// hundred keys fill those, and the pages that the next hundred change are much the same.
 const CHECKPOINT_PAGES: &str = "8192";
 
+/// How the names of all nodes' connections begin.
+pub(crate) const CALLED: &str = "keyward";
+
 #[derive(Clone)]
 enum Pools {
     Lite {
@@ -48,21 +52,30 @@ pub(crate) enum Dialect {
 pub(crate) struct Database {
     pools: Pools,
     observer: Option<Arc<dyn StatementObserver>>,
+    /// What PostgreSQL calls this program's connections and no other's.
+    called: Arc<str>,
 }
 
 impl Database {
     pub(crate) async fn open(config: &Config) -> Result<Self, OpenError> {
+        let called = own_name();
         let pools = if config.url.starts_with("sqlite:") {
             open_sqlite(config).await?
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
-            open_postgres(config).await?
+            open_postgres(config, &called).await?
         } else {
             return Err(OpenError::Url);
         };
         Ok(Self {
             pools,
             observer: config.observer.clone(),
+            called: called.into(),
         })
+    }
+
+    /// What others see of this program's connections, in PostgreSQL.
+    pub(crate) fn called(&self) -> &str {
+        &self.called
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {
@@ -453,11 +466,18 @@ async fn open_writer(
     }
 }
 
-async fn open_postgres(config: &Config) -> Result<Pools, OpenError> {
+/// A name that no other node has, nor an earlier start of this one.
+fn own_name() -> String {
+    // Keyed by the operating system's random bytes.
+    let chance = RandomState::new().build_hasher().finish();
+    format!("{CALLED} {chance:016x}")
+}
+
+async fn open_postgres(config: &Config, called: &str) -> Result<Pools, OpenError> {
     let patience_ms = config.patience.as_millis().to_string();
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|_| OpenError::Url)?
-        .application_name("keyward")
+        .application_name(called)
         // What is acknowledged is durable, whatever the server's own default (invariant 2).
         .options([
             ("synchronous_commit", "on"),

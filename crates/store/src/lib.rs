@@ -22,8 +22,10 @@ mod db;
 mod fault;
 pub mod grants;
 mod ledger;
+mod mark;
 pub mod migrate;
 mod noun;
+mod place;
 mod read;
 mod registry;
 mod row;
@@ -35,6 +37,7 @@ mod value;
 mod write;
 
 pub use config::{Config, OpenError, StatementObserver};
+pub use mark::Mark;
 pub use migrate::SchemaError;
 pub use registry::SqlRegistry;
 pub use value::Value;

@@ -114,7 +114,7 @@ fn canonical(text: &str) -> serde_json::Result<String> {
 }
 
 /// Writes a row: a JSON array of its values.
-pub(super) fn line(values: &[Value]) -> String {
+pub(crate) fn line(values: &[Value]) -> String {
     let mut line = String::with_capacity(256);
     line.push('[');
     for (place, value) in values.iter().enumerate() {
