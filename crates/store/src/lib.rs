@@ -12,6 +12,7 @@
 //! | see how rows are found | `read/`: one file for each family of queries |
 //! | change the schema | `migrations/`, [`migrate`], [`schema`] |
 //! | read or make a registry as a whole | `snapshot/`, [`snapshot::tables::TREATMENT`] |
+//! | let another database follow, and exchange the two | `place`, [`follow`] |
 //! | run with least privileges | [`grants`] |
 //!
 //! To add a column: a migration for each dialect, a line in the noun's codec, a line in
@@ -20,6 +21,7 @@
 mod config;
 mod db;
 mod fault;
+pub mod follow;
 pub mod grants;
 mod ledger;
 mod mark;

@@ -168,11 +168,6 @@ impl Place {
             touched.rows.extend(rows);
         }
     }
-
-    /// How many rows are noted.
-    pub(crate) fn noted(&self) -> usize {
-        self.touched().as_ref().map_or(0, |it| it.rows.len())
-    }
 }
 
 /// Leave to write, until it is dropped.
@@ -244,12 +239,13 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    pub(crate) fn rows(&self) -> impl Iterator<Item = &Beside> {
-        self.touched.rows.union(&self.touched.doubtful)
+    pub(crate) const fn touched(&self) -> &Touched {
+        &self.touched
     }
 
-    pub(crate) const fn forgotten(&self) -> Option<Timestamp> {
-        self.touched.forgotten
+    /// Where it was noted.
+    pub(crate) fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.place)
     }
 
     /// It is on the other side, durably.

@@ -10,11 +10,11 @@
 //! | `history` | which history of the deployment it is |
 //! | `apply` | bringing it forward, change by change |
 
-mod apply;
+pub(crate) mod apply;
 mod cell;
-mod export;
-mod history;
-mod import;
+pub(crate) mod export;
+pub(crate) mod history;
+pub(crate) mod import;
 pub mod tables;
 
 use async_trait::async_trait;
@@ -46,7 +46,7 @@ impl RegistrySnapshot for SqlRegistry {
         source: &mut dyn SnapshotSource,
     ) -> Result<SnapshotSummary, SnapshotError> {
         let hold = self.place().hold(vec![]).await;
-        import::import(hold.database(), source).await
+        import::import(hold.database(), source, None).await
     }
 
     async fn apply_changes(&self, changes: &[Change]) -> Result<i64, SnapshotError> {
@@ -74,6 +74,6 @@ impl RegistrySnapshot for SqlRegistry {
 }
 
 /// The error of a statement on one table.
-fn failed(table: &'static str) -> impl FnOnce(Fault) -> SnapshotError {
+pub(crate) fn failed(table: &'static str) -> impl FnOnce(Fault) -> SnapshotError {
     move |fault| SnapshotError::Registry(fault.on(table))
 }

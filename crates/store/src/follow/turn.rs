@@ -1,0 +1,159 @@
+//! Showing that both sides hold the same, and exchanging them.
+
+use std::future::Future;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use keyward_core::port::snapshot::{SnapshotError, SnapshotSink};
+use keyward_core::snapshot::{Coverage, SnapshotSummary};
+use tokio::time::{Instant, timeout_at};
+
+use super::bring::View;
+use super::{FollowError, Follower};
+use crate::db::Database;
+use crate::mark::Mark;
+use crate::place::Stillness;
+use crate::read::feed;
+use crate::snapshot::export::Pinned;
+
+/// Changes brought at once while nobody may write.
+const CHANGES: usize = 2_000;
+/// What is compared once more while nobody may write: small, or decides what may still be done.
+const LAST_LOOK: [&str; 5] = [
+    "use_reservations",
+    "usage_watermarks",
+    "idempotency",
+    "tenant_feed",
+    "feed",
+];
+
+/// What both sides held at one revision, each read by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The registry's database.
+    pub leads: SnapshotSummary,
+    /// The other.
+    pub follows: SnapshotSummary,
+}
+
+/// The sides were exchanged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turned {
+    /// The mark that could not be written, and why.
+    pub unmarked: Option<String>,
+}
+
+impl Follower {
+    /// Brings both sides to one revision and compares every row of every table. Writers wait until
+    /// both are there, at most for `patience`, and not while they are read.
+    pub async fn prove(&self, patience: Duration) -> Result<Proof, FollowError> {
+        let pinned = within(patience, async {
+            let still = self.registry.place().still().await;
+            self.bring_all().await?;
+            let leads = Pinned::begin(&self.registry.present(), Coverage::Whole).await?;
+            let follows = Pinned::begin(&self.side, Coverage::Whole).await?;
+            drop(still);
+            Ok((leads, follows))
+        });
+        let (leads, follows) = pinned.await?;
+        let (mut here, mut there) = (Nowhere, Nowhere);
+        let (leads, follows) = tokio::try_join!(
+            leads.export(&mut here, |_| true),
+            follows.export(&mut there, |_| true)
+        )?;
+        ensure_same(&leads, &follows)?;
+        Ok(Proof { leads, follows })
+    }
+
+    /// Lets the other database be the registry's, and this one follow it. `decide` writes down,
+    /// durably, that it is so: from then on it is, and the marks are put right as far as they can be.
+    /// Writers wait meanwhile. What fails or takes longer than `patience` before leaves everything as
+    /// it was.
+    pub async fn turn(
+        &mut self,
+        patience: Duration,
+        left: &Mark,
+        decide: impl FnOnce() -> Result<(), String>,
+    ) -> Result<Turned, FollowError> {
+        let still = within(patience, async {
+            let still = self.registry.place().still().await;
+            self.ensure_alone().await?;
+            self.bring_all().await?;
+            self.last_look().await?;
+            Ok(still)
+        });
+        let still = still.await?;
+        decide().map_err(|cause| FollowError::Undecided { cause })?;
+        // Nothing is waited for between that and this.
+        let turned = self.exchange(&still);
+        let marked = within(MARKING, mark(&turned, &self.side, left)).await;
+        drop(still);
+        let unmarked = marked.err().map(|error| error.to_string());
+        Ok(Turned { unmarked })
+    }
+
+    /// The database that leads from now on.
+    fn exchange(&mut self, still: &Stillness) -> Database {
+        let leads = self.side.clone();
+        self.side = still.exchange(leads.clone());
+        self.surveyed = true;
+        leads
+    }
+
+    /// Everything that is decided; nobody may be writing.
+    async fn bring_all(&self) -> Result<(), FollowError> {
+        while !self.bring_as(View::Last, CHANGES).await?.is_whole() {}
+        Ok(())
+    }
+
+    async fn last_look(&self) -> Result<(), FollowError> {
+        let wanted = |table: &str| LAST_LOOK.contains(&table);
+        let leads = Pinned::begin(&self.registry.present(), Coverage::Whole).await?;
+        let follows = Pinned::begin(&self.side, Coverage::Whole).await?;
+        let (mut here, mut there) = (Nowhere, Nowhere);
+        let (leads, follows) = tokio::try_join!(
+            leads.export(&mut here, wanted),
+            follows.export(&mut there, wanted)
+        )?;
+        ensure_same(&leads, &follows)
+    }
+}
+
+/// How long writers wait for marks, which can be written later.
+const MARKING: Duration = Duration::from_secs(5);
+
+async fn mark(leads: &Database, left: &Database, as_left: &Mark) -> Result<(), FollowError> {
+    let registry = SnapshotError::Registry;
+    feed::set_mark(left, Some(as_left)).await.map_err(registry)?;
+    let cleared = feed::set_mark(leads, None).await;
+    Ok(cleared.map_err(registry)?)
+}
+
+async fn within<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, FollowError>>,
+) -> Result<T, FollowError> {
+    let seconds = patience.as_secs();
+    let ended = timeout_at(Instant::now() + patience, work).await;
+    ended.unwrap_or(Err(FollowError::TooLong { seconds }))
+}
+
+fn ensure_same(leads: &SnapshotSummary, follows: &SnapshotSummary) -> Result<(), FollowError> {
+    if leads == follows {
+        return Ok(());
+    }
+    let pairs = leads.tables.iter().zip(&follows.tables);
+    let differing = pairs.filter(|(here, there)| here != there);
+    let tables = differing.map(|(here, _)| here.table.clone()).collect();
+    Err(FollowError::Differ { tables })
+}
+
+/// Digests are all that is wanted.
+struct Nowhere;
+
+#[async_trait]
+impl SnapshotSink for Nowhere {
+    async fn put(&mut self, _lines: String) -> Result<(), SnapshotError> {
+        Ok(())
+    }
+}
