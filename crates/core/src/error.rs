@@ -13,6 +13,7 @@ use crate::port::audit_log::AuditError;
 use crate::port::backup::BackupError;
 use crate::port::key_provider::ProviderError;
 use crate::port::registry::RegistryError;
+use crate::port::registry_migration::RegistryMigrationFault;
 use crate::port::seal::{SealFault, UnsealError};
 use crate::port::storage::StorageError;
 use crate::port::storage_migration::MigrationFault;
@@ -206,6 +207,9 @@ pub enum OpError {
     /// The migration of the vault was not switched, or not as it should be.
     #[error("{0}")]
     Migration(#[source] MigrationFault),
+    /// The migration of the registry was not switched, or not as it should be.
+    #[error("{0}")]
+    RegistryMigration(#[source] RegistryMigrationFault),
     /// Nobody said where backups go.
     #[error(
         "no backups are configured: set backup.destination, its place, and backup.recipients, and \
@@ -298,6 +302,7 @@ impl OpError {
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Seal(fault) => seal_code(fault),
             Self::Migration(fault) => migration_code(fault),
+            Self::RegistryMigration(fault) => registry_migration_code(fault),
             Self::NoBackups => ErrorCode::WrongState,
             Self::NotInBackup { .. } => ErrorCode::NotInBackup,
             Self::BackupDown { .. } => ErrorCode::BackupUnavailable,
@@ -352,6 +357,21 @@ const fn migration_code(fault: &MigrationFault) -> ErrorCode {
         MigrationFault::Storage(error) => storage_code(error),
         MigrationFault::Standing { .. } => ErrorCode::StorageUnavailable,
         MigrationFault::Unmarked { .. } => ErrorCode::InForceUnread,
+    }
+}
+
+/// The same for the registry.
+const fn registry_migration_code(fault: &RegistryMigrationFault) -> ErrorCode {
+    match fault {
+        RegistryMigrationFault::Phase { .. }
+        | RegistryMigrationFault::NotEqual
+        | RegistryMigrationFault::NotEmpty { .. }
+        | RegistryMigrationFault::OtherNode
+        | RegistryMigrationFault::Detached => ErrorCode::WrongState,
+        RegistryMigrationFault::Side { .. } | RegistryMigrationFault::Standing { .. } => {
+            ErrorCode::RegistryUnavailable
+        }
+        RegistryMigrationFault::Unmarked { .. } => ErrorCode::InForceUnread,
     }
 }
 
@@ -457,6 +477,12 @@ impl From<StorageError> for OpError {
 impl From<MigrationFault> for OpError {
     fn from(fault: MigrationFault) -> Self {
         Self::Migration(fault)
+    }
+}
+
+impl From<RegistryMigrationFault> for OpError {
+    fn from(fault: RegistryMigrationFault) -> Self {
+        Self::RegistryMigration(fault)
     }
 }
 

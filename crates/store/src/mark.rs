@@ -1,11 +1,15 @@
 //! What a migration of the registry writes on a database that is not the registry, in
 //! `feed.moved_to`, so that nobody takes it for one, with whatever data directory.
 
+use keyward_core::time::Timestamp;
+
 use crate::config::OpenError;
 
-/// Before the name of the source. Databases are named "sqlite …" and "postgres://…", so that no name
+/// Before the time and the name of the source. Databases are named "sqlite …" and "postgres://…", so that no name
 /// begins so; and an older release that reads it refuses the database, as it should.
-const FILLING: &str = "filling from ";
+const FILLING: &str = "filling since ";
+/// Between the two.
+const FROM: &str = " from ";
 
 /// Why a database is not the registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +23,8 @@ pub enum Mark {
     Filling {
         /// From which one, which is the registry.
         from: String,
+        /// When that migration began: which one it is.
+        since: Timestamp,
     },
 }
 
@@ -27,14 +33,18 @@ impl Mark {
     pub fn instead(&self) -> &str {
         match self {
             Self::Left { to } => to,
-            Self::Filling { from } => from,
+            Self::Filling { from, .. } => from,
         }
     }
 
     pub(crate) fn parse(written: &str) -> Self {
-        match written.strip_prefix(FILLING) {
-            Some(from) => Self::Filling {
+        let filling = written.strip_prefix(FILLING);
+        let parts = filling.and_then(|rest| rest.split_once(FROM));
+        let parts = parts.and_then(|(since, from)| Some((since.parse().ok()?, from)));
+        match parts {
+            Some((since, from)) => Self::Filling {
                 from: from.to_owned(),
+                since: Timestamp::from_micros(since),
             },
             None => Self::Left {
                 to: written.to_owned(),
@@ -45,7 +55,9 @@ impl Mark {
     pub(crate) fn written(&self) -> String {
         match self {
             Self::Left { to } => to.clone(),
-            Self::Filling { from } => format!("{FILLING}{from}"),
+            Self::Filling { from, since } => {
+                format!("{FILLING}{}{FROM}{from}", since.as_micros())
+            }
         }
     }
 }
@@ -54,7 +66,7 @@ impl From<Mark> for OpenError {
     fn from(mark: Mark) -> Self {
         match mark {
             Mark::Left { to } => Self::Moved { to },
-            Mark::Filling { from } => Self::Filling { from },
+            Mark::Filling { from, .. } => Self::Filling { from },
         }
     }
 }

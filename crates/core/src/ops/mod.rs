@@ -21,6 +21,7 @@ pub mod key;
 pub mod log;
 pub mod policy;
 pub mod principal;
+pub mod registry_migration;
 pub(crate) mod reserve;
 pub mod restore;
 pub mod role;

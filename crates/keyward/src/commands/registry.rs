@@ -88,10 +88,8 @@ impl RegistryCommand {
         };
         let to = database(&server, &databases.to, databases.to_password_file.as_ref())?;
         let proof = run_server(&server, |_| async move {
-            let open = Databases::open(from, to).await?;
-            let done = self.act(&open).await;
-            open.close().await;
-            done
+            let databases = Databases::hold(from, to)?;
+            self.act(&databases).await
         })?;
         if let Some(tables) = proof {
             let rows = tables.iter().map(|it| {

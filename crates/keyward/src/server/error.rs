@@ -102,6 +102,32 @@ pub enum StartError {
         /// Where.
         tables: Vec<String>,
     },
+    /// The side that is to take the registry holds something else.
+    #[error(
+        "the database that is to take the registry cannot: {why}; nothing was switched (docs/migration.md)"
+    )]
+    RegistryTargetTaken {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The registry is still being carried over.
+    #[error(
+        "the registry's migration is not cut over: finish it with `keyward registry migrate` or let the \
+         server do it, or give it up with `keyward registry roll-back`"
+    )]
+    RegistryNotCutOver,
+    /// It was done, and a database does not bear its mark.
+    #[error(
+        "it is written down and in force; a mark in one of the databases could not be put right: {cause}; \
+         say the same command again"
+    )]
+    RegistryUnmarked {
+        /// What the database said.
+        cause: String,
+    },
+    /// The sides of the registry's migration.
+    #[error(transparent)]
+    Follow(#[from] keyward_store::follow::FollowError),
     /// The registry as a whole.
     #[error(transparent)]
     Snapshot(#[from] keyward_core::port::snapshot::SnapshotError),
@@ -294,6 +320,9 @@ impl From<StartError> for Failure {
             | StartError::OpenRegistry(keyward_store::OpenError::Moved { .. })
             | StartError::RegistryMigrationOpen { .. }
             | StartError::RegistriesDiffer { .. }
+            | StartError::RegistryTargetTaken { .. }
+            | StartError::RegistryNotCutOver
+            | StartError::OpenRegistry(keyward_store::OpenError::Filling { .. })
             | StartError::NoMigration
             | StartError::Migration(
                 MigrationError::NotEmpty { .. }

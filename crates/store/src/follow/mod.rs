@@ -128,8 +128,9 @@ impl Follower {
         })
     }
 
-    /// What the other database holds, which should bear this mark if it holds anything.
-    pub async fn look(&self, expected: &Mark) -> Result<Found, FollowError> {
+    /// What the other database holds, which should bear this mark if it holds anything; or none, where
+    /// the mark may not have been written yet.
+    pub async fn look(&self, expected: &Mark, or_none: bool) -> Result<Found, FollowError> {
         let registry = SnapshotError::Registry;
         let mark = feed::mark(&self.side).await.map_err(registry)?;
         if let Some(mark) = mark.as_ref().filter(|mark| *mark != expected) {
@@ -138,7 +139,7 @@ impl Follower {
         }
         match import::look_whether_empty(&self.side).await {
             Ok(()) => return Ok(Found::Empty),
-            Err(SnapshotError::NotEmpty { table }) if mark.is_none() => {
+            Err(SnapshotError::NotEmpty { table }) if mark.is_none() && !or_none => {
                 let why = format!("it has rows in {table}, and no mark of this migration");
                 return Ok(Found::Strange { why });
             }
@@ -159,13 +160,10 @@ impl Follower {
         Ok(Found::Ours { reached })
     }
 
-    /// Puts the marks right: none on the registry's database, this one on the other.
+    /// Puts the marks right: none on the registry's database, this one on the other. Each as far as it
+    /// can be.
     pub async fn mark(&self, followed: &Mark) -> Result<(), FollowError> {
-        let registry = SnapshotError::Registry;
-        let lead = self.registry.present();
-        feed::set_mark(&lead, None).await.map_err(registry)?;
-        let marked = feed::set_mark(&self.side, Some(followed)).await;
-        Ok(marked.map_err(registry)?)
+        mark(&self.registry.present(), &self.side, followed).await
     }
 
     /// Refuses if another program is connected to the registry's database, as far as the database
@@ -198,6 +196,15 @@ impl Drop for Follower {
     fn drop(&mut self) {
         self.registry.place().note_nothing();
     }
+}
+
+/// Marks the one database, and takes the mark from the other, which leads.
+async fn mark(leads: &Database, left: &Database, as_left: &Mark) -> Result<(), FollowError> {
+    let left = feed::set_mark(left, Some(as_left)).await;
+    let leads = feed::set_mark(leads, None).await;
+    let registry = SnapshotError::Registry;
+    left.map_err(registry)?;
+    Ok(leads.map_err(registry)?)
 }
 
 /// The error of a statement on a table of either side.

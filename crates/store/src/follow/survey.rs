@@ -94,7 +94,9 @@ async fn between(
 
 fn differing(table: &'static Table, here: &[Vec<Value>], there: &[Vec<Value>]) -> Vec<Beside> {
     let lines = |rows: &[Vec<Value>]| -> BTreeMap<Beside, String> {
-        let lines = rows.iter().map(|row| (beside::named(table, row), line(row)));
+        let lines = rows
+            .iter()
+            .map(|row| (beside::named(table, row), line(row)));
         lines.collect()
     };
     let (here, mut there) = (lines(here), lines(there));

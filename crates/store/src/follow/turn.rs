@@ -9,11 +9,10 @@ use keyward_core::snapshot::{Coverage, SnapshotSummary};
 use tokio::time::{Instant, timeout_at};
 
 use super::bring::View;
-use super::{FollowError, Follower};
+use super::{FollowError, Follower, mark};
 use crate::db::Database;
 use crate::mark::Mark;
 use crate::place::Stillness;
-use crate::read::feed;
 use crate::snapshot::export::Pinned;
 
 /// Changes brought at once while nobody may write.
@@ -45,8 +44,13 @@ pub struct Turned {
 
 impl Follower {
     /// Brings both sides to one revision and compares every row of every table. Writers wait until
-    /// both are there, at most for `patience`, and not while they are read.
-    pub async fn prove(&self, patience: Duration) -> Result<Proof, FollowError> {
+    /// both are there, at most for `patience`, and not while they are read. `paced` is called with the
+    /// number of rows read since the last call, and may wait.
+    pub async fn prove<F: Future<Output = ()> + Send>(
+        &mut self,
+        patience: Duration,
+        paced: impl FnMut(u64) -> F + Send,
+    ) -> Result<Proof, FollowError> {
         let pinned = within(patience, async {
             let still = self.registry.place().still().await;
             self.bring_all().await?;
@@ -56,12 +60,12 @@ impl Follower {
             Ok((leads, follows))
         });
         let (leads, follows) = pinned.await?;
-        let (mut here, mut there) = (Nowhere, Nowhere);
+        let (mut here, mut there) = (Paced(paced), Nowhere);
         let (leads, follows) = tokio::try_join!(
             leads.export(&mut here, |_| true),
             follows.export(&mut there, |_| true)
         )?;
-        ensure_same(&leads, &follows)?;
+        self.ensure_same(&leads, &follows)?;
         Ok(Proof { leads, follows })
     }
 
@@ -79,10 +83,10 @@ impl Follower {
             let still = self.registry.place().still().await;
             self.ensure_alone().await?;
             self.bring_all().await?;
-            self.last_look().await?;
-            Ok(still)
+            Ok((still, self.last_look().await?))
         });
-        let still = still.await?;
+        let (still, (leads, follows)) = still.await?;
+        self.ensure_same(&leads, &follows)?;
         decide().map_err(|cause| FollowError::Undecided { cause })?;
         // Nothing is waited for between that and this.
         let turned = self.exchange(&still);
@@ -106,28 +110,36 @@ impl Follower {
         Ok(())
     }
 
-    async fn last_look(&self) -> Result<(), FollowError> {
+    async fn last_look(&self) -> Result<(SnapshotSummary, SnapshotSummary), FollowError> {
         let wanted = |table: &str| LAST_LOOK.contains(&table);
         let leads = Pinned::begin(&self.registry.present(), Coverage::Whole).await?;
         let follows = Pinned::begin(&self.side, Coverage::Whole).await?;
         let (mut here, mut there) = (Nowhere, Nowhere);
-        let (leads, follows) = tokio::try_join!(
+        Ok(tokio::try_join!(
             leads.export(&mut here, wanted),
             follows.export(&mut there, wanted)
-        )?;
-        ensure_same(&leads, &follows)
+        )?)
+    }
+
+    fn ensure_same(
+        &mut self,
+        leads: &SnapshotSummary,
+        follows: &SnapshotSummary,
+    ) -> Result<(), FollowError> {
+        if leads == follows {
+            return Ok(());
+        }
+        // What was noted was not all.
+        self.surveyed = false;
+        let pairs = leads.tables.iter().zip(&follows.tables);
+        let differing = pairs.filter(|(here, there)| here != there);
+        let tables = differing.map(|(here, _)| here.table.clone()).collect();
+        Err(FollowError::Differ { tables })
     }
 }
 
 /// How long writers wait for marks, which can be written later.
 const MARKING: Duration = Duration::from_secs(5);
-
-async fn mark(leads: &Database, left: &Database, as_left: &Mark) -> Result<(), FollowError> {
-    let registry = SnapshotError::Registry;
-    feed::set_mark(left, Some(as_left)).await.map_err(registry)?;
-    let cleared = feed::set_mark(leads, None).await;
-    Ok(cleared.map_err(registry)?)
-}
 
 async fn within<T>(
     patience: Duration,
@@ -138,14 +150,15 @@ async fn within<T>(
     ended.unwrap_or(Err(FollowError::TooLong { seconds }))
 }
 
-fn ensure_same(leads: &SnapshotSummary, follows: &SnapshotSummary) -> Result<(), FollowError> {
-    if leads == follows {
-        return Ok(());
+/// Digests are all that is wanted, at a pace.
+struct Paced<P>(P);
+
+#[async_trait]
+impl<F: Future<Output = ()> + Send, P: FnMut(u64) -> F + Send> SnapshotSink for Paced<P> {
+    async fn put(&mut self, lines: String) -> Result<(), SnapshotError> {
+        (self.0)(lines.matches('\n').count() as u64).await;
+        Ok(())
     }
-    let pairs = leads.tables.iter().zip(&follows.tables);
-    let differing = pairs.filter(|(here, there)| here != there);
-    let tables = differing.map(|(here, _)| here.table.clone()).collect();
-    Err(FollowError::Differ { tables })
 }
 
 /// Digests are all that is wanted.

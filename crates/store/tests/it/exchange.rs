@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use keyward_core::change::{Commit, IdempotencyKey};
 use keyward_core::ids::VersionId;
 use keyward_core::noun::key::UseLimit;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 fn filling() -> Mark {
     let from = "the source".to_owned();
-    Mark::Filling { from }
+    Mark::Filling { from, since: START }
 }
 
 fn left() -> Mark {
@@ -43,6 +44,10 @@ impl SnapshotSink for Nowhere {
     }
 }
 
+fn unpaced(_rows: u64) -> std::future::Ready<()> {
+    std::future::ready(())
+}
+
 async fn attached(world: &World, place: &Place) -> Follower {
     let registry = Arc::clone(&world.registry);
     let attached = Follower::attach(registry, &place.config(), world.clock.now()).await;
@@ -51,8 +56,10 @@ async fn attached(world: &World, place: &Place) -> Follower {
 
 async fn following(world: &World, place: &Place) -> Follower {
     let mut follower = attached(world, place).await;
-    assert_eq!(follower.look(&filling()).await.unwrap(), Found::Empty);
-    let unpaced = |_| std::future::ready(());
+    assert_eq!(
+        follower.look(&filling(), false).await.unwrap(),
+        Found::Empty
+    );
     follower.fill(&filling(), unpaced).await.unwrap();
     follower
 }
@@ -112,7 +119,10 @@ async fn what_no_change_shows_comes_along_there_and_back() {
         let repeated = request(&world, 1);
         commit.idempotency = Some((repeated.clone(), world.make.uuid()));
         let change = world.registry.commit(commit.clone()).await.unwrap();
-        let limit = UseLimit { uses: 10, bytes: 1_000 };
+        let limit = UseLimit {
+            uses: 10,
+            bytes: 1_000,
+        };
         let wanted = Reservation { uses: 6, bytes: 10 };
         let registry = &world.registry;
         registry.reserve_uses(version, limit, wanted).await.unwrap();
@@ -121,14 +131,11 @@ async fn what_no_change_shows_comes_along_there_and_back() {
         let late = START.plus_seconds(3_600);
         registry.advance_clock(late).await.unwrap();
         follower.bring(100).await.unwrap();
-        registry
-            .rewrite_change(change.revision, &[])
-            .await
-            .unwrap();
+        registry.rewrite_change(change.revision, &[]).await.unwrap();
 
         let brought = follower.bring(100).await.unwrap();
         assert!(brought.is_whole() && brought.rows == 1, "{brought:?}");
-        let proof = follower.prove(PATIENCE).await.unwrap();
+        let proof = follower.prove(PATIENCE, unpaced).await.unwrap();
         assert_eq!(proof.leads, proof.follows);
         turn(&mut follower).await;
         assert!(matches!(
@@ -145,7 +152,10 @@ async fn what_no_change_shows_comes_along_there_and_back() {
         assert_eq!(rest.uses, 4);
         assert_eq!(registry.usage_watermark("node-1").await.unwrap(), 7);
         assert_eq!(registry.advance_clock(START).await.unwrap(), late);
-        let last = registry.changes_after(change.revision - 1, 1).await.unwrap();
+        let last = registry
+            .changes_after(change.revision - 1, 1)
+            .await
+            .unwrap();
         assert!(last[0].writes.is_empty());
         registry.forget_idempotency(late).await.unwrap();
         let since = world.make.key("since").writes();
@@ -203,7 +213,14 @@ impl Crowd {
             self.highest.fetch_max(change.revision, Ordering::SeqCst);
             answered.names.insert(name);
             assert!(answered.changes.insert(change.revision));
-            assert!(world.registry.idempotency(&request).await.unwrap().is_some());
+            assert!(
+                world
+                    .registry
+                    .idempotency(&request)
+                    .await
+                    .unwrap()
+                    .is_some()
+            );
             // Sent once more, it acts no more.
             assert!(world.registry.commit(commit).await.is_err());
             let node = format!("node-{writer}");
@@ -226,7 +243,12 @@ impl Crowd {
             let seen = self.world.registry.revision().await.unwrap();
             assert!(seen >= answered, "{seen} after {answered}");
             if seen > 0 {
-                let last = self.world.registry.changes_after(seen - 1, 1).await.unwrap();
+                let last = self
+                    .world
+                    .registry
+                    .changes_after(seen - 1, 1)
+                    .await
+                    .unwrap();
                 assert_eq!(last[0].revision, seen);
             }
             reads += 1;
@@ -243,7 +265,10 @@ async fn a_crowd_goes_on_through_exchanges_and_loses_nothing() {
         let world = World::at(here).await;
         let made = world.make.key("counted");
         let version = made.version.id;
-        world.commit(Some(world.tenant()), made.writes()).await.unwrap();
+        world
+            .commit(Some(world.tenant()), made.writes())
+            .await
+            .unwrap();
         let crowd = Arc::new(Crowd {
             world: Arc::new(world),
             version,
@@ -264,7 +289,7 @@ async fn a_crowd_goes_on_through_exchanges_and_loses_nothing() {
                 follower.bring(50).await.unwrap();
             }
             if round % 3 == 0 {
-                follower.prove(PATIENCE).await.unwrap();
+                follower.prove(PATIENCE, unpaced).await.unwrap();
             }
             turn(&mut follower).await;
         }
@@ -282,7 +307,7 @@ async fn a_crowd_goes_on_through_exchanges_and_loses_nothing() {
         for reader in readers {
             assert!(reader.await.unwrap() > 0);
         }
-        follower.prove(PATIENCE).await.unwrap();
+        follower.prove(PATIENCE, unpaced).await.unwrap();
         follower.close().await;
         world.registry.close().await;
         let mut summaries = Vec::new();
@@ -292,12 +317,20 @@ async fn a_crowd_goes_on_through_exchanges_and_loses_nothing() {
             assert_eq!(names, all.names);
             for (text, expected) in [
                 ("SELECT CAST(protects AS TEXT) FROM key_usage", all.protects),
-                ("SELECT CAST(uses AS TEXT) FROM use_reservations", all.reserved),
+                (
+                    "SELECT CAST(uses AS TEXT) FROM use_reservations",
+                    all.reserved,
+                ),
             ] {
                 assert_eq!(place.sql(text).await.unwrap(), [expected.to_string()]);
             }
             let registry = opened(place).await;
-            summaries.push(registry.export(Coverage::Whole, &mut Nowhere).await.unwrap());
+            summaries.push(
+                registry
+                    .export(Coverage::Whole, &mut Nowhere)
+                    .await
+                    .unwrap(),
+            );
             registry.close().await;
         }
         assert_eq!(summaries[0], summaries[1]);
@@ -312,7 +345,10 @@ async fn writes_that_nobody_waits_for_any_more_are_in_nobodys_way() {
         let world = Arc::new(World::at(here).await);
         let made = world.make.key("counted");
         let version = made.version.id;
-        world.commit(Some(world.tenant()), made.writes()).await.unwrap();
+        world
+            .commit(Some(world.tenant()), made.writes())
+            .await
+            .unwrap();
         let mut follower = following(&world, &there).await;
         for round in 0..6_u64 {
             let mut given_up = Vec::new();
@@ -332,7 +368,7 @@ async fn writes_that_nobody_waits_for_any_more_are_in_nobodys_way() {
                 task.abort();
             }
             turn(&mut follower).await;
-            follower.prove(PATIENCE).await.unwrap();
+            follower.prove(PATIENCE, unpaced).await.unwrap();
         }
         follower.close().await;
         world.registry.close().await;
@@ -369,7 +405,7 @@ async fn a_turn_that_fails_turns_nothing_and_lets_everybody_go_on() {
         let failed = follower.turn(PATIENCE, &left(), never).await.unwrap_err();
         assert!(matches!(failed, FollowError::Ahead { .. }), "{failed}");
         assert!(matches!(
-            follower.look(&filling()).await.unwrap(),
+            follower.look(&filling(), false).await.unwrap(),
             Found::Strange { .. }
         ));
         world.registry.revision().await.unwrap();
@@ -385,30 +421,34 @@ async fn what_was_written_while_nobody_followed_is_found() {
     for [here, there] in ways() {
         let world = World::at(here).await;
         following(&world, &there).await.close().await;
-        let mut versions = Vec::new();
+        let (mut versions, mut commits) = (Vec::new(), Vec::new());
         for number in 0..620_u64 {
             let made = world.make.key(&format!("key-{number}"));
             versions.push(made.version.id);
             let mut commit = World::change(Some(world.tenant()), made.writes());
             commit.idempotency = Some((request(&world, number), world.make.uuid()));
-            world.registry.commit(commit).await.unwrap();
+            commits.push(commit);
+        }
+        let commits = commits.into_iter().map(|it| world.registry.commit(it));
+        for committed in join_all(commits).await {
+            committed.unwrap();
         }
         let counted: Vec<UsageDelta> = versions.iter().map(|it| used(*it, 2)).collect();
         let registry = &world.registry;
         registry.add_usage("node-1", 1, counted).await.unwrap();
         let mut follower = attached(&world, &there).await;
         assert!(matches!(
-            follower.look(&filling()).await.unwrap(),
+            follower.look(&filling(), false).await.unwrap(),
             Found::Ours { .. }
         ));
         assert!(!follower.is_surveyed());
         while follower.bring(200).await.unwrap().behind > 0 {}
-        let differ = follower.prove(PATIENCE).await.unwrap_err();
+        let differ = follower.prove(PATIENCE, unpaced).await.unwrap_err();
         assert!(matches!(differ, FollowError::Differ { .. }), "{differ}");
-        let found = follower.survey(|_| std::future::ready(())).await.unwrap();
+        let found = follower.survey(unpaced).await.unwrap();
         assert_eq!(found, 620 * 2 + 1);
         turn(&mut follower).await;
-        follower.prove(PATIENCE).await.unwrap();
+        follower.prove(PATIENCE, unpaced).await.unwrap();
         follower.close().await;
     }
 }
@@ -420,9 +460,9 @@ async fn a_database_that_is_not_ours_is_left_alone() {
         let other = World::at(there).await;
         other.registry.close().await;
         let mut follower = attached(&world, &other.place).await;
-        let found = follower.look(&filling()).await.unwrap();
+        let found = follower.look(&filling(), false).await.unwrap();
         assert!(matches!(found, Found::Strange { .. }), "{found:?}");
-        let refused = follower.fill(&filling(), |_| std::future::ready(())).await;
+        let refused = follower.fill(&filling(), unpaced).await;
         assert!(matches!(
             refused,
             Err(FollowError::Snapshot(SnapshotError::NotEmpty { .. }))
@@ -456,13 +496,21 @@ async fn a_write_that_hangs_is_waited_for_with_patience() {
     let world = World::postgres().await;
     let made = world.make.key("counted");
     let version = made.version.id;
-    world.commit(Some(world.tenant()), made.writes()).await.unwrap();
+    world
+        .commit(Some(world.tenant()), made.writes())
+        .await
+        .unwrap();
     let wanted = Reservation { uses: 1, bytes: 0 };
     let registry = Arc::clone(&world.registry);
     registry.reserve_uses(version, LIMIT, wanted).await.unwrap();
     let there = Place::sqlite();
     let mut follower = following(&world, &there).await;
-    let mut stranger = sqlx::PgPool::connect(&world.place.url()).await.unwrap().begin().await.unwrap();
+    let mut stranger = sqlx::PgPool::connect(&world.place.url())
+        .await
+        .unwrap()
+        .begin()
+        .await
+        .unwrap();
     sqlx::query("SELECT 1 FROM use_reservations FOR UPDATE")
         .execute(&mut *stranger)
         .await

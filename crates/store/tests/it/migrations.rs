@@ -9,7 +9,7 @@ use keyward_core::noun::tenant::TextState;
 use keyward_core::port::registry::Registry as _;
 use keyward_crypto::Algorithm;
 use keyward_store::migrate::{KNOWN, MIGRATIONS};
-use keyward_store::{Mark, Config, OpenError, SchemaError, SqlRegistry};
+use keyward_store::{Config, Mark, OpenError, SchemaError, SqlRegistry};
 
 use crate::make::NewKey;
 use crate::world::{DrivenClock, Place, World};
