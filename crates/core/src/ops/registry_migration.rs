@@ -92,6 +92,13 @@ pub fn present(node: &Node) -> Option<RegistryMigrationReport> {
     node.ports.registry_migration.as_ref().map(|it| it.report())
 }
 
+/// Ends what the migration is doing in the background: the server stops. A turn is finished.
+pub fn give_way(node: &Node) {
+    if let Some(migration) = &node.ports.registry_migration {
+        migration.give_way();
+    }
+}
+
 /// Shows where the migration stands.
 pub async fn show(node: &Node, caller: &Caller) -> Result<RegistryMigrationReport, OpError> {
     let action = Action::StorageRead;

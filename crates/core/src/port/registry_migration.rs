@@ -137,6 +137,9 @@ pub trait RegistryMigration: Send + Sync {
     /// changes that were. While it is paused, marks alone are put right.
     async fn step(&self) -> Result<u64, RegistryMigrationFault>;
 
+    /// Ends the step that is under way, and lets none begin: the server stops.
+    fn give_way(&self);
+
     /// Leaves the side that follows alone, or goes on; it holds over restarts.
     async fn pause(&self, paused: bool) -> Result<(), RegistryMigrationFault>;
 

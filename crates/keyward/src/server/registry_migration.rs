@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyward_core::port::registry::Registry as _;
 use keyward_core::port::snapshot::{RegistrySnapshot as _, SnapshotError, SnapshotSink};
 use keyward_core::port::storage_migration::MigrationPhase as Phase;
 use keyward_core::snapshot::{Coverage, SnapshotSummary};

@@ -22,6 +22,8 @@ use crate::server::registry_standing::{self as file, Standing};
 
 /// Changes brought at once.
 const CHANGES: usize = 500;
+/// How often the side that is to lead is brought nearer before a turn.
+const ROUNDS: usize = 100;
 /// How long writers wait while the sides are exchanged; then nothing is turned.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long they wait until both sides are where they are to be compared.
@@ -156,7 +158,9 @@ impl Moving {
         work.follower.as_mut().ok_or_else(none)
     }
 
+    /// What was noted of it goes with it: that both hold the same has to be found anew.
     async fn let_go(&self, work: &mut Work) {
+        self.progress.lock().equal = false;
         if let Some(follower) = work.follower.take() {
             follower.close().await;
         }
@@ -165,7 +169,10 @@ impl Moving {
     /// The other database, looked into: what may be done with it.
     async fn found(&self, work: &mut Work) -> Result<Found, Fault> {
         let mark = self.mark();
-        let or_none = matches!(self.standing().phase, Phase::CutOver | Phase::RolledBack);
+        let or_none = matches!(
+            self.standing().phase,
+            Phase::CutOver | Phase::Committed | Phase::RolledBack
+        );
         let follower = self.follower(work).await?;
         follower.look(&mark, or_none).await.map_err(side)
     }
@@ -176,7 +183,11 @@ impl Moving {
             Phase::Planned => Ok(0),
             Phase::Copying | Phase::CutOver => self.follow_on(work, &standing).await,
             Phase::Committed | Phase::RolledBack => {
-                self.settle(work).await?;
+                if self.settle(work).await.is_err() {
+                    // The side that was left may be gone for good by now.
+                    self.let_go(work).await;
+                    return Ok(0);
+                }
                 self.let_go(work).await;
                 Ok(0)
             }
@@ -291,6 +302,10 @@ impl Moving {
         let mut work = self.work.lock().await;
         let turned = turn(&mut work).await;
         self.note(&turned);
+        if turned.is_err() && self.standing().phase == Phase::Planned {
+            // Opened anew the next time: somebody may put another database into its place.
+            self.let_go(&mut work).await;
+        }
         turned
     }
 
@@ -301,6 +316,12 @@ impl Moving {
         // The phase and the place are exchanged together, or neither is.
         let decide = || self.write(next).map_err(|error| error.to_string());
         let follower = self.follower(work).await?;
+        // Near first, so that nobody waits for long; what comes meanwhile comes in the turn.
+        for _ in 0..ROUNDS {
+            if follower.bring(CHANGES).await.map_err(side)?.is_whole() {
+                break;
+            }
+        }
         let turned = match follower.turn(PATIENCE, &mark, decide).await {
             Ok(turned) => turned,
             Err(error) => {
@@ -395,6 +416,10 @@ impl RegistryMigration for Moving {
         stepped
     }
 
+    fn give_way(&self) {
+        self.turns.send_modify(|wanted| *wanted += 1);
+    }
+
     async fn pause(&self, paused: bool) -> Result<(), Fault> {
         let open = [Phase::Copying, Phase::CutOver];
         let standing = self.ensure("be paused", &open)?;
@@ -450,9 +475,12 @@ impl RegistryMigration for Moving {
             if standing.phase == Phase::CutOver {
                 self.write(standing.turned(Phase::Committed, self.clock.now()))?;
             }
-            self.settle(work).await?;
+            let settled = self.settle(work).await;
             self.let_go(work).await;
-            Ok(())
+            settled.map_err(|error| Fault::Unmarked {
+                phase: Phase::Committed,
+                cause: error.to_string(),
+            })
         })
         .await
     }

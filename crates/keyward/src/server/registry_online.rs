@@ -4,8 +4,11 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
+use keyward_core::node::Node;
+use keyward_core::ops::registry_migration;
 use keyward_core::port::registry::Registry as _;
 use keyward_core::port::registry_migration::{
     RegistryMigration, RegistryMigrationFault, RegistryMigrationReport,
@@ -13,6 +16,7 @@ use keyward_core::port::registry_migration::{
 use keyward_core::port::snapshot::RegistrySnapshot as _;
 use keyward_core::port::storage_migration::MigrationPhase as Phase;
 use keyward_store::{Config as Place, Mark, OpenError, SchemaError, SqlRegistry};
+use tokio::sync::watch;
 
 use crate::server::clock::SystemClock;
 use crate::server::config::{self, Config, ConfigError, Sources};
@@ -224,6 +228,60 @@ fn side(file: &Path, server: &Config) -> Result<Config, ConfigError> {
     Ok(side)
 }
 
+/// Carries a migration on while the server serves, if there is one. Ends when it is told to: a turn that
+/// is under way is finished, a step gives way.
+pub async fn carry_on(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
+    while let Some(before) = registry_migration::present(&node) {
+        let pause = {
+            let went = registry_migration::carry_on(&node);
+            tokio::pin!(went);
+            let is_over = tokio::select! {
+                went = &mut went => Some(went),
+                _ = ended.wait_for(|ended| *ended) => None,
+            };
+            let went = match is_over {
+                Some(went) => went,
+                None => {
+                    registry_migration::give_way(&node);
+                    went.await
+                }
+            };
+            match went {
+                Ok(0) => Duration::from_secs(1),
+                Ok(now) => Duration::from_secs(now).div_f64(before.per_second.max(1) as f64),
+                Err(error) => {
+                    tracing::warn!(%error, "the migration of the registry waits; it is tried each second");
+                    Duration::from_secs(1)
+                }
+            }
+        };
+        if let Some(after) = registry_migration::present(&node) {
+            say(&before, &after);
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+    }
+}
+
+/// Says in the server's log what became different.
+fn say(before: &RegistryMigrationReport, after: &RegistryMigrationReport) {
+    if before.phase != after.phase || before.equal != after.equal {
+        let proof = after.proof.as_ref();
+        tracing::info!(
+            from = after.from,
+            to = after.to,
+            phase = after.phase.name(),
+            equal = after.equal,
+            revision = proof.map(|proof| proof.revision),
+            rows = proof.map(|proof| proof.rows),
+            digest = proof.map(|proof| proof.digest.to_string()),
+            "the registry is being moved"
+        );
+    }
+}
+
 /// A migration that this server does not move: it is shown, and nothing else.
 struct Known(Standing);
 
@@ -244,6 +302,8 @@ impl RegistryMigration for Known {
     async fn step(&self) -> Result<u64, RegistryMigrationFault> {
         Ok(0)
     }
+
+    fn give_way(&self) {}
 
     async fn pause(&self, _paused: bool) -> Result<(), RegistryMigrationFault> {
         Err(RegistryMigrationFault::Detached)

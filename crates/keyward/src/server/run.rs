@@ -22,6 +22,7 @@ use crate::server::assembly::Assembly;
 use crate::server::config::{Backup, Config, Limits};
 use crate::server::continuous;
 use crate::server::error::StartError;
+use crate::server::registry_online;
 use crate::server::seals;
 use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
@@ -72,6 +73,8 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let every = schedule.drill_interval_hours;
     let drilling = tokio::spawn(rehearse(assembly.node.clone(), every, ended.clone()));
     let moving = tokio::spawn(carry_on(assembly.node.clone(), ended.clone()));
+    let moving_registry = registry_online::carry_on(assembly.node.clone(), ended.clone());
+    let moving_registry = tokio::spawn(moving_registry);
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -93,6 +96,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     drilling.abort();
     let _ = drilling.await;
     let _ = moving.await;
+    let _ = moving_registry.await;
     following.end().await;
     assembly.stop().await?;
     tracing::info!("stopped");

@@ -18,6 +18,7 @@ mod keks;
 mod mending;
 mod migrating;
 mod mistakes;
+mod moving_registry;
 mod offline;
 mod profiles;
 mod sealing;

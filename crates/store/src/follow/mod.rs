@@ -59,6 +59,9 @@ pub enum FollowError {
         /// Where.
         tables: Vec<String>,
     },
+    /// What was written while nobody followed was not looked for.
+    #[error("it is not known whether the other database has all rows")]
+    NotSurveyed,
     /// Another program is connected to the registry's database.
     #[error(
         "another node, or another keyward, is connected to the registry's database: stop it; a \

@@ -79,6 +79,9 @@ impl Follower {
         left: &Mark,
         decide: impl FnOnce() -> Result<(), String>,
     ) -> Result<Turned, FollowError> {
+        if !self.surveyed {
+            return Err(FollowError::NotSurveyed);
+        }
         let still = within(patience, async {
             let still = self.registry.place().still().await;
             self.ensure_alone().await?;
