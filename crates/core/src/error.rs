@@ -302,7 +302,7 @@ impl OpError {
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Seal(fault) => seal_code(fault),
             Self::Migration(fault) => migration_code(fault),
-            Self::RegistryMigration(fault) => registry_migration_code(fault),
+            Self::RegistryMigration(fault) => fault.code(),
             Self::NoBackups => ErrorCode::WrongState,
             Self::NotInBackup { .. } => ErrorCode::NotInBackup,
             Self::BackupDown { .. } => ErrorCode::BackupUnavailable,
@@ -357,21 +357,6 @@ const fn migration_code(fault: &MigrationFault) -> ErrorCode {
         MigrationFault::Storage(error) => storage_code(error),
         MigrationFault::Standing { .. } => ErrorCode::StorageUnavailable,
         MigrationFault::Unmarked { .. } => ErrorCode::InForceUnread,
-    }
-}
-
-/// The same for the registry.
-const fn registry_migration_code(fault: &RegistryMigrationFault) -> ErrorCode {
-    match fault {
-        RegistryMigrationFault::Phase { .. }
-        | RegistryMigrationFault::NotEqual
-        | RegistryMigrationFault::NotEmpty { .. }
-        | RegistryMigrationFault::OtherNode
-        | RegistryMigrationFault::Detached => ErrorCode::WrongState,
-        RegistryMigrationFault::Side { .. } | RegistryMigrationFault::Standing { .. } => {
-            ErrorCode::RegistryUnavailable
-        }
-        RegistryMigrationFault::Unmarked { .. } => ErrorCode::InForceUnread,
     }
 }
 
@@ -477,12 +462,6 @@ impl From<StorageError> for OpError {
 impl From<MigrationFault> for OpError {
     fn from(fault: MigrationFault) -> Self {
         Self::Migration(fault)
-    }
-}
-
-impl From<RegistryMigrationFault> for OpError {
-    fn from(fault: RegistryMigrationFault) -> Self {
-        Self::RegistryMigration(fault)
     }
 }
 

@@ -19,6 +19,7 @@ pub mod registry_migration;
 pub mod registry_moving;
 pub mod registry_online;
 pub mod registry_standing;
+pub mod registry_turns;
 pub mod repairs;
 pub mod restore;
 pub mod restore_alone;

@@ -2,7 +2,6 @@
 //! a statement on either. Knows no table.
 
 use std::borrow::Cow;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool};
 
+use crate::called;
 use crate::config::{Config, OpenError, StatementObserver};
 use crate::fault::{self, Fault};
 use crate::row::Cells;
@@ -27,9 +27,6 @@ const WRITER_CACHE: &str = "-16384";
 /// The log is moved into the file when it has so many pages (32 MiB), not SQLite's thousand: a
 /// hundred keys fill those, and the pages that the next hundred change are much the same.
 const CHECKPOINT_PAGES: &str = "8192";
-
-/// How the names of all nodes' connections begin.
-pub(crate) const CALLED: &str = "keyward";
 
 #[derive(Clone)]
 enum Pools {
@@ -58,7 +55,7 @@ pub(crate) struct Database {
 
 impl Database {
     pub(crate) async fn open(config: &Config) -> Result<Self, OpenError> {
-        let called = own_name();
+        let called = called::own_name();
         let pools = if config.url.starts_with("sqlite:") {
             open_sqlite(config).await?
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
@@ -464,13 +461,6 @@ async fn open_writer(
             opened => return opened.map_err(open_error),
         }
     }
-}
-
-/// A name that no other node has, nor an earlier start of this one.
-fn own_name() -> String {
-    // Keyed by the operating system's random bytes.
-    let chance = RandomState::new().build_hasher().finish();
-    format!("{CALLED} {chance:016x}")
 }
 
 async fn open_postgres(config: &Config, called: &str) -> Result<Pools, OpenError> {

@@ -3,14 +3,17 @@
 //! so that whoever exchanges it waits for those under way and keeps new ones back.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock as Cell};
 
 use keyward_core::change::{Commit, IdempotencyKey};
 use keyward_core::ids::{TenantId, VersionId};
+use keyward_core::port::registry::RegistryError;
 use keyward_core::time::Timestamp;
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::db::Database;
+use crate::fault::unavailable;
 use crate::snapshot::line;
 use crate::value::Value;
 
@@ -124,6 +127,19 @@ impl Place {
         }
     }
 
+    /// Writes past the writer, to the end. `rows` are those that no change shows.
+    pub(crate) async fn write<T, F>(
+        self: &Arc<Self>,
+        rows: Vec<Beside>,
+        write: impl FnOnce(Database) -> F,
+    ) -> Result<T, RegistryError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, RegistryError>> + Send + 'static,
+    {
+        self.hold(rows).await.write(write).await
+    }
+
     /// Waits for every write under way and keeps new ones back, for as long as it is kept.
     pub(crate) async fn still(self: &Arc<Self>) -> Stillness {
         let gate = Arc::clone(&self.gate).write_owned().await;
@@ -189,6 +205,28 @@ impl Hold {
     pub(crate) const fn forgetting(mut self, before: Timestamp) -> Self {
         self.forgets = Some(before);
         self
+    }
+
+    /// Writes, to the end: a caller who goes away half-way leaves nothing that may land after the place
+    /// was given free.
+    pub(crate) async fn write<T, F>(
+        mut self,
+        write: impl FnOnce(Database) -> F,
+    ) -> Result<T, RegistryError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, RegistryError>> + Send + 'static,
+    {
+        let write = write(self.database.clone());
+        let written = tokio::spawn(async move {
+            let written = write.await;
+            if written.is_ok() {
+                self.ended_well();
+            }
+            written
+        });
+        let lost = |_| Err(unavailable("the write ended before it was answered"));
+        written.await.unwrap_or_else(lost)
     }
 
     /// It is certain whether the write landed.

@@ -2,7 +2,6 @@
 //! the query lives; every write goes through the one writer.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
@@ -35,10 +34,9 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, OpenError};
 use crate::db::Database;
-use crate::fault::unavailable;
 use crate::mark::Mark;
 use crate::migrate::{self, KNOWN, SchemaError};
-use crate::place::{Beside, Hold, Place};
+use crate::place::{Beside, Place};
 use crate::read::{access, feed, import_keys, keys, records, search, secrets, tenants, usage};
 use crate::write::{FairQueue, Writer};
 
@@ -143,41 +141,6 @@ impl SqlRegistry {
     pub(crate) fn present(&self) -> Database {
         self.place.present()
     }
-
-    /// Writes past [`Registry::commit`], to the end: a caller who goes away half-way leaves nothing
-    /// that may land after the place was given free. `rows` are those that no change shows.
-    pub(crate) async fn write<T, F>(
-        &self,
-        rows: Vec<Beside>,
-        write: impl FnOnce(Database) -> F,
-    ) -> Result<T, RegistryError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, RegistryError>> + Send + 'static,
-    {
-        let hold = self.place.hold(rows).await;
-        Self::held(hold, write).await
-    }
-
-    async fn held<T, F>(
-        mut hold: Hold,
-        write: impl FnOnce(Database) -> F,
-    ) -> Result<T, RegistryError>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, RegistryError>> + Send + 'static,
-    {
-        let write = write(hold.database().clone());
-        let written = tokio::spawn(async move {
-            let written = write.await;
-            if written.is_ok() {
-                hold.ended_well();
-            }
-            written
-        });
-        let lost = |_| Err(unavailable("the write ended before it was answered"));
-        written.await.unwrap_or_else(lost)
-    }
 }
 
 impl Drop for SqlRegistry {
@@ -216,7 +179,7 @@ impl Registry for SqlRegistry {
 
     async fn advance_clock(&self, now: Timestamp) -> Result<Timestamp, RegistryError> {
         let advance = move |at: Database| async move { feed::advance_clock(&at, now).await };
-        self.write(vec![], advance).await
+        self.place.write(vec![], advance).await
     }
 
     async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, RegistryError> {
@@ -367,7 +330,7 @@ impl Registry for SqlRegistry {
         let node = node.to_owned();
         let add =
             move |at: Database| async move { usage::add(&at, &node, journaled_to, deltas).await };
-        self.write(rows, add).await
+        self.place.write(rows, add).await
     }
 
     async fn usage_watermark(&self, node: &str) -> Result<u64, RegistryError> {
@@ -382,7 +345,8 @@ impl Registry for SqlRegistry {
     ) -> Result<Reservation, RegistryError> {
         let reserve =
             move |at: Database| async move { usage::reserve(&at, version, limit, wanted).await };
-        self.write(vec![Beside::reservation(version)], reserve)
+        self.place
+            .write(vec![Beside::reservation(version)], reserve)
             .await
     }
 
@@ -532,6 +496,6 @@ impl Registry for SqlRegistry {
     async fn forget_idempotency(&self, before: Timestamp) -> Result<u64, RegistryError> {
         let hold = self.place.hold(vec![]).await.forgetting(before);
         let forget = move |at: Database| async move { feed::forget_idempotency(&at, before).await };
-        Self::held(hold, forget).await
+        hold.write(forget).await
     }
 }

@@ -92,7 +92,9 @@ impl Upkeep for SqlRegistry {
         let writes = writes.to_vec();
         let rewrite =
             move |at: Database| async move { feed::rewrite_change(&at, revision, &writes).await };
-        self.write(vec![Beside::change(revision)], rewrite).await
+        self.place()
+            .write(vec![Beside::change(revision)], rewrite)
+            .await
     }
 
     // Takes long and loses nothing, in whichever database it ends: an exchange does not wait for it.

@@ -4,6 +4,7 @@
 
 use async_trait::async_trait;
 
+use crate::error::{ErrorCode, OpError};
 use crate::noun::tenant::Digest;
 use crate::port::storage_migration::{MigrationPhase, MigrationTrouble};
 use crate::time::Timestamp;
@@ -118,6 +119,27 @@ pub enum RegistryMigrationFault {
         /// What the side said.
         cause: String,
     },
+}
+
+impl RegistryMigrationFault {
+    /// What it is to whoever asked.
+    pub(crate) const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Phase { .. }
+            | Self::NotEqual
+            | Self::NotEmpty { .. }
+            | Self::OtherNode
+            | Self::Detached => ErrorCode::WrongState,
+            Self::Side { .. } | Self::Standing { .. } => ErrorCode::RegistryUnavailable,
+            Self::Unmarked { .. } => ErrorCode::InForceUnread,
+        }
+    }
+}
+
+impl From<RegistryMigrationFault> for OpError {
+    fn from(fault: RegistryMigrationFault) -> Self {
+        Self::RegistryMigration(fault)
+    }
 }
 
 /// A migration of the registry beneath a server that serves. A turn is in its file, synced, before

@@ -288,10 +288,27 @@ fn with_source(error: &dyn std::error::Error) -> String {
     }
 }
 
+impl StartError {
+    /// Whether another database than the one that was named is the registry, or is to be.
+    const fn is_of_another_registry(&self) -> bool {
+        use keyward_store::OpenError;
+        matches!(
+            self,
+            Self::RegistryElsewhere { .. }
+                | Self::RegistryMigrationOpen { .. }
+                | Self::RegistriesDiffer { .. }
+                | Self::RegistryTargetTaken { .. }
+                | Self::RegistryNotCutOver
+                | Self::OpenRegistry(OpenError::Moved { .. } | OpenError::Filling { .. })
+        )
+    }
+}
+
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         use keyward_core::ops::restore::Refusal;
         let exit = match &error {
+            error if error.is_of_another_registry() => Exit::Conflict,
             StartError::NobodyOrders
             | StartError::Operation(OpError::Unauthenticated | OpError::Forbidden { .. }) => {
                 Exit::Refused
@@ -316,13 +333,6 @@ impl From<StartError> for Failure {
             | StartError::Operation(OpError::Restore(_))
             | StartError::DataDir(DataDirError::InUse { .. })
             | StartError::VaultElsewhere { .. }
-            | StartError::RegistryElsewhere { .. }
-            | StartError::OpenRegistry(keyward_store::OpenError::Moved { .. })
-            | StartError::RegistryMigrationOpen { .. }
-            | StartError::RegistriesDiffer { .. }
-            | StartError::RegistryTargetTaken { .. }
-            | StartError::RegistryNotCutOver
-            | StartError::OpenRegistry(keyward_store::OpenError::Filling { .. })
             | StartError::NoMigration
             | StartError::Migration(
                 MigrationError::NotEmpty { .. }

@@ -14,11 +14,12 @@ use keyward_core::time::Clock;
 use keyward_store::follow::{FollowError, Follower, Found, Proof};
 use keyward_store::{Config as Place, Mark, SqlRegistry};
 use parking_lot::Mutex;
-use tokio::sync::{Mutex as Turning, watch};
+use tokio::sync::Mutex as Turning;
 
 use crate::server::registry_migration::{filling, left};
 use crate::server::registry_online::shown;
 use crate::server::registry_standing::{self as file, Standing};
+use crate::server::registry_turns::Turns;
 
 /// Changes brought at once.
 const CHANGES: usize = 500;
@@ -62,7 +63,7 @@ pub struct Moving {
     progress: Mutex<Progress>,
     work: Turning<Work>,
     /// How many turns wait for a step to give way.
-    turns: watch::Sender<usize>,
+    turns: Turns,
 }
 
 impl Moving {
@@ -92,7 +93,7 @@ impl Moving {
                 follower: None,
                 looked: false,
             }),
-            turns: watch::Sender::new(0),
+            turns: Turns::default(),
         }
     }
 
@@ -298,7 +299,7 @@ impl Moving {
         &self,
         turn: impl AsyncFnOnce(&mut Work) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let _wanted = Wanted::new(&self.turns);
+        let _wanted = self.turns.one();
         let mut work = self.work.lock().await;
         let turned = turn(&mut work).await;
         self.note(&turned);
@@ -401,11 +402,10 @@ impl RegistryMigration for Moving {
     }
 
     async fn step(&self) -> Result<u64, Fault> {
-        let mut turns = self.turns.subscribe();
         let mut work = self.work.lock().await;
         let stepped = tokio::select! {
             biased;
-            _ = turns.wait_for(|wanted| *wanted > 0) => return Ok(0),
+            () = self.turns.wanted() => return Ok(0),
             stepped = self.go_on(&mut work) => stepped,
         };
         self.note(&stepped);
@@ -417,7 +417,7 @@ impl RegistryMigration for Moving {
     }
 
     fn give_way(&self) {
-        self.turns.send_modify(|wanted| *wanted += 1);
+        self.turns.no_more_steps();
     }
 
     async fn pause(&self, paused: bool) -> Result<(), Fault> {
@@ -483,22 +483,6 @@ impl RegistryMigration for Moving {
             })
         })
         .await
-    }
-}
-
-/// A turn that waits for a step to give way, for as long as this lives.
-struct Wanted<'a>(&'a watch::Sender<usize>);
-
-impl<'a> Wanted<'a> {
-    fn new(turns: &'a watch::Sender<usize>) -> Self {
-        turns.send_modify(|wanted| *wanted += 1);
-        Self(turns)
-    }
-}
-
-impl Drop for Wanted<'_> {
-    fn drop(&mut self) {
-        self.0.send_modify(|wanted| *wanted -= 1);
     }
 }
 

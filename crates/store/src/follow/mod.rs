@@ -26,8 +26,9 @@ use keyward_core::time::Timestamp;
 pub use bring::Brought;
 pub use turn::{Proof, Turned};
 
+use crate::called::CALLED;
 use crate::config::{Config, OpenError};
-use crate::db::{CALLED, Database, Dialect};
+use crate::db::{Database, Dialect};
 use crate::fault::Fault;
 use crate::mark::Mark;
 use crate::migrate;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyward_core::port::snapshot::{SnapshotError, SnapshotSink};
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use super::bring::View;
 use super::{FollowError, Follower, mark};
@@ -149,7 +149,7 @@ async fn within<T>(
     work: impl Future<Output = Result<T, FollowError>>,
 ) -> Result<T, FollowError> {
     let seconds = patience.as_secs();
-    let ended = timeout_at(Instant::now() + patience, work).await;
+    let ended = timeout(patience, work).await;
     ended.unwrap_or(Err(FollowError::TooLong { seconds }))
 }
 
