@@ -3,8 +3,9 @@
 //! known here.
 
 use async_trait::async_trait;
+use keyward_api::error::ErrorCode;
 
-use crate::error::{ErrorCode, OpError};
+use crate::error::OpError;
 use crate::noun::tenant::Digest;
 use crate::port::storage_migration::{MigrationPhase, MigrationTrouble};
 use crate::time::Timestamp;
