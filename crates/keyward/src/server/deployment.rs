@@ -59,7 +59,7 @@ impl Deployment {
         config.node.data_dir = data_dir.path().to_owned();
         let clock = Arc::new(SystemClock::default());
         let (registry, registry_migration) =
-            registry_online::for_server(&config, clock.clone()).await?;
+            Box::pin(registry_online::for_server(&config, clock.clone())).await?;
         // The clock of a machine may have been set back since the last start.
         clock.raise(registry.advance_clock(clock.now()).await?);
         let (backend, migration) = storage_migration::for_server(&config, clock.clone()).await?;

@@ -24,7 +24,7 @@ use crate::server::restore;
 /// Changes brought at once.
 const CHANGES: usize = 500;
 /// Nobody else writes: what waits is one of the two databases.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// The two databases, with nobody else at them.
 pub struct Databases {

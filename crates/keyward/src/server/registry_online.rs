@@ -239,12 +239,11 @@ pub async fn carry_on(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
                 went = &mut went => Some(went),
                 _ = ended.wait_for(|ended| *ended) => None,
             };
-            let went = match is_over {
-                Some(went) => went,
-                None => {
-                    registry_migration::give_way(&node);
-                    went.await
-                }
+            let went = if let Some(went) = is_over {
+                went
+            } else {
+                registry_migration::give_way(&node);
+                went.await
             };
             match went {
                 Ok(0) => Duration::from_secs(1),
