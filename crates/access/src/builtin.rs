@@ -49,6 +49,8 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageConfirm,
     StorageMigrate,
     StorageCommit,
+    RegistryMigrate,
+    RegistryCommit,
     BackupCreate,
     BackupRead,
     BackupPrune,

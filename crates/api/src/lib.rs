@@ -22,6 +22,7 @@ pub mod names;
 pub mod page;
 pub mod policy;
 pub mod principal;
+pub mod registry_migration;
 pub mod role;
 pub mod seal;
 pub mod secret;

@@ -39,6 +39,7 @@ mod pages;
 mod policy;
 mod principal;
 mod random;
+mod registry_migration;
 mod request;
 mod role;
 mod scope;

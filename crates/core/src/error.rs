@@ -14,6 +14,7 @@ use crate::port::audit_log::AuditError;
 use crate::port::backup::BackupError;
 use crate::port::key_provider::ProviderError;
 use crate::port::registry::RegistryError;
+use crate::port::registry_migration::RegistryMigrationFault;
 use crate::port::seal::{SealFault, UnsealError};
 use crate::port::storage::StorageError;
 use crate::port::storage_migration::MigrationFault;
@@ -207,6 +208,9 @@ pub enum OpError {
     /// The migration of the vault was not switched, or not as it should be.
     #[error("{0}")]
     Migration(#[source] MigrationFault),
+    /// The migration of the registry was not switched, or not as it should be.
+    #[error("{0}")]
+    RegistryMigration(#[source] RegistryMigrationFault),
     /// Nobody said where backups go.
     #[error(
         "no backups are configured: set backup.destination, its place, and backup.recipients, and \
@@ -302,6 +306,7 @@ impl OpError {
             Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
             Self::Seal(fault) => seal_code(fault),
             Self::Migration(fault) => migration_code(fault),
+            Self::RegistryMigration(fault) => fault.code(),
             Self::NoBackups => ErrorCode::WrongState,
             Self::NotInBackup { .. } => ErrorCode::NotInBackup,
             Self::BackupDown { .. } => ErrorCode::BackupUnavailable,

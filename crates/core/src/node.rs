@@ -19,6 +19,7 @@ use crate::deletion_gate::DeletionGate;
 use crate::error::OpError;
 use crate::hot::Hot;
 use crate::noun::key::ProviderKind;
+use crate::ops::registry_migration::RegistryMigrationMemory;
 use crate::ops::reserve::Reservations;
 use crate::ops::storage::StorageWatch;
 use crate::ops::storage::migration::MigrationMemory;
@@ -29,6 +30,7 @@ use crate::port::decide::Decide;
 use crate::port::drill::Rehearsal;
 use crate::port::key_provider::KeyProvider;
 use crate::port::registry::{ChangeObserver, Registry};
+use crate::port::registry_migration::RegistryMigration;
 use crate::port::repair::Repairs;
 use crate::port::seal::SealControl;
 use crate::port::secret_store::SecretStore;
@@ -64,6 +66,8 @@ pub struct Ports {
     pub storage: Arc<dyn StorageCare>,
     /// The migration of the vault to another backend; none if this deployment knows of none.
     pub migration: Option<Arc<dyn StorageMigration>>,
+    /// The migration of the registry to another database; none if this deployment knows of none.
+    pub registry_migration: Option<Arc<dyn RegistryMigration>>,
     /// The seal.
     pub seal: Arc<dyn SealControl>,
     /// Key services by kind.
@@ -116,6 +120,7 @@ pub struct Node {
     pub(crate) value_streams: ValueStreams,
     /// One turn at a time.
     pub(crate) migrating: Mutex<MigrationMemory>,
+    pub(crate) registry_migrating: Mutex<RegistryMigrationMemory>,
     requests_forgotten_at: AtomicI64,
     loaded: AtomicBool,
     stopping: AtomicBool,
@@ -294,6 +299,7 @@ impl Node {
             storage_watch: StorageWatch::default(),
             sinks: SinkBoard::default(),
             migrating: Mutex::default(),
+            registry_migrating: Mutex::default(),
             requests_forgotten_at: AtomicI64::new(0),
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),

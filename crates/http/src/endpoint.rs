@@ -19,6 +19,7 @@ mod listing;
 mod policy;
 mod principal;
 mod public_key;
+mod registry_migration;
 mod retention;
 mod role;
 mod root_key;
@@ -74,6 +75,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(audit_log::routes());
     routes.extend(storage::routes());
     routes.extend(storage_migration::routes());
+    routes.extend(registry_migration::routes());
     routes.extend(system::routes());
     routes.extend(seal::routes());
     routes.extend(root_key::routes());

@@ -38,6 +38,10 @@ const SINK_SECONDS: &str = "keyward_audit_sink_behind_seconds";
 const SINK_STATE: &str = "keyward_audit_sink_state";
 const SINK_SENT: &str = "keyward_audit_sink_sent_total";
 const SINK_FAILURES: &str = "keyward_audit_sink_failures_total";
+const REGISTRY_PHASE: &str = "keyward_registry_migration_phase";
+const REGISTRY_BEHIND: &str = "keyward_registry_migration_behind";
+const REGISTRY_EQUAL: &str = "keyward_registry_migration_equal";
+const REGISTRY_FAILING: &str = "keyward_registry_migration_failing";
 const BUCKETS: [f64; 13] = [
     0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
 ];
@@ -74,6 +78,7 @@ pub fn install() -> &'static PrometheusHandle {
         describe_storage();
         describe_migration();
         describe_sinks();
+        describe_registry_migration();
         metrics::describe_gauge!(
             "keyward_journal_fault",
             "1 while the audit log cannot be written"
@@ -124,6 +129,25 @@ fn describe_sinks() {
     metrics::describe_counter!(SINK_FAILURES, "How often a sink did not take entries");
 }
 
+fn describe_registry_migration() {
+    metrics::describe_gauge!(
+        REGISTRY_PHASE,
+        "1 for the phase of the registry's migration"
+    );
+    metrics::describe_gauge!(
+        REGISTRY_BEHIND,
+        "Changes that the side that follows was behind when it was last looked at"
+    );
+    metrics::describe_gauge!(
+        REGISTRY_EQUAL,
+        "1 once both databases were found to hold the same"
+    );
+    metrics::describe_gauge!(
+        REGISTRY_FAILING,
+        "1 while a side of the registry's migration does not do its part"
+    );
+}
+
 /// The page, with the node's present condition.
 pub fn render(node: &Node) -> String {
     let handle = install();
@@ -142,6 +166,7 @@ pub fn render(node: &Node) -> String {
     storage(node);
     migration(node);
     sinks(node);
+    registry_migration(node);
     handle.render()
 }
 
@@ -255,6 +280,22 @@ fn sinks(node: &Node) {
         metrics::counter!(SINK_SENT, "sink" => sink.clone()).absolute(it.sent);
         metrics::counter!(SINK_FAILURES, "sink" => sink).absolute(it.failures);
     }
+}
+
+/// Where the migration of the registry stands, if there is one.
+fn registry_migration(node: &Node) {
+    let Some(report) = keyward_core::ops::registry_migration::present(node) else {
+        return;
+    };
+    for phase in MigrationPhase::ALL {
+        let holds = f64::from(u8::from(report.phase == *phase));
+        metrics::gauge!(REGISTRY_PHASE, "phase" => phase.name()).set(holds);
+    }
+    if let Some(behind) = report.behind {
+        metrics::gauge!(REGISTRY_BEHIND).set(behind as f64);
+    }
+    metrics::gauge!(REGISTRY_EQUAL).set(f64::from(u8::from(report.equal)));
+    metrics::gauge!(REGISTRY_FAILING).set(f64::from(u8::from(report.trouble.is_some())));
 }
 
 /// Counts a connection for as long as it lives.

@@ -4,6 +4,7 @@ pub mod access;
 pub mod backup;
 pub mod exchange;
 pub mod key;
+pub mod registry_migration;
 pub mod rest;
 pub mod seal;
 pub mod secret;

@@ -102,7 +102,7 @@ impl Cli {
             Command::Serve(command) => command.run(&environment),
             Command::Seal(command) if command.is_offline() => command.run_offline(&environment),
             Command::Storage(StorageCommand::Move(command)) => command.run(&environment),
-            Command::Registry(command) => command.run(&environment),
+            Command::Registry(RegistryCommand::Move(command)) => command.run(&environment),
             Command::Backup(command) if command.is_offline() => {
                 command.run_offline(&Context::new(self.globals, environment))
             }
@@ -137,6 +137,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Backup(command) => command.run(context).await,
             Command::Job(command) => command.run(context).await,
             Command::Storage(command) => command.run(context).await,
+            Command::Registry(RegistryCommand::Migration(command)) => command.run(context).await,
             Command::Alert(command) => command.run(context).await,
             Command::Algorithm(command) => command.run(context).await,
             Command::Audit(command) => command.run(context).await,

@@ -13,6 +13,7 @@ pub mod policy;
 pub mod principal;
 pub mod random;
 pub mod registry;
+pub mod registry_steering;
 pub mod role;
 pub mod seal;
 pub mod secret;

@@ -86,6 +86,16 @@ pub enum OpenError {
         /// Where it is now.
         to: String,
     },
+    /// A migration is filling this database, or began to and went no further.
+    #[error(
+        "this database is not the registry: it is being filled from {from}, which is; name that one in \
+         [registry] of the configuration, or end the migration with `keyward registry migrate` or \
+         `keyward registry roll-back` (docs/migration.md)"
+    )]
+    Filling {
+        /// Where the registry is.
+        from: String,
+    },
     /// It is not known whether a migration left this database.
     #[error(transparent)]
     Registry(#[from] RegistryError),

@@ -12,6 +12,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgPool, Postgres, Sqlite, SqlitePool};
 
+use crate::called;
 use crate::config::{Config, OpenError, StatementObserver};
 use crate::fault::{self, Fault};
 use crate::row::Cells;
@@ -48,21 +49,30 @@ pub(crate) enum Dialect {
 pub(crate) struct Database {
     pools: Pools,
     observer: Option<Arc<dyn StatementObserver>>,
+    /// What PostgreSQL calls this program's connections and no other's.
+    called: Arc<str>,
 }
 
 impl Database {
     pub(crate) async fn open(config: &Config) -> Result<Self, OpenError> {
+        let called = called::own_name();
         let pools = if config.url.starts_with("sqlite:") {
             open_sqlite(config).await?
         } else if config.url.starts_with("postgres:") || config.url.starts_with("postgresql:") {
-            open_postgres(config).await?
+            open_postgres(config, &called).await?
         } else {
             return Err(OpenError::Url);
         };
         Ok(Self {
             pools,
             observer: config.observer.clone(),
+            called: called.into(),
         })
+    }
+
+    /// What others see of this program's connections, in PostgreSQL.
+    pub(crate) fn called(&self) -> &str {
+        &self.called
     }
 
     pub(crate) const fn dialect(&self) -> Dialect {
@@ -453,11 +463,11 @@ async fn open_writer(
     }
 }
 
-async fn open_postgres(config: &Config) -> Result<Pools, OpenError> {
+async fn open_postgres(config: &Config, called: &str) -> Result<Pools, OpenError> {
     let patience_ms = config.patience.as_millis().to_string();
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|_| OpenError::Url)?
-        .application_name("keyward")
+        .application_name(called)
         // What is acknowledged is durable, whatever the server's own default (invariant 2).
         .options([
             ("synchronous_commit", "on"),

@@ -11,7 +11,7 @@ use crate::registry::SqlRegistry;
 #[async_trait]
 impl RecordLedger for SqlRegistry {
     async fn tenant_keks(&self, tenant: TenantId) -> Result<Vec<TenantKek>, StorageError> {
-        crate::read::tenants::keks(self.database(), tenant)
+        crate::read::tenants::keks(&self.present(), tenant)
             .await
             .map_err(storage_error)
     }
@@ -21,7 +21,7 @@ impl RecordLedger for SqlRegistry {
         after: Option<RecordId>,
         limit: usize,
     ) -> Result<Vec<TenantKek>, StorageError> {
-        crate::read::tenants::live_keks(self.database(), after, limit)
+        crate::read::tenants::live_keks(&self.present(), after, limit)
             .await
             .map_err(storage_error)
     }

@@ -12,18 +12,23 @@
 //! | see how rows are found | `read/`: one file for each family of queries |
 //! | change the schema | `migrations/`, [`migrate`], [`schema`] |
 //! | read or make a registry as a whole | `snapshot/`, [`snapshot::tables::TREATMENT`] |
+//! | let another database follow, and exchange the two | `place`, [`follow`] |
 //! | run with least privileges | [`grants`] |
 //!
 //! To add a column: a migration for each dialect, a line in the noun's codec, a line in
 //! [`schema::tables`]; the tests name what is missing.
 
+mod called;
 mod config;
 mod db;
 mod fault;
+pub mod follow;
 pub mod grants;
 mod ledger;
+mod mark;
 pub mod migrate;
 mod noun;
+mod place;
 mod read;
 mod registry;
 mod row;
@@ -35,6 +40,7 @@ mod value;
 mod write;
 
 pub use config::{Config, OpenError, StatementObserver};
+pub use mark::Mark;
 pub use migrate::SchemaError;
 pub use registry::SqlRegistry;
 pub use value::Value;

@@ -34,13 +34,15 @@ use tokio::task::JoinHandle;
 
 use crate::config::{Config, OpenError};
 use crate::db::Database;
+use crate::mark::Mark;
 use crate::migrate::{self, KNOWN, SchemaError};
+use crate::place::{Beside, Place};
 use crate::read::{access, feed, import_keys, keys, records, search, secrets, tenants, usage};
 use crate::write::{FairQueue, Writer};
 
 /// The registry on SQLite or PostgreSQL.
 pub struct SqlRegistry {
-    database: Database,
+    place: Arc<Place>,
     queue: Arc<FairQueue>,
     observer: Arc<OnceLock<Arc<dyn ChangeObserver>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -67,26 +69,32 @@ impl SqlRegistry {
             }
         }
         if !config.even_if_moved
-            && let Some(to) = feed::moved_to(&database).await?
+            && let Some(mark) = feed::mark(&database).await?
         {
-            return Err(OpenError::Moved { to });
+            return Err(mark.into());
         }
+        Ok(Self::of(database, &config, clock))
+    }
+
+    /// A registry in a database that is open, with a writer of its own.
+    fn of(database: Database, config: &Config, clock: Arc<dyn Clock>) -> Self {
+        let place = Place::new(database);
         let queue = Arc::new(FairQueue::new(config.waiting_max.max(1)));
         let observer = Arc::new(OnceLock::new());
         let writer = Writer::new(
-            database.clone(),
+            Arc::clone(&place),
             Arc::clone(&queue),
             clock,
             config.batch_max,
             Arc::clone(&observer),
         );
         let writer = Mutex::new(Some(tokio::spawn(writer.run())));
-        Ok(Self {
-            database,
+        Self {
+            place,
             queue,
             observer,
             writer,
-        })
+        }
     }
 
     /// Takes a closed-for-use database's schema back to an earlier version; 0 leaves nothing.
@@ -98,21 +106,21 @@ impl SqlRegistry {
         Ok(done?)
     }
 
-    /// Which database is the registry instead of this one, as people name it, if a migration left
-    /// this one.
-    pub async fn moved_to(&self) -> Result<Option<String>, RegistryError> {
-        feed::moved_to(&self.database).await
+    /// What a migration of the registry wrote on this database, if it is not the registry.
+    pub async fn mark(&self) -> Result<Option<Mark>, RegistryError> {
+        feed::mark(&self.present()).await
     }
 
-    /// Says so in the database, or that it is the registry again. Unless it is opened with
-    /// [`Config::even_if_moved`], it is refused from then on.
-    pub async fn set_moved_to(&self, name: Option<&str>) -> Result<(), RegistryError> {
-        feed::set_moved_to(&self.database, name).await
+    /// Writes it, or that it is the registry again. Unless it is opened with
+    /// [`Config::even_if_moved`], a database with a mark is refused from then on.
+    pub async fn set_mark(&self, mark: Option<&Mark>) -> Result<(), RegistryError> {
+        let hold = self.place.hold(vec![]).await;
+        feed::set_mark(hold.database(), mark).await
     }
 
     /// The schema that the database has.
     pub async fn schema_version(&self) -> Result<i64, SchemaError> {
-        migrate::version(&self.database).await
+        migrate::version(&self.present()).await
     }
 
     /// Writes what waits, then closes every connection. Commits sent later are refused.
@@ -122,11 +130,16 @@ impl SqlRegistry {
             // A writer that panicked has answered nobody; there is nothing more to wait for.
             writer.await.ok();
         }
-        self.database.close().await;
+        self.present().close().await;
     }
 
-    pub(crate) const fn database(&self) -> &Database {
-        &self.database
+    pub(crate) const fn place(&self) -> &Arc<Place> {
+        &self.place
+    }
+
+    /// The database to read from.
+    pub(crate) fn present(&self) -> Database {
+        self.place.present()
     }
 }
 
@@ -149,31 +162,32 @@ impl Registry for SqlRegistry {
     }
 
     async fn changes_after(&self, after: i64, limit: usize) -> Result<Vec<Change>, RegistryError> {
-        feed::changes_after(&self.database, after, limit).await
+        feed::changes_after(&self.present(), after, limit).await
     }
 
     async fn revision(&self) -> Result<i64, RegistryError> {
-        feed::revision(&self.database).await
+        feed::revision(&self.present()).await
     }
 
     async fn health(&self) -> Result<(), RegistryError> {
-        feed::revision(&self.database).await.map(drop)
+        feed::revision(&self.present()).await.map(drop)
     }
 
     async fn deployment(&self) -> Result<uuid::Uuid, RegistryError> {
-        feed::deployment(&self.database).await
+        feed::deployment(&self.present()).await
     }
 
     async fn advance_clock(&self, now: Timestamp) -> Result<Timestamp, RegistryError> {
-        feed::advance_clock(&self.database, now).await
+        let advance = move |at: Database| async move { feed::advance_clock(&at, now).await };
+        self.place.write(vec![], advance).await
     }
 
     async fn tenant(&self, id: TenantId) -> Result<Option<Tenant>, RegistryError> {
-        tenants::by_id(&self.database, id).await
+        tenants::by_id(&self.present(), id).await
     }
 
     async fn tenant_by_name(&self, name: &TenantName) -> Result<Option<Tenant>, RegistryError> {
-        tenants::by_name(&self.database, name).await
+        tenants::by_name(&self.present(), name).await
     }
 
     async fn tenants(
@@ -181,15 +195,15 @@ impl Registry for SqlRegistry {
         after: Option<&TenantName>,
         limit: usize,
     ) -> Result<Page<Tenant>, RegistryError> {
-        tenants::after_name(&self.database, after, limit).await
+        tenants::after_name(&self.present(), after, limit).await
     }
 
     async fn tenant_keks(&self, tenant: TenantId) -> Result<Vec<TenantKek>, RegistryError> {
-        tenants::keks(&self.database, tenant).await
+        tenants::keks(&self.present(), tenant).await
     }
 
     async fn principal(&self, id: PrincipalId) -> Result<Option<Principal>, RegistryError> {
-        access::principal(&self.database, id).await
+        access::principal(&self.present(), id).await
     }
 
     async fn principal_by_name(
@@ -197,7 +211,7 @@ impl Registry for SqlRegistry {
         tenant: Option<TenantId>,
         name: &PrincipalName,
     ) -> Result<Option<Principal>, RegistryError> {
-        access::principal_by_name(&self.database, tenant, name).await
+        access::principal_by_name(&self.present(), tenant, name).await
     }
 
     async fn principals(
@@ -206,11 +220,11 @@ impl Registry for SqlRegistry {
         after: Option<&PrincipalName>,
         limit: usize,
     ) -> Result<Page<Principal>, RegistryError> {
-        access::principals(&self.database, tenant, after, limit).await
+        access::principals(&self.present(), tenant, after, limit).await
     }
 
     async fn token(&self, id: TokenId) -> Result<Option<Token>, RegistryError> {
-        access::token(&self.database, id).await
+        access::token(&self.present(), id).await
     }
 
     async fn tokens(
@@ -219,11 +233,11 @@ impl Registry for SqlRegistry {
         after: Option<TokenId>,
         limit: usize,
     ) -> Result<Page<Token>, RegistryError> {
-        access::tokens(&self.database, tenant, after, limit).await
+        access::tokens(&self.present(), tenant, after, limit).await
     }
 
     async fn role(&self, id: RoleId) -> Result<Option<Role>, RegistryError> {
-        access::role(&self.database, id).await
+        access::role(&self.present(), id).await
     }
 
     async fn role_by_name(
@@ -231,25 +245,25 @@ impl Registry for SqlRegistry {
         tenant: Option<TenantId>,
         name: &RoleName,
     ) -> Result<Option<Role>, RegistryError> {
-        access::role_by_name(&self.database, tenant, name).await
+        access::role_by_name(&self.present(), tenant, name).await
     }
 
     async fn roles(&self, tenant: Option<TenantId>) -> Result<Vec<Role>, RegistryError> {
-        access::roles(&self.database, tenant).await
+        access::roles(&self.present(), tenant).await
     }
 
     async fn assignments(
         &self,
         tenant: Option<TenantId>,
     ) -> Result<Vec<RoleAssignment>, RegistryError> {
-        access::assignments(&self.database, tenant).await
+        access::assignments(&self.present(), tenant).await
     }
 
     async fn assignments_of(
         &self,
         principal: PrincipalId,
     ) -> Result<Vec<RoleAssignment>, RegistryError> {
-        access::assignments_of(&self.database, principal).await
+        access::assignments_of(&self.present(), principal).await
     }
 
     async fn key(
@@ -257,7 +271,7 @@ impl Registry for SqlRegistry {
         tenant: TenantId,
         key: &KeyRef,
     ) -> Result<Option<KeyWithVersions>, RegistryError> {
-        keys::by_ref(&self.database, tenant, key).await
+        keys::by_ref(&self.present(), tenant, key).await
     }
 
     async fn search_keys(
@@ -268,7 +282,7 @@ impl Registry for SqlRegistry {
         after: Option<&KeyCursor>,
         limit: usize,
     ) -> Result<Page<KeySummary>, RegistryError> {
-        search::keys(&self.database, tenant, filter, sort, after, limit).await
+        search::keys(&self.present(), tenant, filter, sort, after, limit).await
     }
 
     async fn history(
@@ -278,7 +292,7 @@ impl Registry for SqlRegistry {
         after: Option<TransitionId>,
         limit: usize,
     ) -> Result<Page<Transition>, RegistryError> {
-        keys::history(&self.database, tenant, key, after, limit).await
+        keys::history(&self.present(), tenant, key, after, limit).await
     }
 
     async fn all_keys(
@@ -286,7 +300,7 @@ impl Registry for SqlRegistry {
         after: Option<KeyId>,
         limit: usize,
     ) -> Result<Page<KeyWithVersions>, RegistryError> {
-        keys::all(&self.database, after, limit).await
+        keys::all(&self.present(), after, limit).await
     }
 
     async fn due_versions(
@@ -294,7 +308,7 @@ impl Registry for SqlRegistry {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<DueVersion>, RegistryError> {
-        keys::due(&self.database, now, limit).await
+        keys::due(&self.present(), now, limit).await
     }
 
     async fn usage(
@@ -302,7 +316,7 @@ impl Registry for SqlRegistry {
         tenant: TenantId,
         key: KeyId,
     ) -> Result<BTreeMap<i64, UsageTotals>, RegistryError> {
-        usage::of_key(&self.database, tenant, key).await
+        usage::of_key(&self.present(), tenant, key).await
     }
 
     async fn add_usage(
@@ -311,11 +325,16 @@ impl Registry for SqlRegistry {
         journaled_to: u64,
         deltas: Vec<UsageDelta>,
     ) -> Result<(), RegistryError> {
-        usage::add(&self.database, node, journaled_to, deltas).await
+        let versions = deltas.iter().map(|delta| Beside::usage(delta.version));
+        let rows = versions.chain([Beside::watermark(node)]).collect();
+        let node = node.to_owned();
+        let add =
+            move |at: Database| async move { usage::add(&at, &node, journaled_to, deltas).await };
+        self.place.write(rows, add).await
     }
 
     async fn usage_watermark(&self, node: &str) -> Result<u64, RegistryError> {
-        usage::watermark(&self.database, node).await
+        usage::watermark(&self.present(), node).await
     }
 
     async fn reserve_uses(
@@ -324,7 +343,11 @@ impl Registry for SqlRegistry {
         limit: UseLimit,
         wanted: Reservation,
     ) -> Result<Reservation, RegistryError> {
-        usage::reserve(&self.database, version, limit, wanted).await
+        let reserve =
+            move |at: Database| async move { usage::reserve(&at, version, limit, wanted).await };
+        self.place
+            .write(vec![Beside::reservation(version)], reserve)
+            .await
     }
 
     async fn class_pointer(
@@ -332,15 +355,15 @@ impl Registry for SqlRegistry {
         tenant: TenantId,
         class: &DataClass,
     ) -> Result<Option<ClassPointer>, RegistryError> {
-        records::class_pointer(&self.database, tenant, class).await
+        records::class_pointer(&self.present(), tenant, class).await
     }
 
     async fn class_pointers(&self, tenant: TenantId) -> Result<Vec<ClassPointer>, RegistryError> {
-        records::class_pointers(&self.database, tenant).await
+        records::class_pointers(&self.present(), tenant).await
     }
 
     async fn all_class_pointers(&self) -> Result<Vec<ClassPointer>, RegistryError> {
-        records::all_class_pointers(&self.database).await
+        records::all_class_pointers(&self.present()).await
     }
 
     async fn binding(
@@ -348,7 +371,7 @@ impl Registry for SqlRegistry {
         tenant: TenantId,
         id: BindingId,
     ) -> Result<Option<DataBinding>, RegistryError> {
-        records::binding(&self.database, tenant, id).await
+        records::binding(&self.present(), tenant, id).await
     }
 
     async fn bindings(
@@ -358,11 +381,11 @@ impl Registry for SqlRegistry {
         after: Option<BindingId>,
         limit: usize,
     ) -> Result<Page<DataBinding>, RegistryError> {
-        records::bindings(&self.database, tenant, key, after, limit).await
+        records::bindings(&self.present(), tenant, key, after, limit).await
     }
 
     async fn live_bindings(&self, tenant: TenantId, key: KeyId) -> Result<i64, RegistryError> {
-        records::live_bindings(&self.database, tenant, key).await
+        records::live_bindings(&self.present(), tenant, key).await
     }
 
     async fn policy(
@@ -370,7 +393,7 @@ impl Registry for SqlRegistry {
         tenant: TenantId,
         id: PolicyId,
     ) -> Result<Option<Policy>, RegistryError> {
-        records::policy(&self.database, tenant, id).await
+        records::policy(&self.present(), tenant, id).await
     }
 
     async fn policy_by_name(
@@ -378,7 +401,7 @@ impl Registry for SqlRegistry {
         tenant: TenantId,
         name: &PolicyName,
     ) -> Result<Option<Policy>, RegistryError> {
-        records::policy_by_name(&self.database, tenant, name).await
+        records::policy_by_name(&self.present(), tenant, name).await
     }
 
     async fn policies(
@@ -387,7 +410,7 @@ impl Registry for SqlRegistry {
         after: Option<&PolicyName>,
         limit: usize,
     ) -> Result<Page<Policy>, RegistryError> {
-        records::policies(&self.database, tenant, after, limit).await
+        records::policies(&self.present(), tenant, after, limit).await
     }
 
     async fn keys_with_policy(
@@ -395,7 +418,7 @@ impl Registry for SqlRegistry {
         tenant: TenantId,
         policy: PolicyId,
     ) -> Result<Vec<KeyId>, RegistryError> {
-        records::keys_with_policy(&self.database, tenant, policy).await
+        records::keys_with_policy(&self.present(), tenant, policy).await
     }
 
     async fn jobs(
@@ -403,11 +426,11 @@ impl Registry for SqlRegistry {
         tenant: Option<TenantId>,
         limit: usize,
     ) -> Result<Vec<Job>, RegistryError> {
-        records::jobs(&self.database, tenant, limit).await
+        records::jobs(&self.present(), tenant, limit).await
     }
 
     async fn due_jobs(&self, now: Timestamp, limit: usize) -> Result<Vec<Job>, RegistryError> {
-        records::due_jobs(&self.database, now, limit).await
+        records::due_jobs(&self.present(), now, limit).await
     }
 
     async fn import_key(
@@ -415,7 +438,7 @@ impl Registry for SqlRegistry {
         tenant: TenantId,
         id: ImportKeyId,
     ) -> Result<Option<ImportKey>, RegistryError> {
-        import_keys::import_key(&self.database, tenant, id).await
+        import_keys::import_key(&self.present(), tenant, id).await
     }
 
     async fn due_import_keys(
@@ -423,7 +446,7 @@ impl Registry for SqlRegistry {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<ImportKey>, RegistryError> {
-        import_keys::due_import_keys(&self.database, now, limit).await
+        import_keys::due_import_keys(&self.present(), now, limit).await
     }
 
     async fn secret(
@@ -431,7 +454,7 @@ impl Registry for SqlRegistry {
         tenant: Option<TenantId>,
         name: &SecretName,
     ) -> Result<Option<Secret>, RegistryError> {
-        secrets::secret(&self.database, tenant, name).await
+        secrets::secret(&self.present(), tenant, name).await
     }
 
     async fn secrets(
@@ -441,18 +464,18 @@ impl Registry for SqlRegistry {
         after: Option<&SecretName>,
         limit: usize,
     ) -> Result<Page<Secret>, RegistryError> {
-        secrets::secrets(&self.database, tenant, prefix, after, limit).await
+        secrets::secrets(&self.present(), tenant, prefix, after, limit).await
     }
 
     async fn secret_versions(&self, secret: SecretId) -> Result<Vec<SecretVersion>, RegistryError> {
-        secrets::versions(&self.database, secret).await
+        secrets::versions(&self.present(), secret).await
     }
 
     async fn secret_version(
         &self,
         id: SecretVersionId,
     ) -> Result<Option<SecretVersion>, RegistryError> {
-        secrets::version(&self.database, id).await
+        secrets::version(&self.present(), id).await
     }
 
     async fn due_secret_versions(
@@ -460,17 +483,19 @@ impl Registry for SqlRegistry {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<SecretVersion>, RegistryError> {
-        secrets::due_versions(&self.database, now, limit).await
+        secrets::due_versions(&self.present(), now, limit).await
     }
 
     async fn idempotency(
         &self,
         key: &IdempotencyKey,
     ) -> Result<Option<IdempotencyRecord>, RegistryError> {
-        feed::idempotency(&self.database, key).await
+        feed::idempotency(&self.present(), key).await
     }
 
     async fn forget_idempotency(&self, before: Timestamp) -> Result<u64, RegistryError> {
-        feed::forget_idempotency(&self.database, before).await
+        let hold = self.place.hold(vec![]).await.forgetting(before);
+        let forget = move |at: Database| async move { feed::forget_idempotency(&at, before).await };
+        hold.write(forget).await
     }
 }

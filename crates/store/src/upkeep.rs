@@ -14,6 +14,8 @@ use keyward_core::port::storage::ObjectName;
 use keyward_core::port::upkeep::{ConditionFilter, Upkeep};
 use keyward_core::time::Timestamp;
 
+use crate::db::Database;
+use crate::place::Beside;
 use crate::read::{conditions, drills, feed, ledger, records};
 use crate::registry::SqlRegistry;
 
@@ -26,7 +28,7 @@ impl Upkeep for SqlRegistry {
         after: Option<ConditionId>,
         limit: usize,
     ) -> Result<Page<Condition>, RegistryError> {
-        conditions::conditions(self.database(), tenant, filter, after, limit).await
+        conditions::conditions(&self.present(), tenant, filter, after, limit).await
     }
 
     async fn open_conditions(
@@ -34,7 +36,7 @@ impl Upkeep for SqlRegistry {
         after: Option<ConditionId>,
         limit: usize,
     ) -> Result<Page<Condition>, RegistryError> {
-        conditions::open(self.database(), after, limit).await
+        conditions::open(&self.present(), after, limit).await
     }
 
     async fn outlived_conditions(
@@ -43,15 +45,15 @@ impl Upkeep for SqlRegistry {
         keep: usize,
         limit: usize,
     ) -> Result<Vec<Condition>, RegistryError> {
-        conditions::outlived(self.database(), before, keep, limit).await
+        conditions::outlived(&self.present(), before, keep, limit).await
     }
 
     async fn system_jobs_of(&self, kind: JobKind, limit: usize) -> Result<Vec<Job>, RegistryError> {
-        records::system_jobs_of(self.database(), kind, limit).await
+        records::system_jobs_of(&self.present(), kind, limit).await
     }
 
     async fn drills(&self, limit: usize) -> Result<Vec<Drill>, RegistryError> {
-        drills::drills(self.database(), limit).await
+        drills::drills(&self.present(), limit).await
     }
 
     async fn all_secret_versions(
@@ -59,7 +61,7 @@ impl Upkeep for SqlRegistry {
         after: Option<SecretVersionId>,
         limit: usize,
     ) -> Result<Page<SecretVersion>, RegistryError> {
-        ledger::secret_versions(self.database(), after, limit).await
+        ledger::secret_versions(&self.present(), after, limit).await
     }
 
     async fn all_import_keys(
@@ -67,15 +69,15 @@ impl Upkeep for SqlRegistry {
         after: Option<ImportKeyId>,
         limit: usize,
     ) -> Result<Page<ImportKey>, RegistryError> {
-        ledger::import_keys(self.database(), after, limit).await
+        ledger::import_keys(&self.present(), after, limit).await
     }
 
     async fn is_referenced(&self, record: RecordId) -> Result<bool, RegistryError> {
-        ledger::is_referenced(self.database(), record).await
+        ledger::is_referenced(&self.present(), record).await
     }
 
     async fn stray(&self, name: &ObjectName) -> Result<Option<StrayRecord>, RegistryError> {
-        ledger::stray(self.database(), name).await
+        ledger::stray(&self.present(), name).await
     }
 
     async fn strays(
@@ -83,14 +85,20 @@ impl Upkeep for SqlRegistry {
         after: Option<&ObjectName>,
         limit: usize,
     ) -> Result<Page<StrayRecord>, RegistryError> {
-        ledger::strays(self.database(), after, limit).await
+        ledger::strays(&self.present(), after, limit).await
     }
 
     async fn rewrite_change(&self, revision: i64, writes: &[Write]) -> Result<(), RegistryError> {
-        feed::rewrite_change(self.database(), revision, writes).await
+        let writes = writes.to_vec();
+        let rewrite =
+            move |at: Database| async move { feed::rewrite_change(&at, revision, &writes).await };
+        self.place()
+            .write(vec![Beside::change(revision)], rewrite)
+            .await
     }
 
+    // Takes long and loses nothing, in whichever database it ends: an exchange does not wait for it.
     async fn compact(&self) -> Result<(), RegistryError> {
-        self.database().compact().await
+        self.present().compact().await
     }
 }

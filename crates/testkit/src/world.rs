@@ -356,6 +356,7 @@ impl World {
             secrets: vault.clone(),
             storage: watched.clone(),
             migration: moving.as_ref().map(|it| it.migration.conducted()),
+            registry_migration: None,
             seal: vault.clone(),
             backups: Some(backups.clone()),
             rehearsal: Some(Arc::new(drills)),

@@ -165,6 +165,8 @@ documented! {
     StorageConfirm => upkeep::STORAGE_CONFIRM,
     StorageMigrate => moving::STORAGE_MIGRATE,
     StorageCommit => moving::STORAGE_COMMIT,
+    RegistryMigrate => moving::REGISTRY_MIGRATE,
+    RegistryCommit => moving::REGISTRY_COMMIT,
     AuditRead => deployment::AUDIT_READ,
     AuditHeads => deployment::AUDIT_HEADS,
 }

@@ -32,12 +32,16 @@ pub struct Settings {
     /// Whether the vault is cut over to another backend as soon as both sides are equal; if not, it
     /// waits for an administrator.
     pub migration_cuts_over: bool,
+    /// The same for the registry's database.
+    pub registry_cuts_over: bool,
     /// A migration that was cut over so many days ago and not committed is a condition.
     pub migration_uncommitted_days: i64,
     /// So many values may be on their way in or out in pieces at a time.
     pub value_streams_max: usize,
     /// And so many of one tenant.
     pub value_streams_per_tenant: usize,
+    /// The same for one of the registry.
+    pub registry_uncommitted_days: i64,
 }
 
 impl Settings {
@@ -55,9 +59,11 @@ impl Settings {
             retention: None,
             drill_identity: None,
             migration_cuts_over: false,
+            registry_cuts_over: false,
             migration_uncommitted_days: 7,
             value_streams_max: 16,
             value_streams_per_tenant: 4,
+            registry_uncommitted_days: 7,
         }
     }
 }

@@ -191,6 +191,8 @@ actions! {
     StorageConfirm "storage.confirm" System Change "Confirms that the registry is the right one, so that what it does not refer to may be swept up.";
     StorageMigrate "storage.migrate" System Change "Steers the migration of the vault to another backend: begins, pauses, cuts over, rolls back.";
     StorageCommit "storage.commit" System Change "Commits a migration of the vault: there is no way back from it.";
+    RegistryMigrate "registry.migrate" System Change "Steers the migration of the registry to another database: begins, pauses, cuts over, rolls back.";
+    RegistryCommit "registry.commit" System Change "Commits a migration of the registry: there is no way back from it.";
     AuditRead "audit.read" Tenant Read "Reads the audit log.";
     AuditHeads "audit.heads" System Record "Committed to the heads of all trees of the transparency log.";
 }

@@ -60,6 +60,10 @@ kinds! {
     STORAGE_MIGRATION_FAILING "storage_migration_failing";
     /// A migration of the vault was cut over long ago and neither committed nor rolled back.
     STORAGE_MIGRATION_UNCOMMITTED "storage_migration_uncommitted";
+    /// A side of a migration of the registry does not do its part.
+    REGISTRY_MIGRATION_FAILING "registry_migration_failing";
+    /// A migration of the registry was cut over long ago and neither committed nor rolled back.
+    REGISTRY_MIGRATION_UNCOMMITTED "registry_migration_uncommitted";
     /// A stored record is not what the registry says it is.
     RECORD_DAMAGED "record_damaged";
     /// A stored record is not there.

@@ -18,6 +18,7 @@ use crate::noun::action::{Action, Scope};
 use crate::noun::tenant::TenantState;
 use crate::port::decide::{Decision, KeyFacts, Target};
 use crate::port::registry::{KeyRef, KeyWithVersions, RegistryError};
+use crate::port::registry_migration::RegistryMigrationFault;
 use crate::port::seal::SealFault;
 use crate::port::storage_migration::MigrationFault;
 
@@ -137,6 +138,9 @@ pub(crate) const fn outcome_of(error: &OpError) -> Outcome {
         )
         | OpError::Backup(_)
         | OpError::Migration(MigrationFault::Storage(_) | MigrationFault::Standing { .. })
+        | OpError::RegistryMigration(
+            RegistryMigrationFault::Side { .. } | RegistryMigrationFault::Standing { .. },
+        )
         | OpError::NotInBackup { .. }
         | OpError::Crypto => Outcome::Failed,
         _ => Outcome::Refused,

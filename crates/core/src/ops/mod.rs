@@ -22,6 +22,7 @@ pub mod log;
 mod own_key;
 pub mod policy;
 pub mod principal;
+pub mod registry_migration;
 pub(crate) mod reserve;
 pub mod restore;
 pub mod role;

@@ -6,6 +6,7 @@ pub mod decide;
 pub mod drill;
 pub mod key_provider;
 pub mod registry;
+pub mod registry_migration;
 pub mod repair;
 pub mod seal;
 pub mod secret_store;

@@ -4,7 +4,7 @@ use keyward_api::names::StorageMigrationPhase;
 use keyward_api::storage_migration::{
     StorageMigration, StorageMigrationProof, StorageMigrationTrouble,
 };
-use keyward_core::port::storage_migration::MigrationReport;
+use keyward_core::port::storage_migration::{MigrationReport, MigrationTrouble};
 
 use super::{some_time, time};
 
@@ -33,10 +33,15 @@ pub fn migration(report: MigrationReport) -> StorageMigration {
             digest: proof.digest.to_string(),
             at: time(proof.at),
         }),
-        trouble: report.trouble.map(|trouble| StorageMigrationTrouble {
-            since: time(trouble.since),
-            last_at: time(trouble.last_at),
-            cause: trouble.cause,
-        }),
+        trouble: report.trouble.map(trouble),
+    }
+}
+
+/// A side that does not do its part.
+pub fn trouble(trouble: MigrationTrouble) -> StorageMigrationTrouble {
+    StorageMigrationTrouble {
+        since: time(trouble.since),
+        last_at: time(trouble.last_at),
+        cause: trouble.cause,
     }
 }

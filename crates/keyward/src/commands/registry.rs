@@ -1,5 +1,5 @@
-//! `keyward registry`: moving the registry from one database to another. Offline: the server is
-//! stopped.
+//! `keyward registry`: moving the registry from one database to another, with the server stopped, or
+//! steered while it serves.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::commands::config::ConfigFlags;
+use crate::commands::registry_steering::SteeringCommand;
 use crate::commands::serve::{data_setting, run_server};
 use crate::environment::Environment;
 use crate::exit::Failure;
@@ -15,9 +16,18 @@ use crate::server::config::{self, Config};
 use crate::server::error::StartError;
 use crate::server::registry_migration::Databases;
 
-/// Move the registry to another database; the server is stopped meanwhile
+/// Move the registry to another database
 #[derive(Subcommand, Debug)]
 pub enum RegistryCommand {
+    #[command(subcommand)]
+    Migration(SteeringCommand),
+    #[command(flatten)]
+    Move(MoveCommand),
+}
+
+/// Move the registry to another database; the server is stopped meanwhile
+#[derive(Subcommand, Debug)]
+pub enum MoveCommand {
     /// Carry everything over in one transaction, prove that both hold the same, and cut over
     ///
     /// Can be interrupted at any moment and called again. The source stays as it is;
@@ -72,7 +82,7 @@ struct TableProof {
     digest_to: String,
 }
 
-impl RegistryCommand {
+impl MoveCommand {
     /// Does it.
     pub fn run(self, environment: &Environment) -> Result<(), Failure> {
         let (Self::Migrate { databases, .. }
@@ -88,10 +98,8 @@ impl RegistryCommand {
         };
         let to = database(&server, &databases.to, databases.to_password_file.as_ref())?;
         let proof = run_server(&server, |_| async move {
-            let open = Databases::open(from, to).await?;
-            let done = self.act(&open).await;
-            open.close().await;
-            done
+            let databases = Databases::hold(from, to)?;
+            self.act(&databases).await
         })?;
         if let Some(tables) = proof {
             let rows = tables.iter().map(|it| {

@@ -78,6 +78,7 @@ impl Assembly {
             secrets: vault.clone(),
             storage: deployment.backend.clone(),
             migration: deployment.migration.clone(),
+            registry_migration: deployment.registry_migration.clone(),
             seal: vault.clone(),
             backups: backups.map(|backups| Arc::new(backups) as _),
             rehearsal,
@@ -156,6 +157,9 @@ fn settings(deployment: &Deployment) -> Settings {
         retention: backups::retention(config),
         drill_identity: drills::secret(config),
         migration_cuts_over: config.storage.migrate_cut_over == MigrateCutOver::Auto,
+        registry_cuts_over: config.registry.migrate_cut_over == MigrateCutOver::Auto,
+        registry_uncommitted_days: i64::try_from(config.registry.migrate_uncommitted_days)
+            .unwrap_or(i64::MAX),
         migration_uncommitted_days: i64::try_from(config.storage.migrate_uncommitted_days)
             .unwrap_or(i64::MAX),
         value_streams_max: places(config.limits.values_under_way),

@@ -159,6 +159,18 @@ settings! {
         url: Option<String> = None, "`registry.db` in the data directory";
         /// The file that holds the password of the database's user, readable by nobody else.
         password_file: Option<PathBuf> = None, "not set";
+        /// A file with the `[registry]` lines of the database that the registry moves to while the
+        /// server serves: [migration.md](migration.md).
+        migrate_to: Option<PathBuf> = None, "not set";
+        /// How many rows are carried over or compared in a second on that way, until somebody sets
+        /// another rate.
+        migrate_per_second: u64 = 20_000, "`20000`";
+        /// `auto`: the target leads as soon as both sides hold the same. `manual`: it waits for
+        /// `keyward registry migration cut-over`.
+        migrate_cut_over: MigrateCutOver = MigrateCutOver::Auto, "`auto`";
+        /// A migration that was cut over so many days ago and neither committed nor rolled back
+        /// raises an alert.
+        migrate_uncommitted_days: u64 = 7, "`7`";
     }
 
     /// The vault: everything secret, encrypted.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use keyward_core::port::registry::Registry;
+use keyward_core::port::registry_migration::RegistryMigration;
 use keyward_core::port::storage_migration::StorageMigration;
 use keyward_core::time::Clock;
 use keyward_store::SqlRegistry;
@@ -16,7 +17,7 @@ use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
 use crate::server::error::StartError;
-use crate::server::{registry_migration, restore, storage_migration, vault_backend};
+use crate::server::{registry_online, restore, storage_migration, vault_backend};
 
 /// An open deployment. The data directory is held until this is dropped.
 pub struct Deployment {
@@ -32,6 +33,8 @@ pub struct Deployment {
     pub backend: Arc<MeasuredBackend>,
     /// The vault on its way to another backend, or how it came where it is.
     pub migration: Option<Arc<dyn StorageMigration>>,
+    /// The registry on its way to another database, or how it came where it is.
+    pub registry_migration: Option<Arc<dyn RegistryMigration>>,
     /// The deployment's id.
     pub id: Uuid,
 }
@@ -54,9 +57,9 @@ impl Deployment {
     /// The same in a data directory that is held already.
     pub async fn open_in(data_dir: DataDir, mut config: Config) -> Result<Self, StartError> {
         config.node.data_dir = data_dir.path().to_owned();
-        registry_migration::ensure_in_force(&config)?;
         let clock = Arc::new(SystemClock::default());
-        let registry = open_registry(&config, clock.clone()).await?;
+        let (registry, registry_migration) =
+            Box::pin(registry_online::for_server(&config, clock.clone())).await?;
         // The clock of a machine may have been set back since the last start.
         clock.raise(registry.advance_clock(clock.now()).await?);
         let (backend, migration) = storage_migration::for_server(&config, clock.clone()).await?;
@@ -66,20 +69,13 @@ impl Deployment {
             config,
             data_dir,
             clock,
-            registry: Arc::new(registry),
+            registry,
             backend,
             migration,
+            registry_migration,
             id,
         })
     }
-}
-
-async fn open_registry(
-    config: &Config,
-    clock: Arc<SystemClock>,
-) -> Result<SqlRegistry, StartError> {
-    let url = registry_url(config)?;
-    Ok(SqlRegistry::open(keyward_store::Config::new(url), clock).await?)
 }
 
 /// The registry's URL with the password of its file in it.

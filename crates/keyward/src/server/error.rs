@@ -105,6 +105,32 @@ pub enum StartError {
         /// Where.
         tables: Vec<String>,
     },
+    /// The side that is to take the registry holds something else.
+    #[error(
+        "the database that is to take the registry cannot: {why}; nothing was switched (docs/migration.md)"
+    )]
+    RegistryTargetTaken {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The registry is still being carried over.
+    #[error(
+        "the registry's migration is not cut over: finish it with `keyward registry migrate` or let the \
+         server do it, or give it up with `keyward registry roll-back`"
+    )]
+    RegistryNotCutOver,
+    /// It was done, and a database does not bear its mark.
+    #[error(
+        "it is written down and in force; a mark in one of the databases could not be put right: {cause}; \
+         say the same command again"
+    )]
+    RegistryUnmarked {
+        /// What the database said.
+        cause: String,
+    },
+    /// The sides of the registry's migration.
+    #[error(transparent)]
+    Follow(#[from] keyward_store::follow::FollowError),
     /// The registry as a whole.
     #[error(transparent)]
     Snapshot(#[from] keyward_core::port::snapshot::SnapshotError),
@@ -265,10 +291,27 @@ fn with_source(error: &dyn std::error::Error) -> String {
     }
 }
 
+impl StartError {
+    /// Whether another database than the one that was named is the registry, or is to be.
+    const fn is_of_another_registry(&self) -> bool {
+        use keyward_store::OpenError;
+        matches!(
+            self,
+            Self::RegistryElsewhere { .. }
+                | Self::RegistryMigrationOpen { .. }
+                | Self::RegistriesDiffer { .. }
+                | Self::RegistryTargetTaken { .. }
+                | Self::RegistryNotCutOver
+                | Self::OpenRegistry(OpenError::Moved { .. } | OpenError::Filling { .. })
+        )
+    }
+}
+
 impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         use keyward_core::ops::restore::Refusal;
         let exit = match &error {
+            error if error.is_of_another_registry() => Exit::Conflict,
             StartError::NobodyOrders
             | StartError::Operation(OpError::Unauthenticated | OpError::Forbidden { .. }) => {
                 Exit::Refused
@@ -293,10 +336,6 @@ impl From<StartError> for Failure {
             | StartError::Operation(OpError::Restore(_))
             | StartError::DataDir(DataDirError::InUse { .. })
             | StartError::VaultElsewhere { .. }
-            | StartError::RegistryElsewhere { .. }
-            | StartError::OpenRegistry(keyward_store::OpenError::Moved { .. })
-            | StartError::RegistryMigrationOpen { .. }
-            | StartError::RegistriesDiffer { .. }
             | StartError::NoMigration
             | StartError::Migration(
                 MigrationError::NotEmpty { .. }

@@ -1,116 +1,42 @@
 //! Moving the registry to another database while the server stands still. All of it arrives in one
-//! transaction or nothing does; both sides are then read again and compared, table by table. A file
-//! in the data directory says which one is in force, and a start on the other one is refused.
+//! transaction or nothing does; both sides are then read again and compared, table by table. What a
+//! server began while it served is ended here too.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyward_core::port::registry::Registry as _;
-use keyward_core::port::snapshot::{
-    RegistrySnapshot as _, SnapshotError, SnapshotSink, SnapshotSource,
-};
+use keyward_core::port::snapshot::{RegistrySnapshot as _, SnapshotError, SnapshotSink};
+use keyward_core::port::storage_migration::MigrationPhase as Phase;
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
-use keyward_core::text_enum;
-use keyward_store::SqlRegistry;
-use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc;
+use keyward_core::time::{Clock as _, Timestamp};
+use keyward_store::follow::{Follower, Found};
+use keyward_store::{Mark, SqlRegistry};
 
-use crate::private_file;
 use crate::server::clock::SystemClock;
 use crate::server::config::Config;
 use crate::server::data_dir::DataDir;
-use crate::server::database_url;
 use crate::server::deployment::registry_url;
 use crate::server::error::StartError;
+use crate::server::registry_standing::{self as standing, Standing, name};
 use crate::server::restore;
 
-/// Changes brought back at once.
+/// Changes brought at once.
 const CHANGES: usize = 500;
+/// Nobody else writes: what waits is one of the two databases.
+const PATIENCE: Duration = Duration::from_mins(10);
 
-text_enum! {
-    /// Which database is in force.
-    pub enum Phase {
-        /// The target; the source is as it was, so that there is a way back.
-        CutOver => "cut-over",
-        /// The target, for good.
-        Committed => "committed",
-        /// The source again.
-        RolledBack => "rolled-back",
-    }
-}
-
-/// What the file says. No secrets.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Standing {
-    from: String,
-    to: String,
-    phase: Phase,
-}
-
-/// What people call a registry: which database it is, without users, parameters or anything secret.
-pub fn name(config: &Config) -> String {
-    match &config.registry.url {
-        Some(url) => format!("postgres://{}", database_url::place(url)),
-        None => format!("sqlite {}", config.registry_file().display()),
-    }
-}
-
-fn file(data_dir: &Path) -> PathBuf {
-    data_dir.join("registry-migration.json")
-}
-
-fn read(data_dir: &Path) -> Result<Option<Standing>, StartError> {
-    let text = match std::fs::read(file(data_dir)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    };
-    let standing = serde_json::from_slice(&text).map_err(io::Error::other)?;
-    Ok(Some(standing))
-}
-
-fn write(data_dir: &Path, names: (&str, &str), phase: Phase) -> Result<(), StartError> {
-    let standing = Standing {
-        from: names.0.to_owned(),
-        to: names.1.to_owned(),
-        phase,
-    };
-    let text = serde_json::to_vec_pretty(&standing).map_err(io::Error::other)?;
-    private_file::write(&file(data_dir), &text)?;
-    // The file's new content survives a power cut when its directory does.
-    Ok(std::fs::File::open(data_dir)?.sync_all()?)
-}
-
-/// Refuses to start on the database that a migration left. `config`'s data directory is held.
-pub fn ensure_in_force(config: &Config) -> Result<(), StartError> {
-    let Some(standing) = read(&config.node.data_dir)? else {
-        return Ok(());
-    };
-    let (left, kept) = match standing.phase {
-        Phase::CutOver | Phase::Committed => (standing.from, standing.to),
-        Phase::RolledBack => (standing.to, standing.from),
-    };
-    if name(config) == left && left != kept {
-        return Err(StartError::RegistryElsewhere { name: kept });
-    }
-    Ok(())
-}
-
-/// The two databases, open, with nobody else at them.
+/// The two databases, with nobody else at them.
 pub struct Databases {
     names: (String, String),
-    from: SqlRegistry,
-    to: SqlRegistry,
+    from: Config,
+    to: Config,
     data_dir: DataDir,
 }
 
 impl Databases {
-    /// Takes hold of the data directory and opens both. The target's schema is made; the source's
-    /// must be this program's.
-    pub async fn open(mut from: Config, mut to: Config) -> Result<Self, StartError> {
+    /// Takes hold of the data directory.
+    pub fn hold(mut from: Config, mut to: Config) -> Result<Self, StartError> {
         let data_dir = DataDir::hold_existing(&from.node.data_dir)?;
         restore::ensure_finished(data_dir.path())?;
         data_dir.path().clone_into(&mut from.node.data_dir);
@@ -120,9 +46,9 @@ impl Databases {
             return Err(StartError::SameVault { name: names.0 });
         }
         Ok(Self {
-            from: open(&from, false).await?,
-            to: open(&to, true).await?,
             names,
+            from,
+            to,
             data_dir,
         })
     }
@@ -131,165 +57,258 @@ impl Databases {
         (&self.names.0, &self.names.1)
     }
 
-    /// Closes both.
-    pub async fn close(self) {
-        self.from.close().await;
-        self.to.close().await;
+    /// What the file says of a migration between these two.
+    fn ours(&self) -> Result<Option<Standing>, StartError> {
+        let found = standing::read(self.data_dir.path())?;
+        Ok(found.filter(|it| it.is_between(self.names())))
+    }
+
+    fn write(&self, standing: &Standing) -> Result<(), StartError> {
+        Ok(standing::write(self.data_dir.path(), standing)?)
     }
 
     /// Carries everything over, proves that both hold the same, and cuts over. What an interrupted
-    /// call had carried over already is not carried again. What each side holds.
+    /// call, or a server that served, had carried over already is not carried again. What each side
+    /// holds.
     pub async fn migrate(
         &self,
         rows_per_second: u64,
         told: impl FnMut(u64) + Send,
     ) -> Result<(SnapshotSummary, SnapshotSummary), StartError> {
-        self.ensure_source_in_force().await?;
-        if self.to.revision().await? == 0 {
-            self.carry(rows_per_second, told).await?;
-        }
-        let from = seen(&self.from, Coverage::Whole).await?;
-        let to = seen(&self.to, Coverage::Whole).await?;
-        if from != to {
-            return Err(StartError::RegistriesDiffer {
-                tables: differing(&from, &to),
-            });
-        }
-        write(self.data_dir.path(), self.names(), Phase::CutOver)?;
-        self.mark(Phase::CutOver).await?;
-        Ok((from, to))
+        let from = Arc::new(open(&self.from).await?);
+        let migrated = self.migrate_from(&from, rows_per_second, told).await;
+        from.close().await;
+        migrated
     }
 
-    /// Refuses to begin from a database that an earlier migration left, or while one between other
-    /// databases has a way back.
-    async fn ensure_source_in_force(&self) -> Result<(), StartError> {
-        let Some(standing) = read(self.data_dir.path())? else {
-            // Lost, or another data directory: the database itself says it.
-            return match self.from.moved_to().await? {
-                Some(name) => Err(StartError::RegistryElsewhere { name }),
-                None => Ok(()),
-            };
-        };
-        let ours = (standing.from.as_str(), standing.to.as_str()) == self.names();
-        match standing.phase {
-            Phase::CutOver if ours => Ok(()),
-            Phase::CutOver => Err(StartError::RegistryMigrationOpen {
-                from: standing.from,
-                to: standing.to,
-            }),
-            Phase::Committed => ensure_is(self.names.0.as_str(), standing.to),
-            Phase::RolledBack => ensure_is(self.names.0.as_str(), standing.from),
-        }
-    }
-
-    async fn carry(
+    async fn migrate_from(
         &self,
+        from: &Arc<SqlRegistry>,
         rows_per_second: u64,
         told: impl FnMut(u64) + Send,
-    ) -> Result<(), StartError> {
-        let (sender, receiver) = mpsc::channel(2);
-        let mut sink = Sending(sender);
-        let mut source = Receiving {
-            receiver,
-            rows: 0,
-            rows_per_second,
-            begun: tokio::time::Instant::now(),
-            told,
-        };
-        let exported = async {
-            let done = self.from.export(Coverage::Whole, &mut sink).await;
-            drop(sink);
-            done
-        };
-        let (exported, imported) = tokio::join!(exported, self.to.import(&mut source));
-        // What the target says counts more than that nobody listened to the source any more.
-        imported?;
-        exported?;
-        Ok(())
+    ) -> Result<(SnapshotSummary, SnapshotSummary), StartError> {
+        let standing = self.begun(from).await?;
+        if standing.phase == Phase::CutOver {
+            // Once more: there is nothing left to do, and it says the same.
+            let held = self.both(from).await?;
+            self.mark(&standing).await?;
+            return Ok(held);
+        }
+        let mut follower = follow(from, &self.to).await?;
+        let mark = filling(&standing);
+        let mut pace = Pace::new(rows_per_second, told);
+        match follower.look(&mark, false).await? {
+            Found::Empty => drop(follower.fill(&mark, |rows| pace.after(rows)).await?),
+            Found::Ours { .. } => {
+                bring(&mut follower).await?;
+            }
+            // An older release carried it over, and was interrupted before it said so.
+            Found::Strange { why } => {
+                let same = self.both(from).await;
+                same.map_err(|_| StartError::RegistryTargetTaken { why })?;
+            }
+        }
+        let proof = follower.prove(PATIENCE, |_| std::future::ready(())).await?;
+        let turned = standing.turned(Phase::CutOver, now());
+        let left = left(&self.names.1);
+        let decide = || self.write(&turned).map_err(|error| error.to_string());
+        let done = follower.turn(PATIENCE, &left, decide).await;
+        follower.close().await;
+        match done?.unmarked {
+            None => Ok((proof.leads, proof.follows)),
+            Some(cause) => Err(StartError::RegistryUnmarked { cause }),
+        }
     }
 
-    /// Goes back to the source, with every change that was made since the cut-over.
-    pub async fn roll_back(&self) -> Result<(), StartError> {
-        if self.ensure_cut_over_or(Phase::RolledBack)? {
-            return self.mark(Phase::RolledBack).await;
-        }
-        loop {
-            let reached = self.from.revision().await?;
-            let changes = self.to.changes_after(reached, CHANGES).await?;
-            if changes.is_empty() {
-                break;
+    /// What both hold, which must be the same.
+    async fn both(
+        &self,
+        from: &SqlRegistry,
+    ) -> Result<(SnapshotSummary, SnapshotSummary), StartError> {
+        let to = open(&self.to).await?;
+        let held = both(from, &to).await;
+        to.close().await;
+        held
+    }
+
+    /// Begins, or goes on with what was begun. Refuses a source that an earlier migration left, and
+    /// any while one between other databases has a way back.
+    async fn begun(&self, from: &SqlRegistry) -> Result<Standing, StartError> {
+        let found = standing::read(self.data_dir.path())?;
+        if let Some(found) = &found {
+            if found.is_open() {
+                return if found.is_between(self.names()) {
+                    Ok(found.clone())
+                } else {
+                    Err(StartError::RegistryMigrationOpen {
+                        from: found.from.clone(),
+                        to: found.to.clone(),
+                    })
+                };
             }
-            self.from.apply_changes(&changes).await?;
+            let (kept, _) = found.in_force();
+            if kept != self.names.0 {
+                return Err(StartError::RegistryElsewhere {
+                    name: kept.to_owned(),
+                });
+            }
         }
-        // What a restore does without may go its own way: counters of use, but for those that a key's
-        // limit rests on.
-        let from = seen(&self.from, Coverage::Backup).await?;
-        let tables = differing(&from, &seen(&self.to, Coverage::Backup).await?);
-        if !tables.is_empty() {
-            return Err(StartError::RegistriesDiffer { tables });
+        // Lost, or another data directory: the database itself says it.
+        if let Some(mark) = from.mark().await?
+            && found.is_none()
+        {
+            return Err(StartError::RegistryElsewhere {
+                name: mark.instead().to_owned(),
+            });
         }
-        write(self.data_dir.path(), self.names(), Phase::RolledBack)?;
-        self.mark(Phase::RolledBack).await
+        let begun = Standing::planned(self.names()).turned(Phase::Copying, now());
+        self.write(&begun)?;
+        Ok(begun)
+    }
+
+    /// Goes back to the source, with every change that was made since the cut-over; or gives up what
+    /// was not cut over.
+    pub async fn roll_back(&self) -> Result<(), StartError> {
+        let standing = self.ours()?.ok_or(StartError::NoMigration)?;
+        let ended = standing.turned(Phase::RolledBack, now());
+        match standing.phase {
+            Phase::RolledBack => self.mark(&standing).await,
+            Phase::Copying => {
+                self.write(&ended)?;
+                self.mark(&ended).await
+            }
+            Phase::CutOver => self.bring_back(&ended).await,
+            Phase::Planned | Phase::Committed => Err(StartError::NoMigration),
+        }
+    }
+
+    async fn bring_back(&self, ended: &Standing) -> Result<(), StartError> {
+        let to = Arc::new(open(&self.to).await?);
+        let brought = async {
+            let mut follower = follow(&to, &self.from).await?;
+            match follower.look(&left(&self.names.1), true).await? {
+                Found::Ours { .. } => {}
+                Found::Empty => {
+                    let why = "it is empty".to_owned();
+                    return Err(StartError::RegistryTargetTaken { why });
+                }
+                Found::Strange { why } => return Err(StartError::RegistryTargetTaken { why }),
+            }
+            bring(&mut follower).await?;
+            follower.prove(PATIENCE, |_| std::future::ready(())).await?;
+            let left = left(&self.names.0);
+            let decide = || self.write(ended).map_err(|error| error.to_string());
+            let turned = follower.turn(PATIENCE, &left, decide).await;
+            follower.close().await;
+            match turned?.unmarked {
+                None => Ok(()),
+                Some(cause) => Err(StartError::RegistryUnmarked { cause }),
+            }
+        };
+        let brought = brought.await;
+        to.close().await;
+        brought
     }
 
     /// Leaves the source for good.
     pub async fn commit(&self) -> Result<(), StartError> {
-        if !self.ensure_cut_over_or(Phase::Committed)? {
-            write(self.data_dir.path(), self.names(), Phase::Committed)?;
-        }
-        self.mark(Phase::Committed).await
+        let standing = self.ours()?.ok_or(StartError::NoMigration)?;
+        let ended = match standing.phase {
+            Phase::Committed => standing,
+            Phase::CutOver => {
+                let ended = standing.turned(Phase::Committed, now());
+                self.write(&ended)?;
+                ended
+            }
+            Phase::Copying => return Err(StartError::RegistryNotCutOver),
+            Phase::Planned | Phase::RolledBack => return Err(StartError::NoMigration),
+        };
+        self.mark(&ended).await
     }
 
     /// Says in the database that is not in force which one is. Whoever opens it is refused, with
-    /// whatever data directory.
-    async fn mark(&self, phase: Phase) -> Result<(), StartError> {
-        let (left, kept, name) = match phase {
-            Phase::CutOver | Phase::Committed => (&self.from, &self.to, &self.names.1),
-            Phase::RolledBack => (&self.to, &self.from, &self.names.0),
+    /// whatever data directory. A target that is not even a registry yet is passed over.
+    async fn mark(&self, standing: &Standing) -> Result<(), StartError> {
+        let (kept, _) = standing.in_force();
+        let (keeps, leaves) = if kept == self.names.0 {
+            (&self.from, &self.to)
+        } else {
+            (&self.to, &self.from)
         };
-        kept.set_moved_to(None).await?;
-        Ok(left.set_moved_to(Some(name)).await?)
-    }
-
-    /// Refuses whatever is not cut over between these two; whether it ended so already.
-    fn ensure_cut_over_or(&self, ended: Phase) -> Result<bool, StartError> {
-        let standing = read(self.data_dir.path())?.ok_or(StartError::NoMigration)?;
-        let ours = (standing.from.as_str(), standing.to.as_str()) == self.names();
-        if ours && (standing.phase == Phase::CutOver || standing.phase == ended) {
-            return Ok(standing.phase == ended);
+        let leaving = match open(leaves).await {
+            Err(StartError::OpenRegistry(keyward_store::OpenError::Schema(
+                keyward_store::SchemaError::Older { found: 0, .. },
+            ))) => None,
+            opened => Some(opened?),
+        };
+        if let Some(leaving) = leaving {
+            let marked = leaving.set_mark(Some(&left(kept))).await;
+            leaving.close().await;
+            marked?;
         }
-        Err(StartError::NoMigration)
+        let keeping = open(keeps).await?;
+        let cleared = keeping.set_mark(None).await;
+        keeping.close().await;
+        Ok(cleared?)
     }
 }
 
-fn ensure_is(source: &str, kept: String) -> Result<(), StartError> {
-    if source == kept {
-        return Ok(());
+/// The mark of a target that is being filled.
+pub fn filling(standing: &Standing) -> Mark {
+    Mark::Filling {
+        from: standing.from.clone(),
+        since: standing.began_at.unwrap_or_default(),
     }
-    Err(StartError::RegistryElsewhere { name: kept })
 }
 
-async fn open(config: &Config, migrate: bool) -> Result<SqlRegistry, StartError> {
+/// The mark of a database that was left.
+pub fn left(to: &str) -> Mark {
+    let to = to.to_owned();
+    Mark::Left { to }
+}
+
+fn now() -> Timestamp {
+    SystemClock::default().now()
+}
+
+/// Everything that the registry has and the side that follows has not.
+async fn bring(follower: &mut Follower) -> Result<(), StartError> {
+    while follower.bring(CHANGES).await?.behind > 0 {}
+    follower.survey(|_| std::future::ready(())).await?;
+    while !follower.bring(CHANGES).await?.is_whole() {}
+    Ok(())
+}
+
+/// Opens a database that is a registry, or was.
+async fn open(config: &Config) -> Result<SqlRegistry, StartError> {
     let config = keyward_store::Config {
-        migrate,
+        migrate: false,
         even_if_moved: true,
         ..keyward_store::Config::new(registry_url(config)?)
     };
-    let clock = std::sync::Arc::new(SystemClock::default());
+    let clock = Arc::new(SystemClock::default());
     Ok(SqlRegistry::open(config, clock).await?)
 }
 
-/// What a database holds, as digests.
-async fn seen(registry: &SqlRegistry, coverage: Coverage) -> Result<SnapshotSummary, StartError> {
-    Ok(registry.export(coverage, &mut Nowhere).await?)
+async fn follow(registry: &Arc<SqlRegistry>, side: &Config) -> Result<Follower, StartError> {
+    let config = keyward_store::Config::new(registry_url(side)?);
+    Ok(Follower::attach(Arc::clone(registry), &config, now()).await?)
 }
 
-fn differing(from: &SnapshotSummary, to: &SnapshotSummary) -> Vec<String> {
+/// What both hold, which must be the same.
+async fn both(
+    from: &SqlRegistry,
+    to: &SqlRegistry,
+) -> Result<(SnapshotSummary, SnapshotSummary), StartError> {
+    let from = from.export(Coverage::Whole, &mut Nowhere).await?;
+    let to = to.export(Coverage::Whole, &mut Nowhere).await?;
+    if from == to {
+        return Ok((from, to));
+    }
     let pairs = from.tables.iter().zip(&to.tables);
-    pairs
-        .filter(|(from, to)| from != to)
-        .map(|(from, _)| from.table.clone())
-        .collect()
+    let differing = pairs.filter(|(from, to)| from != to);
+    let tables = differing.map(|(from, _)| from.table.clone()).collect();
+    Err(StartError::RegistriesDiffer { tables })
 }
 
 /// Digests are all that is wanted.
@@ -302,38 +321,31 @@ impl SnapshotSink for Nowhere {
     }
 }
 
-struct Sending(mpsc::Sender<String>);
-
-#[async_trait]
-impl SnapshotSink for Sending {
-    async fn put(&mut self, lines: String) -> Result<(), SnapshotError> {
-        let sent = self.0.send(lines).await;
-        sent.map_err(|_| SnapshotError::Passage {
-            cause: "the target takes no more".to_owned(),
-        })
-    }
-}
-
-struct Receiving<F> {
-    receiver: mpsc::Receiver<String>,
+/// So many rows in a second, and somebody who is told.
+struct Pace<T> {
     rows: u64,
     rows_per_second: u64,
     begun: tokio::time::Instant,
-    told: F,
+    told: T,
 }
 
-#[async_trait]
-impl<F: FnMut(u64) + Send> SnapshotSource for Receiving<F> {
-    async fn next(&mut self) -> Result<Option<String>, SnapshotError> {
-        let lines = self.receiver.recv().await;
-        self.rows += lines
-            .as_deref()
-            .map_or(0, |it| it.matches('\n').count() as u64);
-        (self.told)(self.rows);
-        if self.rows_per_second > 0 {
-            let pause = Duration::from_secs(self.rows).div_f64(self.rows_per_second as f64);
-            tokio::time::sleep_until(self.begun + pause).await;
+impl<T: FnMut(u64)> Pace<T> {
+    fn new(rows_per_second: u64, told: T) -> Self {
+        Self {
+            rows: 0,
+            rows_per_second,
+            begun: tokio::time::Instant::now(),
+            told,
         }
-        Ok(lines)
+    }
+
+    fn after(&mut self, rows: u64) -> impl Future<Output = ()> + Send + use<T> {
+        self.rows += rows;
+        (self.told)(self.rows);
+        let due = match self.rows_per_second {
+            0 => self.begun,
+            pace => self.begun + Duration::from_secs(self.rows).div_f64(pace as f64),
+        };
+        tokio::time::sleep_until(due)
     }
 }

@@ -24,6 +24,7 @@ use crate::server::config::{Backup, Config, Limits};
 use crate::server::continuous;
 use crate::server::error::StartError;
 use crate::server::integrity::Guarding;
+use crate::server::registry_online;
 use crate::server::seals;
 use crate::server::sinks::Streams;
 use crate::server::storage_migration::carry_on;
@@ -77,6 +78,8 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let every = schedule.drill_interval_hours;
     let drilling = tokio::spawn(rehearse(assembly.node.clone(), every, ended.clone()));
     let moving = tokio::spawn(carry_on(assembly.node.clone(), ended.clone()));
+    let moving_registry = registry_online::carry_on(assembly.node.clone(), ended.clone());
+    let moving_registry = tokio::spawn(moving_registry);
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -99,6 +102,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let _ = drilling.await;
     let _ = moving.await;
     guarding.end().await;
+    let _ = moving_registry.await;
     following.end().await;
     streams.end().await;
     assembly.stop().await?;

@@ -19,6 +19,7 @@ mod large_values;
 mod mending;
 mod migrating;
 mod mistakes;
+mod moving_registry;
 mod offline;
 mod profiles;
 mod sealing;

@@ -7,8 +7,9 @@ use keyward_core::time::Timestamp;
 use uuid::Uuid;
 
 use super::scoped;
-use crate::db::Database;
+use crate::db::{Database, Transaction};
 use crate::fault::Fault;
+use crate::mark::Mark;
 use crate::noun::{json, text};
 use crate::sql::sql;
 use crate::value::Value;
@@ -37,6 +38,9 @@ pub(crate) async fn rewrite_change(
 ) -> Result<(), RegistryError> {
     let failed = |fault: Fault| fault.on("changes");
     let mut transaction = database.begin().await.map_err(failed)?;
+    // Every writer's last lock, as for a commit: who holds it knows that nothing else is under way.
+    let locked = transaction.command("UPDATE feed SET n = n WHERE one = 1");
+    locked.await.map_err(failed)?;
     let touched = transaction
         .execute(
             "UPDATE changes SET writes = $1 WHERE revision = $2",
@@ -71,34 +75,43 @@ pub(crate) async fn deployment(database: &Database) -> Result<Uuid, RegistryErro
         .ok_or(NO_FEED)
 }
 
-/// Which database is the registry instead of this one.
-pub(crate) async fn moved_to(database: &Database) -> Result<Option<String>, RegistryError> {
-    database
+/// What a migration wrote on this database.
+pub(crate) async fn mark(database: &Database) -> Result<Option<Mark>, RegistryError> {
+    let written = database
         .row("SELECT moved_to FROM feed WHERE one = 1", vec![], |cells| {
             cells.opt_text("moved_to")
         })
         .await?
-        .ok_or(NO_FEED)
+        .ok_or(NO_FEED)?;
+    Ok(written.as_deref().map(Mark::parse))
 }
 
-/// Writes it down.
-pub(crate) async fn set_moved_to(
+/// Writes it.
+pub(crate) async fn set_mark(
     database: &Database,
-    name: Option<&str>,
+    mark: Option<&Mark>,
 ) -> Result<(), RegistryError> {
     let failed = |fault: Fault| fault.on("feed");
     let mut transaction = database.begin().await.map_err(failed)?;
-    let values = vec![Value::Text(name.map(str::to_owned))];
-    let written = transaction
-        .execute("UPDATE feed SET moved_to = $1 WHERE one = 1", values)
-        .await;
-    if written.map_err(failed)? != 1 {
+    if !write_mark(&mut transaction, mark).await.map_err(failed)? {
+        transaction.rollback().await;
         return Err(NO_FEED);
     }
     transaction.commit().await.map_err(failed)
 }
 
-const NO_FEED: RegistryError = RegistryError::Damaged {
+/// The same in a transaction; whether there was a row to write it in.
+pub(crate) async fn write_mark(
+    transaction: &mut Transaction,
+    mark: Option<&Mark>,
+) -> Result<bool, Fault> {
+    let values = vec![Value::Text(mark.map(Mark::written))];
+    let text = "UPDATE feed SET moved_to = $1 WHERE one = 1";
+    Ok(transaction.execute(text, values).await? == 1)
+}
+
+/// A registry without its counter.
+pub(crate) const NO_FEED: RegistryError = RegistryError::Damaged {
     table: "feed",
     what: "one",
 };

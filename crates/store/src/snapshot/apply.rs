@@ -42,7 +42,7 @@ async fn in_one_transaction(
     }
 }
 
-async fn follow(
+pub(crate) async fn follow(
     transaction: &mut Transaction,
     changes: &[(&Change, Outbox)],
 ) -> Result<i64, SnapshotError> {

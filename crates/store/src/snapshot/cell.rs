@@ -21,7 +21,7 @@ use crate::value::Value;
 
 /// What a column holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Uuid,
     Text,
     Int,
@@ -55,7 +55,7 @@ impl Kind {
     }
 
     /// Reads the next column.
-    pub(super) fn read(
+    pub(crate) fn read(
         self,
         cells: &mut Cells<'_>,
         column: &'static str,
@@ -79,7 +79,7 @@ impl Kind {
     }
 
     /// Reads a value of a snapshot's row; none if it is not one of this kind.
-    pub(super) fn parse(self, json: &Json) -> Option<Value> {
+    pub(crate) fn parse(self, json: &Json) -> Option<Value> {
         let text = || match json {
             Json::Null => Some(None),
             Json::String(text) => Some(Some(text.clone())),
@@ -114,7 +114,7 @@ fn canonical(text: &str) -> serde_json::Result<String> {
 }
 
 /// Writes a row: a JSON array of its values.
-pub(super) fn line(values: &[Value]) -> String {
+pub(crate) fn line(values: &[Value]) -> String {
     let mut line = String::with_capacity(256);
     line.push('[');
     for (place, value) in values.iter().enumerate() {

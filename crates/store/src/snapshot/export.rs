@@ -13,23 +13,51 @@ use crate::sql::Statement;
 use crate::value::Value;
 
 /// Rows read at once. An outbox row may be large; a thousand of them still fit anywhere.
-const PAGE: i64 = 500;
+pub(crate) const PAGE: usize = 500;
 
 pub(super) async fn export(
     database: &Database,
     coverage: Coverage,
     sink: &mut dyn SnapshotSink,
 ) -> Result<SnapshotSummary, SnapshotError> {
-    let mut reading = database.begin_reading().await.map_err(failed("feed"))?;
-    let header = header(&mut reading, coverage).await?;
-    let mut writer = SnapshotWriter::begin(sink, header).await?;
-    for table in tables::covered(coverage) {
-        writer.table(table.name, &table.names()).await?;
-        rows(&mut reading, table, &mut writer).await?;
-        writer.end_table().await?;
+    let pinned = Pinned::begin(database, coverage).await?;
+    pinned.export(sink, |_| true).await
+}
+
+/// The registry as it is at one moment, whatever is written afterwards.
+pub(crate) struct Pinned {
+    reading: Transaction,
+    header: SnapshotHeader,
+}
+
+impl Pinned {
+    /// As it is now.
+    pub(crate) async fn begin(
+        database: &Database,
+        coverage: Coverage,
+    ) -> Result<Self, SnapshotError> {
+        let mut reading = database.begin_reading().await.map_err(failed("feed"))?;
+        // The transaction sees everything as it is at its first statement, which is this one.
+        let header = header(&mut reading, coverage).await?;
+        Ok(Self { reading, header })
     }
-    reading.rollback().await;
-    writer.finish().await
+
+    /// Reads the tables that are wanted of those that it covers.
+    pub(crate) async fn export(
+        mut self,
+        sink: &mut dyn SnapshotSink,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<SnapshotSummary, SnapshotError> {
+        let coverage = self.header.coverage;
+        let mut writer = SnapshotWriter::begin(sink, self.header).await?;
+        for table in tables::covered(coverage).filter(|table| wanted(table.name)) {
+            writer.table(table.name, &table.names()).await?;
+            rows(&mut self.reading, table, &mut writer).await?;
+            writer.end_table().await?;
+        }
+        self.reading.rollback().await;
+        writer.finish().await
+    }
 }
 
 async fn header(
@@ -71,25 +99,10 @@ async fn rows(
 ) -> Result<(), SnapshotError> {
     let mut after: Option<Vec<Value>> = None;
     loop {
-        let (text, values) = page(table, after.take());
-        let rows = reading
-            .rows(text, values, |cells| {
-                cells.of(table.name);
-                let columns = table.columns.iter();
-                columns
-                    .map(|column| column.kind.read(cells, column.name))
-                    .collect::<Result<Vec<Value>, _>>()
-            })
-            .await
-            .map_err(failed(table.name))?;
-        let full = i64::try_from(rows.len()).is_ok_and(|rows| rows == PAGE);
-        after = rows.last().map(|row| {
-            let key = table
-                .order
-                .iter()
-                .map(|place| of_nothing(row[*place].clone()));
-            key.collect()
-        });
+        let (text, values) = page(table, after.as_deref(), None);
+        let rows = read(reading, table, text, values).await?;
+        let full = rows.len() == PAGE;
+        after = rows.last().map(|row| place_of(table, row));
         for row in rows {
             writer.row(&cell::line(&row)).await?;
         }
@@ -97,6 +110,29 @@ async fn rows(
             return Ok(());
         }
     }
+}
+
+/// The rows that a query of all of a table's columns finds.
+pub(crate) async fn read(
+    reading: &mut Transaction,
+    table: &'static Table,
+    text: String,
+    values: Vec<Value>,
+) -> Result<Vec<Vec<Value>>, SnapshotError> {
+    let rows = reading.rows(text, values, |cells| {
+        cells.of(table.name);
+        let columns = table.columns.iter();
+        columns
+            .map(|column| column.kind.read(cells, column.name))
+            .collect::<Result<Vec<Value>, _>>()
+    });
+    rows.await.map_err(failed(table.name))
+}
+
+/// A row's place in its table's order.
+pub(crate) fn place_of(table: &Table, row: &[Value]) -> Vec<Value> {
+    let cells = table.order.iter().filter_map(|place| row.get(*place));
+    cells.cloned().map(of_nothing).collect()
 }
 
 /// A row without a tenant is ordered as if its tenant were the nil UUID.
@@ -107,30 +143,46 @@ fn of_nothing(value: Value) -> Value {
     }
 }
 
-/// The rows behind a key, in order.
-fn page(table: &'static Table, after: Option<Vec<Value>>) -> (String, Vec<Value>) {
+/// The rows behind a place, in order: the next few, or all up to another place.
+pub(crate) fn page(
+    table: &'static Table,
+    after: Option<&[Value]>,
+    up_to: Option<&[Value]>,
+) -> (String, Vec<Value>) {
     let mut statement = Statement::new("SELECT ");
+    push_columns(&mut statement, table);
+    statement.push(" FROM ").push(table.name);
+    let bounds = [(after, ") > ("), (up_to, ") <= (")];
+    let bounds = bounds.into_iter().filter_map(|(at, is)| Some((at?, is)));
+    let mut joint = " WHERE (";
+    for (at, is) in bounds {
+        statement.push(joint);
+        push_order(&mut statement, table);
+        statement.push(is);
+        let mut between = "";
+        for value in at {
+            statement.push(between).bind(value.clone());
+            between = ", ";
+        }
+        statement.push(")");
+        joint = " AND (";
+    }
+    statement.push(" ORDER BY ");
+    push_order(&mut statement, table);
+    if up_to.is_none() {
+        let page = i64::try_from(PAGE).unwrap_or(i64::MAX);
+        statement.push(" LIMIT ").bind(Value::Int(Some(page)));
+    }
+    statement.finish()
+}
+
+/// All of a table's columns.
+pub(crate) fn push_columns(statement: &mut Statement, table: &'static Table) {
     let mut between = "";
     for column in &table.columns {
         statement.push(between).push(column.name);
         between = ", ";
     }
-    statement.push(" FROM ").push(table.name);
-    if let Some(after) = after {
-        statement.push(" WHERE (");
-        push_order(&mut statement, table);
-        statement.push(") > (");
-        let mut between = "";
-        for value in after {
-            statement.push(between).bind(value);
-            between = ", ";
-        }
-        statement.push(")");
-    }
-    statement.push(" ORDER BY ");
-    push_order(&mut statement, table);
-    statement.push(" LIMIT ").bind(Value::Int(Some(PAGE)));
-    statement.finish()
 }
 
 fn push_order(statement: &mut Statement, table: &'static Table) {

@@ -9,7 +9,7 @@ use crate::fault::Fault;
 use crate::read::feed;
 use crate::value::Value;
 
-pub(super) async fn present(database: &Database) -> Result<Uuid, SnapshotError> {
+pub(crate) async fn present(database: &Database) -> Result<Uuid, SnapshotError> {
     let text = "SELECT id FROM histories WHERE one = 1";
     let begun = database.row(text, vec![], |cells| cells.uuid("id")).await;
     let registry = SnapshotError::Registry;

@@ -10,8 +10,10 @@ use keyward_core::snapshot::{Part, SnapshotReader, SnapshotSummary};
 use super::failed;
 use super::tables::{self, Table};
 use crate::db::{Database, Dialect, Transaction};
+use crate::mark::Mark;
 use crate::migrate::KNOWN;
 use crate::noun::search_text_of;
+use crate::read::feed::write_mark;
 use crate::sql::{Chunk, RowsText, value_rows};
 use crate::value::Value;
 use crate::write::{INSERT_LABELS, INSERT_TAGS, INSERT_TEXT, search_tokens};
@@ -19,9 +21,10 @@ use crate::write::{INSERT_LABELS, INSERT_TAGS, INSERT_TEXT, search_tokens};
 /// Rows written at once.
 const TOGETHER: usize = 64;
 
-pub(super) async fn import(
+pub(crate) async fn import(
     database: &Database,
     source: &mut dyn SnapshotSource,
+    mark: Option<&Mark>,
 ) -> Result<SnapshotSummary, SnapshotError> {
     let mut reader = SnapshotReader::begin(source).await?;
     if reader.header().schema != KNOWN {
@@ -31,7 +34,15 @@ pub(super) async fn import(
         });
     }
     let mut transaction = database.begin().await.map_err(failed("feed"))?;
-    match fill(&mut transaction, &mut reader).await {
+    let filled = match fill(&mut transaction, &mut reader).await {
+        // With what it says of itself, or not at all.
+        Ok(summary) => {
+            let marked = write_mark(&mut transaction, mark).await;
+            marked.map(|_| summary).map_err(failed("feed"))
+        }
+        Err(error) => Err(error),
+    };
+    match filled {
         Ok(summary) => {
             // What a deferred reference finds, it finds now.
             transaction.commit().await.map_err(failed("keys"))?;
@@ -45,7 +56,7 @@ pub(super) async fn import(
 }
 
 /// Refuses a database that holds anything.
-pub(super) async fn look_whether_empty(database: &Database) -> Result<(), SnapshotError> {
+pub(crate) async fn look_whether_empty(database: &Database) -> Result<(), SnapshotError> {
     let mut transaction = database.begin().await.map_err(failed("feed"))?;
     let found = ensure_empty(&mut transaction).await;
     transaction.rollback().await;

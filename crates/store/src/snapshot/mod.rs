@@ -10,11 +10,11 @@
 //! | `history` | which history of the deployment it is |
 //! | `apply` | bringing it forward, change by change |
 
-mod apply;
+pub(crate) mod apply;
 mod cell;
-mod export;
-mod history;
-mod import;
+pub(crate) mod export;
+pub(crate) mod history;
+pub(crate) mod import;
 pub mod tables;
 
 use async_trait::async_trait;
@@ -29,6 +29,8 @@ use uuid::Uuid;
 use crate::fault::Fault;
 use crate::registry::SqlRegistry;
 
+pub(crate) use cell::line;
+
 #[async_trait]
 impl RegistrySnapshot for SqlRegistry {
     async fn export(
@@ -36,38 +38,42 @@ impl RegistrySnapshot for SqlRegistry {
         coverage: Coverage,
         sink: &mut dyn SnapshotSink,
     ) -> Result<SnapshotSummary, SnapshotError> {
-        export::export(self.database(), coverage, sink).await
+        export::export(&self.present(), coverage, sink).await
     }
 
     async fn import(
         &self,
         source: &mut dyn SnapshotSource,
     ) -> Result<SnapshotSummary, SnapshotError> {
-        import::import(self.database(), source).await
+        let hold = self.place().hold(vec![]).await;
+        import::import(hold.database(), source, None).await
     }
 
     async fn apply_changes(&self, changes: &[Change]) -> Result<i64, SnapshotError> {
-        apply::apply(self.database(), changes).await
+        let hold = self.place().hold(vec![]).await;
+        apply::apply(hold.database(), changes).await
     }
 
     async fn apply_selected(&self, changes: &[SelectedChange]) -> Result<i64, SnapshotError> {
-        apply::apply_selected(self.database(), changes).await
+        let hold = self.place().hold(vec![]).await;
+        apply::apply_selected(hold.database(), changes).await
     }
 
     async fn ensure_empty(&self) -> Result<(), SnapshotError> {
-        import::look_whether_empty(self.database()).await
+        import::look_whether_empty(&self.present()).await
     }
 
     async fn deployment_history(&self) -> Result<Uuid, SnapshotError> {
-        history::present(self.database()).await
+        history::present(&self.present()).await
     }
 
     async fn begin_history(&self, id: Uuid) -> Result<(), SnapshotError> {
-        history::begin(self.database(), id).await
+        let hold = self.place().hold(vec![]).await;
+        history::begin(hold.database(), id).await
     }
 }
 
 /// The error of a statement on one table.
-fn failed(table: &'static str) -> impl FnOnce(Fault) -> SnapshotError {
+pub(crate) fn failed(table: &'static str) -> impl FnOnce(Fault) -> SnapshotError {
     move |fault| SnapshotError::Registry(fault.on(table))
 }

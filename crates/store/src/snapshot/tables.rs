@@ -159,30 +159,30 @@ const LEFT_COLUMNS: &[(&str, &str)] = &[
 
 /// A column as a snapshot has it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Column {
-    pub(super) name: &'static str,
-    pub(super) kind: Kind,
+pub(crate) struct Column {
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
 }
 
 /// A covered table.
 #[derive(Debug)]
-pub(super) struct Table {
-    pub(super) name: &'static str,
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
     /// In the order of their names.
-    pub(super) columns: Vec<Column>,
+    pub(crate) columns: Vec<Column>,
     /// The places of the columns that order the rows.
-    pub(super) order: Vec<usize>,
+    pub(crate) order: Vec<usize>,
     whole_only: bool,
 }
 
 impl Table {
     /// The names of its columns.
-    pub(super) fn names(&self) -> Vec<&'static str> {
+    pub(crate) fn names(&self) -> Vec<&'static str> {
         self.columns.iter().map(|column| column.name).collect()
     }
 
     /// The place of a column.
-    pub(super) fn place(&self, column: &str) -> Option<usize> {
+    pub(crate) fn place(&self, column: &str) -> Option<usize> {
         self.columns.iter().position(|it| it.name == column)
     }
 }
@@ -222,7 +222,7 @@ fn table(described: &Described, name: &'static str, order: &[&str], whole_only: 
 }
 
 /// The tables that a snapshot covers, in order.
-pub(super) fn covered(coverage: Coverage) -> impl Iterator<Item = &'static Table> {
+pub(crate) fn covered(coverage: Coverage) -> impl Iterator<Item = &'static Table> {
     TABLES
         .iter()
         .filter(move |table| coverage == Coverage::Whole || !table.whole_only)

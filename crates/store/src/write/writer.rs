@@ -18,6 +18,7 @@ use super::settle::{Outcome, Settled, Settler};
 use super::{bulk, side};
 use crate::db::{Database, Transaction};
 use crate::fault::Fault;
+use crate::place::{Beside, Place};
 
 /// How often a batch that collided with another node's transaction is done again as a whole,
 /// before its members are written one by one.
@@ -27,7 +28,7 @@ const ATTEMPTS_ALONE: usize = 20;
 
 /// The task behind the queue.
 pub(crate) struct Writer {
-    database: Database,
+    place: Arc<Place>,
     queue: Arc<FairQueue>,
     clock: Arc<dyn Clock>,
     batch_max: usize,
@@ -39,7 +40,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(
-        database: Database,
+        place: Arc<Place>,
         queue: Arc<FairQueue>,
         clock: Arc<dyn Clock>,
         batch_max: usize,
@@ -47,7 +48,7 @@ impl Writer {
     ) -> Self {
         let batch_max = batch_max.max(1);
         Self {
-            database,
+            place,
             queue,
             clock,
             batch_max,
@@ -80,7 +81,12 @@ impl Writer {
             .into_iter()
             .map(|waiting| (waiting.commit, waiting.answer))
             .unzip();
-        let outcomes = self.write_all(&commits).await;
+        let mut hold = self.place.hold(Beside::of_commits(commits.iter())).await;
+        let outcomes = self.write_all(hold.database(), &commits).await;
+        if outcomes.iter().all(is_certain) {
+            hold.ended_well();
+        }
+        drop(hold);
         let settled = commits.into_iter().zip(answers).zip(outcomes);
         settled
             .map(|((commit, answer), outcome)| Settled {
@@ -92,9 +98,9 @@ impl Writer {
     }
 
     /// Every commit's outcome, whatever happens to the transaction.
-    async fn write_all(&mut self, commits: &[Commit]) -> Vec<Outcome> {
+    async fn write_all(&mut self, database: &Database, commits: &[Commit]) -> Vec<Outcome> {
         for _ in 0..ATTEMPTS_TOGETHER {
-            match self.write_together(commits).await {
+            match self.write_together(database, commits).await {
                 Ok(outcomes) => return outcomes,
                 Err(trouble) if trouble.fault == Fault::Collision => {}
                 // A member that is refused only when all is written (a deferred constraint, an
@@ -108,15 +114,16 @@ impl Writer {
         }
         let mut outcomes = Vec::with_capacity(commits.len());
         for commit in commits {
-            outcomes.push(self.write_alone(commit).await);
+            outcomes.push(self.write_alone(database, commit).await);
         }
         outcomes
     }
 
-    async fn write_alone(&mut self, commit: &Commit) -> Outcome {
+    async fn write_alone(&mut self, database: &Database, commit: &Commit) -> Outcome {
         let mut attempt = 1;
         loop {
-            match self.write_together(std::slice::from_ref(commit)).await {
+            let alone = std::slice::from_ref(commit);
+            match self.write_together(database, alone).await {
                 Ok(outcomes) => {
                     let nothing = Fault::Down("the transaction was lost");
                     return outcomes
@@ -132,9 +139,13 @@ impl Writer {
         }
     }
 
-    async fn write_together(&mut self, commits: &[Commit]) -> Result<Vec<Outcome>, Trouble> {
+    async fn write_together(
+        &mut self,
+        database: &Database,
+        commits: &[Commit],
+    ) -> Result<Vec<Outcome>, Trouble> {
         let now = self.clock.now();
-        let mut transaction = self.database.begin().await.map_err(Trouble::with("feed"))?;
+        let mut transaction = database.begin().await.map_err(Trouble::with("feed"))?;
         match self.fill(&mut transaction, commits, now).await {
             Ok((outcomes, scopes)) => {
                 if outcomes.iter().any(Result::is_ok) {
@@ -163,6 +174,11 @@ impl Writer {
         batch.write_others(transaction).await?;
         batch.publish(transaction).await
     }
+}
+
+/// Whether it is known if the commit landed.
+const fn is_certain(outcome: &Outcome) -> bool {
+    !matches!(outcome, Err(RegistryError::Unavailable { .. }))
 }
 
 /// A batch while it is being written.

@@ -7,6 +7,7 @@ mod make;
 
 mod commits;
 mod constraints;
+mod exchange;
 mod faults;
 mod migrations;
 mod plans;

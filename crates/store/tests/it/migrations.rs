@@ -9,7 +9,7 @@ use keyward_core::noun::tenant::TextState;
 use keyward_core::port::registry::Registry as _;
 use keyward_crypto::Algorithm;
 use keyward_store::migrate::{KNOWN, MIGRATIONS};
-use keyward_store::{Config, OpenError, SchemaError, SqlRegistry};
+use keyward_store::{Config, Mark, OpenError, SchemaError, SqlRegistry};
 
 use crate::make::NewKey;
 use crate::world::{DrivenClock, Place, World};
@@ -327,11 +327,12 @@ async fn going_back_never_loses_an_open_condition() {
 async fn a_database_that_was_left_is_refused_by_name() {
     for place in Place::both() {
         let world = World::at(place).await;
-        assert_eq!(world.registry.moved_to().await.unwrap(), None);
+        assert_eq!(world.registry.mark().await.unwrap(), None);
         let there = "postgres://db:5432/keyward";
-        world.registry.set_moved_to(Some(there)).await.unwrap();
-        world.registry.close().await;
         let to = there.to_owned();
+        let left = Mark::Left { to: to.clone() };
+        world.registry.set_mark(Some(&left)).await.unwrap();
+        world.registry.close().await;
         let refused = world.place.open().await.err();
         assert_eq!(refused, Some(OpenError::Moved { to }));
         let refused = Err(OpenError::Schema(SchemaError::WouldLose {
@@ -348,8 +349,8 @@ async fn a_database_that_was_left_is_refused_by_name() {
         let registry = SqlRegistry::open(config, DrivenClock::starting())
             .await
             .unwrap();
-        assert_eq!(registry.moved_to().await.unwrap().as_deref(), Some(there));
-        registry.set_moved_to(None).await.unwrap();
+        assert_eq!(registry.mark().await.unwrap(), Some(left));
+        registry.set_mark(None).await.unwrap();
         registry.close().await;
         world.place.open().await.unwrap().close().await;
     }

@@ -184,6 +184,22 @@ fn registry(config: &Config, found: &mut Findings) {
             );
         }
     }
+    for (at, value, most) in [
+        (
+            "registry.migrate_per_second",
+            registry.migrate_per_second,
+            1_000_000,
+        ),
+        (
+            "registry.migrate_uncommitted_days",
+            registry.migrate_uncommitted_days,
+            365,
+        ),
+    ] {
+        if !(1..=most).contains(&value) {
+            found.add(at, format!("is {value}; must be 1 to {most}"));
+        }
+    }
 }
 
 fn limits(config: &Config, found: &mut Findings) {
