@@ -251,6 +251,7 @@ pub(crate) async fn entry(
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
+    let is_new = !dir.is_dir();
     DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     let beside = path.with_extension("cursor.new");
     let mut options = OpenOptions::new();
@@ -259,11 +260,11 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&beside, path)?;
-    // The directory itself may be new.
-    let above = dir.ancestors().take(2).filter(|dir| dir.is_dir());
-    above
-        .into_iter()
-        .try_for_each(|dir| File::open(dir)?.sync_all())
+    File::open(dir)?.sync_all()?;
+    match dir.parent().filter(|above| is_new && above.is_dir()) {
+        Some(above) => File::open(above)?.sync_all(),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

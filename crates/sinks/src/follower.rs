@@ -29,6 +29,9 @@ const KEEP_EVERY: Duration = Duration::from_secs(1);
 /// The same, when it has only passed over what the sink does not want.
 const KEEP_PASSED_EVERY: Duration = Duration::from_mins(1);
 
+/// Longest word on what is wrong.
+const DETAIL_CHARS_MAX: usize = 800;
+
 /// Where a sink says how it stands.
 pub type Tell = Arc<dyn Fn(SinkStatus) + Send + Sync>;
 
@@ -401,8 +404,12 @@ impl Follower {
     }
 
     fn note(&mut self, failure: &Failure) {
-        let (sink, detail) = (&self.status.name, &failure.detail);
-        if self.status.trouble.as_ref() != Some(detail) {
+        let sink = &self.status.name;
+        // Some of it may be what a receiver said.
+        let visible = |c: char| if c.is_control() { ' ' } else { c };
+        let detail = failure.detail.chars().map(visible);
+        let detail: String = detail.take(DETAIL_CHARS_MAX).collect();
+        if self.status.trouble.as_ref() != Some(&detail) {
             tracing::warn!(
                 sink,
                 detail,
@@ -410,7 +417,7 @@ impl Follower {
             );
         }
         self.status.failures += 1;
-        self.status.trouble = Some(failure.detail.clone());
+        self.status.trouble = Some(detail);
         self.status.state = match failure.kind {
             FailureKind::Transient | FailureKind::Rejected => SinkState::Failing,
             FailureKind::Denied => SinkState::Refused,
