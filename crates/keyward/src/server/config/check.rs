@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::secret_source::{SecretSource, is_reference};
-use super::{Config, ConfigError, Problem, TlsMode, check_seal, check_storage};
+use super::{Config, ConfigError, Limits, Problem, TlsMode, check_seal, check_storage};
 use crate::private_file;
 use crate::server::{database_url, filesystem};
 
@@ -265,18 +265,23 @@ fn limits(config: &Config, found: &mut Findings) {
         ("lifecycle.destruction_wait_days", wait, 7, 30),
         ("lifecycle.rollback_window_seconds", window, 0, 7_776_000),
     ];
+    within(&bounds, found);
+    values(limits, found);
+}
+
+/// Values of secrets that are sent as bytes.
+fn values(limits: &Limits, found: &mut Findings) {
     let (slowest, places) = (
         limits.value_bytes_per_second_min,
         limits.values_under_way_per_tenant,
     );
-    let of_values = [
+    let bounds = [
         ("limits.value_bytes", limits.value_bytes, 1 << 16, 5 << 30),
         ("limits.value_bytes_per_second_min", slowest, 1, 1 << 30),
         ("limits.values_under_way", limits.values_under_way, 1, 1024),
         ("limits.values_under_way_per_tenant", places, 1, 1024),
     ];
     within(&bounds, found);
-    within(&of_values, found);
 }
 
 /// What is not within its bounds.
