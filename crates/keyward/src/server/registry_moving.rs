@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use keyward_core::port::registry_migration::{
-    RegistryMigration, RegistryMigrationFault as Fault, RegistryMigrationReport, RegistryProof,
+    RegistryMigration, RegistryMigrationFault as Fault, RegistryMigrationReport,
 };
-use keyward_core::port::storage_migration::{MigrationPhase as Phase, MigrationTrouble};
+use keyward_core::port::storage_migration::MigrationPhase as Phase;
 use keyward_core::time::Clock;
-use keyward_store::follow::{FollowError, Follower, Found, Proof};
+use keyward_store::follow::{FollowError, Follower, Found};
 use keyward_store::{Config as Place, Mark, SqlRegistry};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as Turning;
 
 use crate::server::registry_migration::{filling, left};
 use crate::server::registry_online::shown;
+use crate::server::registry_progress::Progress;
 use crate::server::registry_standing::{self as file, Standing};
 use crate::server::registry_turns::Turns;
 
@@ -31,18 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const PINNING: Duration = Duration::from_secs(5);
 /// How often a filling that is paused looks whether it still is.
 const PAUSED: Duration = Duration::from_millis(200);
-
-/// What is known of it in memory alone.
-#[derive(Default)]
-struct Progress {
-    rows: u64,
-    changes: u64,
-    behind: Option<u64>,
-    equal: bool,
-    settled: bool,
-    proof: Option<RegistryProof>,
-    trouble: Option<MigrationTrouble>,
-}
 
 /// What steps and turns work on, one at a time.
 struct Work {
@@ -60,6 +49,7 @@ pub struct Moving {
     pace: u64,
     clock: Arc<dyn Clock>,
     standing: Mutex<Standing>,
+    writing: Mutex<()>,
     progress: Mutex<Progress>,
     work: Turning<Work>,
     /// How many turns wait for a step to give way.
@@ -85,6 +75,7 @@ impl Moving {
             pace,
             clock,
             standing: Mutex::new(standing),
+            writing: Mutex::new(()),
             progress: Mutex::new(Progress {
                 settled,
                 ..Progress::default()
@@ -101,14 +92,23 @@ impl Moving {
         self.standing.lock().clone()
     }
 
-    /// In the file first.
-    fn write(&self, next: Standing) -> Result<(), Fault> {
+    /// In the file first. One change at a time: none undoes another's.
+    fn change(
+        &self,
+        change: impl FnOnce(Standing) -> Result<Standing, Fault>,
+    ) -> Result<(), Fault> {
+        let _alone = self.writing.lock();
+        let next = change(self.standing())?;
         let written = file::write(&self.data_dir, &next);
         written.map_err(|error| Fault::Standing {
             cause: error.kind().to_string(),
         })?;
         *self.standing.lock() = next;
         Ok(())
+    }
+
+    fn turn_to(&self, phase: Phase) -> Result<(), Fault> {
+        self.change(|standing| Ok(standing.turned(phase, self.clock.now())))
     }
 
     /// The mark of the side that does not lead.
@@ -121,25 +121,8 @@ impl Moving {
     }
 
     fn note<T>(&self, outcome: &Result<T, Fault>) {
-        let mut progress = self.progress.lock();
-        match outcome {
-            Ok(_) => progress.trouble = None,
-            Err(
-                error @ (Fault::Side { .. }
-                | Fault::OtherNode
-                | Fault::NotEmpty { .. }
-                | Fault::Unmarked { .. }),
-            ) => {
-                let now = self.clock.now();
-                let since = progress.trouble.as_ref().map_or(now, |it| it.since);
-                progress.trouble = Some(MigrationTrouble {
-                    since,
-                    last_at: now,
-                    cause: error.to_string(),
-                });
-            }
-            Err(_) => {}
-        }
+        let now = self.clock.now();
+        self.progress.lock().note(outcome, now);
     }
 
     /// The side that follows, opened if it is not.
@@ -231,7 +214,9 @@ impl Moving {
         }
         if brought.is_whole() && !self.progress.lock().equal {
             let proof = follower.prove(PINNING, |rows| self.paced(rows)).await;
-            self.proven(&proof.map_err(side)?);
+            let proof = proof.map_err(side)?;
+            let now = self.clock.now();
+            self.progress.lock().proven(&proof, now);
         }
         Ok(brought.changes + brought.rows)
     }
@@ -258,17 +243,6 @@ impl Moving {
         while self.standing().paused {
             tokio::time::sleep(PAUSED).await;
         }
-    }
-
-    fn proven(&self, proof: &Proof) {
-        let mut progress = self.progress.lock();
-        progress.equal = true;
-        progress.proof = Some(RegistryProof {
-            revision: proof.leads.header.revision,
-            rows: proof.leads.rows,
-            digest: proof.leads.digest,
-            at: self.clock.now(),
-        });
     }
 
     /// Puts the marks right, if they are not.
@@ -315,7 +289,7 @@ impl Moving {
         let next = self.standing().turned(to, self.clock.now());
         let mark = left(next.in_force().0);
         // The phase and the place are exchanged together, or neither is.
-        let decide = || self.write(next).map_err(|error| error.to_string());
+        let decide = || self.turn_to(to).map_err(|error| error.to_string());
         let follower = self.follower(work).await?;
         // Near first, so that nobody waits for long; what comes meanwhile comes in the turn.
         for _ in 0..ROUNDS {
@@ -337,6 +311,21 @@ impl Moving {
             None => Ok(()),
             Some(cause) => Err(Fault::Unmarked { phase: to, cause }),
         }
+    }
+
+    /// Changes how it goes on, while it does.
+    fn steer(
+        &self,
+        wanted: &'static str,
+        change: impl FnOnce(Standing) -> Standing,
+    ) -> Result<(), Fault> {
+        self.change(|standing| {
+            let phase = standing.phase;
+            match phase {
+                Phase::Copying | Phase::CutOver => Ok(change(standing)),
+                _ => Err(Fault::Phase { phase, wanted }),
+            }
+        })
     }
 
     fn ensure(&self, wanted: &'static str, phases: &[Phase]) -> Result<Standing, Fault> {
@@ -390,9 +379,9 @@ impl RegistryMigration for Moving {
     }
 
     async fn begin(&self) -> Result<(), Fault> {
-        let standing = self.ensure("begin", &[Phase::Planned])?;
+        self.ensure("begin", &[Phase::Planned])?;
         self.alone(async |work| match self.found(work).await? {
-            Found::Empty => self.write(standing.turned(Phase::Copying, self.clock.now())),
+            Found::Empty => self.turn_to(Phase::Copying),
             Found::Ours { .. } => Err(Fault::NotEmpty {
                 why: "it holds a copy of this registry".to_owned(),
             }),
@@ -421,16 +410,12 @@ impl RegistryMigration for Moving {
     }
 
     async fn pause(&self, paused: bool) -> Result<(), Fault> {
-        let open = [Phase::Copying, Phase::CutOver];
-        let standing = self.ensure("be paused", &open)?;
-        self.write(Standing { paused, ..standing })
+        self.steer("be paused", |standing| Standing { paused, ..standing })
     }
 
     async fn set_pace(&self, per_second: u64) -> Result<(), Fault> {
-        let open = [Phase::Copying, Phase::CutOver];
-        let standing = self.ensure("go at another pace", &open)?;
         let per_second = Some(per_second);
-        self.write(Standing {
+        self.steer("go at another pace", |standing| Standing {
             per_second,
             ..standing
         })
@@ -459,7 +444,7 @@ impl RegistryMigration for Moving {
                 }
                 Phase::Copying => {
                     // The target bears a mark of its own, and is not the registry.
-                    self.write(standing.turned(Phase::RolledBack, self.clock.now()))?;
+                    self.turn_to(Phase::RolledBack)?;
                 }
                 _ => self.settle(work).await?,
             }
@@ -473,7 +458,7 @@ impl RegistryMigration for Moving {
         self.alone(async |work| {
             let standing = self.ensure("be committed", &[Phase::CutOver, Phase::Committed])?;
             if standing.phase == Phase::CutOver {
-                self.write(standing.turned(Phase::Committed, self.clock.now()))?;
+                self.turn_to(Phase::Committed)?;
             }
             let settled = self.settle(work).await;
             self.let_go(work).await;

@@ -36,7 +36,7 @@ fn database() -> TestDatabase {
 /// Waits until the server says so of its migration.
 #[track_caller]
 fn until(stage: &Stage, so: impl Fn(&Value) -> bool) -> Value {
-    let patience = std::time::Instant::now();
+    let patience = tokio::time::Instant::now();
     loop {
         let stands = stage
             .keyward("registry migration status --output json")
@@ -327,7 +327,7 @@ fn a_target_that_holds_something_is_left_alone() {
             .contains("not empty"),
         "{stands}"
     );
-    let patience = std::time::Instant::now();
+    let patience = tokio::time::Instant::now();
     let alerts = || {
         stage
             .keyward("alert list --tenant system --output json")
