@@ -42,7 +42,7 @@ use crate::write::{FairQueue, Writer};
 
 /// The registry on SQLite or PostgreSQL.
 pub struct SqlRegistry {
-    place: Arc<Place>,
+    pub(crate) place: Arc<Place>,
     queue: Arc<FairQueue>,
     observer: Arc<OnceLock<Arc<dyn ChangeObserver>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
@@ -131,10 +131,6 @@ impl SqlRegistry {
             writer.await.ok();
         }
         self.present().close().await;
-    }
-
-    pub(crate) const fn place(&self) -> &Arc<Place> {
-        &self.place
     }
 
     /// The database to read from.

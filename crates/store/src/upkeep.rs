@@ -92,7 +92,7 @@ impl Upkeep for SqlRegistry {
         let writes = writes.to_vec();
         let rewrite =
             move |at: Database| async move { feed::rewrite_change(&at, revision, &writes).await };
-        self.place()
+        self.place
             .write(vec![Beside::change(revision)], rewrite)
             .await
     }

@@ -58,7 +58,7 @@ impl Follower {
     }
 
     pub(super) async fn bring_as(&self, view: View, limit: usize) -> Result<Brought, FollowError> {
-        let place = self.registry.place();
+        let place = &self.registry.place;
         let taken = place.take();
         let touched = taken.touched();
         let mut limited = touched.doubtful.clone();

@@ -124,7 +124,7 @@ impl Follower {
             side.close().await;
             return Err(error.into());
         }
-        registry.place().note();
+        registry.place.note();
         Ok(Self {
             registry,
             side,
@@ -198,7 +198,7 @@ impl Follower {
 
 impl Drop for Follower {
     fn drop(&mut self) {
-        self.registry.place().note_nothing();
+        self.registry.place.note_nothing();
     }
 }
 

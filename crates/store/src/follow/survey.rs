@@ -39,7 +39,7 @@ impl Follower {
         table: &'static Table,
         paced: &mut impl FnMut(u64) -> F,
     ) -> Result<u64, FollowError> {
-        let place = self.registry.place();
+        let place = &self.registry.place;
         let mut differ = 0;
         let mut after: Option<Vec<Value>> = None;
         loop {

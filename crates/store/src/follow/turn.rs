@@ -52,7 +52,7 @@ impl Follower {
         paced: impl FnMut(u64) -> F + Send,
     ) -> Result<Proof, FollowError> {
         let pinned = within(patience, async {
-            let still = self.registry.place().still().await;
+            let still = self.registry.place.still().await;
             self.bring_all().await?;
             let leads = Pinned::begin(&self.registry.present(), Coverage::Whole).await?;
             let follows = Pinned::begin(&self.side, Coverage::Whole).await?;
@@ -83,7 +83,7 @@ impl Follower {
             return Err(FollowError::NotSurveyed);
         }
         let still = within(patience, async {
-            let still = self.registry.place().still().await;
+            let still = self.registry.place.still().await;
             self.ensure_alone().await?;
             self.bring_all().await?;
             Ok((still, self.last_look().await?))

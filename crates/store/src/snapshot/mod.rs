@@ -45,17 +45,17 @@ impl RegistrySnapshot for SqlRegistry {
         &self,
         source: &mut dyn SnapshotSource,
     ) -> Result<SnapshotSummary, SnapshotError> {
-        let hold = self.place().hold(vec![]).await;
+        let hold = self.place.hold(vec![]).await;
         import::import(hold.database(), source, None).await
     }
 
     async fn apply_changes(&self, changes: &[Change]) -> Result<i64, SnapshotError> {
-        let hold = self.place().hold(vec![]).await;
+        let hold = self.place.hold(vec![]).await;
         apply::apply(hold.database(), changes).await
     }
 
     async fn apply_selected(&self, changes: &[SelectedChange]) -> Result<i64, SnapshotError> {
-        let hold = self.place().hold(vec![]).await;
+        let hold = self.place.hold(vec![]).await;
         apply::apply_selected(hold.database(), changes).await
     }
 
@@ -68,7 +68,7 @@ impl RegistrySnapshot for SqlRegistry {
     }
 
     async fn begin_history(&self, id: Uuid) -> Result<(), SnapshotError> {
-        let hold = self.place().hold(vec![]).await;
+        let hold = self.place.hold(vec![]).await;
         history::begin(hold.database(), id).await
     }
 }
