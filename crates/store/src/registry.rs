@@ -111,8 +111,7 @@ impl SqlRegistry {
         feed::mark(&self.present()).await
     }
 
-    /// Writes it, or that it is the registry again. Unless it is opened with
-    /// [`Config::even_if_moved`], a database with a mark is refused from then on.
+    /// Writes it, or that it is the registry again. [`SqlRegistry::open`] refuses a mark.
     pub async fn set_mark(&self, mark: Option<&Mark>) -> Result<(), RegistryError> {
         let hold = self.place.hold(vec![]).await;
         feed::set_mark(hold.database(), mark).await
@@ -339,11 +338,10 @@ impl Registry for SqlRegistry {
         limit: UseLimit,
         wanted: Reservation,
     ) -> Result<Reservation, RegistryError> {
+        let rows = vec![Beside::reservation(version)];
         let reserve =
             move |at: Database| async move { usage::reserve(&at, version, limit, wanted).await };
-        self.place
-            .write(vec![Beside::reservation(version)], reserve)
-            .await
+        self.place.write(rows, reserve).await
     }
 
     async fn class_pointer(

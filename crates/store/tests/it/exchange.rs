@@ -519,6 +519,9 @@ async fn a_write_that_hangs_is_waited_for_with_patience() {
         let registry = Arc::clone(&registry);
         tokio::spawn(async move { registry.reserve_uses(version, LIMIT, wanted).await })
     };
+    let waits = "SELECT count(*)::text FROM pg_stat_activity \
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    while world.place.sql(waits).await.unwrap() != ["1"] {}
     let second = Duration::from_secs(1);
     let refused = follower.turn(second, &left(), || Ok(())).await;
     assert_eq!(refused, Err(FollowError::TooLong { seconds: 1 }));
