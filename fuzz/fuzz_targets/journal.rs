@@ -5,7 +5,7 @@
 use std::io;
 use std::sync::{Arc, LazyLock, Mutex};
 
-use keyward_audit::{Access, Journal, JournalConfig, JournalIo, SegmentFile};
+use keyward_audit::{Access, Identity, Journal, JournalConfig, JournalIo, SegmentFile};
 use keyward_core::audit::Journaled;
 use keyward_core::port::audit_log::{AuditLog, JournalObserver, TailQuery};
 use keyward_core::time::{Clock, Timestamp};
@@ -51,6 +51,17 @@ impl JournalIo for Memory {
 
     fn sync_dir(&self) -> io::Result<()> {
         Ok(())
+    }
+
+    fn identity(&self, name: &str) -> io::Result<Identity> {
+        let files = self.0.lock().unwrap();
+        let at = files.iter().position(|(other, _)| other == name);
+        let at = at.ok_or(io::ErrorKind::NotFound)?;
+        Ok(Identity {
+            file: (0, at as u64),
+            size: files[at].1.lock().unwrap().len() as u64,
+            changed_at: (0, 0),
+        })
     }
 }
 

@@ -13,7 +13,12 @@ async fn segments(place: &Path) -> (Journal, Vec<PathBuf>) {
         segment_bytes: 1_500,
         ..config()
     };
-    let journal = open_with(&StdIo::new(place).unwrap(), small, Default::default()).unwrap();
+    let journal = open_with(
+        &StdIo::new(place).unwrap(),
+        small,
+        std::sync::Arc::default(),
+    )
+    .unwrap();
     let mut watch = journal.watch();
     for turn in 0..30 {
         append(&journal, &[&format!("e{turn}")]).await;

@@ -57,7 +57,9 @@ fn receipt(
 /// The first entry of a tree.
 fn first(forest: &Forest<Handle>, is_it: impl Fn(Tree) -> bool) -> u64 {
     let tree = |sequence| forest.find(sequence).unwrap().unwrap().tree;
-    (1..).find(|sequence| is_it(tree(*sequence))).unwrap()
+    (1..=forest.sequence())
+        .find(|sequence| is_it(tree(*sequence)))
+        .unwrap()
 }
 
 #[tokio::test]
@@ -144,12 +146,8 @@ async fn i13_a_receipt_in_which_anything_was_changed_proves_nothing() {
         &|way| way["head"] = json!(way["head"].as_u64().unwrap() ^ 1),
         &|way| way["head_path"][0] = json!(other),
         &|way| {
-            way["heads"] = json!(
-                way["heads"]
-                    .as_str()
-                    .unwrap()
-                    .replace("\"trees\":", "\"trees\": ")
-            )
+            let heads = way["heads"].as_str().unwrap();
+            way["heads"] = json!(heads.replace("\"trees\":", "\"trees\": "));
         },
         &|way| way["more"] = json!(1),
     ];
