@@ -465,6 +465,9 @@ impl Node {
         for provider in self.ports.providers.values() {
             provider.forget_all();
         }
+        if let Some(log) = &self.ports.transparency {
+            log.forget_key();
+        }
     }
 }
 

@@ -127,6 +127,16 @@ impl<F: LogFiles> Forest<F> {
             .map_or_else(|| End::default().head(), End::head)
     }
 
+    /// The journal's last durable entry.
+    pub fn journal_last(&self) -> u64 {
+        self.journal.last()
+    }
+
+    /// Whether the heads that were made last are not in the system's tree yet.
+    pub fn awaits_heads(&self) -> bool {
+        self.made.is_some_and(|(_, at)| at.is_none())
+    }
+
     /// Whether the trees have all that the journal had when they were opened.
     pub fn has_reached(&self) -> bool {
         self.sequence() >= self.reach

@@ -9,8 +9,9 @@
 //! An entry of the system's own tree needs no extra.
 
 use keyward_ledger::{
-    Content, Hash, Head, Note, OpenedCheckpoint, ProofError, Receipt, ReceiptError, Tile, Tiles,
-    VerifierKey, entries_of, hashes_of, prove_inclusion, root, verify_inclusion,
+    Content, Hash, Head, Note, OpenedCheckpoint, ProofError, ProveError, Receipt, ReceiptError,
+    Tile, TileError, Tiles, VerifierKey, entries_of, hashes_of, prove_inclusion, root,
+    verify_inclusion,
 };
 use serde::{Deserialize, Serialize};
 
@@ -141,7 +142,7 @@ impl<F: LogFiles> Forest<F> {
     /// The root over the first `size` entries of a tree, made from its tiles.
     pub fn root_at(&self, tree: Tree, size: u64) -> Result<Hash, TreesError> {
         let read = |tile| self.there(tree, tile);
-        root(&Tiles::new(size, read), size).map_err(|_| damaged(tree))
+        root(&Tiles::new(size, read), size).map_err(|error| told(tree, error))
     }
 
     /// How a tree stood when heads were last made, if they are among the first `size` entries of the
@@ -258,7 +259,10 @@ impl<F: LogFiles> Forest<F> {
 
     fn path(&self, tree: Tree, index: u64, size: u64) -> Result<Vec<Hash>, TreesError> {
         let tiles = Tiles::new(size, |tile| self.there(tree, tile));
-        prove_inclusion(&tiles, index, size).map_err(|_| damaged(tree))
+        prove_inclusion(&tiles, index, size).map_err(|error| match error {
+            ProveError::Hashes(error) => told(tree, error),
+            _ => damaged(tree),
+        })
     }
 
     /// An entry of a tree that has it, as text.
@@ -282,6 +286,14 @@ impl<F: LogFiles> Forest<F> {
 
 fn texts(hashes: &[Hash]) -> Vec<String> {
     hashes.iter().map(ToString::to_string).collect()
+}
+
+/// What cannot be read is not damage.
+fn told(tree: Tree, error: TileError<TreesError>) -> TreesError {
+    match error {
+        TileError::Unreadable { source, .. } => source,
+        _ => damaged(tree),
+    }
 }
 
 fn damaged(tree: Tree) -> TreesError {

@@ -96,6 +96,9 @@ pub trait TransparencyLog: Send + Sync {
     /// A tile's bytes, by its path below the log: `tile/…`.
     async fn tile(&self, tree: Tree, path: &str) -> Result<Vec<u8>, LogFault>;
 
+    /// The node was sealed: nothing is signed until it is unsealed again.
+    fn forget_key(&self);
+
     /// A receipt for the entry with this sequence number in the journal, if it is in this tree or in
     /// the other one of the same tenant.
     async fn receipt(&self, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault>;

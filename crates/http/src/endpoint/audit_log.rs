@@ -19,8 +19,8 @@ use crate::problem::Failure;
 const TAG: &str = "audit";
 const TEXT: &str = "text/plain; charset=utf-8";
 const BYTES: &str = "application/octet-stream";
-/// What a tile's path says never changes.
-const FOR_EVER: HeaderValue = HeaderValue::from_static("private, max-age=31536000, immutable");
+/// What a tile's path says does not change while the log has its name.
+const LONG: HeaderValue = HeaderValue::from_static("private, max-age=3600");
 /// The next one comes in a second.
 const A_SECOND: HeaderValue = HeaderValue::from_static("private, max-age=1");
 /// The largest whole number that every JSON reader keeps exactly.
@@ -117,7 +117,7 @@ async fn checkpoint(call: Call) -> Answer {
 async fn tile(call: Call) -> Answer {
     let path = format!("tile/{}", call.segment("tile").unwrap_or_default());
     let bytes = ops::log::tile(call.node(), call.caller(), &scope(&call)?, &path).await?;
-    Ok(file(bytes, HeaderValue::from_static(BYTES), FOR_EVER))
+    Ok(file(bytes, HeaderValue::from_static(BYTES), LONG))
 }
 
 fn file(bytes: Vec<u8>, media_type: HeaderValue, kept: HeaderValue) -> axum::response::Response {

@@ -14,6 +14,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::server::assembly::Assembly;
+use crate::server::config::AuditSync;
 use crate::server::published::{Published, Trees};
 
 /// How often the files are looked at.
@@ -30,14 +31,15 @@ impl Guarding {
     pub fn begin(assembly: &Assembly) -> Self {
         let (end, ended) = watch::channel(false);
         let node = assembly.node.clone();
-        let files = tokio::spawn(watch_files(node, assembly.journal(), ended.clone()));
-        let mut tasks = vec![files];
         let config = &assembly.deployment.config.audit;
-        if config.check_hours > 0 {
+        let checks = config.check_hours > 0 && config.sync == AuditSync::Always;
+        let files = watch_files(node, assembly.journal(), !checks, ended.clone());
+        let mut tasks = vec![tokio::spawn(files)];
+        if checks {
             let checking = Checking {
                 node: assembly.node.clone(),
                 published: assembly.published(),
-                every: Duration::from_hours(config.check_hours),
+                every: Duration::from_secs(config.check_hours.saturating_mul(3600)),
                 per_second: config.check_per_second.max(1),
             };
             tasks.push(tokio::spawn(checking.run(ended)));
@@ -55,9 +57,15 @@ impl Guarding {
 }
 
 /// Looks at the journal's files until one is not as it was left: nothing can be made of it then but
-/// another start.
-async fn watch_files(node: Arc<Node>, journal: Arc<Journal>, mut ended: watch::Receiver<bool>) {
+/// another start. If nothing checks the whole log, the first look ends the alert of an earlier life.
+async fn watch_files(
+    node: Arc<Node>,
+    journal: Arc<Journal>,
+    mut clears: bool,
+    mut ended: watch::Receiver<bool>,
+) {
     let mut watch = journal.watch();
+    let mut unreadable = false;
     let mut seconds = tokio::time::interval(EACH);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -75,13 +83,22 @@ async fn watch_files(node: Arc<Node>, journal: Arc<Journal>, mut ended: watch::R
         };
         watch = kept;
         match found {
-            Ok(None) => {}
+            Ok(None) => {
+                unreadable = false;
+                if std::mem::take(&mut clears) {
+                    log::log_checked(&node, None).await;
+                }
+            }
             Ok(Some(touched)) => {
                 tracing::error!(%touched, "operations are refused");
                 return log::journal_touched(&node, &touched.to_string()).await;
             }
             // A disk that cannot be read keeps the journal from being written too, which says so.
-            Err(error) => tracing::warn!(%error, "the journal's files cannot be looked at"),
+            Err(error) => {
+                if !std::mem::replace(&mut unreadable, true) {
+                    tracing::warn!(%error, "the journal's files cannot be looked at");
+                }
+            }
         }
     }
 }

@@ -9,13 +9,15 @@ use keyward_core::ops::log::CheckpointKey;
 use keyward_core::port::transparency::{LogFault, LogReceipt, TransparencyLog, Tree, TreeKey};
 use keyward_ledger::{Algorithm, Checkpoint, Head, KeyName, Note, Receipt, Tile, VerifierKey};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
 /// The trees, as those who grow them and those who read them share them.
 pub type Trees = Arc<Mutex<Forest<LogDirectory>>>;
 
+/// How many read at a time.
+const READERS: usize = 2;
 /// How long somebody waits for what is to be in a checkpoint soon.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -24,6 +26,8 @@ pub struct Published {
     now: Mutex<Now>,
     /// How often something was signed: whoever waits looks again.
     signed: watch::Sender<u64>,
+    /// Few read at a time: those who make the log come first.
+    readers: Semaphore,
 }
 
 #[derive(Default)]
@@ -55,6 +59,7 @@ impl Published {
         Self {
             now: Mutex::default(),
             signed: watch::Sender::new(0),
+            readers: Semaphore::new(READERS),
         }
     }
 
@@ -65,7 +70,9 @@ impl Published {
 
     /// The trees are not to be read any more.
     pub fn closed(&self) {
-        *self.now.lock() = Now::default();
+        let mut now = self.now.lock();
+        now.trees = None;
+        now.signed = None;
     }
 
     /// The trees, while they are open.
@@ -122,6 +129,7 @@ impl Published {
             let tried = match self.ready() {
                 Ok(ready) => {
                     let work = work.clone();
+                    let _turn = self.readers.acquire().await.map_err(broken)?;
                     let done = spawn_blocking(move || work(ready)).await;
                     done.unwrap_or_else(|error| Err(broken(error)))
                 }
@@ -168,6 +176,10 @@ impl TransparencyLog for Published {
         .await
     }
 
+    fn forget_key(&self) {
+        self.set_key(None);
+    }
+
     async fn receipt(&self, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
         self.soon(move |ready| receipt(&ready, tree, sequence))
             .await
@@ -201,6 +213,11 @@ fn receipt(ready: &Ready, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFa
     };
     if tree != Tree::System && found.tree.tenant() != tree.tenant() {
         return Err(LogFault::NoSuch);
+    }
+    // Before the search: nothing holds it yet.
+    let size = signed.head.size;
+    if found.tree != Tree::System && trees.lock().committed(found.tree, size).is_none() {
+        return Err(LogFault::NotYet);
     }
     let index = match search(trees, &found, found.guess)? {
         Some(index) => index,

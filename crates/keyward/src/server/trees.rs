@@ -70,6 +70,7 @@ impl Following {
             published: assembly.published(),
             deployment: assembly.deployment.id,
             headed: None,
+            awaits_heads: true,
             behind_since: None,
             unsigned_since: None,
             keyless_until: None,
@@ -96,6 +97,8 @@ struct Follower {
     deployment: Uuid,
     /// When heads were last logged by this process.
     headed: Option<Instant>,
+    /// Whether the last heads were logged.
+    awaits_heads: bool,
     /// Since when the trees have not had all of the journal.
     behind_since: Option<Instant>,
     /// Since when there has been something to sign.
@@ -140,15 +143,18 @@ impl Follower {
                 _ = seconds.tick() => false,
             };
             let grown = grow(&trees).await?;
-            let is_reading = matches!(grown, Grown::Reading { .. });
-            self.judge(grown).await;
+            if !matches!(grown, Grown::Reading { .. }) {
+                // Before anything is committed to that contradicts what was signed.
+                ensure_continued(&trees, &signing).await?;
+            }
             if self.log_heads(&trees).await? {
                 // The heads too: until the next ones are made, what is signed holds all that they cover.
                 grow(&trees).await?;
             }
-            if !is_reading {
+            if !matches!(grown, Grown::Reading { .. }) {
                 self.sign(&trees, &signing).await?;
             }
+            self.judge(grown).await;
             if last {
                 grow(&trees).await?;
                 let trees = trees.clone();
@@ -195,10 +201,6 @@ impl Follower {
         let (trees, signing, names) = (trees.clone(), signing.clone(), (self.deployment, fresh));
         let noted = blocking(move || {
             let (trees, mut signing) = (trees.lock(), signing.lock());
-            if !signing.is_continued {
-                signing.last.ensure_continued_by(&trees)?;
-                signing.is_continued = true;
-            }
             let head = trees.head(Tree::System);
             signing.last.keep(head, trees.sequence(), names)?;
             let origin = signing.last.origin().unwrap_or_default();
@@ -292,10 +294,11 @@ impl Follower {
     /// did.
     async fn log_heads(&mut self, trees: &Trees) -> Result<bool, TreesError> {
         let is_due = self.headed.is_none_or(|headed| headed.elapsed() >= IDLE);
-        let trees = trees.clone();
+        let (trees, awaited) = (trees.clone(), self.awaits_heads);
         let heads = blocking(move || {
             let mut trees = trees.lock();
-            if !is_due && !trees.has_news() {
+            // Those that are logged come into the tree first: receipts lead to them.
+            if (awaited && trees.awaits_heads()) || (!is_due && !trees.has_news()) {
                 return Ok(None);
             }
             Ok(fresh_id().and_then(|fresh| trees.heads(fresh)))
@@ -312,15 +315,33 @@ impl Follower {
         match log::log_heads(&self.node, &heads).await {
             Ok(()) => {
                 self.headed = Some(Instant::now());
+                self.awaits_heads = true;
                 Ok(true)
             }
             // A journal that cannot be written says so itself, and refuses everything else too.
             Err(error) => {
-                tracing::warn!(%error, "the heads of the transparency log were not logged");
+                if std::mem::take(&mut self.awaits_heads) {
+                    tracing::warn!(%error, "the heads of the transparency log were not logged");
+                }
                 Ok(false)
             }
         }
     }
+}
+
+/// Once, when the trees have all that the journal had: they go on from what was signed.
+async fn ensure_continued(trees: &Trees, signing: &Arc<Mutex<Signing>>) -> Result<(), TreesError> {
+    if signing.lock().is_continued {
+        return Ok(());
+    }
+    let (trees, signing) = (trees.clone(), signing.clone());
+    blocking(move || {
+        let (trees, mut signing) = (trees.lock(), signing.lock());
+        signing.last.ensure_continued_by(&trees)?;
+        signing.is_continued = true;
+        Ok(())
+    })
+    .await
 }
 
 /// What was signed last, and whether the trees are known to go on from it.
@@ -360,8 +381,11 @@ async fn grow(trees: &Trees) -> Result<Grown, TreesError> {
     let trees = trees.clone();
     let began = Instant::now();
     blocking(move || {
+        // What comes while it works is for the next time.
+        let target = trees.lock().journal_last();
         while began.elapsed() < EACH {
-            if !trees.lock().grow()? {
+            let mut trees = trees.lock();
+            if trees.sequence() >= target || !trees.grow()? {
                 return Ok(Grown::All);
             }
         }

@@ -85,6 +85,10 @@ pub async fn checkpoint(node: &Node, caller: &Caller, scope: &LogScope) -> Resul
     reading(node, caller, scope, "checkpoint")
         .read(async {
             let tree = tree(node, caller, scope)?;
+            if tree != Tree::System {
+                // A tenant's is signed when it is asked for.
+                node.ensure_unsealed()?;
+            }
             log(node)?.checkpoint(tree).await.map_err(told)
         })
         .await

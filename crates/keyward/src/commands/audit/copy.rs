@@ -6,7 +6,9 @@ use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keyward_ledger::{CHECKPOINT_PATH, Checkpoint, Note, Tile, bundles, hash_tiles};
+use keyward_ledger::{
+    CHECKPOINT_PATH, Checkpoint, Head, Note, Tile, Tiles, bundles, hash_tiles, root,
+};
 use serde::Serialize;
 
 use super::receipt::WhichLog;
@@ -42,7 +44,7 @@ impl CopyArguments {
         let bytes = there(&log, CHECKPOINT_PATH).await?;
         let checkpoint = read(&bytes).map_err(|error| error.about("the server's checkpoint"))?;
         let size = checkpoint.head().size;
-        self.ensure_older(&checkpoint)?;
+        let older = self.ensure_older(&checkpoint)?;
         let (mut files_new, mut files_kept) = (0, 0);
         let watched = io::stderr().is_terminal();
         for tile in bundles(size).chain(hash_tiles(size)) {
@@ -54,6 +56,9 @@ impl CopyArguments {
             tell(watched, &path);
             put(&place, &there(&log, &path).await?)?;
             files_new += 1;
+        }
+        if let Some(older) = older {
+            self.ensure_continued(older, size)?;
         }
         put(&self.directory.join(CHECKPOINT_PATH), &bytes)?;
         if watched {
@@ -80,11 +85,11 @@ impl CopyArguments {
     }
 
     /// An older copy is of the same log, and not ahead of the server.
-    fn ensure_older(&self, newest: &Checkpoint) -> Result<(), Failure> {
+    fn ensure_older(&self, newest: &Checkpoint) -> Result<Option<Head>, Failure> {
         let place = self.directory.join(CHECKPOINT_PATH);
         let bytes = match fs::read(&place) {
             Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(Failure::local(error).about(place.display())),
         };
         let older = read(&bytes).map_err(|error| error.about(place.display()))?;
@@ -103,11 +108,32 @@ impl CopyArguments {
                  contradicts itself",
                 had.size, has.size
             );
-            return Err(Failure::new(Exit::NotValid, what)
-                .next("keep the copy as it is: both signed checkpoints together are evidence"));
+            return Err(contradicts(what));
         }
-        Ok(())
+        Ok(Some(had))
     }
+
+    /// What was signed before is the beginning of what was fetched now. Otherwise the older checkpoint
+    /// stays: it is what convicts the server.
+    fn ensure_continued(&self, older: Head, size: u64) -> Result<(), Failure> {
+        let read = |tile: Tile| fs::read(self.directory.join(tile.to_string()));
+        let found = root(&Tiles::new(size, read), older.size);
+        let found = found.map_err(|error| Failure::new(Exit::NotValid, error))?;
+        if found == older.root {
+            return Ok(());
+        }
+        let what = format!(
+            "the first {} entries are not those that the copy's checkpoint was signed for: the log \
+             contradicts itself",
+            older.size
+        );
+        Err(contradicts(what))
+    }
+}
+
+fn contradicts(what: String) -> Failure {
+    Failure::new(Exit::NotValid, what)
+        .next("keep the copy as it is: both signed checkpoints together are evidence")
 }
 
 async fn there(log: &RemoteLog, path: &str) -> Result<Vec<u8>, Failure> {
