@@ -15,6 +15,7 @@ use keyward_store::follow::{FollowError, Follower, Found};
 use keyward_store::{Config as Place, Mark, SqlRegistry};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as Turning;
+use tokio::time::timeout;
 
 use crate::server::registry_migration::{filling, left};
 use crate::server::registry_online::shown;
@@ -26,7 +27,8 @@ use crate::server::registry_turns::Turns;
 const CHANGES: usize = 500;
 /// How often the side that is to lead is brought nearer before a turn.
 const ROUNDS: usize = 100;
-/// How long writers wait while the sides are exchanged; then nothing is turned.
+/// How long writers wait while the sides are exchanged, and anybody for a side that does not answer;
+/// then nothing is turned.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How long they wait until both sides are where they are to be compared.
 const PINNING: Duration = Duration::from_secs(5);
@@ -41,10 +43,28 @@ struct Work {
     looked: bool,
 }
 
+/// The two databases. Which of them leads, the standing says, and it changes.
+pub struct Sides {
+    /// The source.
+    pub from: Place,
+    /// The target.
+    pub to: Place,
+}
+
+impl Sides {
+    /// The one that is not in force.
+    const fn follows(&self, phase: Phase) -> &Place {
+        match phase {
+            Phase::Planned | Phase::Copying | Phase::RolledBack => &self.to,
+            Phase::CutOver | Phase::Committed => &self.from,
+        }
+    }
+}
+
 /// A migration under way.
 pub struct Moving {
     registry: Arc<SqlRegistry>,
-    other: Place,
+    sides: Sides,
     data_dir: PathBuf,
     pace: u64,
     clock: Arc<dyn Clock>,
@@ -57,10 +77,10 @@ pub struct Moving {
 }
 
 impl Moving {
-    /// One that stands so; `other` is the database that does not lead.
+    /// One that stands so; `registry` is in the side that is in force.
     pub fn new(
         registry: Arc<SqlRegistry>,
-        other: Place,
+        sides: Sides,
         standing: Standing,
         data_dir: PathBuf,
         pace: u64,
@@ -70,7 +90,7 @@ impl Moving {
         let settled = !matches!(standing.phase, Phase::CutOver | Phase::RolledBack);
         Self {
             registry,
-            other,
+            sides,
             data_dir,
             pace,
             clock,
@@ -129,10 +149,9 @@ impl Moving {
     async fn follower<'a>(&self, work: &'a mut Work) -> Result<&'a mut Follower, Fault> {
         if work.follower.is_none() {
             let registry = Arc::clone(&self.registry);
-            let opened = Follower::attach(registry, &self.other, self.clock.now()).await;
-            let opened = opened.map_err(|error| Fault::Side {
-                cause: error.to_string(),
-            })?;
+            let other = self.sides.follows(self.standing().phase);
+            let opened = Follower::attach(registry, other, self.clock.now());
+            let opened = soon(opened).await?;
             work.looked = false;
             work.follower = Some(opened);
         }
@@ -158,7 +177,7 @@ impl Moving {
             Phase::CutOver | Phase::Committed | Phase::RolledBack
         );
         let follower = self.follower(work).await?;
-        follower.look(&mark, or_none).await.map_err(side)
+        soon(follower.look(&mark, or_none)).await
     }
 
     async fn go_on(&self, work: &mut Work) -> Result<u64, Fault> {
@@ -206,7 +225,7 @@ impl Moving {
                 .await
                 .map_err(side)?;
         }
-        let brought = follower.bring(CHANGES).await.map_err(side)?;
+        let brought = soon(follower.bring(CHANGES)).await?;
         {
             let mut progress = self.progress.lock();
             progress.changes += brought.changes;
@@ -225,7 +244,7 @@ impl Moving {
         let mark = self.mark();
         self.progress.lock().rows = 0;
         let follower = self.follower(work).await?;
-        follower.ensure_alone().await.map_err(side)?;
+        soon(follower.ensure_alone()).await?;
         let carried = |rows| {
             self.progress.lock().rows += rows;
             self.paced(rows)
@@ -255,7 +274,7 @@ impl Moving {
             Found::Ours { .. } => {
                 let mark = self.mark();
                 let follower = self.follower(work).await?;
-                let marked = follower.mark(&mark).await;
+                let marked = soon(follower.mark(&mark)).await;
                 marked.map_err(|error| Fault::Unmarked {
                     phase: standing.phase,
                     cause: error.to_string(),
@@ -289,11 +308,15 @@ impl Moving {
         let next = self.standing().turned(to, self.clock.now());
         let mark = left(next.in_force().0);
         // The phase and the place are exchanged together, or neither is.
-        let decide = || self.turn_to(to).map_err(|error| error.to_string());
+        let decide = || {
+            self.turn_to(to).map_err(|error| error.to_string())?;
+            self.progress.lock().settled = false;
+            Ok(())
+        };
         let follower = self.follower(work).await?;
         // Near first, so that nobody waits for long; what comes meanwhile comes in the turn.
         for _ in 0..ROUNDS {
-            if follower.bring(CHANGES).await.map_err(side)?.is_whole() {
+            if soon(follower.bring(CHANGES)).await?.is_whole() {
                 break;
             }
         }
@@ -368,7 +391,7 @@ impl RegistryMigration for Moving {
         self.alone(async |work| {
             let found = self.found(work).await?;
             let follower = self.follower(work).await?;
-            follower.ensure_alone().await.map_err(side)?;
+            soon(follower.ensure_alone()).await?;
             match (self.standing().phase, found) {
                 (Phase::Planned, Found::Empty) | (_, Found::Ours { .. }) => Ok(()),
                 (_, Found::Strange { why }) => Err(Fault::NotEmpty { why }),
@@ -471,10 +494,21 @@ impl RegistryMigration for Moving {
     }
 }
 
+/// Does what does not take long, unless a side does not answer.
+async fn soon<T>(work: impl Future<Output = Result<T, FollowError>>) -> Result<T, Fault> {
+    match timeout(PATIENCE, work).await {
+        Ok(done) => done.map_err(side),
+        Err(_) => Err(Fault::Side {
+            cause: format!("a side did not answer for {} s", PATIENCE.as_secs()),
+        }),
+    }
+}
+
 fn side(error: FollowError) -> Fault {
     match error {
         FollowError::OtherNode => Fault::OtherNode,
         FollowError::Undecided { cause } => Fault::Standing { cause },
+        FollowError::Taken { why } => Fault::NotEmpty { why },
         other => Fault::Side {
             cause: other.to_string(),
         },

@@ -23,7 +23,7 @@ use crate::server::config::{self, Config, ConfigError, Sources};
 use crate::server::deployment::registry_url;
 use crate::server::error::StartError;
 use crate::server::registry_migration::{filling, left};
-use crate::server::registry_moving::Moving;
+use crate::server::registry_moving::{Moving, Sides};
 use crate::server::registry_standing::{self as standing, Standing, name};
 
 type Opened = (Arc<SqlRegistry>, Option<Arc<dyn RegistryMigration>>);
@@ -90,12 +90,15 @@ async fn attached(
     };
     let registry = open(leads, &standing, Some(other), clock.clone()).await?;
     let registry = Arc::new(registry);
-    let other = Place::new(registry_url(other)?);
+    let sides = Sides {
+        from: Place::new(registry_url(config)?),
+        to: Place::new(registry_url(target)?),
+    };
     let pace = config.registry.migrate_per_second;
     let data_dir = config.node.data_dir.clone();
     let moving = Moving::new(
         Arc::clone(&registry),
-        other,
+        sides,
         standing,
         data_dir,
         pace,
