@@ -273,9 +273,11 @@ fn now() -> Timestamp {
 
 /// Everything that the registry has and the side that follows has not.
 async fn bring(follower: &mut Follower) -> Result<(), StartError> {
-    while follower.bring(CHANGES).await?.behind > 0 {}
-    follower.survey(|_| std::future::ready(())).await?;
     while !follower.bring(CHANGES).await?.is_whole() {}
+    while !follower.is_surveyed() {
+        follower.survey(|_| std::future::ready(())).await?;
+        while !follower.bring(CHANGES).await?.is_whole() {}
+    }
     Ok(())
 }
 

@@ -12,14 +12,14 @@ use keyward_core::port::registry_migration::{
 use keyward_core::port::storage_migration::MigrationPhase as Phase;
 use keyward_core::time::Clock;
 use keyward_store::follow::{FollowError, Follower, Found};
-use keyward_store::{Config as Place, Mark, SqlRegistry};
+use keyward_store::{Mark, SqlRegistry};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as Turning;
-use tokio::time::timeout;
 
 use crate::server::registry_migration::{filling, left};
 use crate::server::registry_online::shown;
 use crate::server::registry_progress::Progress;
+use crate::server::registry_sides::{PATIENCE, Sides, side, soon};
 use crate::server::registry_standing::{self as file, Standing};
 use crate::server::registry_turns::Turns;
 
@@ -27,10 +27,7 @@ use crate::server::registry_turns::Turns;
 const CHANGES: usize = 500;
 /// How often the side that is to lead is brought nearer before a turn.
 const ROUNDS: usize = 100;
-/// How long writers wait while the sides are exchanged, and anybody for a side that does not answer;
-/// then nothing is turned.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long they wait until both sides are where they are to be compared.
+/// How long writers wait until both sides are where they are to be compared.
 const PINNING: Duration = Duration::from_secs(5);
 /// How often a filling that is paused looks whether it still is.
 const PAUSED: Duration = Duration::from_millis(200);
@@ -41,24 +38,6 @@ struct Work {
     follower: Option<Follower>,
     /// Whether what the other database holds was looked at since it was opened.
     looked: bool,
-}
-
-/// The two databases. Which of them leads, the standing says, and it changes.
-pub struct Sides {
-    /// The source.
-    pub from: Place,
-    /// The target.
-    pub to: Place,
-}
-
-impl Sides {
-    /// The one that is not in force.
-    const fn follows(&self, phase: Phase) -> &Place {
-        match phase {
-            Phase::Planned | Phase::Copying | Phase::RolledBack => &self.to,
-            Phase::CutOver | Phase::Committed => &self.from,
-        }
-    }
 }
 
 /// A migration under way.
@@ -87,7 +66,7 @@ impl Moving {
         clock: Arc<dyn Clock>,
     ) -> Self {
         // A mark that was not written before the end is written after the start.
-        let settled = !matches!(standing.phase, Phase::CutOver | Phase::RolledBack);
+        let settled = matches!(standing.phase, Phase::Planned | Phase::Copying);
         Self {
             registry,
             sides,
@@ -186,13 +165,10 @@ impl Moving {
             Phase::Planned => Ok(0),
             Phase::Copying | Phase::CutOver => self.follow_on(work, &standing).await,
             Phase::Committed | Phase::RolledBack => {
-                if self.settle(work).await.is_err() {
-                    // The side that was left may be gone for good by now.
-                    self.let_go(work).await;
-                    return Ok(0);
-                }
+                // The side that was left may be gone for good by now: somebody has to know.
+                let settled = self.settle(work).await;
                 self.let_go(work).await;
-                Ok(0)
+                settled.map(|()| 0)
             }
         }
     }
@@ -219,25 +195,29 @@ impl Moving {
             return Ok(0);
         }
         let follower = self.follower(work).await?;
-        if !follower.is_surveyed() {
-            follower
-                .survey(|rows| self.paced(rows))
-                .await
-                .map_err(side)?;
+        let mut brought = soon(follower.bring(CHANGES)).await?;
+        let mut changes = brought.changes;
+        let mut rows = brought.rows;
+        if brought.is_whole() && !follower.is_surveyed() {
+            self.progress.lock().equal = false;
+            let surveyed = follower.survey(|rows| self.paced(rows)).await;
+            surveyed.map_err(side)?;
+            brought = soon(follower.bring(CHANGES)).await?;
+            changes += brought.changes;
+            rows += brought.rows;
         }
-        let brought = soon(follower.bring(CHANGES)).await?;
         {
             let mut progress = self.progress.lock();
-            progress.changes += brought.changes;
+            progress.changes += changes;
             progress.behind = Some(brought.behind);
         }
-        if brought.is_whole() && !self.progress.lock().equal {
+        if brought.is_whole() && follower.is_surveyed() && !self.progress.lock().equal {
             let proof = follower.prove(PINNING, |rows| self.paced(rows)).await;
             let proof = proof.map_err(side)?;
             let now = self.clock.now();
             self.progress.lock().proven(&proof, now);
         }
-        Ok(brought.changes + brought.rows)
+        Ok(changes + rows)
     }
 
     async fn fill(&self, work: &mut Work) -> Result<u64, Fault> {
@@ -252,7 +232,8 @@ impl Moving {
         let filled = follower.fill(&mark, carried).await.map_err(side)?;
         work.looked = true;
         tracing::info!(rows = filled.rows, "the registry was carried over");
-        Ok(filled.rows)
+        // It waited on the way as long as they may take.
+        Ok(0)
     }
 
     /// Waits as long as so many rows may take, and while it is paused.
@@ -445,24 +426,37 @@ impl RegistryMigration for Moving {
     }
 
     async fn cut_over(&self) -> Result<(), Fault> {
-        self.alone(async |work| {
+        // Looked at before, so that what is refused interrupts no step, and once more when it is alone.
+        let ready = || {
             let standing = self.ensure("be cut over", &[Phase::Copying, Phase::CutOver])?;
-            if standing.phase == Phase::CutOver {
+            if standing.phase == Phase::Copying {
+                self.ensure_equal()?;
+            }
+            Ok(standing)
+        };
+        ready()?;
+        self.alone(async |work| {
+            if ready()?.phase == Phase::CutOver {
                 return self.settle(work).await;
             }
-            self.ensure_equal()?;
             self.exchange(work, Phase::CutOver).await
         })
         .await
     }
 
     async fn roll_back(&self) -> Result<(), Fault> {
-        self.alone(async |work| {
+        let ready = || {
             let open = [Phase::Copying, Phase::CutOver, Phase::RolledBack];
             let standing = self.ensure("be rolled back", &open)?;
-            match standing.phase {
+            if standing.phase == Phase::CutOver {
+                self.ensure_equal()?;
+            }
+            Ok(standing)
+        };
+        ready()?;
+        self.alone(async |work| {
+            match ready()?.phase {
                 Phase::CutOver => {
-                    self.ensure_equal()?;
                     self.exchange(work, Phase::RolledBack).await?;
                 }
                 Phase::Copying => {
@@ -478,8 +472,10 @@ impl RegistryMigration for Moving {
     }
 
     async fn commit(&self) -> Result<(), Fault> {
+        let ready = || self.ensure("be committed", &[Phase::CutOver, Phase::Committed]);
+        ready()?;
         self.alone(async |work| {
-            let standing = self.ensure("be committed", &[Phase::CutOver, Phase::Committed])?;
+            let standing = ready()?;
             if standing.phase == Phase::CutOver {
                 self.turn_to(Phase::Committed)?;
             }
@@ -491,26 +487,5 @@ impl RegistryMigration for Moving {
             })
         })
         .await
-    }
-}
-
-/// Does what does not take long, unless a side does not answer.
-async fn soon<T>(work: impl Future<Output = Result<T, FollowError>>) -> Result<T, Fault> {
-    match timeout(PATIENCE, work).await {
-        Ok(done) => done.map_err(side),
-        Err(_) => Err(Fault::Side {
-            cause: format!("a side did not answer for {} s", PATIENCE.as_secs()),
-        }),
-    }
-}
-
-fn side(error: FollowError) -> Fault {
-    match error {
-        FollowError::OtherNode => Fault::OtherNode,
-        FollowError::Undecided { cause } => Fault::Standing { cause },
-        FollowError::Taken { why } => Fault::NotEmpty { why },
-        other => Fault::Side {
-            cause: other.to_string(),
-        },
     }
 }

@@ -23,8 +23,12 @@ use crate::server::config::{self, Config, ConfigError, Sources};
 use crate::server::deployment::registry_url;
 use crate::server::error::StartError;
 use crate::server::registry_migration::{filling, left};
-use crate::server::registry_moving::{Moving, Sides};
+use crate::server::registry_moving::Moving;
+use crate::server::registry_sides::Sides;
 use crate::server::registry_standing::{self as standing, Standing, name};
+
+/// How long a turn that is under way may take when the server stops: longer than writers wait for one.
+const FINISHING: Duration = Duration::from_secs(45);
 
 type Opened = (Arc<SqlRegistry>, Option<Arc<dyn RegistryMigration>>);
 
@@ -246,7 +250,14 @@ pub async fn carry_on(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
                 went
             } else {
                 registry_migration::give_way(&node);
-                went.await
+                let Ok(went) = tokio::time::timeout(FINISHING, went).await else {
+                    tracing::warn!(
+                        "a turn of the registry's migration did not end: the file says which database is \
+                         in force, and the next start puts the rest right"
+                    );
+                    return;
+                };
+                went
             };
             match went {
                 Ok(0) => Duration::from_secs(1),
