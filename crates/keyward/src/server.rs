@@ -21,6 +21,7 @@ pub mod registry_migration;
 pub mod registry_moving;
 pub mod registry_online;
 pub mod registry_progress;
+pub mod registry_sides;
 pub mod registry_standing;
 pub mod registry_turns;
 pub mod repairs;

@@ -78,15 +78,48 @@ pub(crate) struct Touched {
     /// Rows of writes that ended in an error: whether they landed, and when, is not known. They are
     /// brought again and again until the sides are exchanged.
     pub(crate) doubtful: BTreeSet<Beside>,
+    /// Whether there were more than are kept: some are not here, and have to be looked for.
+    lost: bool,
 }
+
+/// So many rows are noted; each takes some hundred bytes.
+const NOTED_MAX: usize = 100_000;
 
 impl Touched {
     fn absorb(&mut self, other: Self) {
-        self.rows.extend(other.rows);
-        self.doubtful.extend(other.doubtful);
         self.forgotten = self.forgotten.max(other.forgotten);
+        self.lost |= other.lost;
+        self.doubtful.extend(other.doubtful);
+        self.rows.extend(other.rows);
+        self.bound();
+    }
+
+    /// Keeps within bounds what grows while nothing is brought.
+    fn bound(&mut self) {
+        if self.rows.len() > NOTED_MAX {
+            self.rows.clear();
+            self.lost = true;
+        }
+        if self.doubtful.len() > NOTED_MAX {
+            let before = self.doubtful.len();
+            // They may land after a survey: only those are dropped whose tables are compared once more
+            // before the sides are exchanged. Of the others there are as many as versions and changes.
+            let is_compared = |row: &Beside| LAST_LOOK.contains(&row.table);
+            self.doubtful.retain(|row| !is_compared(row));
+            self.lost |= self.doubtful.len() < before;
+        }
     }
 }
+
+/// The tables that are compared once more while nobody may write, before the sides are exchanged: small,
+/// or they decide what may still be done.
+pub(crate) const LAST_LOOK: [&str; 5] = [
+    "use_reservations",
+    "usage_watermarks",
+    "idempotency",
+    "tenant_feed",
+    "feed",
+];
 
 /// The registry's present database.
 pub(crate) struct Place {
@@ -163,18 +196,35 @@ impl Place {
         *self.touched() = None;
     }
 
-    /// What is noted, to be brought to the other side. What is not confirmed is noted again.
-    pub(crate) fn take(self: &Arc<Self>) -> Taken {
-        let mut touched = self.touched();
-        let taken = touched.as_mut().map(|touched| {
-            let doubtful = touched.doubtful.clone();
-            let taken = std::mem::take(touched);
-            touched.doubtful = doubtful;
-            taken
-        });
+    /// Whether rows were written that are noted no longer.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.touched().as_ref().is_some_and(|touched| touched.lost)
+    }
+
+    /// Every row that differs is looked for from now on.
+    pub(crate) fn seek(&self) {
+        if let Some(touched) = self.touched().as_mut() {
+            touched.lost = false;
+        }
+    }
+
+    /// At most so many rows of what is noted, and all that is in doubt, to be brought to the other side.
+    /// What is not confirmed is noted again.
+    pub(crate) fn take(self: &Arc<Self>, limit: usize) -> Taken {
+        let mut noted = self.touched();
+        let mut taken = Touched::default();
+        let mut left = 0;
+        if let Some(noted) = noted.as_mut() {
+            let popped = std::iter::from_fn(|| noted.rows.pop_first());
+            taken.rows.extend(popped.take(limit));
+            taken.doubtful.clone_from(&noted.doubtful);
+            taken.forgotten = noted.forgotten.take();
+            left = noted.rows.len();
+        }
         Taken {
             place: Arc::clone(self),
-            touched: taken.unwrap_or_default(),
+            touched: taken,
+            left,
         }
     }
 
@@ -182,6 +232,7 @@ impl Place {
     pub(crate) fn note_rows(&self, rows: impl IntoIterator<Item = Beside>) {
         if let Some(touched) = self.touched().as_mut() {
             touched.rows.extend(rows);
+            touched.bound();
         }
     }
 }
@@ -244,6 +295,7 @@ impl Drop for Hold {
             }
             touched.rows.extend(rows);
             touched.forgotten = touched.forgotten.max(self.forgets);
+            touched.bound();
         }
     }
 }
@@ -274,6 +326,7 @@ impl Stillness {
 pub(crate) struct Taken {
     place: Arc<Place>,
     touched: Touched,
+    left: usize,
 }
 
 impl Taken {
@@ -281,9 +334,9 @@ impl Taken {
         &self.touched
     }
 
-    /// Where it was noted.
-    pub(crate) fn place(&self) -> Arc<Place> {
-        Arc::clone(&self.place)
+    /// How many rows were noted beside these.
+    pub(crate) const fn left(&self) -> usize {
+        self.left
     }
 
     /// It is on the other side, durably.

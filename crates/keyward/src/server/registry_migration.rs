@@ -10,7 +10,7 @@ use keyward_core::port::snapshot::{RegistrySnapshot as _, SnapshotError, Snapsho
 use keyward_core::port::storage_migration::MigrationPhase as Phase;
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
 use keyward_core::time::{Clock as _, Timestamp};
-use keyward_store::follow::{Follower, Found};
+use keyward_store::follow::{FollowError, Follower, Found};
 use keyward_store::{Mark, SqlRegistry};
 
 use crate::server::clock::SystemClock;
@@ -273,9 +273,11 @@ fn now() -> Timestamp {
 
 /// Everything that the registry has and the side that follows has not.
 async fn bring(follower: &mut Follower) -> Result<(), StartError> {
-    while follower.bring(CHANGES).await?.behind > 0 {}
-    follower.survey(|_| std::future::ready(())).await?;
     while !follower.bring(CHANGES).await?.is_whole() {}
+    while !follower.is_surveyed() {
+        follower.survey(|_| std::future::ready(())).await?;
+        while !follower.bring(CHANGES).await?.is_whole() {}
+    }
     Ok(())
 }
 
@@ -292,7 +294,12 @@ async fn open(config: &Config) -> Result<SqlRegistry, StartError> {
 
 async fn follow(registry: &Arc<SqlRegistry>, side: &Config) -> Result<Follower, StartError> {
     let config = keyward_store::Config::new(registry_url(side)?);
-    Ok(Follower::attach(Arc::clone(registry), &config, now()).await?)
+    match Follower::attach(Arc::clone(registry), &config, now()).await {
+        Ok(follower) => Ok(follower),
+        Err(FollowError::Open(error)) => Err(error.into()),
+        Err(FollowError::Taken { why }) => Err(StartError::RegistryTargetTaken { why }),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What both hold, which must be the same.

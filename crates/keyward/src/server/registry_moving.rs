@@ -12,13 +12,14 @@ use keyward_core::port::registry_migration::{
 use keyward_core::port::storage_migration::MigrationPhase as Phase;
 use keyward_core::time::Clock;
 use keyward_store::follow::{FollowError, Follower, Found};
-use keyward_store::{Config as Place, Mark, SqlRegistry};
+use keyward_store::{Mark, SqlRegistry};
 use parking_lot::Mutex;
 use tokio::sync::Mutex as Turning;
 
 use crate::server::registry_migration::{filling, left};
 use crate::server::registry_online::shown;
 use crate::server::registry_progress::Progress;
+use crate::server::registry_sides::{PATIENCE, Sides, side, soon};
 use crate::server::registry_standing::{self as file, Standing};
 use crate::server::registry_turns::Turns;
 
@@ -26,9 +27,7 @@ use crate::server::registry_turns::Turns;
 const CHANGES: usize = 500;
 /// How often the side that is to lead is brought nearer before a turn.
 const ROUNDS: usize = 100;
-/// How long writers wait while the sides are exchanged; then nothing is turned.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long they wait until both sides are where they are to be compared.
+/// How long writers wait until both sides are where they are to be compared.
 const PINNING: Duration = Duration::from_secs(5);
 /// How often a filling that is paused looks whether it still is.
 const PAUSED: Duration = Duration::from_millis(200);
@@ -44,7 +43,7 @@ struct Work {
 /// A migration under way.
 pub struct Moving {
     registry: Arc<SqlRegistry>,
-    other: Place,
+    sides: Sides,
     data_dir: PathBuf,
     pace: u64,
     clock: Arc<dyn Clock>,
@@ -57,20 +56,20 @@ pub struct Moving {
 }
 
 impl Moving {
-    /// One that stands so; `other` is the database that does not lead.
+    /// One that stands so; `registry` is in the side that is in force.
     pub fn new(
         registry: Arc<SqlRegistry>,
-        other: Place,
+        sides: Sides,
         standing: Standing,
         data_dir: PathBuf,
         pace: u64,
         clock: Arc<dyn Clock>,
     ) -> Self {
         // A mark that was not written before the end is written after the start.
-        let settled = !matches!(standing.phase, Phase::CutOver | Phase::RolledBack);
+        let settled = matches!(standing.phase, Phase::Planned | Phase::Copying);
         Self {
             registry,
-            other,
+            sides,
             data_dir,
             pace,
             clock,
@@ -129,10 +128,9 @@ impl Moving {
     async fn follower<'a>(&self, work: &'a mut Work) -> Result<&'a mut Follower, Fault> {
         if work.follower.is_none() {
             let registry = Arc::clone(&self.registry);
-            let opened = Follower::attach(registry, &self.other, self.clock.now()).await;
-            let opened = opened.map_err(|error| Fault::Side {
-                cause: error.to_string(),
-            })?;
+            let other = self.sides.follows(self.standing().phase);
+            let opened = Follower::attach(registry, other, self.clock.now());
+            let opened = soon(opened).await?;
             work.looked = false;
             work.follower = Some(opened);
         }
@@ -158,7 +156,7 @@ impl Moving {
             Phase::CutOver | Phase::Committed | Phase::RolledBack
         );
         let follower = self.follower(work).await?;
-        follower.look(&mark, or_none).await.map_err(side)
+        soon(follower.look(&mark, or_none)).await
     }
 
     async fn go_on(&self, work: &mut Work) -> Result<u64, Fault> {
@@ -167,13 +165,10 @@ impl Moving {
             Phase::Planned => Ok(0),
             Phase::Copying | Phase::CutOver => self.follow_on(work, &standing).await,
             Phase::Committed | Phase::RolledBack => {
-                if self.settle(work).await.is_err() {
-                    // The side that was left may be gone for good by now.
-                    self.let_go(work).await;
-                    return Ok(0);
-                }
+                // The side that was left may be gone for good by now: somebody has to know.
+                let settled = self.settle(work).await;
                 self.let_go(work).await;
-                Ok(0)
+                settled.map(|()| 0)
             }
         }
     }
@@ -200,32 +195,36 @@ impl Moving {
             return Ok(0);
         }
         let follower = self.follower(work).await?;
-        if !follower.is_surveyed() {
-            follower
-                .survey(|rows| self.paced(rows))
-                .await
-                .map_err(side)?;
+        let mut brought = soon(follower.bring(CHANGES)).await?;
+        let mut changes = brought.changes;
+        let mut rows = brought.rows;
+        if brought.is_whole() && !follower.is_surveyed() {
+            self.progress.lock().equal = false;
+            let surveyed = follower.survey(|rows| self.paced(rows)).await;
+            surveyed.map_err(side)?;
+            brought = soon(follower.bring(CHANGES)).await?;
+            changes += brought.changes;
+            rows += brought.rows;
         }
-        let brought = follower.bring(CHANGES).await.map_err(side)?;
         {
             let mut progress = self.progress.lock();
-            progress.changes += brought.changes;
+            progress.changes += changes;
             progress.behind = Some(brought.behind);
         }
-        if brought.is_whole() && !self.progress.lock().equal {
+        if brought.is_whole() && follower.is_surveyed() && !self.progress.lock().equal {
             let proof = follower.prove(PINNING, |rows| self.paced(rows)).await;
             let proof = proof.map_err(side)?;
             let now = self.clock.now();
             self.progress.lock().proven(&proof, now);
         }
-        Ok(brought.changes + brought.rows)
+        Ok(changes + rows)
     }
 
     async fn fill(&self, work: &mut Work) -> Result<u64, Fault> {
         let mark = self.mark();
         self.progress.lock().rows = 0;
         let follower = self.follower(work).await?;
-        follower.ensure_alone().await.map_err(side)?;
+        soon(follower.ensure_alone()).await?;
         let carried = |rows| {
             self.progress.lock().rows += rows;
             self.paced(rows)
@@ -233,7 +232,8 @@ impl Moving {
         let filled = follower.fill(&mark, carried).await.map_err(side)?;
         work.looked = true;
         tracing::info!(rows = filled.rows, "the registry was carried over");
-        Ok(filled.rows)
+        // It waited on the way as long as they may take.
+        Ok(0)
     }
 
     /// Waits as long as so many rows may take, and while it is paused.
@@ -255,7 +255,7 @@ impl Moving {
             Found::Ours { .. } => {
                 let mark = self.mark();
                 let follower = self.follower(work).await?;
-                let marked = follower.mark(&mark).await;
+                let marked = soon(follower.mark(&mark)).await;
                 marked.map_err(|error| Fault::Unmarked {
                     phase: standing.phase,
                     cause: error.to_string(),
@@ -289,11 +289,15 @@ impl Moving {
         let next = self.standing().turned(to, self.clock.now());
         let mark = left(next.in_force().0);
         // The phase and the place are exchanged together, or neither is.
-        let decide = || self.turn_to(to).map_err(|error| error.to_string());
+        let decide = || {
+            self.turn_to(to).map_err(|error| error.to_string())?;
+            self.progress.lock().settled = false;
+            Ok(())
+        };
         let follower = self.follower(work).await?;
         // Near first, so that nobody waits for long; what comes meanwhile comes in the turn.
         for _ in 0..ROUNDS {
-            if follower.bring(CHANGES).await.map_err(side)?.is_whole() {
+            if soon(follower.bring(CHANGES)).await?.is_whole() {
                 break;
             }
         }
@@ -368,7 +372,7 @@ impl RegistryMigration for Moving {
         self.alone(async |work| {
             let found = self.found(work).await?;
             let follower = self.follower(work).await?;
-            follower.ensure_alone().await.map_err(side)?;
+            soon(follower.ensure_alone()).await?;
             match (self.standing().phase, found) {
                 (Phase::Planned, Found::Empty) | (_, Found::Ours { .. }) => Ok(()),
                 (_, Found::Strange { why }) => Err(Fault::NotEmpty { why }),
@@ -422,24 +426,37 @@ impl RegistryMigration for Moving {
     }
 
     async fn cut_over(&self) -> Result<(), Fault> {
-        self.alone(async |work| {
+        // Looked at before, so that what is refused interrupts no step, and once more when it is alone.
+        let ready = || {
             let standing = self.ensure("be cut over", &[Phase::Copying, Phase::CutOver])?;
-            if standing.phase == Phase::CutOver {
+            if standing.phase == Phase::Copying {
+                self.ensure_equal()?;
+            }
+            Ok(standing)
+        };
+        ready()?;
+        self.alone(async |work| {
+            if ready()?.phase == Phase::CutOver {
                 return self.settle(work).await;
             }
-            self.ensure_equal()?;
             self.exchange(work, Phase::CutOver).await
         })
         .await
     }
 
     async fn roll_back(&self) -> Result<(), Fault> {
-        self.alone(async |work| {
+        let ready = || {
             let open = [Phase::Copying, Phase::CutOver, Phase::RolledBack];
             let standing = self.ensure("be rolled back", &open)?;
-            match standing.phase {
+            if standing.phase == Phase::CutOver {
+                self.ensure_equal()?;
+            }
+            Ok(standing)
+        };
+        ready()?;
+        self.alone(async |work| {
+            match ready()?.phase {
                 Phase::CutOver => {
-                    self.ensure_equal()?;
                     self.exchange(work, Phase::RolledBack).await?;
                 }
                 Phase::Copying => {
@@ -455,8 +472,10 @@ impl RegistryMigration for Moving {
     }
 
     async fn commit(&self) -> Result<(), Fault> {
+        let ready = || self.ensure("be committed", &[Phase::CutOver, Phase::Committed]);
+        ready()?;
         self.alone(async |work| {
-            let standing = self.ensure("be committed", &[Phase::CutOver, Phase::Committed])?;
+            let standing = ready()?;
             if standing.phase == Phase::CutOver {
                 self.turn_to(Phase::Committed)?;
             }
@@ -468,15 +487,5 @@ impl RegistryMigration for Moving {
             })
         })
         .await
-    }
-}
-
-fn side(error: FollowError) -> Fault {
-    match error {
-        FollowError::OtherNode => Fault::OtherNode,
-        FollowError::Undecided { cause } => Fault::Standing { cause },
-        other => Fault::Side {
-            cause: other.to_string(),
-        },
     }
 }

@@ -24,7 +24,11 @@ use crate::server::deployment::registry_url;
 use crate::server::error::StartError;
 use crate::server::registry_migration::{filling, left};
 use crate::server::registry_moving::Moving;
+use crate::server::registry_sides::Sides;
 use crate::server::registry_standing::{self as standing, Standing, name};
+
+/// How long a turn that is under way may take when the server stops: longer than writers wait for one.
+const FINISHING: Duration = Duration::from_secs(45);
 
 type Opened = (Arc<SqlRegistry>, Option<Arc<dyn RegistryMigration>>);
 
@@ -90,12 +94,15 @@ async fn attached(
     };
     let registry = open(leads, &standing, Some(other), clock.clone()).await?;
     let registry = Arc::new(registry);
-    let other = Place::new(registry_url(other)?);
+    let sides = Sides {
+        from: Place::new(registry_url(config)?),
+        to: Place::new(registry_url(target)?),
+    };
     let pace = config.registry.migrate_per_second;
     let data_dir = config.node.data_dir.clone();
     let moving = Moving::new(
         Arc::clone(&registry),
-        other,
+        sides,
         standing,
         data_dir,
         pace,
@@ -243,7 +250,14 @@ pub async fn carry_on(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
                 went
             } else {
                 registry_migration::give_way(&node);
-                went.await
+                let Ok(went) = tokio::time::timeout(FINISHING, went).await else {
+                    tracing::warn!(
+                        "a turn of the registry's migration did not end: the file says which database is \
+                         in force, and the next start puts the rest right"
+                    );
+                    return;
+                };
+                went
             };
             match went {
                 Ok(0) => Duration::from_secs(1),

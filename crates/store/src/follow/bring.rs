@@ -9,7 +9,6 @@ use super::beside::{self, Image};
 use super::{FollowError, Follower, on};
 use crate::db::{Database, Dialect, Transaction};
 use crate::fault::Fault;
-use crate::place::{Beside, Taken};
 use crate::read::feed::{self, NO_FEED};
 use crate::snapshot::apply;
 use crate::value::Value;
@@ -59,11 +58,9 @@ impl Follower {
 
     pub(super) async fn bring_as(&self, view: View, limit: usize) -> Result<Brought, FollowError> {
         let place = &self.registry.place;
-        let taken = place.take();
+        let taken = place.take(ROWS);
         let touched = taken.touched();
-        let mut limited = touched.doubtful.clone();
-        limited.extend(touched.rows.iter().take(ROWS).cloned());
-        let left: Vec<Beside> = touched.rows.iter().skip(ROWS).cloned().collect();
+        let wanted = touched.rows.union(&touched.doubtful);
         let forgotten = touched.forgotten;
         let lead = place.present();
         let registry = SnapshotError::Registry;
@@ -79,7 +76,7 @@ impl Follower {
         let is_at_head = brought_to == head;
         let mut images = Vec::new();
         if is_at_head {
-            for row in &limited {
+            for row in wanted.clone() {
                 images.push(beside::image(&mut reading, row).await?);
             }
         }
@@ -88,11 +85,11 @@ impl Follower {
         let forgotten = forgotten.filter(|_| is_at_head);
         write(&self.side, &changes, images, forgotten, clock).await?;
         let rows_behind = if is_at_head {
-            let rows_behind = left.len() as u64;
-            confirm(taken, left);
-            rows_behind
+            let left = taken.left();
+            taken.brought();
+            left as u64
         } else {
-            (limited.len() + left.len()) as u64
+            (wanted.count() + taken.left()) as u64
         };
         Ok(Brought {
             changes: changes.len() as u64,
@@ -102,13 +99,6 @@ impl Follower {
             rows_behind,
         })
     }
-}
-
-/// All was brought but these.
-fn confirm(taken: Taken, left: Vec<Beside>) {
-    let place = taken.place();
-    taken.brought();
-    place.note_rows(left);
 }
 
 async fn begin(lead: &Database, view: View) -> Result<Transaction, FollowError> {

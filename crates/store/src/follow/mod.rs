@@ -3,6 +3,7 @@
 //!
 //! | file | what |
 //! |---|---|
+//! | `attach` | opening it, if it is nobody else's |
 //! | `fill` | all of it, into an empty one |
 //! | `bring` | what came since, in one transaction of the side that follows |
 //! | `beside` | the rows that no change shows |
@@ -12,6 +13,7 @@
 //! What a change shows comes by the feed. What is written beside it ([`crate::place::Beside`]) is
 //! noted by the registry's place while somebody follows, and found by a survey when nobody did.
 
+mod attach;
 mod beside;
 mod bring;
 mod fill;
@@ -21,17 +23,15 @@ mod turn;
 use std::sync::Arc;
 
 use keyward_core::port::snapshot::SnapshotError;
-use keyward_core::time::Timestamp;
 
 pub use bring::Brought;
 pub use turn::{Proof, Turned};
 
 use crate::called::CALLED;
-use crate::config::{Config, OpenError};
+use crate::config::OpenError;
 use crate::db::{Database, Dialect};
 use crate::fault::Fault;
 use crate::mark::Mark;
-use crate::migrate;
 use crate::read::feed;
 use crate::registry::SqlRegistry;
 use crate::snapshot::{failed, history, import};
@@ -40,6 +40,18 @@ use crate::value::Value;
 /// Why a side does not follow, or was not exchanged. Nothing was switched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FollowError {
+    /// The other database did not open.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The other database is the registry's own.
+    #[error("the database that is to follow is the one that the registry is in: name another one")]
+    Lead,
+    /// The other database is somebody else's, and was left as it is.
+    #[error("the database that is to follow is not empty: {why}")]
+    Taken {
+        /// What is there.
+        why: String,
+    },
     /// One of the databases.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
@@ -109,33 +121,11 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Opens the other database and brings its schema up to date. What is written beside the changes
-    /// is noted from now on.
-    ///
-    /// # Errors
-    /// As of [`SqlRegistry::open`]; marks are not looked at.
-    pub async fn attach(
-        registry: Arc<SqlRegistry>,
-        config: &Config,
-        now: Timestamp,
-    ) -> Result<Self, OpenError> {
-        let side = Database::open(config).await?;
-        if let Err(error) = migrate::up(&side, now).await {
-            side.close().await;
-            return Err(error.into());
-        }
-        registry.place.note();
-        Ok(Self {
-            registry,
-            side,
-            surveyed: false,
-        })
-    }
-
     /// What the other database holds, which should bear this mark if it holds anything; or none, where
     /// the mark may not have been written yet.
     pub async fn look(&self, expected: &Mark, or_none: bool) -> Result<Found, FollowError> {
         let registry = SnapshotError::Registry;
+        attach::ensure_another(&self.registry.present(), &self.side).await?;
         let mark = feed::mark(&self.side).await.map_err(registry)?;
         if let Some(mark) = mark.as_ref().filter(|mark| *mark != expected) {
             let why = format!("the registry is {}, says its mark", mark.instead());
@@ -188,11 +178,6 @@ impl Follower {
             Some(0) => Ok(()),
             _ => Err(FollowError::OtherNode),
         }
-    }
-
-    /// Follows no longer, and closes every connection to the other database.
-    pub async fn close(self) {
-        self.side.close().await;
     }
 }
 

@@ -13,21 +13,30 @@ use crate::snapshot::line;
 use crate::snapshot::tables::Table;
 use crate::value::Value;
 
+/// A survey that found so many rows ends: fewer than are noted at most.
+const FOUND_MAX: u64 = 50_000;
+
 impl Follower {
     /// Whether everything that differs beside the changes is noted.
-    pub const fn is_surveyed(&self) -> bool {
-        self.surveyed
+    pub fn is_surveyed(&self) -> bool {
+        self.surveyed && !self.registry.place.has_lost()
     }
 
     /// Reads the tables of such rows on both sides and notes what differs. `paced` is called with the
-    /// number of rows read since the last call, and may wait.
+    /// number of rows read since the last call, and may wait. If very many differ it ends early: they
+    /// are brought, and the survey is made again.
     pub async fn survey<F: Future<Output = ()>>(
         &mut self,
         mut paced: impl FnMut(u64) -> F,
     ) -> Result<u64, FollowError> {
         let mut differ = 0;
+        self.surveyed = false;
+        self.registry.place.seek();
         for table in TABLES.into_iter().filter_map(beside::table) {
             differ += self.survey_table(table, &mut paced).await?;
+            if differ >= FOUND_MAX {
+                return Ok(differ);
+            }
         }
         self.surveyed = true;
         Ok(differ)
@@ -59,7 +68,7 @@ impl Follower {
             differ += found.len() as u64;
             place.note_rows(found);
             paced(read.max(1)).await;
-            if !is_full {
+            if !is_full || differ >= FOUND_MAX {
                 return Ok(differ);
             }
             after = last;

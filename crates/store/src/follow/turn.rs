@@ -12,20 +12,12 @@ use super::bring::View;
 use super::{FollowError, Follower, mark};
 use crate::db::Database;
 use crate::mark::Mark;
+use crate::place::LAST_LOOK;
 use crate::place::Stillness;
 use crate::snapshot::export::Pinned;
 
 /// Changes brought at once while nobody may write.
 const CHANGES: usize = 2_000;
-/// What is compared once more while nobody may write: small, or decides what may still be done.
-const LAST_LOOK: [&str; 5] = [
-    "use_reservations",
-    "usage_watermarks",
-    "idempotency",
-    "tenant_feed",
-    "feed",
-];
-
 /// What both sides held at one revision, each read by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
@@ -79,12 +71,13 @@ impl Follower {
         left: &Mark,
         decide: impl FnOnce() -> Result<(), String>,
     ) -> Result<Turned, FollowError> {
-        if !self.surveyed {
-            return Err(FollowError::NotSurveyed);
-        }
         let still = within(patience, async {
             let still = self.registry.place.still().await;
             self.ensure_alone().await?;
+            // Nobody writes any more: what is noted now is all.
+            if !self.is_surveyed() {
+                return Err(FollowError::NotSurveyed);
+            }
             self.bring_all().await?;
             Ok((still, self.last_look().await?))
         });

@@ -8,6 +8,7 @@ mod make;
 mod commits;
 mod constraints;
 mod exchange;
+mod exchange_sides;
 mod faults;
 mod migrations;
 mod plans;
