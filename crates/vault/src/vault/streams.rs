@@ -6,7 +6,10 @@
 //! one part is read by `records` as well.
 
 mod end;
+mod openings;
 mod reading;
+#[cfg(test)]
+mod sealed_meanwhile;
 
 use std::sync::Arc;
 
@@ -25,8 +28,10 @@ use keyward_crypto::digest::sha256;
 use keyward_crypto::record::{
     self, RangeOpener, RecordError, RecordLabel, RecordSealer, SealedRecord, UnwrappedRecord,
 };
+use tokio::sync::SemaphorePermit;
 
 use self::end::End;
+pub(super) use self::openings::Openings;
 use self::reading::Reading;
 use super::{Vault, layout, refused};
 use crate::object_names;
@@ -107,7 +112,9 @@ impl StreamStorage for Vault {
 }
 
 /// A record whose headers are verified.
-struct Opening {
+struct Opening<'a> {
+    /// Of a large one, until its end is known.
+    place: Option<SemaphorePermit<'a>>,
     id: RecordId,
     opener: RangeOpener,
     /// The first part, or all of the core.
@@ -121,11 +128,10 @@ impl Vault {
         &self,
         expected: &RecordLabel,
         digest: Option<&Digest>,
-    ) -> Result<Opening, StorageError> {
-        let hierarchy = self.unsealed()?;
+    ) -> Result<Opening<'_>, StorageError> {
+        self.unsealed()?;
         let id = RecordId::from_uuid(expected.record_id);
-        let object = self.backend.read(&object_names::record(id)?).await?;
-        let object = object.ok_or(StorageError::Missing)?;
+        let (object, place) = self.first_object(id).await?;
         let is_single = !layout::is_core(&object);
         let (outer, core) = if is_single {
             let (outer, core) = layout::split(&object)?;
@@ -135,17 +141,41 @@ impl Vault {
             (found.ok_or(refused(RecordError::Truncated))?, object)
         };
         let named = record::peek_outer(&outer).map_err(refused)?;
+        let hierarchy = self.unsealed()?;
         let tenant = TenantId::from_uuid(expected.tenant);
         let kek = self.named_kek(&hierarchy, tenant, named).await?;
         let digest = digest.map(|digest| &digest.0);
         let opener =
             RangeOpener::new(&outer, &core, &kek.key, expected, digest).map_err(refused)?;
         Ok(Opening {
+            place,
             id,
             opener,
             core,
             is_single,
         })
+    }
+
+    /// What lies under a record's name, and a place if it is the beginning of a large one. Who has to wait
+    /// for that place holds nothing, and reads it again.
+    async fn first_object(
+        &self,
+        id: RecordId,
+    ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), StorageError> {
+        let name = object_names::record(id)?;
+        let missing = StorageError::Missing;
+        let reading = self.openings.read().await;
+        let object = self.backend.read(&name).await?.ok_or(missing.clone())?;
+        if object.len() < PART_BYTES || !layout::is_core(&object) {
+            return Ok((object, None));
+        }
+        if let Some(place) = self.openings.large_now() {
+            return Ok((object, Some(place)));
+        }
+        drop((object, reading));
+        let place = self.openings.large().await;
+        let object = self.backend.read(&name).await?.ok_or(missing)?;
+        Ok((object, place))
     }
 
     /// The outer header under the tenant's key-encryption key of now: whoever wraps records under a new
@@ -169,10 +199,15 @@ impl Vault {
         digest: &Digest,
     ) -> Result<(u64, Pieces<'static>), StorageError> {
         let Opening {
-            id, opener, core, ..
+            place,
+            id,
+            opener,
+            core,
+            ..
         } = self.headers(expected, Some(digest)).await?;
         let end = self.end(id, core.clone());
         let payload_bytes = end.payload_bytes(&opener).await?;
+        drop(place);
         let range = PayloadRange::default();
         let reading = Reading::new(Arc::clone(&self.backend), id, opener, core, range);
         let pieces = stream::try_unfold(reading, Reading::next).boxed();
