@@ -27,7 +27,7 @@ pub use error::RecordError;
 pub use header::{ALGORITHM_LENGTH_MAX, METADATA_LENGTH_MAX};
 pub use outer::OUTER_LENGTH;
 pub use range::RangeOpener;
-pub use stream::{CHUNK_LENGTH, RecordOpener, RecordSealer, SEALED_CHUNK_LENGTH};
+pub use stream::{CHUNK_LENGTH, RecordOpener, RecordSealer, SEALED_CHUNK_LENGTH, UnwrappedRecord};
 
 use header::CoreHeader;
 use keys::RecordKeys;
@@ -132,12 +132,13 @@ pub fn seal(
     kek_ref: KekRef,
     random: &dyn Random,
 ) -> Result<SealedRecord, RecordError> {
-    let begun = begin(label, metadata, kek, kek_ref, random)?;
+    let begun = begin(label, metadata, random)?;
+    let outer = outer::wrap(&begun.record_key, &begun.core_digest, kek, kek_ref, random)?;
     let mut core = begun.core_header;
     core.reserve_exact(stream::sealed_length(payload.len()));
     begun.cipher.seal_all(payload, &mut core)?;
     Ok(SealedRecord {
-        outer: begun.outer,
+        outer,
         core,
         core_digest: begun.core_digest,
     })
@@ -206,29 +207,22 @@ pub fn rewrap(
     outer::wrap(&record_key, core_digest, new, new_ref, random)
 }
 
-/// Headers made, payload not yet.
+/// The core header is made, the payload not yet, and the record key is not wrapped.
 struct Begun {
-    outer: Vec<u8>,
+    record_key: Zeroizing<[u8; 32]>,
     core_header: Vec<u8>,
     core_digest: [u8; 32],
     cipher: ChunkCipher,
 }
 
-fn begin(
-    label: &RecordLabel,
-    metadata: &[u8],
-    kek: &Kek,
-    kek_ref: KekRef,
-    random: &dyn Random,
-) -> Result<Begun, RecordError> {
+fn begin(label: &RecordLabel, metadata: &[u8], random: &dyn Random) -> Result<Begun, RecordError> {
     let record_key: Zeroizing<[u8; 32]> = random::secret_array(random)?;
     let keys = RecordKeys::derive(&record_key, label.record_id)?;
     let core_header = header::seal(label, metadata, &keys)?;
     let core_digest = sha256(&core_header);
-    let outer = outer::wrap(&record_key, &core_digest, kek, kek_ref, random)?;
     let cipher = ChunkCipher::new(keys.chunk_key(), core_digest)?;
     Ok(Begun {
-        outer,
+        record_key,
         core_header,
         core_digest,
         cipher,

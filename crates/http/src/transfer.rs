@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Version, header};
 use futures_util::{StreamExt, stream};
 use http_body_util::BodyExt;
 use keyward_api::error::ErrorCode;
@@ -44,6 +44,8 @@ impl FromRequest<App> for Upload {
         let size = body.size_hint();
         let incoming = Incoming {
             body: Some(body),
+            declared: size.exact(),
+            is_framed: parts.version < Version::HTTP_2,
             patience: Patience::new(config),
             exchange: exchange(&parts)?,
             received: 0,
@@ -88,6 +90,10 @@ impl Upload {
 struct Incoming {
     /// None when it has come to its end, good or bad.
     body: Option<Body>,
+    /// How long it is, as its sender said before it began.
+    declared: Option<u64>,
+    /// Whether what breaks off is always an error: HTTP/1.1 says where a body ends.
+    is_framed: bool,
     patience: Patience,
     exchange: Arc<Exchange>,
     received: u64,
@@ -103,11 +109,11 @@ impl Incoming {
                 return Err(ValueFault::TooSlow);
             };
             let data = match frame {
-                None => {
+                None if self.is_whole() => {
                     self.body = None;
                     break;
                 }
-                Some(Err(_)) => {
+                None | Some(Err(_)) => {
                     self.body = None;
                     return Err(ValueFault::BrokeOff);
                 }
@@ -125,6 +131,17 @@ impl Incoming {
             }
         }
         Ok(None)
+    }
+
+    /// Whether the body that has no more frames has come to its end. Over HTTP/2 that is not said by
+    /// there being none: a stream that is reset with `NO_ERROR`, and one whose connection goes so, has
+    /// none either (hyper, `body/incoming.rs`). Only `END_STREAM` tells them apart (RFC 9113, 8.1).
+    fn is_whole(&self) -> bool {
+        let is_said = || self.body.as_ref().is_some_and(HttpBody::is_end_stream);
+        match self.declared {
+            Some(declared) => self.received == declared,
+            None => self.is_framed || is_said(),
+        }
     }
 }
 
@@ -219,6 +236,38 @@ fn wiped(bytes: SecretBytes) -> Bytes {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+
+    /// What came of a body that sends five bytes and has no more frames then.
+    async fn came(declared: Option<u64>, version: Version) -> Result<Vec<u8>, ValueFault> {
+        let pieces = [&b"abc"[..], b"de"].map(Ok::<_, io::Error>);
+        let mut incoming = Incoming {
+            body: Some(Body::from_stream(stream::iter(pieces))),
+            declared,
+            is_framed: version < Version::HTTP_2,
+            patience: Patience::new(&crate::config::HttpConfig::new([0; 32])),
+            exchange: Arc::new(Exchange::begin(&HeaderMap::new(), None)),
+            received: 0,
+            max: 100,
+        };
+        let mut all = Vec::new();
+        while let Some(piece) = incoming.next().await? {
+            all.extend_from_slice(piece.expose());
+        }
+        Ok(all)
+    }
+
+    #[tokio::test]
+    async fn what_ends_before_its_declared_length_or_without_saying_so_broke_off() {
+        let whole = Ok(b"abcde".to_vec());
+        let broke_off = Err(ValueFault::BrokeOff);
+        for version in [Version::HTTP_11, Version::HTTP_2] {
+            assert_eq!(came(Some(5), version).await, whole);
+            assert_eq!(came(Some(6), version).await, broke_off);
+        }
+        assert_eq!(came(None, Version::HTTP_11).await, whole);
+        // This body never says that it is at its end, like a stream that was reset.
+        assert_eq!(came(None, Version::HTTP_2).await, broke_off);
+    }
 
     #[test]
     fn bytes_are_given_to_who_asks_for_them_first() {

@@ -55,6 +55,7 @@ use self::hierarchy::OpenHierarchy;
 use self::root_rewrap::Pass;
 use self::seals::Seals;
 use self::stray_seals::Strays;
+use self::streams::Openings;
 use crate::fair_gate::{FairGate, GateLimits};
 use crate::seal::{SealAccess, SealError};
 
@@ -72,6 +73,7 @@ pub struct Vault {
     ledger: Arc<dyn RecordLedger>,
     random: Arc<dyn Random>,
     gate: Arc<FairGate>,
+    openings: Openings,
     access: SealAccess,
     seals: RwLock<Seals>,
     /// Whether `seals` holds keys, for those who ask often and must not wait for it.
@@ -106,6 +108,7 @@ impl Vault {
             ledger,
             random,
             gate: FairGate::new(GateLimits::default()),
+            openings: Openings::default(),
             access: SealAccess::default(),
             seals: RwLock::new(seals),
             is_open: AtomicBool::new(false),

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::header::CoreHeader;
 use super::keys::cipher;
-use super::{KekRef, RecordError, RecordLabel, begin, unlock};
+use super::{KekRef, RecordError, RecordLabel, begin, outer, unlock};
 use crate::error::CryptoError;
 use crate::keywrap::Kek;
 use crate::random::Random;
@@ -178,8 +178,10 @@ fn check_last_length(number: u64, length: usize) -> Result<(), RecordError> {
     }
 }
 
-/// Writes a record whose payload comes in pieces.
+/// Writes a record whose payload comes in pieces. It holds the keys of this one record and no
+/// key-encryption key, however long the payload takes.
 pub struct RecordSealer {
+    record_key: Zeroizing<[u8; 32]>,
     cipher: ChunkCipher,
     core_digest: [u8; 32],
     number: u64,
@@ -189,27 +191,25 @@ pub struct RecordSealer {
 }
 
 impl RecordSealer {
-    /// Begins a record: the sealer, the outer header, and the core header, which the chunks
-    /// follow.
+    /// Begins a record: the sealer, and the core header, which the chunks follow.
     ///
     /// # Errors
     /// As [`super::seal`].
     pub fn new(
         label: &RecordLabel,
         metadata: &[u8],
-        kek: &Kek,
-        kek_ref: KekRef,
         random: &dyn Random,
-    ) -> Result<(Self, Vec<u8>, Vec<u8>), RecordError> {
-        let begun = begin(label, metadata, kek, kek_ref, random)?;
+    ) -> Result<(Self, Vec<u8>), RecordError> {
+        let begun = begin(label, metadata, random)?;
         let sealer = Self {
+            record_key: begun.record_key,
             cipher: begun.cipher,
             core_digest: begun.core_digest,
             number: 0,
             pending: Zeroizing::new(Vec::with_capacity(CHUNK_LENGTH)),
             failed: false,
         };
-        Ok((sealer, begun.outer, begun.core_header))
+        Ok((sealer, begun.core_header))
     }
 
     /// SHA-256 of the core header.
@@ -234,12 +234,16 @@ impl RecordSealer {
         Ok(())
     }
 
-    /// Appends the last chunk.
+    /// Appends the last chunk. What the record still lacks is its outer header.
     ///
     /// # Errors
     /// As [`RecordSealer::push`].
-    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<(), RecordError> {
-        self.flush(true, out)
+    pub fn finish(mut self, out: &mut Vec<u8>) -> Result<UnwrappedRecord, RecordError> {
+        self.flush(true, out)?;
+        Ok(UnwrappedRecord {
+            record_key: self.record_key,
+            core_digest: self.core_digest,
+        })
     }
 
     fn flush(&mut self, last: bool, out: &mut Vec<u8>) -> Result<(), RecordError> {
@@ -252,6 +256,27 @@ impl RecordSealer {
         self.pending.clear();
         self.number += 1;
         Ok(sealed?)
+    }
+}
+
+/// A record whose core is sealed, and which nobody can open before its key is wrapped.
+pub struct UnwrappedRecord {
+    record_key: Zeroizing<[u8; 32]>,
+    core_digest: [u8; 32],
+}
+
+impl UnwrappedRecord {
+    /// The outer header: the record key under this key-encryption key.
+    ///
+    /// # Errors
+    /// [`RecordError::Crypto`].
+    pub fn wrap(
+        &self,
+        kek: &Kek,
+        kek_ref: KekRef,
+        random: &dyn Random,
+    ) -> Result<Vec<u8>, RecordError> {
+        outer::wrap(&self.record_key, &self.core_digest, kek, kek_ref, random)
     }
 }
 

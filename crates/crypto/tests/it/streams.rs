@@ -7,13 +7,14 @@ use crate::support::Seeded;
 
 /// Seals a payload in pieces: outer header, core, core digest.
 fn streamed(payload: &[u8], piece: usize) -> (Vec<u8>, Vec<u8>, [u8; 32]) {
-    let (mut sealer, outer, mut core) =
-        RecordSealer::new(&label(), b"metadata", &kek(1), kek_ref(), &Seeded::new(2)).unwrap();
+    let random = Seeded::new(2);
+    let (mut sealer, mut core) = RecordSealer::new(&label(), b"metadata", &random).unwrap();
     let digest = sealer.core_digest();
     for piece in payload.chunks(piece) {
         sealer.push(piece, &mut core).unwrap();
     }
-    sealer.finish(&mut core).unwrap();
+    let sealed = sealer.finish(&mut core).unwrap();
+    let outer = sealed.wrap(&kek(1), kek_ref(), &random).unwrap();
     (outer, core, digest)
 }
 

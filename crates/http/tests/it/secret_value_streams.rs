@@ -109,12 +109,13 @@ async fn a_sender_who_pauses_too_long_is_told_so() {
 #[tokio::test]
 async fn a_sender_who_gets_on_is_waited_for() {
     let desk = Desk::with(|config| {
-        config.request_timeout = Duration::from_millis(500);
+        // Long enough for storing and counting it, however busy the machine.
+        config.request_timeout = Duration::from_secs(3);
         config.value_bytes_per_second_min = 1000.try_into().unwrap();
     })
     .await;
     let pieces = stream::iter(0..12).then(|_| async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
         Ok::<_, Infallible>(Bytes::from(vec![7; 1000]))
     });
     put(&desk, Body::from_stream(pieces)).await.ok();

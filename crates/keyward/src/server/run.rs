@@ -197,7 +197,13 @@ fn scrub_pace(assembly: &Assembly) -> u64 {
 /// Checks what is stored when that is due or was ordered, a batch at a time, no faster than allowed.
 async fn scrub(node: Arc<Node>, per_second: u64, mut ended: watch::Receiver<bool>) {
     loop {
-        let pause = match storage::scrub::slice(&node).await {
+        // A batch may have values of gigabytes in it. What is broken off is looked at again after the next
+        // start: where the check is stands in its row.
+        let looked = tokio::select! {
+            looked = storage::scrub::slice(&node) => looked,
+            _ = ended.wait_for(|ended| *ended) => return,
+        };
+        let pause = match looked {
             Ok(Some(examined)) => Duration::from_secs(examined).div_f64(per_second as f64),
             Ok(None) | Err(OpError::Conflict | OpError::Sealed) => TICK,
             Err(error) => {

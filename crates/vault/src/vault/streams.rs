@@ -6,7 +6,10 @@
 //! one part is read by `records` as well.
 
 mod end;
+mod openings;
 mod reading;
+#[cfg(test)]
+mod sealed_meanwhile;
 
 use std::sync::Arc;
 
@@ -23,12 +26,13 @@ use keyward_core::port::stream_storage::{
 use keyward_crypto::SecretBytes;
 use keyward_crypto::digest::sha256;
 use keyward_crypto::record::{
-    self, RangeOpener, RecordError, RecordLabel, RecordSealer, SealedRecord,
+    self, RangeOpener, RecordError, RecordLabel, RecordSealer, SealedRecord, UnwrappedRecord,
 };
+use tokio::sync::SemaphorePermit;
 
 use self::end::End;
+pub(super) use self::openings::Openings;
 use self::reading::Reading;
-use super::hierarchy::OpenKek;
 use super::{Vault, layout, refused};
 use crate::object_names;
 
@@ -47,11 +51,12 @@ impl StreamStorage for Vault {
         metadata: &[u8],
         payload: Pieces<'_>,
     ) -> Result<StoredPayload, StorageError> {
-        let hierarchy = self.unsealed()?;
         let tenant = TenantId::from_uuid(label.tenant);
-        let kek = self.current_kek(&hierarchy, tenant).await?;
-        let begun = RecordSealer::new(label, metadata, &kek.key, kek.name, &*self.random);
-        let (sealer, outer, core) = begun.map_err(refused)?;
+        // Only to find out that it can be had. A payload may come for hours, and who seals meanwhile
+        // must find nobody who still holds the root key or a key-encryption key.
+        self.current_kek(&*self.unsealed()?, tenant).await?;
+        let begun = RecordSealer::new(label, metadata, &*self.random);
+        let (sealer, core) = begun.map_err(refused)?;
         let digest = Digest(sealer.core_digest());
         let id = RecordId::from_uuid(label.record_id);
         // A record of this name is found out before its parts are touched.
@@ -67,13 +72,15 @@ impl StreamStorage for Vault {
             vault: self,
             id,
             tenant,
-            kek,
             cutter: Cutter::new(core),
             under_way: FuturesUnordered::new(),
             made: Vec::new(),
         };
         let stored = match writing.parts(sealer, payload).await {
-            Ok(payload_bytes) => writing.head(outer, digest.0).await.map(|()| payload_bytes),
+            Ok((payload_bytes, record)) => {
+                let written = writing.head(&record, digest.0).await;
+                written.map(|()| payload_bytes)
+            }
             Err(error) => Err(error),
         };
         match stored {
@@ -105,7 +112,9 @@ impl StreamStorage for Vault {
 }
 
 /// A record whose headers are verified.
-struct Opening {
+struct Opening<'a> {
+    /// Of a large one, until its end is known.
+    place: Option<SemaphorePermit<'a>>,
     id: RecordId,
     opener: RangeOpener,
     /// The first part, or all of the core.
@@ -119,11 +128,10 @@ impl Vault {
         &self,
         expected: &RecordLabel,
         digest: Option<&Digest>,
-    ) -> Result<Opening, StorageError> {
-        let hierarchy = self.unsealed()?;
+    ) -> Result<Opening<'_>, StorageError> {
+        self.unsealed()?;
         let id = RecordId::from_uuid(expected.record_id);
-        let object = self.backend.read(&object_names::record(id)?).await?;
-        let object = object.ok_or(StorageError::Missing)?;
+        let (object, place) = self.first_object(id).await?;
         let is_single = !layout::is_core(&object);
         let (outer, core) = if is_single {
             let (outer, core) = layout::split(&object)?;
@@ -133,12 +141,14 @@ impl Vault {
             (found.ok_or(refused(RecordError::Truncated))?, object)
         };
         let named = record::peek_outer(&outer).map_err(refused)?;
+        let hierarchy = self.unsealed()?;
         let tenant = TenantId::from_uuid(expected.tenant);
         let kek = self.named_kek(&hierarchy, tenant, named).await?;
         let digest = digest.map(|digest| &digest.0);
         let opener =
             RangeOpener::new(&outer, &core, &kek.key, expected, digest).map_err(refused)?;
         Ok(Opening {
+            place,
             id,
             opener,
             core,
@@ -146,22 +156,39 @@ impl Vault {
         })
     }
 
-    /// The outer header under the tenant's key-encryption key of now. A payload may come for hours, and
-    /// whoever wraps records under a new key meanwhile does not find one that has no header yet.
+    /// What lies under a record's name, and a place if it is the beginning of a large one. Who has to wait
+    /// for that place holds nothing, and reads it again.
+    async fn first_object(
+        &self,
+        id: RecordId,
+    ) -> Result<(Vec<u8>, Option<SemaphorePermit<'_>>), StorageError> {
+        let name = object_names::record(id)?;
+        let missing = StorageError::Missing;
+        let reading = self.openings.read().await;
+        let object = self.backend.read(&name).await?.ok_or(missing.clone())?;
+        if object.len() < PART_BYTES || !layout::is_core(&object) {
+            return Ok((object, None));
+        }
+        if let Some(place) = self.openings.large_now() {
+            return Ok((object, Some(place)));
+        }
+        drop((object, reading));
+        let place = self.openings.large().await;
+        let object = self.backend.read(&name).await?.ok_or(missing)?;
+        Ok((object, place))
+    }
+
+    /// The outer header under the tenant's key-encryption key of now: whoever wraps records under a new
+    /// key while a payload comes does not find one that has no header yet.
     async fn outer_of_now(
         &self,
         tenant: TenantId,
-        begun: &OpenKek,
-        outer: Vec<u8>,
-        core_digest: [u8; 32],
+        record: &UnwrappedRecord,
     ) -> Result<Vec<u8>, StorageError> {
         let hierarchy = self.unsealed()?;
-        let current = self.current_kek(&hierarchy, tenant).await?;
-        if current.name == begun.name {
-            return Ok(outer);
-        }
-        let (old, new) = (&begun.key, &current.key);
-        record::rewrap(&outer, &core_digest, old, new, current.name, &*self.random).map_err(refused)
+        let kek = self.current_kek(&hierarchy, tenant).await?;
+        let outer = record.wrap(&kek.key, kek.name, &*self.random);
+        outer.map_err(refused)
     }
 
     /// Opens all of a record's payload. Its length is verified first: the last chunk is opened before
@@ -172,10 +199,15 @@ impl Vault {
         digest: &Digest,
     ) -> Result<(u64, Pieces<'static>), StorageError> {
         let Opening {
-            id, opener, core, ..
+            place,
+            id,
+            opener,
+            core,
+            ..
         } = self.headers(expected, Some(digest)).await?;
         let end = self.end(id, core.clone());
         let payload_bytes = end.payload_bytes(&opener).await?;
+        drop(place);
         let range = PayloadRange::default();
         let reading = Reading::new(Arc::clone(&self.backend), id, opener, core, range);
         let pieces = stream::try_unfold(reading, Reading::next).boxed();
@@ -285,8 +317,6 @@ struct Writing<'a> {
     vault: &'a Vault,
     id: RecordId,
     tenant: TenantId,
-    /// What the record is wrapped under, as it began.
-    kek: OpenKek,
     cutter: Cutter,
     under_way: FuturesUnordered<BoxFuture<'a, Result<(), StorageError>>>,
     /// What was sent to the backend, and the digest of each.
@@ -300,23 +330,25 @@ impl Writing<'_> {
         &mut self,
         sealer: RecordSealer,
         payload: Pieces<'_>,
-    ) -> Result<u64, StorageError> {
+    ) -> Result<(u64, UnwrappedRecord), StorageError> {
         let written = self.seal_all(sealer, payload).await;
         let mut settled = Ok(());
         while let Some(result) = self.under_way.next().await {
             settled = settled.and(result);
         }
-        let payload_bytes = written?;
-        settled.map(|()| payload_bytes)
+        let written = written?;
+        settled.map(|()| written)
     }
 
     async fn seal_all(
         &mut self,
         mut sealer: RecordSealer,
         mut payload: Pieces<'_>,
-    ) -> Result<u64, StorageError> {
+    ) -> Result<(u64, UnwrappedRecord), StorageError> {
         let mut payload_bytes = 0_u64;
         while let Some(piece) = self.next_piece(&mut payload).await? {
+            // What comes when the server is sealed ends there, and with it the record's own key.
+            self.vault.unsealed()?;
             payload_bytes = payload_bytes.saturating_add(piece.len() as u64);
             if payload_bytes > PAYLOAD_BYTES_MAX {
                 return Err(too_large(payload_bytes));
@@ -329,13 +361,13 @@ impl Writing<'_> {
             }
         }
         let core = &mut self.cutter.core;
-        sealer.finish(core).map_err(refused)?;
+        let record = sealer.finish(core).map_err(refused)?;
         // What is left is at most a part and the last chunk; the last of it may be any length.
         self.send(PART_BYTES + 1).await?;
         if self.cutter.head.is_some() {
             self.send(1).await?;
         }
-        Ok(payload_bytes)
+        Ok((payload_bytes, record))
     }
 
     /// The next piece. Parts go on their way meanwhile: who sends slowly must not hold up what others
@@ -376,11 +408,12 @@ impl Writing<'_> {
     }
 
     /// Writes what makes the parts a record: the outer header and the first part.
-    async fn head(&mut self, outer: Vec<u8>, core_digest: [u8; 32]) -> Result<(), StorageError> {
-        let (vault, tenant) = (self.vault, self.tenant);
-        let outer = vault
-            .outer_of_now(tenant, &self.kek, outer, core_digest)
-            .await?;
+    async fn head(
+        &mut self,
+        record: &UnwrappedRecord,
+        core_digest: [u8; 32],
+    ) -> Result<(), StorageError> {
+        let outer = self.vault.outer_of_now(self.tenant, record).await?;
         let rest = std::mem::take(&mut self.cutter.core);
         let core = self.cutter.head.take().unwrap_or(rest);
         let sealed = SealedRecord {

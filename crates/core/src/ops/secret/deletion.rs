@@ -153,6 +153,20 @@ async fn destroy_one(node: &Node, caller: &Caller, version: SecretVersion) -> Re
     Ok(())
 }
 
+/// The versions that are too many once the new one is there, marked to be destroyed.
+pub(super) async fn outdated(node: &Node, secret: &Secret) -> Result<Vec<SecretVersion>, OpError> {
+    let mut versions = node.ports.registry.secret_versions(secret.id).await?;
+    versions.retain(|version| version.destroying_at.is_none());
+    let kept = usize::try_from(secret.keep - 1).unwrap_or(0);
+    versions.truncate(versions.len().saturating_sub(kept));
+    let now = node.now();
+    for version in &mut versions {
+        version.destroying_at = Some(now);
+        version.etag += 1;
+    }
+    Ok(versions)
+}
+
 /// Destroys what was marked and is still there: after a crash, or when the vault did not answer.
 pub(crate) async fn sweep(node: &Node) -> Result<(), OpError> {
     let due = node

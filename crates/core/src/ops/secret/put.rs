@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use keyward_crypto::secret::SecretBytes;
 
 use super::category::Verb;
+use super::deletion::outdated;
 use super::incoming::{self, SentValue};
 use super::{attempt, ensure_not_own, ensure_scope_active, spec};
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};
@@ -237,6 +238,12 @@ async fn repeated(
     let kept = node.ports.secrets.open_pieces(spec(&version)?, digest);
     let kept = kept.await?;
     let size_bytes = kept.size_bytes;
+    // What is there whole tells its length at once: nothing is read for what cannot be the same.
+    if let Content::Whole(value) = &content
+        && value.len() as u64 != size_bytes
+    {
+        return Err(OpError::IdempotencyMismatch);
+    }
     if incoming::is_same(kept, content).await? {
         Ok(PutVersion {
             secret,
@@ -355,23 +362,38 @@ async fn store(
             let size_bytes = value.len() as u64;
             let stored = node.ports.secrets.put(spec(&version)?, value);
             version.record_digest = stored.await?;
-            (proof, size_bytes)
+            (Ok(proof), size_bytes)
         }
         Content::InPieces(value) => {
             let stored = incoming::store(node, spec(&version)?, value).await?;
             version.record_digest = stored.digest;
             let still = still_authorized(attempt, scope).await;
-            let proof = match still {
-                Ok(proof) => proof,
-                Err(error) => {
-                    forget(node, &version).await;
-                    return Err(error);
-                }
-            };
-            (proof, stored.payload_bytes)
+            (still, stored.payload_bytes)
         }
     };
-    count(attempt, proof, plan, version, size_bytes, request).await
+    let ready = async { Ok::<_, OpError>((proof?, outdated(node, &plan.secret).await?)) };
+    let (proof, outdated) = match ready.await {
+        Ok(ready) => ready,
+        // Nothing was committed: nothing refers to the value.
+        Err(error) => {
+            forget(node, &version).await;
+            return Err(error);
+        }
+    };
+    let stored = Stored {
+        version,
+        size_bytes,
+        outdated,
+    };
+    count(attempt, proof, plan, stored, request).await
+}
+
+/// What is in the vault and does not count yet.
+struct Stored {
+    version: SecretVersion,
+    size_bytes: u64,
+    /// The versions that are too many when it counts.
+    outdated: Vec<SecretVersion>,
 }
 
 /// Whether the caller may still do it: tokens are revoked, roles taken away, tenants suspended and
@@ -391,13 +413,16 @@ async fn count(
     attempt: &Attempt<'_>,
     proof: Authorized,
     plan: Plan,
-    version: SecretVersion,
-    size_bytes: u64,
+    stored: Stored,
     request: Option<IdempotencyKey>,
 ) -> Result<Changed<PutVersion>, OpError> {
     let (node, caller) = (attempt.node, attempt.caller);
     let Plan { secret, .. } = plan;
-    let outdated = outdated(node, &secret).await?;
+    let Stored {
+        version,
+        size_bytes,
+        outdated,
+    } = stored;
     let row = Row::Secret(secret.clone());
     let mut writes = vec![if plan.is_new_row {
         Write::insert(row)
@@ -435,20 +460,6 @@ async fn count(
         version,
         size_bytes,
     }))
-}
-
-/// The versions that are too many once the new one is there, marked to be destroyed.
-async fn outdated(node: &Node, secret: &Secret) -> Result<Vec<SecretVersion>, OpError> {
-    let mut versions = node.ports.registry.secret_versions(secret.id).await?;
-    versions.retain(|version| version.destroying_at.is_none());
-    let kept = usize::try_from(secret.keep - 1).unwrap_or(0);
-    versions.truncate(versions.len().saturating_sub(kept));
-    let now = node.now();
-    for version in &mut versions {
-        version.destroying_at = Some(now);
-        version.etag += 1;
-    }
-    Ok(versions)
 }
 
 /// The registry refused: nothing refers to the value, and it does not stay behind. After any other
