@@ -58,6 +58,8 @@ pub struct Follower {
     sink: Box<dyn Sink>,
     status: SinkStatus,
     backoff: Backoff,
+    /// Whether the cursor could not be written when that was tried last.
+    is_unkept: bool,
     /// How many entries are read at once: fewer while the receiver refuses larger batches.
     entries: usize,
     entries_most: usize,
@@ -171,6 +173,7 @@ impl Follower {
             },
             status: SinkStatus::new(settings.name.clone(), kind),
             backoff: Backoff::new(settings.pace.retry_most),
+            is_unkept: false,
             entries: settings.pace.entries,
             entries_most: settings.pace.entries.max(1),
         }
@@ -183,8 +186,7 @@ impl Follower {
             let Err(error) = self.follow(&mut ended).await else {
                 return;
             };
-            let is_passing = matches!(error, CursorError::Io { .. } | CursorError::Journal(_));
-            let kind = if is_passing {
+            let kind = if error.is_passing() {
                 FailureKind::Transient
             } else {
                 FailureKind::Denied
@@ -201,6 +203,7 @@ impl Follower {
     async fn follow(&mut self, ended: &mut watch::Receiver<bool>) -> Result<(), CursorError> {
         let mut place = Place::at(self.begin().await?);
         self.status.sequence = place.settled.sequence();
+        self.is_unkept = false;
         if self.status.state == SinkState::Refused {
             self.works();
         }
@@ -258,7 +261,7 @@ impl Follower {
             return Err(failure);
         }
         self.settle(place);
-        self.keep(place).await?;
+        self.keep(place).await;
         let last = self.ports.journal.last();
         let batch = self.read(place.read.sequence()).await?;
         let Some(through) = &batch.through else {
@@ -278,13 +281,21 @@ impl Follower {
         }
         self.status.waiting_since = self.in_doubt_since(place).or(since);
         self.tell();
-        if !self.deliver(&batch, ended).await? {
-            return Ok(());
+        let delivered = self.deliver(&batch, ended).await;
+        if let Ok(true) = delivered {
+            self.entries = (self.entries * 2).min(self.entries_most);
+            place.advance(to, since, self.sink.settles_after());
+            self.delivered(place, batch.items.len());
+        } else {
+            // What was acknowledged before it broke off is not sent again.
+            let count = self.sink.take_acknowledged();
+            let last = count.checked_sub(1).and_then(|at| batch.items.get(at));
+            if let Some(last) = last {
+                place.advance(place.read.behind(&last.entry), since, Duration::ZERO);
+                self.delivered(place, count);
+            }
         }
-        self.entries = (self.entries * 2).min(self.entries_most);
-        place.advance(to, since, self.sink.settles_after());
-        self.delivered(place, batch.items.len());
-        Ok(())
+        delivered.map(|_| ())
     }
 
     /// Delivers a batch. False if it was broken off because everything ends.
@@ -359,8 +370,11 @@ impl Follower {
         self.sink.reset();
     }
 
-    /// Nothing is wrong any more.
+    /// Nothing is wrong any more, unless its cursor cannot be written.
     fn works(&mut self) {
+        if self.is_unkept {
+            return;
+        }
         if let Some(trouble) = self.status.trouble.take() {
             let sink = &self.status.name;
             tracing::info!(sink, trouble, "a sink of the audit log goes on");
@@ -388,17 +402,20 @@ impl Follower {
         batch.map_err(|error| Failure::denied(format!("an entry cannot be written out: {error}")))
     }
 
-    /// Keeps what has settled, if that is due.
-    async fn keep(&self, place: &mut Place) -> Result<(), Failure> {
+    /// Keeps what has settled, if that is due. A disk that does not take it is no reason to deliver
+    /// anything again: it is noted and tried again, and the sink goes on meanwhile.
+    async fn keep(&mut self, place: &mut Place) {
         if place.keeps_at().is_none_or(|at| at > Instant::now()) {
-            return Ok(());
+            return;
         }
         place.kept_at = Instant::now();
         let kept = self.file.keep(&place.settled).await;
-        kept.map_err(|error| Failure::transient(error.to_string()))?;
+        self.is_unkept = kept.is_err();
+        if let Err(error) = kept {
+            return self.note(&Failure::transient(error.to_string()));
+        }
         place.kept = place.settled.sequence();
         place.has_delivered = !place.unsettled.is_empty();
-        Ok(())
     }
 
     /// Waits for something to do. `last` is what the journal ended with when there was nothing.
