@@ -44,10 +44,12 @@ pub struct SinkStatus {
     pub kind: SinkKind,
     /// How it does.
     pub state: SinkState,
-    /// The last entry of the journal that it has or does not want.
+    /// The last entry of the journal that it is known to have, or does not want.
     pub sequence: u64,
     /// When the first entry was made that it wants and does not have; none if it has everything.
     pub waiting_since: Option<Timestamp>,
+    /// Since when it fails, whatever it fails at; none while nothing is wrong.
+    pub failing_since: Option<Timestamp>,
     /// How many entries it took since the server started.
     pub sent: u64,
     /// How often it did not since the server started.
@@ -67,6 +69,7 @@ impl SinkStatus {
             state: SinkState::Following,
             sequence: 0,
             waiting_since: None,
+            failing_since: None,
             sent: 0,
             failures: 0,
             trouble: None,
@@ -74,11 +77,11 @@ impl SinkStatus {
         }
     }
 
-    /// For how long the oldest entry waits that it does not have.
+    /// For how long the oldest entry waits that it does not have, or for how long it fails, whichever
+    /// is longer: one that cannot read the journal does not know what waits.
     pub fn behind_seconds(&self, now: Timestamp) -> u64 {
-        let seconds = self
-            .waiting_since
-            .map_or(0, |since| now.seconds_since(since));
+        let since = self.waiting_since.into_iter().chain(self.failing_since);
+        let seconds = since.min().map_or(0, |since| now.seconds_since(since));
         u64::try_from(seconds).unwrap_or(0)
     }
 
@@ -122,6 +125,10 @@ mod tests {
         status.waiting_since = Some(at(100));
         assert_eq!(status.behind_seconds(at(50)), 0);
         assert_eq!(status.behind_seconds(at(160)), 60);
+        status.failing_since = Some(at(130));
+        assert_eq!(status.behind_seconds(at(160)), 60);
+        status.waiting_since = None;
+        assert_eq!(status.behind_seconds(at(160)), 30);
         status.sequence = 7;
         assert_eq!(status.behind_entries(9), 2);
         assert_eq!(status.behind_entries(3), 0);

@@ -81,6 +81,17 @@ pub enum CursorError {
     Journal(#[from] AuditError),
 }
 
+impl CursorError {
+    /// Whether another try may do, without anybody's doing.
+    pub(crate) const fn is_passing(&self) -> bool {
+        match self {
+            Self::Io { .. } => true,
+            Self::Journal(error) => !matches!(error, AuditError::Damaged { .. }),
+            _ => false,
+        }
+    }
+}
+
 /// What somebody has to do about a cursor that is refused.
 const REMEDY: &str = "look which entries the receiver has, move that file away and set the sink's `from` \
                       to the last of them (it then begins behind it)";

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use keyward_core::audit::format::Emitter;
 use keyward_core::port::audit_log::{AuditError, AuditLog, TailQuery};
 use keyward_core::sink_board::{SinkState, SinkStatus};
-use keyward_core::time::Clock;
+use keyward_core::time::{Clock, Timestamp};
 use keyward_crypto::random::Random;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -58,6 +58,8 @@ pub struct Follower {
     sink: Box<dyn Sink>,
     status: SinkStatus,
     backoff: Backoff,
+    /// Whether the cursor could not be written when that was tried last.
+    is_unkept: bool,
     /// How many entries are read at once: fewer while the receiver refuses larger batches.
     entries: usize,
     entries_most: usize,
@@ -69,13 +71,22 @@ struct Place {
     read: Cursor,
     /// Everything before it is known to have arrived.
     settled: Cursor,
-    /// What was delivered since, and when it counts as arrived.
-    unsettled: VecDeque<(Instant, Cursor)>,
+    /// What was delivered since.
+    unsettled: VecDeque<Given>,
     /// What the file says.
     kept: u64,
     kept_at: Instant,
     /// Whether something was delivered since.
     has_delivered: bool,
+}
+
+/// What was delivered, or passed over.
+struct Given {
+    /// When it counts as arrived.
+    settles_at: Instant,
+    to: Cursor,
+    /// When its first entry was made; none if it was passed over.
+    since: Option<Timestamp>,
 }
 
 impl Place {
@@ -90,21 +101,30 @@ impl Place {
         }
     }
 
-    fn advance(&mut self, to: Cursor, settles_after: Duration) {
-        self.unsettled
-            .push_back((Instant::now() + settles_after, to.clone()));
+    fn advance(&mut self, to: Cursor, since: Option<Timestamp>, settles_after: Duration) {
+        self.unsettled.push_back(Given {
+            settles_at: Instant::now() + settles_after,
+            to: to.clone(),
+            since,
+        });
+        self.has_delivered |= since.is_some();
         self.read = to;
     }
 
-    fn settle(&mut self) {
+    /// Whether something that was delivered now counts as arrived.
+    fn settle(&mut self) -> bool {
         let now = Instant::now();
-        while let Some((at, _)) = self.unsettled.front()
-            && *at <= now
-        {
-            if let Some((_, cursor)) = self.unsettled.pop_front() {
-                self.settled = cursor;
-            }
+        let mut has_arrived = false;
+        while let Some(given) = self.unsettled.pop_front_if(|it| it.settles_at <= now) {
+            has_arrived |= given.since.is_some();
+            self.settled = given.to;
         }
+        has_arrived
+    }
+
+    /// When the first entry was made that was delivered and may be lost.
+    fn in_doubt_since(&self) -> Option<Timestamp> {
+        self.unsettled.iter().find_map(|it| it.since)
     }
 
     /// What is not known to have arrived is delivered again.
@@ -129,7 +149,7 @@ impl Place {
 
     /// When there is something to settle or to keep.
     fn next(&self) -> Option<Instant> {
-        let settles = self.unsettled.front().map(|(at, _)| *at);
+        let settles = self.unsettled.front().map(|it| it.settles_at);
         settles.into_iter().chain(self.keeps_at()).min()
     }
 }
@@ -153,6 +173,7 @@ impl Follower {
             },
             status: SinkStatus::new(settings.name.clone(), kind),
             backoff: Backoff::new(settings.pace.retry_most),
+            is_unkept: false,
             entries: settings.pace.entries,
             entries_most: settings.pace.entries.max(1),
         }
@@ -165,8 +186,7 @@ impl Follower {
             let Err(error) = self.follow(&mut ended).await else {
                 return;
             };
-            let is_passing = matches!(error, CursorError::Io { .. } | CursorError::Journal(_));
-            let kind = if is_passing {
+            let kind = if error.is_passing() {
                 FailureKind::Transient
             } else {
                 FailureKind::Denied
@@ -182,7 +202,8 @@ impl Follower {
 
     async fn follow(&mut self, ended: &mut watch::Receiver<bool>) -> Result<(), CursorError> {
         let mut place = Place::at(self.begin().await?);
-        self.status.sequence = place.read.sequence();
+        self.status.sequence = place.settled.sequence();
+        self.is_unkept = false;
         if self.status.state == SinkState::Refused {
             self.works();
         }
@@ -190,8 +211,7 @@ impl Follower {
             let Err(failure) = self.step(&mut place, ended).await else {
                 continue;
             };
-            place.go_back();
-            self.sink.reset();
+            self.go_back(&mut place);
             let pause = self.pause(&failure);
             self.note(&failure);
             self.rest(pause, ended).await;
@@ -240,30 +260,42 @@ impl Follower {
         if let Some(failure) = self.sink.broken().now_or_never() {
             return Err(failure);
         }
-        self.keep(place).await?;
+        self.settle(place);
+        self.keep(place).await;
         let last = self.ports.journal.last();
         let batch = self.read(place.read.sequence()).await?;
         let Some(through) = &batch.through else {
-            self.status.waiting_since = None;
-            self.works();
+            if place.unsettled.is_empty() {
+                self.works();
+            }
+            self.status.waiting_since = self.in_doubt_since(place);
             self.tell();
             return self.wait(place, last, ended).await;
         };
         let to = place.read.behind(through);
+        let since = batch.since();
         if batch.items.is_empty() {
-            place.advance(to, Duration::ZERO);
-            self.status.sequence = place.read.sequence();
+            place.advance(to, since, Duration::ZERO);
+            self.settle(place);
             return Ok(());
         }
-        self.status.waiting_since = batch.since();
+        self.status.waiting_since = self.in_doubt_since(place).or(since);
         self.tell();
-        if !self.deliver(&batch, ended).await? {
-            return Ok(());
+        let delivered = self.deliver(&batch, ended).await;
+        if let Ok(true) = delivered {
+            self.entries = (self.entries * 2).min(self.entries_most);
+            place.advance(to, since, self.sink.settles_after());
+            self.delivered(place, batch.items.len());
+        } else {
+            // What was acknowledged before it broke off is not sent again.
+            let count = self.sink.take_acknowledged();
+            let last = count.checked_sub(1).and_then(|at| batch.items.get(at));
+            if let Some(last) = last {
+                place.advance(place.read.behind(&last.entry), since, Duration::ZERO);
+                self.delivered(place, count);
+            }
         }
-        place.advance(to, self.sink.settles_after());
-        place.has_delivered = true;
-        self.delivered(batch.items.len(), place.read.sequence());
-        Ok(())
+        delivered.map(|_| ())
     }
 
     /// Delivers a batch. False if it was broken off because everything ends.
@@ -308,22 +340,46 @@ impl Follower {
         Err(failure)
     }
 
-    fn delivered(&mut self, count: usize, sequence: u64) {
-        self.works();
+    fn delivered(&mut self, place: &mut Place, count: usize) {
         self.status.sent += count as u64;
         self.status.sent_at = Some(self.ports.clock.now());
-        self.status.sequence = sequence;
-        self.backoff.reset();
-        self.entries = (self.entries * 2).min(self.entries_most);
+        self.settle(place);
         self.tell();
     }
 
-    /// Nothing is wrong any more.
+    /// Only what has arrived says that the sink works: a receiver that takes everything and closes has
+    /// taken nothing.
+    fn settle(&mut self, place: &mut Place) {
+        if place.settle() {
+            self.backoff.reset();
+            self.works();
+        }
+        self.status.sequence = place.settled.sequence();
+    }
+
+    /// What was delivered and may be lost waits as well, once there is trouble.
+    fn in_doubt_since(&self, place: &Place) -> Option<Timestamp> {
+        let in_doubt = place.in_doubt_since();
+        in_doubt.filter(|_| self.status.state != SinkState::Following)
+    }
+
+    fn go_back(&mut self, place: &mut Place) {
+        let in_doubt = place.in_doubt_since();
+        self.status.waiting_since = in_doubt.or(self.status.waiting_since);
+        place.go_back();
+        self.sink.reset();
+    }
+
+    /// Nothing is wrong any more, unless its cursor cannot be written.
     fn works(&mut self) {
+        if self.is_unkept {
+            return;
+        }
         if let Some(trouble) = self.status.trouble.take() {
             let sink = &self.status.name;
             tracing::info!(sink, trouble, "a sink of the audit log goes on");
         }
+        self.status.failing_since = None;
         self.status.state = SinkState::Following;
     }
 
@@ -346,18 +402,20 @@ impl Follower {
         batch.map_err(|error| Failure::denied(format!("an entry cannot be written out: {error}")))
     }
 
-    /// Keeps what has settled, if that is due.
-    async fn keep(&self, place: &mut Place) -> Result<(), Failure> {
-        place.settle();
+    /// Keeps what has settled, if that is due. A disk that does not take it is no reason to deliver
+    /// anything again: it is noted and tried again, and the sink goes on meanwhile.
+    async fn keep(&mut self, place: &mut Place) {
         if place.keeps_at().is_none_or(|at| at > Instant::now()) {
-            return Ok(());
+            return;
         }
         place.kept_at = Instant::now();
         let kept = self.file.keep(&place.settled).await;
-        kept.map_err(|error| Failure::transient(error.to_string()))?;
+        self.is_unkept = kept.is_err();
+        if let Err(error) = kept {
+            return self.note(&Failure::transient(error.to_string()));
+        }
         place.kept = place.settled.sequence();
         place.has_delivered = !place.unsettled.is_empty();
-        Ok(())
     }
 
     /// Waits for something to do. `last` is what the journal ended with when there was nothing.
@@ -417,6 +475,8 @@ impl Follower {
             );
         }
         self.status.failures += 1;
+        let now = self.ports.clock.now();
+        self.status.failing_since.get_or_insert(now);
         self.status.trouble = Some(detail);
         self.status.state = match failure.kind {
             FailureKind::Transient | FailureKind::Rejected => SinkState::Failing,

@@ -74,6 +74,12 @@ pub(crate) trait Sink: Send + Sync {
     /// can tell. May be dropped at any point.
     async fn deliver(&mut self, items: &[Item]) -> Result<(), Failure>;
 
+    /// How many entries the receiver acknowledged one by one of a batch that broke off, by a failure or
+    /// because it was dropped; then forgets it. They are not delivered again.
+    fn take_acknowledged(&mut self) -> usize {
+        0
+    }
+
     /// For how long what was delivered may turn out to be lost with its connection. In that time the
     /// cursor stays where it is.
     fn settles_after(&self) -> Duration {

@@ -115,7 +115,7 @@ impl Writing {
         // Another program may have moved it away; what is written then shall not follow it.
         let mut open = match open {
             Some(open) if is_at(&open.file, path) => open,
-            _ => self.open()?,
+            _ => self.open(lines)?,
         };
         let now = self.span(self.now_seconds);
         let is_old = open.span.is_some_and(|span| Some(span) != now);
@@ -124,7 +124,7 @@ impl Writing {
         if open.size > 0 && (is_old || is_full) {
             drop(open);
             rotation::rotate(path, self.now_seconds, self.first)?;
-            open = self.open()?;
+            open = self.open(lines)?;
         }
         let head = self.head.as_deref().filter(|_| open.size == 0);
         if let Some(head) = head {
@@ -137,7 +137,7 @@ impl Writing {
     }
 
     /// Opens the file, or makes it, and cuts off what a crash left of a line.
-    fn open(&self) -> io::Result<Open> {
+    fn open(&self, lines: &[u8]) -> io::Result<Open> {
         let path = &self.settings.path;
         let mode = if self.settings.group_readable {
             0o640
@@ -149,11 +149,19 @@ impl Writing {
         // A link would have us write where somebody else wants it.
         options.custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed());
         let mut file = options.open(path)?;
-        let about = file.metadata()?;
+        let mut about = file.metadata()?;
+        if about.nlink() > 1 && rotation::finish(path, &about)? {
+            file = options.open(path)?;
+            about = file.metadata()?;
+        }
         if !about.is_file() {
             return Err(io::Error::other("is no regular file"));
         }
-        let size = cut_torn_line(&mut file, about.len(), self.begins)?;
+        let own = match &self.head {
+            Some(head) => head.as_bytes(),
+            None => own_beginning(lines),
+        };
+        let size = cut_torn_line(&mut file, about.len(), self.begins, own)?;
         if about.mode() & 0o777 != mode {
             file.set_permissions(Permissions::from_mode(mode))?;
         }
@@ -186,9 +194,24 @@ fn is_at(file: &File, path: &Path) -> bool {
     (open.dev(), open.ino()) == (there.dev(), there.ino())
 }
 
+/// What each line of a form begins with, found on one of them: a JSON object up to its first value that
+/// is no object, or the first three fields of a header between bars.
+fn own_beginning(lines: &[u8]) -> &[u8] {
+    let line = lines.split(|byte| *byte == b'\n').next().unwrap_or(lines);
+    let end = if line.starts_with(b"{") {
+        let key = |pair: &[u8]| pair.first() == Some(&b':') && pair.get(1) != Some(&b'{');
+        line.windows(2).position(key)
+    } else {
+        let mut bars = line.iter().enumerate().filter(|(_, byte)| **byte == b'|');
+        bars.nth(2).map(|(at, _)| at)
+    };
+    end.and_then(|end| line.get(..=end)).unwrap_or(line)
+}
+
 /// Cuts off what follows the last line feed, and gives the size that is left. A file that another
-/// program has written is left alone.
-fn cut_torn_line(file: &mut File, size: u64, begins: &[u8]) -> io::Result<u64> {
+/// program has written is left alone, and so is one without a line feed that is not the start of a line
+/// with our own beginning: it would be cut to nothing.
+fn cut_torn_line(file: &mut File, size: u64, begins: &[u8], own: &[u8]) -> io::Result<u64> {
     if size == 0 {
         return Ok(0);
     }
@@ -209,7 +232,7 @@ fn cut_torn_line(file: &mut File, size: u64, begins: &[u8]) -> io::Result<u64> {
     Read::take(&mut *file, LINE_BYTES_MAX).read_to_end(&mut end)?;
     let whole = match end.iter().rposition(|byte| *byte == b'\n') {
         Some(at) => from + at as u64 + 1,
-        None if from == 0 => 0,
+        None if from == 0 && (end.starts_with(own) || own.starts_with(&end)) => 0,
         None => return strange(),
     };
     if whole < size {
@@ -278,6 +301,12 @@ mod tests {
             assert!(write.write(None, b"{}\n").is_err());
         }
         assert_eq!(fs::read(&path).unwrap(), b"do not lose");
+        for foreign in ["{\"answer\": 42}", "{\"sequences\":[]}", "{ }"] {
+            fs::write(&path, foreign).unwrap();
+            let write = writing(settings(&path), now(), 1);
+            assert!(write.write(None, b"{\"sequence\":1}\n").is_err());
+            assert_eq!(fs::read_to_string(&path).unwrap(), foreign);
+        }
         let mut long = vec![b'x'; LINE_BYTES_MAX as usize + 9];
         long[0] = b'{';
         fs::write(&path, &long).unwrap();
@@ -317,6 +346,77 @@ mod tests {
         assert_eq!(read(&names[0]), "{\"sequence\":9}\n");
         assert!(said.contains("{\"sequence\":5}\n{\"sequence\":6}\n{\"sequence\":7}\n"));
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn what_each_line_begins_with_is_found_on_one() {
+        let found =
+            |line: &'static str| std::str::from_utf8(own_beginning(line.as_bytes())).unwrap();
+        assert_eq!(found("{\"sequence\":1,\"time\":2}\n"), "{\"sequence\":");
+        assert_eq!(
+            found("{\"data\":{\"actor\":{\"id\":\"x\"}}}\n"),
+            "{\"data\":{\"actor\":{\"id\":"
+        );
+        assert_eq!(
+            found("CEF:0|Keyward|Keyward|1.2.3|a\n"),
+            "CEF:0|Keyward|Keyward|"
+        );
+        assert_eq!(found("{}\n{\"a\":1}\n"), "{}");
+    }
+
+    #[test]
+    fn a_move_that_a_crash_left_half_done_is_finished() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit.jsonl");
+        let aside = "audit.jsonl.20270131T080000Z-00000000000000000002";
+        let aside = dir.path().join(aside);
+        fs::write(&path, "{}\n").unwrap();
+        fs::hard_link(&path, &aside).unwrap();
+        writing(settings(&path), now(), 2)
+            .write(None, b"{\"sequence\":2}\n")
+            .unwrap();
+        assert_eq!(fs::read(&aside).unwrap(), b"{}\n");
+        assert_eq!(fs::read(&path).unwrap(), b"{\"sequence\":2}\n");
+        // A second name that somebody else gave it is none of ours.
+        fs::hard_link(&path, dir.path().join("audit.jsonl.mine")).unwrap();
+        writing(settings(&path), now(), 3)
+            .write(None, b"{\"sequence\":3}\n")
+            .unwrap();
+        let both = b"{\"sequence\":2}\n{\"sequence\":3}\n";
+        assert_eq!(fs::read(&path).unwrap(), both);
+    }
+
+    #[test]
+    fn a_clock_or_a_journal_that_was_set_back_does_not_have_new_files_removed() {
+        let day = 86_400;
+        // Where the clock stands against now, the first entry of each file, and whose are kept in the end.
+        let set_back: [(&[_], &[_]); 3] = [
+            (&[(0, 1), (0, 2), (-day, 3), (-day, 4)], &[2, 4]),
+            (&[(0, 1), (0, 9), (day, 1), (day, 2)], &[9, 2]),
+            (&[(0, 2), (-day, 3), (-day, 4), (day, 5), (day, 6)], &[6]),
+        ];
+        for (written, wanted) in set_back {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("audit.jsonl");
+            let keeping = FileSettings {
+                rotate_bytes: 4,
+                keep: 1,
+                ..settings(&path)
+            };
+            let (now, mut open) = (now(), None);
+            for (clock, sequence) in written {
+                let write = writing(keeping.clone(), now + clock, *sequence);
+                open = Some(write.write(open, b"{\"sequence\":0}\n").unwrap());
+            }
+            let names = fs::read_dir(dir.path()).unwrap();
+            let names = names.map(|it| it.unwrap().file_name().into_string().unwrap());
+            let aside: Vec<_> = names.filter(|name| name != "audit.jsonl").collect();
+            assert_eq!(aside.len(), wanted.len(), "{written:?}: {aside:?}");
+            for first in wanted {
+                let ending = format!("-{first:020}");
+                assert!(aside.iter().any(|it| it.ends_with(&ending)), "{aside:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! NATS `JetStream`: each entry is a message that a stream acknowledges before the next one is sent, so that
 //! no retry can change their order, with an id (`Nats-Msg-Id`) by which the stream drops what it has.
 
+use std::mem;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{Context, PublishError, PublishErrorKind};
@@ -8,6 +9,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::{ConnectErrorKind, ConnectOptions, ServerAddr};
 use async_trait::async_trait;
 use keyward_core::audit::format::id_of;
+use tokio::time::timeout;
 
 use super::{Failure, FailureKind, Sink, tls, told};
 use crate::batch::Item;
@@ -17,6 +19,8 @@ pub(super) struct NatsSink {
     settings: NatsSettings,
     pace: Pace,
     stream: Option<Context>,
+    /// How many entries the stream has of a batch that broke off.
+    acknowledged: usize,
 }
 
 impl NatsSink {
@@ -25,6 +29,7 @@ impl NatsSink {
             settings,
             pace,
             stream: None,
+            acknowledged: 0,
         }
     }
 
@@ -69,9 +74,12 @@ impl NatsSink {
 #[async_trait]
 impl Sink for NatsSink {
     async fn deliver(&mut self, items: &[Item]) -> Result<(), Failure> {
+        self.acknowledged = 0;
         let stream = match self.stream.take() {
             Some(stream) => stream,
-            None => self.connect().await?,
+            None => timeout(self.pace.connect, self.connect())
+                .await
+                .unwrap_or_else(|_| Err(Failure::transient("cannot be connected to in time")))?,
         };
         for item in items {
             let mut message = PublishMessage::build()
@@ -81,12 +89,27 @@ impl Sink for NatsSink {
                 message = message.expected_stream(stream);
             }
             let subject = self.settings.subject.clone();
-            let sent = stream.send_publish(subject, message).await;
-            let acknowledged = sent.map_err(|error| refused(&error))?.await;
-            acknowledged.map_err(|error| refused(&error))?;
+            // A batch is as many round trips as it has entries: each has its own time.
+            let acknowledged = async {
+                stream
+                    .send_publish(subject, message)
+                    .await?
+                    .await
+                    .map(|_| ())
+            };
+            timeout(self.pace.answer, acknowledged)
+                .await
+                .unwrap_or_else(|_| Err(PublishErrorKind::TimedOut.into()))
+                .map_err(|error| refused(&error))?;
+            self.acknowledged += 1;
         }
+        self.acknowledged = 0;
         self.stream = Some(stream);
         Ok(())
+    }
+
+    fn take_acknowledged(&mut self) -> usize {
+        mem::take(&mut self.acknowledged)
     }
 
     fn reset(&mut self) {
@@ -94,8 +117,8 @@ impl Sink for NatsSink {
     }
 
     fn patience(&self) -> Option<Duration> {
-        // Each entry is acknowledged on its own.
-        Some(self.pace.connect + self.pace.answer * 2)
+        // The connection and each entry have an end of their own.
+        None
     }
 }
 

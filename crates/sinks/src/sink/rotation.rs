@@ -1,9 +1,10 @@
 //! What becomes of a file that is full: it gets the instant and the first entry that is not in it as
 //! part of its name (`audit.jsonl.20270131T080000Z-00000000000000004711`), and old ones go.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use keyward_core::time::Timestamp;
 
@@ -38,30 +39,61 @@ pub(super) fn rotate(path: &Path, now_seconds: i64, first: u64) -> io::Result<()
     Err(io::Error::other("has no free name to be moved to"))
 }
 
-/// Removes what is not kept, oldest first: nothing that has not exactly our names.
+/// Finishes a move that a crash left half done: the file has both of its names. Whether it was so.
+pub(super) fn finish(path: &Path, about: &Metadata) -> io::Result<bool> {
+    for suffix in aside(path)? {
+        let other = fs::symlink_metadata(with_suffix(path, &suffix))?;
+        if (other.dev(), other.ino()) == (about.dev(), about.ino()) {
+            fs::remove_file(path)?;
+            sync_dir(path)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Removes what is not kept: nothing that has not exactly our names, and only what so many are newer than
+/// by the instant and by the entry. A clock that was set back and a journal that was begun anew each make
+/// one of the two lie, and then more is kept until both tell the same again.
 pub(super) fn forget_old(path: &Path, keep: usize) -> io::Result<()> {
     if keep == 0 {
         return Ok(());
     }
+    let aside = aside(path)?;
+    let entry = |suffix: &str| suffix.split_once("Z-").map(|(_, entry)| entry.to_owned());
+    let aside: Vec<_> = aside.into_iter().map(|it| (entry(&it), it)).collect();
+    for (entry, suffix) in &aside {
+        // The instant is what a suffix begins with.
+        let newer = aside
+            .iter()
+            .filter(|(its_entry, its_suffix)| its_suffix > suffix && its_entry >= entry);
+        if newer.take(keep).count() == keep {
+            fs::remove_file(with_suffix(path, suffix))?;
+        }
+    }
+    Ok(())
+}
+
+/// What those that were moved aside have behind the file's name.
+fn aside(path: &Path) -> io::Result<Vec<String>> {
+    let mut aside = Vec::new();
     let Some(name) = path.file_name().and_then(|name| name.to_str()) else {
-        return Ok(());
+        return Ok(aside);
     };
-    let mut old = Vec::new();
     for found in fs::read_dir(dir_of(path))? {
         let found = found?.file_name();
         let suffix = found.to_str().and_then(|it| it.strip_prefix(name));
         if let Some(suffix) = suffix.filter(|suffix| is_ours(suffix)) {
-            old.push(suffix.to_owned());
+            aside.push(suffix.to_owned());
         }
     }
-    old.sort();
-    let surplus = old.len().saturating_sub(keep);
-    for suffix in old.into_iter().take(surplus) {
-        let mut file = path.as_os_str().to_owned();
-        file.push(suffix);
-        fs::remove_file(file)?;
-    }
-    Ok(())
+    Ok(aside)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut file = path.as_os_str().to_owned();
+    file.push(suffix);
+    file.into()
 }
 
 /// `.20270131T080000Z-00000000000000004711`, perhaps with `-01` behind it.

@@ -1,9 +1,10 @@
 //! Syslog over TLS (RFC 5425), or over plain TCP on this machine. The protocol knows no acknowledgement.
-//! What was written counts as arrived once the connection has outlived it for [`SETTLE`]: by then the
-//! receiver's system has acknowledged it, for a connection whose bytes are not acknowledged within
-//! [`UNACKNOWLEDGED`] is ended. If it ends before, everything that has not settled is sent again.
+//! What was written counts as arrived once the connection has outlived it for [`SETTLE`]: a connection to a
+//! system that acknowledges nothing for [`UNACKNOWLEDGED`] is ended before. If it ends earlier, everything
+//! that has not settled is sent again.
 //!
-//! What this cannot know is what the receiver loses after its system has acknowledged it: docs/audit-sinks.md.
+//! What this cannot know is what still lies in buffers of a receiver that drains slowly, and what it loses
+//! after it has read it: docs/audit-sinks.md.
 
 use std::io;
 use std::time::Duration;

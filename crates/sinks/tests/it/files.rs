@@ -7,6 +7,7 @@ use std::path::Path;
 use keyward_core::audit::Outcome;
 use keyward_core::audit::format::Format;
 use keyward_core::noun::action::Action;
+use keyward_core::sink_board::{SinkState, SinkStatus};
 use keyward_sinks::{FileSettings, Filter, SinkSettings, Start, Target};
 
 use crate::stage::{Stage, assert_whole, numbers, settings};
@@ -189,4 +190,31 @@ async fn a_directory_that_is_gone_is_waited_for() {
     assert_eq!(running.now().trouble, None);
     running.end().await;
     assert_eq!(in_file(&dir.join("audit.jsonl")), [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn a_cursor_that_cannot_be_written_is_trouble_and_delivers_nothing_twice() {
+    let stage = Stage::new().await;
+    let file = stage.path("audit.jsonl");
+    let mut running = stage.follow(&to_file(&file));
+    stage.append(3).await;
+    running.has(3).await;
+    // What it is written to first.
+    let in_the_way = stage.cursor().with_extension("cursor.new");
+    fs::create_dir(&in_the_way).unwrap();
+    stage.append(3).await;
+    let failing = |status: &SinkStatus| status.state == SinkState::Failing;
+    let status = running.until(failing).await;
+    assert!(status.trouble.unwrap().contains("siem.cursor"));
+    stage.append(3).await;
+    let status = running.has(9).await;
+    assert!(failing(&status) && status.failing_since.is_some());
+    let again = running
+        .until(|it| it.failures > status.failures && it.waiting_since.is_none())
+        .await;
+    assert_eq!(again.failing_since, status.failing_since);
+    fs::remove_dir(&in_the_way).unwrap();
+    running.until(|status| status.trouble.is_none()).await;
+    running.end().await;
+    assert_eq!(in_file(&file), (1..=9).collect::<Vec<u64>>());
 }

@@ -3,6 +3,7 @@
 
 mod cursors;
 mod files;
+mod nats;
 mod receiver;
 mod stage;
 mod syslog;

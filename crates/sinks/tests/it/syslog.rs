@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use keyward_core::sink_board::SinkState;
 use keyward_sinks::{SinkSettings, SyslogSettings, Target, TlsFiles};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::ServerConfig;
@@ -11,6 +13,7 @@ use rustls::pki_types::PrivateKeyDer;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 
 use crate::stage::{PATIENCE, Stage, assert_whole, numbers, settings};
@@ -124,7 +127,7 @@ async fn messages_arrive_in_frames_and_in_order() {
     let mut running = stage.follow(&listener.sink());
     let lines = listener.lines(300).await;
     assert_eq!(of(&lines), (1..=300).collect::<Vec<u64>>());
-    running.has(300).await;
+    running.until(|status| status.sent >= 300).await;
     running.end().await;
 }
 
@@ -135,7 +138,8 @@ async fn what_was_not_settled_is_sent_again_over_the_next_connection() {
     stage.append(50).await;
     let mut running = stage.follow(&listener.sink());
     let mut lines = listener.lines(50).await;
-    running.has(50).await;
+    let status = running.until(|status| status.sent >= 50).await;
+    assert_eq!(status.sequence, 0, "nothing is known to have arrived");
     // The receiver dies with what it has read, and nothing of it is known to be safe.
     listener.break_off.send(()).await.unwrap();
     lines.extend(listener.lines(50).await);
@@ -148,6 +152,62 @@ async fn what_was_not_settled_is_sent_again_over_the_next_connection() {
     let running = stage.follow(&listener.sink());
     let lines = listener.lines(60).await;
     assert_eq!(of(&lines), (1..=60).collect::<Vec<u64>>());
+    running.end().await;
+}
+
+/// A balancer without a backend, or a receiver that does not want our certificate: everything is taken,
+/// and then the connection ends.
+#[tokio::test]
+async fn a_receiver_that_takes_and_closes_is_failing_until_something_settles() {
+    const CLOSINGS: usize = 4;
+    let stage = Stage::new().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut sink = settings(Target::Syslog(SyslogSettings {
+        address: listener.local_addr().unwrap().to_string(),
+        plain: true,
+        tls: TlsFiles::default(),
+        server_name: None,
+        facility: 13,
+        host: "node-1".to_owned(),
+    }));
+    sink.pace.retry_most = Duration::from_hours(1);
+    let (came, mut comings) = mpsc::channel(100);
+    tokio::spawn(async move {
+        let mut number = 0;
+        while let Ok((stream, _)) = listener.accept().await {
+            came.send(Instant::now()).await.unwrap();
+            number += 1;
+            let mut stream = BufReader::new(stream);
+            message(&mut stream).await;
+            while number > CLOSINGS && message(&mut stream).await.is_some() {}
+        }
+    });
+    stage.append(50).await;
+    let mut running = stage.follow(&sink);
+    let mut before = comings.recv().await.unwrap();
+    for failures in 1..=CLOSINGS {
+        let status = running
+            .until(|status| status.failures >= failures as u64)
+            .await;
+        assert_eq!(status.state, SinkState::Failing);
+        assert_eq!(status.sequence, 0);
+        assert!(status.waiting_since.is_some() && status.failing_since.is_some());
+        // At least half of a pause that doubles: it never comes sooner.
+        let least = Duration::from_millis(250) * 2_u32.pow(failures as u32 - 1);
+        let now = comings.recv().await.unwrap();
+        assert!(now - before >= least, "{failures}: {:?}", now - before);
+        before = now;
+    }
+    let mut is_taken_at_its_word = false;
+    running
+        .until(|status| {
+            is_taken_at_its_word |= status.trouble.is_none() && status.sequence < 50;
+            status.sequence == 50 && status.state == SinkState::Following
+        })
+        .await;
+    assert!(!is_taken_at_its_word);
+    let status = running.until(|status| status.waiting_since.is_none()).await;
+    assert_eq!((status.trouble, status.failing_since), (None, None));
     running.end().await;
 }
 
