@@ -363,28 +363,6 @@ impl Node {
         self.ensure_loggable()
     }
 
-    /// From here on nothing is done: what the journal says is not to be relied on. What the server has to
-    /// say of itself is logged all the same.
-    pub(crate) fn distrust_journal(&self, fault: AuditError) {
-        // The first reason counts.
-        let _ = self.journal_fault.set(fault);
-    }
-
-    fn ensure_same_history(&self) -> Result<(), OpError> {
-        if self.went_back.load(Ordering::Acquire) {
-            return Err(OpError::NotReady {
-                why: "the registry was put back to an older state than this server has seen; look at \
-                      the alert sweep_held, then start the server again",
-            });
-        }
-        Ok(())
-    }
-
-    /// Whether nobody has touched the journal's files since this node was started.
-    pub(crate) fn journal_is_trusted(&self) -> bool {
-        self.journal_fault.get().is_none()
-    }
-
     /// Refuses when nothing can be written down. What the server has to say of itself asks no more.
     pub(crate) fn ensure_loggable(&self) -> Result<(), OpError> {
         if !self.loaded.load(Ordering::Acquire) {

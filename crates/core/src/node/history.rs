@@ -1,9 +1,11 @@
-//! Following the registry's history: what others committed, and that it never goes back unseen.
+//! Following the registry's history: what others committed, and that it never goes back unseen. And
+//! whether the journal's can be relied on.
 
 use std::sync::atomic::Ordering;
 
 use super::Node;
 use crate::error::OpError;
+use crate::port::audit_log::AuditError;
 use crate::port::registry::ChangeObserver as _;
 
 impl Node {
@@ -67,5 +69,27 @@ impl Node {
         crate::ops::storage::sweep::hold_for_history(self, seen, present);
         *gone_back_to = Some(present);
         Ok(())
+    }
+
+    /// From here on nothing is done: what the journal says is not to be relied on. What the server has to
+    /// say of itself is logged all the same.
+    pub(crate) fn distrust_journal(&self, fault: AuditError) {
+        // The first reason counts.
+        let _ = self.journal_fault.set(fault);
+    }
+
+    pub(super) fn ensure_same_history(&self) -> Result<(), OpError> {
+        if self.went_back.load(Ordering::Acquire) {
+            return Err(OpError::NotReady {
+                why: "the registry was put back to an older state than this server has seen; look at \
+                      the alert sweep_held, then start the server again",
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether nobody has touched the journal's files since this node was started.
+    pub(crate) fn journal_is_trusted(&self) -> bool {
+        self.journal_fault.get().is_none()
     }
 }
