@@ -29,7 +29,7 @@ use crate::server::seals;
 use crate::server::sinks::Streams;
 use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
-use crate::server::trees::Following;
+use crate::server::trees::{self, Following};
 
 /// How often the clock's work is done.
 const TICK: Duration = Duration::from_secs(1);
@@ -51,8 +51,9 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
         }
     };
     let stopping = stop_signal()?;
-    listening(&door.url);
     let covering = continuous::Covering::begin(&assembly);
+    trees::prepare(&assembly).await;
+    listening(&door.url);
     let following = Following::begin(&assembly);
     let guarding = Guarding::begin(&assembly);
     let streams = door.streams;

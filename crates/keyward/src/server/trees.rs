@@ -88,6 +88,23 @@ impl Following {
     }
 }
 
+/// Has the key that signs made and read before anybody is served, if the node is unsealed by itself: what
+/// a deployment holds does not depend on who was quicker. If it cannot be had now, it is asked for again
+/// each time that something is to be signed.
+pub async fn prepare(assembly: &Assembly) {
+    let is_durable = assembly.deployment.config.audit.sync == AuditSync::Always;
+    if !is_durable || assembly.node.seal().is_sealed() {
+        return;
+    }
+    match timeout(KEY_PATIENCE, log::checkpoint_key(&assembly.node)).await {
+        Ok(Ok(key)) => assembly.published().set_key(Some(Arc::new(key))),
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the key that signs the audit log cannot be had yet")
+        }
+        Err(_) => tracing::warn!("the vault does not give the key that signs the audit log yet"),
+    }
+}
+
 struct Follower {
     node: Arc<Node>,
     journal: Arc<Journal>,

@@ -281,9 +281,6 @@ fn the_key_of_what_belongs_to_no_tenant_is_rotated_like_any_tenants() {
     let (server, url) = stage.serve(local);
     hold_token(&mut stage, &token, &url);
     stage
-        .keyward("tenant rotate-kek system")
-        .refused(3, &["first secret"]);
-    stage
         .keyward_with("--tenant system secret put tls", b"a key of ours")
         .done();
     stage
