@@ -135,3 +135,15 @@ fn i13_a_note_that_is_cut_short_or_of_another_format_is_refused() {
         assert!(with(changed.into_bytes()).is_err());
     }
 }
+
+#[test]
+fn what_an_earlier_version_signed_is_still_understood() {
+    let bytes = include_bytes!("../../../../corpus/log-signed/1/log-signed");
+    let kept = Disk::with([("log-signed".to_owned(), bytes.to_vec())].into());
+    let last = signed(&kept).unwrap();
+    let origin = last.origin().unwrap();
+    assert!(origin.starts_with("keyward/6a9c4594-ad84-44d6-abb5-20c052caeb82/"));
+    assert_eq!(last.head().unwrap().size, 42);
+    last.ensure_held_by(65).unwrap();
+    assert!(last.ensure_held_by(64).is_err());
+}
