@@ -99,7 +99,7 @@ pub async fn prepare(assembly: &Assembly) {
     match timeout(KEY_PATIENCE, log::checkpoint_key(&assembly.node)).await {
         Ok(Ok(key)) => assembly.published().set_key(Some(Arc::new(key))),
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the key that signs the audit log cannot be had yet")
+            tracing::warn!(%error, "the key that signs the audit log cannot be had yet");
         }
         Err(_) => tracing::warn!("the vault does not give the key that signs the audit log yet"),
     }
