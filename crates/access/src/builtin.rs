@@ -47,6 +47,7 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageRead,
     StorageScrub,
     StorageConfirm,
+    AuditRotateKey,
     StorageMigrate,
     StorageCommit,
     RegistryMigrate,

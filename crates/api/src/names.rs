@@ -155,7 +155,8 @@ names! {
         "backup.restore_part", "job.list", "alert.list", "alert.raise",
         "alert.clear", "storage.read",
         "storage.scrub", "storage.examine", "storage.repair", "storage.sweep", "storage.confirm",
-        "storage.migrate", "storage.commit", "registry.migrate", "registry.commit", "audit.read", "audit.heads",
+        "storage.migrate", "storage.commit", "registry.migrate", "registry.commit", "audit.read", "audit.rotate_key",
+        "audit.hand_over_key", "audit.heads",
     ];
 }
 

@@ -168,6 +168,8 @@ documented! {
     RegistryMigrate => moving::REGISTRY_MIGRATE,
     RegistryCommit => moving::REGISTRY_COMMIT,
     AuditRead => deployment::AUDIT_READ,
+    AuditRotateKey => deployment::AUDIT_ROTATE_KEY,
+    AuditHandOverKey => deployment::AUDIT_HAND_OVER_KEY,
     AuditHeads => deployment::AUDIT_HEADS,
 }
 

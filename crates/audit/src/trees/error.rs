@@ -71,6 +71,13 @@ pub enum TreesError {
          out of the directory, and the next start begins a log under another name (docs/audit.md)"
     )]
     SignedUnreadable,
+    /// The hand-overs of the log cannot be read.
+    #[error(
+        "the file `log-handovers` beside the journal, which leads from earlier signing keys of the audit \
+         log to today's, cannot be understood: put it back from a copy; or keep it as evidence, take it \
+         away, and give auditors today's key yourself (docs/audit.md)"
+    )]
+    HandoversUnreadable,
     /// The journal is another one than the trees were made from.
     #[error(
         "entry {sequence} of the journal is not the one that the transparency log was made from: \

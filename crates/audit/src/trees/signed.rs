@@ -4,7 +4,7 @@
 
 use std::io;
 
-use keyward_ledger::{Hash, Head};
+use keyward_ledger::{Algorithm, Hash, Head, KeyName, VerifierKey};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -12,8 +12,10 @@ use crate::trees::{Forest, LogFiles, Tree, TreesError};
 
 /// The file, beside the journal's segments.
 pub const FILE: &str = "log-signed";
-/// The format that is written, and the only one that is read.
-const FORMAT: u32 = 1;
+/// The format that is written.
+const FORMAT: u32 = 2;
+/// The first one, which did not say by which key: there was only one.
+const WITHOUT_KEY: u32 = 1;
 
 /// What the file says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +30,20 @@ struct Kept {
     root: String,
     /// The last entry of the journal that all trees had.
     through: u64,
+    /// The public key that signs it, under the log's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+}
+
+/// What is signed next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ToSign {
+    /// The system's tree.
+    pub head: Head,
+    /// The last entry of the journal that all trees have.
+    pub through: u64,
+    /// The public half of the key that signs it.
+    pub key: [u8; 32],
 }
 
 /// The last signed checkpoint, as far as it must never be taken back.
@@ -55,6 +71,12 @@ impl<F: LogFiles> LastSigned<F> {
     /// What was signed of the system's tree.
     pub fn head(&self) -> Option<Head> {
         self.kept.as_ref().map(|(_, head)| *head)
+    }
+
+    /// The key that signed it; none if nothing was signed, or if this was not written down yet.
+    pub fn key(&self) -> Option<VerifierKey> {
+        let (kept, _) = self.kept.as_ref()?;
+        kept.key.as_deref()?.parse().ok()
     }
 
     /// Refuses a journal that ends before what was signed.
@@ -89,27 +111,29 @@ impl<F: LogFiles> LastSigned<F> {
     /// `fresh` name a log of which nothing was signed yet; `fresh` is random.
     pub fn keep(
         &mut self,
-        head: Head,
-        through: u64,
+        ToSign { head, through, key }: ToSign,
         (deployment, fresh): (Uuid, Uuid),
     ) -> Result<(), TreesError> {
         if let Some((kept, before)) = &self.kept {
-            if *before == head && kept.through == through {
+            if *before == head && kept.through == through && is_key(kept, key) {
                 return Ok(());
             }
             if head.size < before.size || through < kept.through {
                 return Err(TreesError::SignedOther { size: before.size });
             }
         }
+        let origin = self.origin().map_or_else(
+            || format!("keyward/{deployment}/{fresh}"),
+            ToOwned::to_owned,
+        );
+        let name = KeyName::new(&origin).ok_or(TreesError::SignedUnreadable)?;
         let kept = Kept {
             format: FORMAT,
-            origin: self.origin().map_or_else(
-                || format!("keyward/{deployment}/{fresh}"),
-                ToOwned::to_owned,
-            ),
+            origin,
             size: head.size,
             root: head.root.to_string(),
             through,
+            key: Some(VerifierKey::new(name, Algorithm::Ed25519, key).to_string()),
         };
         let mut bytes = serde_json::to_vec(&kept).map_err(|error| of_file(error.into()))?;
         bytes.push(b'\n');
@@ -126,7 +150,19 @@ fn understood(bytes: &[u8]) -> Option<(Kept, Head)> {
         size: kept.size,
         root,
     };
-    (kept.format == FORMAT).then_some((kept, head))
+    let sound = match (kept.format, kept.key.as_deref()) {
+        (FORMAT, Some(key)) => key
+            .parse()
+            .is_ok_and(|key: VerifierKey| key.name().as_str() == kept.origin),
+        (WITHOUT_KEY, None) => true,
+        _ => false,
+    };
+    sound.then_some((kept, head))
+}
+
+fn is_key(kept: &Kept, public: [u8; 32]) -> bool {
+    let key = kept.key.as_deref().map(str::parse::<VerifierKey>);
+    key.is_some_and(|key| key.is_ok_and(|key| key.public() == public))
 }
 
 fn of_file(source: io::Error) -> TreesError {

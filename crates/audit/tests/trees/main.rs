@@ -9,6 +9,7 @@ mod crashes;
 #[allow(dead_code)]
 mod disk;
 mod growing;
+mod handovers;
 mod heads;
 mod receipts;
 mod signed;

@@ -1,12 +1,23 @@
 //! What was signed last: never taken back, whatever journal or trees are found at the next start.
 
-use keyward_audit::trees::{LastSigned, Tree, TreesError};
+use keyward_audit::trees::{LastSigned, ToSign, Tree, TreesError};
 use keyward_ledger::{Hash, Head};
 use uuid::Uuid;
 
 use crate::stage::{Disk, Handle, Stored, grown, journal, log};
 
 const NAMES: (Uuid, Uuid) = (Uuid::from_u128(1), Uuid::from_u128(2));
+
+/// The public key of the tests.
+const KEY: [u8; 32] = [7; 32];
+
+fn next(head: Head, through: u64) -> ToSign {
+    ToSign {
+        head,
+        through,
+        key: KEY,
+    }
+}
 
 fn signed(disk: &std::sync::Arc<Disk>) -> Result<LastSigned<Handle>, TreesError> {
     LastSigned::open(Handle(disk.clone()))
@@ -24,7 +35,7 @@ async fn i13_a_log_goes_on_from_what_was_signed_or_not_at_all() {
         let mut signed = signed(&kept).unwrap();
         assert_eq!(signed.origin(), None);
         signed.ensure_continued_by(&forest).unwrap();
-        signed.keep(head, forest.sequence(), NAMES).unwrap();
+        signed.keep(next(head, forest.sequence()), NAMES).unwrap();
         // The same journal later, trees made anew.
         log(&journal, 700..1_500).await;
         let forest = grown(&Disk::with(Stored::new()), &journal).unwrap();
@@ -70,7 +81,7 @@ async fn i13_a_log_goes_on_from_what_was_signed_or_not_at_all() {
         root: head.root,
     };
     let mut ahead = LastSigned::open(Handle(Disk::with(Stored::new()))).unwrap();
-    ahead.keep(smaller, 10, NAMES).unwrap();
+    ahead.keep(next(smaller, 10), NAMES).unwrap();
     assert!(ahead.ensure_continued_by(&forest).is_err());
     for journal in [shorter, other] {
         journal.close().await;
@@ -85,23 +96,23 @@ fn i13_nothing_is_signed_that_is_behind_or_was_not_noted() {
     };
     let kept = Disk::with(Stored::new());
     let mut last = signed(&kept).unwrap();
-    last.keep(head(5), 50, NAMES).unwrap();
-    last.keep(head(5), 50, NAMES).unwrap();
+    last.keep(next(head(5), 50), NAMES).unwrap();
+    last.keep(next(head(5), 50), NAMES).unwrap();
     for (size, through) in [(4, 60), (6, 49)] {
-        let refused = last.keep(head(size), through, NAMES).unwrap_err();
+        let refused = last.keep(next(head(size), through), NAMES).unwrap_err();
         assert!(
             matches!(refused, TreesError::SignedOther { .. }),
             "{refused}"
         );
     }
-    last.keep(head(6), 51, NAMES).unwrap();
+    last.keep(next(head(6), 51), NAMES).unwrap();
     // A write that fails is no note, whether it took effect or not; and whatever the disk has then is
     // one of the two.
     for done in [false, true] {
         let failing = Disk::failing(2, done);
         let mut last = signed(&failing).unwrap();
-        last.keep(head(1), 1, NAMES).unwrap();
-        assert!(last.keep(head(2), 2, NAMES).is_err());
+        last.keep(next(head(1), 1), NAMES).unwrap();
+        assert!(last.keep(next(head(2), 2), NAMES).is_err());
         assert_eq!(last.head(), Some(head(1)));
         let found = signed(&failing.revived()).unwrap().head();
         assert_eq!(found, Some(head(if done { 2 } else { 1 })));
@@ -113,7 +124,7 @@ fn i13_a_note_that_is_cut_short_or_of_another_format_is_refused() {
     let kept = Disk::with(Stored::new());
     let mut last = signed(&kept).unwrap();
     let root = Hash::of_leaf(b"root");
-    last.keep(Head { size: 3, root }, 9, NAMES).unwrap();
+    last.keep(next(Head { size: 3, root }, 9), NAMES).unwrap();
     let stored = kept.stored();
     let (path, whole) = stored.first_key_value().unwrap();
     let with = |bytes: Vec<u8>| signed(&Disk::with([(path.clone(), bytes)].into()));
@@ -127,7 +138,9 @@ fn i13_a_note_that_is_cut_short_or_of_another_format_is_refused() {
     }
     let text = String::from_utf8(whole.clone()).unwrap();
     for (from, to) in [
-        ("\"format\":1", "\"format\":2"),
+        ("\"format\":2", "\"format\":3"),
+        ("\"format\":2", "\"format\":1"),
+        ("\"key\":\"keyward/", "\"key\":\"other/"),
         ("\"size\"", "\"more\":1,\"size\""),
     ] {
         let changed = text.replace(from, to);

@@ -194,6 +194,8 @@ actions! {
     RegistryMigrate "registry.migrate" System Change "Steers the migration of the registry to another database: begins, pauses, cuts over, rolls back.";
     RegistryCommit "registry.commit" System Change "Commits a migration of the registry: there is no way back from it.";
     AuditRead "audit.read" Tenant Read "Reads the audit log.";
+    AuditRotateKey "audit.rotate_key" System Change "Makes the next key that signs the audit log's checkpoints.";
+    AuditHandOverKey "audit.hand_over_key" System Record "Handed the signing of a node's log over to the next key.";
     AuditHeads "audit.heads" System Record "Committed to the heads of all trees of the transparency log.";
 }
 

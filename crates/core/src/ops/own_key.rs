@@ -11,12 +11,25 @@ use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
 use crate::names::SecretName;
 use crate::node::Node;
-use crate::noun::secret::SecretState;
+use crate::noun::secret::{Secret, SecretState};
 use crate::ops::secret::{self, NewValue, OWN_PREFIX};
 use crate::port::registry::Registry;
+use crate::time::Timestamp;
 
 /// Which label of a key's secret has its public half.
 const PUBLIC_KEY_LABEL: &str = "public_key";
+/// Which label has the public half of the key before.
+const FORMER_LABEL: &str = "former_key";
+/// Until when the key before signs too.
+const FORMER_UNTIL_LABEL: &str = "former_until";
+
+/// The key before, and until when it signs too.
+pub(super) struct Overlap {
+    /// Its public half: base64 of its DER.
+    pub(super) former: String,
+    /// Until when.
+    pub(super) until: Timestamp,
+}
 
 /// One of them.
 #[derive(Clone, Copy, Debug)]
@@ -41,11 +54,81 @@ impl OwnKey {
         SecretName::new(&format!("{OWN_PREFIX}{}", self.name)).map_err(|_| OpError::Crypto)
     }
 
+    async fn stored(self, registry: &dyn Registry) -> Result<Option<Secret>, OpError> {
+        let found = registry.secret(None, &self.secret_name()?).await?;
+        Ok(found.filter(|secret| secret.state == SecretState::Stored))
+    }
+
     /// The public half as text: base64 of its DER; none before the key was made.
     pub(super) async fn public(self, registry: &dyn Registry) -> Result<Option<String>, OpError> {
-        let found = registry.secret(None, &self.secret_name()?).await?;
-        let found = found.filter(|secret| secret.state == SecretState::Stored);
+        let found = self.stored(registry).await?;
         Ok(found.and_then(|mut it| it.labels.remove(PUBLIC_KEY_LABEL)))
+    }
+
+    /// The key before, if there was one.
+    pub(super) async fn overlap(
+        self,
+        registry: &dyn Registry,
+    ) -> Result<Option<Overlap>, OpError> {
+        let Some(mut found) = self.stored(registry).await? else {
+            return Ok(None);
+        };
+        let until = found.labels.get(FORMER_UNTIL_LABEL);
+        let until = until.and_then(|until| until.parse().ok());
+        let former = found.labels.remove(FORMER_LABEL);
+        Ok(former
+            .zip(until)
+            .map(|(former, until)| Overlap { former, until }))
+    }
+
+    /// The numbers of its versions that can be read, oldest first.
+    pub(super) async fn versions(self, node: &Node) -> Result<Vec<i64>, OpError> {
+        let registry = &node.ports.registry;
+        let Some(found) = self.stored(&**registry).await? else {
+            return Ok(Vec::new());
+        };
+        let versions = registry.secret_versions(found.id).await?;
+        let kept = versions.iter().filter(|it| it.destroying_at.is_none());
+        Ok(kept.map(|version| version.version).collect())
+    }
+
+    /// The private half of one version.
+    pub(super) async fn private_of(
+        self,
+        node: &Node,
+        version: i64,
+    ) -> Result<SecretBytes, OpError> {
+        let caller = Caller::system(node.own_correlation_id()?);
+        let name = self.secret_name()?;
+        let got = secret::get(node, &caller, &TenantRef::System, &name, Some(version)).await?;
+        Ok(got.value)
+    }
+
+    /// Makes the next version; answers its public half. The one before signs too until then. Of two who
+    /// do it at the same time, one is refused.
+    pub(super) async fn rotate(
+        self,
+        node: &Node,
+        caller: &Caller,
+        until: Timestamp,
+    ) -> Result<String, OpError> {
+        let stored = self.stored(&*node.ports.registry).await?;
+        let mut before = stored.ok_or(OpError::Crypto)?;
+        let former = before.labels.remove(PUBLIC_KEY_LABEL);
+        let (new, public) = self.fresh(node)?;
+        let labels = BTreeMap::from([
+            (PUBLIC_KEY_LABEL.to_owned(), public.clone()),
+            (FORMER_LABEL.to_owned(), former.ok_or(OpError::Crypto)?),
+            (FORMER_UNTIL_LABEL.to_owned(), until.to_string()),
+        ]);
+        let new = NewValue {
+            labels: Some(labels),
+            expected_version: Some(before.latest_version),
+            ..new
+        };
+        let caller = Caller::system(caller.origin.correlation_id.clone());
+        secret::put(node, &caller, &TenantRef::System, new, None).await?;
+        Ok(public)
     }
 
     /// The private half; the key is made if it is not there.
@@ -67,8 +150,8 @@ impl OwnKey {
         Ok((public.ok_or(OpError::Crypto)?, private))
     }
 
-    /// Of two who make one at the same time, one makes it count.
-    pub(super) async fn make(self, node: &Node) -> Result<(), OpError> {
+    /// A pair to be put as the first version; and its public half as text.
+    fn fresh(self, node: &Node) -> Result<(NewValue, String), OpError> {
         let made = KeyMaterial::generate(Algorithm::Ed25519, &*node.ports.random)
             .map_err(|_| OpError::Crypto)?;
         let public = as_text(made.public().ok_or(OpError::Crypto)?);
@@ -76,11 +159,20 @@ impl OwnKey {
             name: self.secret_name()?,
             value: made.secret().duplicate(),
             description: Some(self.description.to_owned()),
-            labels: Some(BTreeMap::from([(PUBLIC_KEY_LABEL.to_owned(), public)])),
+            labels: Some(BTreeMap::from([(
+                PUBLIC_KEY_LABEL.to_owned(),
+                public.clone(),
+            )])),
             keep: Some(100),
             expected_version: Some(0),
             if_match: None,
         };
+        Ok((new, public))
+    }
+
+    /// Of two who make one at the same time, one makes it count.
+    pub(super) async fn make(self, node: &Node) -> Result<(), OpError> {
+        let (new, _) = self.fresh(node)?;
         let caller = Caller::system(node.own_correlation_id()?);
         match secret::put(node, &caller, &TenantRef::System, new, None).await {
             Ok(_) | Err(OpError::AlreadyExists { .. }) => Ok(()),

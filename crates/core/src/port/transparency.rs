@@ -96,7 +96,11 @@ pub trait TransparencyLog: Send + Sync {
     /// A tile's bytes, by its path below the log: `tile/…`.
     async fn tile(&self, tree: Tree, path: &str) -> Result<Vec<u8>, LogFault>;
 
-    /// The node was sealed: nothing is signed until it is unsealed again.
+    /// How the log was handed over from key to key: notes, the oldest first, each followed by an
+    /// empty line.
+    async fn handovers(&self) -> Result<String, LogFault>;
+
+    /// The node was sealed, or there is a next key: nothing is signed until the keys were read again.
     fn forget_key(&self);
 
     /// A receipt for the entry with this sequence number in the journal, if it is in this tree or in

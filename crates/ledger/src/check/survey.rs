@@ -3,6 +3,7 @@
 
 use crate::check::source::{self, Files};
 use crate::check::{CHECKPOINT_PATH, Fault, Faults};
+use crate::handover::HANDOVERS_PATH;
 use crate::hash::Hash;
 use crate::tile::{Content, TILE_WIDTH, Tile, bundles};
 use crate::tiles::over;
@@ -135,7 +136,7 @@ pub(super) fn older_parts(files: &mut impl Files, size: u64, faults: &mut Faults
     });
     for path in paths {
         let Ok(tile) = path.parse::<Tile>() else {
-            if path != CHECKPOINT_PATH {
+            if path != CHECKPOINT_PATH && path != HANDOVERS_PATH {
                 unchecked.push(path);
             }
             continue;

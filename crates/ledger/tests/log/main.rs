@@ -5,6 +5,7 @@
 
 mod checking;
 mod go;
+mod handovers;
 mod notes;
 mod proofs;
 mod receipts;

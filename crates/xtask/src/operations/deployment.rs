@@ -128,6 +128,20 @@ pub const AUDIT_HEADS: Operation = Operation {
     audit: "by the server itself; `log`, which log; `through`, the last entry of the journal that is covered; `trees`, how many there are beside the system's; `root`, over their heads. Following the log does not notice it: a page of nothing else is no entry.",
 };
 
+pub const AUDIT_ROTATE_KEY: Operation = Operation {
+    conditions: "the server is unsealed; `overlap_hours` is at most 8,784.",
+    effects: "a new version of the server's own secret `keyward.checkpoint-signing`. Each node hands its log over to it: a note that both keys sign, in the log and beside its checkpoint. For `overlap_hours` (168) checkpoints have the signatures of both keys.",
+    errors: &[E::Sealed, E::StorageUnavailable, E::VersionMoved],
+    audit: "who ordered it, before it is done, and `former_until`; that it was done is the entry of the secret with the same correlation id. What fails behind it is a second entry.",
+};
+
+pub const AUDIT_HAND_OVER_KEY: Operation = Operation {
+    conditions: "a node notices that there is a next key for signing checkpoints; with `audit.sync = \"always\"`.",
+    effects: "from the checkpoint that holds this entry on, the next key signs.",
+    errors: &[],
+    audit: "by the server itself; `log`, the log's name; `note`, what both keys have signed.",
+};
+
 pub const AUDIT_READ: Operation = Operation {
     conditions: "for one tenant's log, the permission there; for the system's or for all logs at once, and to see how the streams of the log stand, the permission on the deployment.",
     effects: "none.",

@@ -1,16 +1,10 @@
-//! The transparency log given out, piece by piece, to whoever may read the entries in it; and the key
-//! that signs it.
-
-use keyward_crypto::algorithm::Algorithm;
-use keyward_crypto::material::KeyMaterial;
-use keyward_crypto::prepared::{Message, PreparedKey, SignatureScheme};
+//! The transparency log given out, piece by piece, to whoever may read the entries in it.
 
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::ops::gate::{Attempt, resource};
-use crate::ops::own_key::OwnKey;
 use crate::port::transparency::{LogFault, LogReceipt, TransparencyLog, Tree, TreeKey};
 use crate::text_enum;
 
@@ -33,49 +27,23 @@ pub enum LogScope {
     Tenant(TenantRef, TreeKind),
 }
 
-/// The key that signs checkpoints, ready to sign. Neither printable nor clonable.
-pub struct CheckpointKey {
-    key: PreparedKey,
-    public: [u8; 32],
-}
-
-impl CheckpointKey {
-    /// The public half, as RFC 8032 encodes it.
-    pub const fn public(&self) -> [u8; 32] {
-        self.public
-    }
-
-    /// The Ed25519 signature over a checkpoint's text.
-    pub fn sign(&self, text: &[u8]) -> Result<[u8; 64], OpError> {
-        let signed = self
-            .key
-            .sign(SignatureScheme::Ed25519, Message::Raw(text))
-            .map_err(|_| OpError::Crypto)?;
-        signed.try_into().map_err(|_| OpError::Crypto)
-    }
-}
-
-/// The key that signs checkpoints; made if there is none yet. Logged as any reading of a secret is, so
-/// whoever signs often keeps it, until the node is sealed.
-pub async fn checkpoint_key(node: &Node) -> Result<CheckpointKey, OpError> {
-    node.ensure_unsealed()?;
-    let private = OwnKey::CHECKPOINTS.private(node).await?;
-    let material =
-        KeyMaterial::import(Algorithm::Ed25519, &private).map_err(|_| OpError::Crypto)?;
-    // RFC 8410: the key is what a SubjectPublicKeyInfo ends with.
-    let public = material.public().and_then(|der| der.last_chunk::<32>());
-    Ok(CheckpointKey {
-        public: *public.ok_or(OpError::Crypto)?,
-        key: PreparedKey::new(&material).map_err(|_| OpError::Crypto)?,
-    })
-}
-
 /// Who signs a tree's checkpoints.
 pub async fn log_key(node: &Node, caller: &Caller, scope: &LogScope) -> Result<TreeKey, OpError> {
     reading(node, caller, scope, "key")
         .read(async {
             let tree = tree(node, caller, scope)?;
             log(node)?.key(tree).await.map_err(told)
+        })
+        .await
+}
+
+/// How the log was handed over from key to key: notes that both of each have signed, the oldest first,
+/// each followed by an empty line.
+pub async fn handovers(node: &Node, caller: &Caller, scope: &LogScope) -> Result<String, OpError> {
+    reading(node, caller, scope, "handovers")
+        .read(async {
+            tree(node, caller, scope)?;
+            log(node)?.handovers().await.map_err(told)
         })
         .await
 }
