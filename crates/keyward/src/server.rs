@@ -15,6 +15,7 @@ pub mod filesystem;
 pub mod hardening;
 pub mod init;
 pub mod integrity;
+pub mod log_keys;
 pub mod logging;
 pub mod published;
 pub mod registry_migration;

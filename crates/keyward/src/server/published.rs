@@ -13,6 +13,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout_at};
 
+use crate::server::log_keys::LogKeys;
+
 /// The trees, as those who grow them and those who read them share them.
 pub type Trees = Arc<Mutex<Forest<LogDirectory>>>;
 
@@ -35,7 +37,9 @@ struct Now {
     trees: Option<Trees>,
     signed: Option<Arc<Signed>>,
     /// While the node is unsealed.
-    key: Option<Arc<CheckpointKey>>,
+    keys: Option<Arc<LogKeys>>,
+    /// How the log was handed over from key to key.
+    handovers: String,
 }
 
 /// The newest checkpoint of the system's tree.
@@ -43,14 +47,15 @@ struct Signed {
     origin: String,
     head: Head,
     note: Note,
-    public: [u8; 32],
+    /// The public half of the key that signed, and of the one before if that signed too.
+    by: ([u8; 32], Option<[u8; 32]>),
 }
 
 /// All that an answer needs.
 struct Ready {
     trees: Trees,
     signed: Arc<Signed>,
-    key: Option<Arc<CheckpointKey>>,
+    keys: Option<Arc<LogKeys>>,
 }
 
 impl Published {
@@ -81,27 +86,40 @@ impl Published {
     }
 
     /// Signing is possible, or is not.
-    pub fn set_key(&self, key: Option<Arc<CheckpointKey>>) {
-        self.now.lock().key = key;
+    pub fn set_keys(&self, keys: Option<Arc<LogKeys>>) {
+        self.now.lock().keys = keys;
     }
 
-    /// The key, while signing is possible.
-    pub fn key(&self) -> Option<Arc<CheckpointKey>> {
-        self.now.lock().key.clone()
+    /// The keys, while signing is possible.
+    pub fn keys(&self) -> Option<Arc<LogKeys>> {
+        self.now.lock().keys.clone()
     }
 
-    /// Signs the checkpoint of the system's tree, and gives it out from now on.
-    pub fn sign(&self, origin: &str, head: Head, key: &CheckpointKey) -> Result<(), LogFault> {
+    /// How the log was handed over until now.
+    pub fn set_handovers(&self, text: String) {
+        self.now.lock().handovers = text;
+    }
+
+    /// Signs the checkpoint of the system's tree, and gives it out from now on. The key before signs
+    /// too, if it is said.
+    pub fn sign(
+        &self,
+        origin: &str,
+        head: Head,
+        key: &CheckpointKey,
+        former: Option<&CheckpointKey>,
+    ) -> Result<(), LogFault> {
+        let by = (key.public(), former.map(CheckpointKey::public));
         let given = self.now.lock().signed.clone();
-        if given.is_some_and(|given| given.head == head && given.public == key.public()) {
+        if given.is_some_and(|given| given.head == head && given.by == by) {
             return Ok(());
         }
-        let note = signed(origin, head, key)?;
+        let note = signed(origin, head, key, former)?;
         self.now.lock().signed = Some(Arc::new(Signed {
             origin: origin.to_owned(),
             head,
             note,
-            public: key.public(),
+            by,
         }));
         self.signed.send_modify(|times| *times += 1);
         Ok(())
@@ -113,7 +131,7 @@ impl Published {
         Ok(Ready {
             trees,
             signed: now.signed.clone().ok_or(LogFault::NotYet)?,
-            key: now.key.clone(),
+            keys: now.keys.clone(),
         })
     }
 
@@ -153,10 +171,15 @@ impl TransparencyLog for Published {
                 return Err(LogFault::NoSuch);
             }
             let origin = origin_of(&signed.origin, tree);
-            let key = verifier_key(&origin, signed.public)?.to_string();
+            let key = verifier_key(&origin, signed.by.0)?.to_string();
             Ok(TreeKey { origin, key })
         })
         .await
+    }
+
+    async fn handovers(&self) -> Result<String, LogFault> {
+        self.soon(|_| Ok(())).await?;
+        Ok(self.now.lock().handovers.clone())
     }
 
     async fn checkpoint(&self, tree: Tree) -> Result<String, LogFault> {
@@ -177,7 +200,7 @@ impl TransparencyLog for Published {
     }
 
     fn forget_key(&self) {
-        self.set_key(None);
+        self.set_keys(None);
     }
 
     async fn receipt(&self, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
@@ -188,7 +211,13 @@ impl TransparencyLog for Published {
 
 /// What the newest signed heads commit to of a tenant's tree, signed by itself.
 fn checkpoint_of(ready: &Ready, tree: Tree) -> Result<String, LogFault> {
-    let key = ready.key.as_ref().ok_or(LogFault::NotYet)?;
+    let keys = ready.keys.as_ref().ok_or(LogFault::NotYet)?;
+    // Between a rotation and the hand-over the next key signs nothing.
+    let (by, former) = ready.signed.by;
+    if keys.current.public() != by {
+        return Err(LogFault::NotYet);
+    }
+    let former = former.and_then(|public| keys.former_with(public));
     let trees = ready.trees.lock();
     if trees.head(tree).size == 0 {
         return Err(LogFault::NoSuch);
@@ -196,7 +225,8 @@ fn checkpoint_of(ready: &Ready, tree: Tree) -> Result<String, LogFault> {
     let head = trees.committed(tree, ready.signed.head.size);
     drop(trees);
     let origin = origin_of(&ready.signed.origin, tree);
-    Ok(signed(&origin, head.ok_or(LogFault::NotYet)?, key)?.to_string())
+    let head = head.ok_or(LogFault::NotYet)?;
+    Ok(signed(&origin, head, &keys.current, former)?.to_string())
 }
 
 /// A receipt, for whoever may read this tree's entries; whoever may read the system's may read all.
@@ -265,12 +295,19 @@ fn verifier_key(origin: &str, public: [u8; 32]) -> Result<VerifierKey, LogFault>
     Ok(VerifierKey::new(name, Algorithm::Ed25519, public))
 }
 
-fn signed(origin: &str, head: Head, key: &CheckpointKey) -> Result<Note, LogFault> {
+fn signed(
+    origin: &str,
+    head: Head,
+    key: &CheckpointKey,
+    former: Option<&CheckpointKey>,
+) -> Result<Note, LogFault> {
     let checkpoint = Checkpoint::new(origin, head).map_err(broken)?;
     let mut note = checkpoint.note().map_err(broken)?;
-    let verifier = verifier_key(origin, key.public())?;
-    note.sign(&verifier, |text| key.sign(text))
-        .map_err(broken)?;
+    for key in std::iter::once(key).chain(former) {
+        let verifier = verifier_key(origin, key.public())?;
+        note.sign(&verifier, |text| key.sign(text))
+            .map_err(broken)?;
+    }
     Ok(note)
 }
 

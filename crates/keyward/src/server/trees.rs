@@ -7,10 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_audit::Journal;
-use keyward_audit::trees::{Forest, LastSigned, LogDirectory, Tree, TreesError};
+use keyward_audit::trees::{Forest, Handovers, LastSigned, LogDirectory, TreesError};
 use keyward_core::node::Node;
 use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
-use keyward_core::ops::log::CheckpointKey;
 use keyward_core::ops::{condition, log};
 use keyward_crypto::random::{Random, SystemRandom};
 use parking_lot::Mutex;
@@ -21,7 +20,12 @@ use uuid::Uuid;
 
 use crate::server::assembly::Assembly;
 use crate::server::config::AuditSync;
+use crate::server::log_keys::LogKeys;
 use crate::server::published::{Published, Trees};
+
+mod signing;
+
+use signing::{Signing, ensure_continued};
 
 /// How often the trees take what is new, and commit to it if there is anything.
 const EACH: Duration = Duration::from_secs(1);
@@ -31,8 +35,6 @@ const IDLE: Duration = Duration::from_mins(1);
 const LATE: Duration = Duration::from_mins(1);
 /// How long the vault may take to give the key that signs.
 const KEY_PATIENCE: Duration = Duration::from_secs(10);
-/// The pause after it did not.
-const KEY_PAUSE: Duration = Duration::from_secs(20);
 /// The longest pause between two tries after a failure.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 
@@ -74,6 +76,8 @@ impl Following {
             behind_since: None,
             unsigned_since: None,
             keyless_until: None,
+            looked_for_key: Instant::now(),
+            handed_over: None,
         };
         let task = Some(tokio::spawn(follower.run(ended)));
         Self { end, task }
@@ -96,8 +100,14 @@ pub async fn prepare(assembly: &Assembly) {
     if !is_durable || assembly.node.seal().is_sealed() {
         return;
     }
-    match timeout(KEY_PATIENCE, log::checkpoint_key(&assembly.node)).await {
-        Ok(Ok(key)) => assembly.published().set_key(Some(Arc::new(key))),
+    let dir = assembly.deployment.config.audit_dir();
+    let last = directory(&dir).and_then(LastSigned::open);
+    let Ok(last) = last.map(|last| last.key()) else {
+        return;
+    };
+    let reading = LogKeys::read(&assembly.node, last.as_ref());
+    match timeout(KEY_PATIENCE, reading).await {
+        Ok(Ok(keys)) => assembly.published().set_keys(Some(Arc::new(keys))),
         Ok(Err(error)) => {
             tracing::warn!(%error, "the key that signs the audit log cannot be had yet");
         }
@@ -122,6 +132,11 @@ struct Follower {
     unsigned_since: Option<Instant>,
     /// Until when the key that signs is not asked for again.
     keyless_until: Option<Instant>,
+    /// When it was looked last whether there is a next key.
+    looked_for_key: Instant,
+    /// The key that the log was handed over to by this process, and an entry of the journal that is not
+    /// before the one that says so.
+    handed_over: Option<([u8; 32], u64)>,
 }
 
 impl Follower {
@@ -150,6 +165,7 @@ impl Follower {
     /// Follows until it is told to end.
     async fn follow(&mut self, ended: &mut watch::Receiver<bool>) -> Result<(), TreesError> {
         let (trees, signing) = self.open().await?;
+        self.published.set_handovers(signing.lock().handovers_text());
         self.published.opened(trees.clone());
         let mut seconds = tokio::time::interval(EACH);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -187,92 +203,10 @@ impl Follower {
             let signed = LastSigned::open(directory(&dir)?)?;
             signed.ensure_held_by(journal.last())?;
             let trees = Forest::open(directory(&dir.join("log"))?, journal)?;
-            let signing = Signing {
-                last: signed,
-                is_continued: false,
-            };
+            let signing = Signing::new(signed, Handovers::open(directory(&dir)?)?);
             Ok((Arc::new(Mutex::new(trees)), Arc::new(Mutex::new(signing))))
         })
         .await
-    }
-
-    /// Signs the system's tree as it is now, unless the node is sealed. What is signed was noted first.
-    async fn sign(
-        &mut self,
-        trees: &Trees,
-        signing: &Arc<Mutex<Signing>>,
-    ) -> Result<(), TreesError> {
-        if self.node.seal().is_sealed() {
-            self.published.set_key(None);
-            self.unsigned_since = None;
-            return Ok(());
-        }
-        let Some(key) = self.signing_key().await else {
-            self.judge_unsigned().await;
-            return Ok(());
-        };
-        self.keyless_until = None;
-        let Some(fresh) = fresh_id() else {
-            return Ok(());
-        };
-        let (trees, signing, names) = (trees.clone(), signing.clone(), (self.deployment, fresh));
-        let noted = blocking(move || {
-            let (trees, mut signing) = (trees.lock(), signing.lock());
-            let head = trees.head(Tree::System);
-            signing.last.keep(head, trees.sequence(), names)?;
-            let origin = signing.last.origin().unwrap_or_default();
-            Ok((head, origin.to_owned()))
-        });
-        let (head, origin) = noted.await?;
-        match self.published.sign(&origin, head, &key) {
-            Ok(()) => self.unsigned_since = None,
-            Err(fault) => {
-                tracing::warn!(%fault, "the checkpoint of the audit log was not signed");
-                self.judge_unsigned().await;
-            }
-        }
-        Ok(())
-    }
-
-    /// The key, read once for as long as the node is unsealed. Each try is an entry of the log: when it
-    /// cannot be had, it is not asked for at once again.
-    async fn signing_key(&mut self) -> Option<Arc<CheckpointKey>> {
-        if let Some(key) = self.published.key() {
-            return Some(key);
-        }
-        if self
-            .keyless_until
-            .is_some_and(|until| Instant::now() < until)
-        {
-            return None;
-        }
-        let found = timeout(KEY_PATIENCE, log::checkpoint_key(&self.node)).await;
-        let error = match found {
-            Ok(Ok(key)) => {
-                let key = Arc::new(key);
-                self.published.set_key(Some(key.clone()));
-                return Some(key);
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the vault does not answer".to_owned(),
-        };
-        tracing::warn!(error, "the key that signs the audit log cannot be had");
-        self.keyless_until = Some(Instant::now() + KEY_PAUSE);
-        None
-    }
-
-    /// Being unable to sign for long is an alert too.
-    async fn judge_unsigned(&mut self) {
-        self.unsigned_since.get_or_insert_with(Instant::now);
-        if self.is_long_unsigned() {
-            self.raise("its checkpoints cannot be signed: the server's own log says why")
-                .await;
-        }
-    }
-
-    fn is_long_unsigned(&self) -> bool {
-        self.unsigned_since
-            .is_some_and(|since| since.elapsed() > LATE)
     }
 
     /// Being behind for long is an alert; having all of the journal ends it. To read what was there at
@@ -344,27 +278,6 @@ impl Follower {
             }
         }
     }
-}
-
-/// Once, when the trees have all that the journal had: they go on from what was signed.
-async fn ensure_continued(trees: &Trees, signing: &Arc<Mutex<Signing>>) -> Result<(), TreesError> {
-    if signing.lock().is_continued {
-        return Ok(());
-    }
-    let (trees, signing) = (trees.clone(), signing.clone());
-    blocking(move || {
-        let (trees, mut signing) = (trees.lock(), signing.lock());
-        signing.last.ensure_continued_by(&trees)?;
-        signing.is_continued = true;
-        Ok(())
-    })
-    .await
-}
-
-/// What was signed last, and whether the trees are known to go on from it.
-struct Signing {
-    last: LastSigned<LogDirectory>,
-    is_continued: bool,
 }
 
 /// Refuses a journal that ends before what was signed of it: whoever has that checkpoint would see the
