@@ -112,6 +112,30 @@ pub struct AuditEntries {
     pub next_after: Option<u64>,
 }
 
+/// How the key that signs the audit log is rotated.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RotateAuditKey {
+    /// For how many hours the key before signs too; 168 if not said. 0: only the checkpoint that holds
+    /// the hand-over has both signatures.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0, maximum = 8784)]
+    pub overlap_hours: Option<u32>,
+    /// Why; the audit log keeps it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 1024)]
+    pub reason: Option<String>,
+}
+
+/// What a rotation of the key that signs the audit log changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditKeyRotation {
+    /// The next key's public half in base64, 32 bytes; `…/audit/log/key` names it as soon as it signs.
+    pub public_key: String,
+    /// Until when the key before signs too.
+    pub former_until: Time,
+}
+
 /// Which entries are given out, and how.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]

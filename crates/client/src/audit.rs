@@ -1,7 +1,8 @@
 //! The audit log.
 
 use keyward_api::audit::{
-    AuditEntries, AuditExport, AuditExportQuery, AuditLogKey, AuditQuery, AuditReceipt, AuditSinks,
+    AuditEntries, AuditExport, AuditExportQuery, AuditKeyRotation, AuditLogKey, AuditQuery,
+    AuditReceipt, AuditSinks, RotateAuditKey,
 };
 
 use crate::connection::Client;
@@ -22,6 +23,17 @@ impl Client {
     /// The name and the public key of the system's transparency log.
     pub async fn audit_log_key(&self) -> Result<AuditLogKey, ClientError> {
         self.get(&["v1", "audit", "log", "key"]).send().await
+    }
+
+    /// Makes the next key that signs the audit log.
+    pub async fn rotate_audit_key(
+        &self,
+        rotation: &RotateAuditKey,
+    ) -> Result<AuditKeyRotation, ClientError> {
+        self.post(&["v1", "audit", "log", "rotate-key"])
+            .json(rotation)
+            .send()
+            .await
     }
 
     /// An entry of anybody's, and a receipt for it.

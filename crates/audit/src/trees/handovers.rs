@@ -60,7 +60,8 @@ impl<F: LogFiles> Handovers<F> {
 }
 
 fn text_of<'a>(notes: impl Iterator<Item = &'a Note>) -> String {
-    notes.map(|note| format!("{note}\n")).collect()
+    let notes: Vec<String> = notes.map(ToString::to_string).collect();
+    notes.iter().flat_map(|note| [note, "\n"]).collect()
 }
 
 fn of_file(source: io::Error) -> TreesError {

@@ -1,7 +1,7 @@
 //! What was signed last: never taken back, whatever journal or trees are found at the next start.
 
-use keyward_audit::trees::{LastSigned, ToSign, Tree, TreesError};
-use keyward_ledger::{Hash, Head};
+use keyward_audit::trees::{Handovers, LastSigned, ToSign, Tree, TreesError};
+use keyward_ledger::{Handover, Hash, Head};
 use uuid::Uuid;
 
 use crate::stage::{Disk, Handle, Stored, grown, journal, log};
@@ -159,4 +159,20 @@ fn what_an_earlier_version_signed_is_still_understood() {
     assert_eq!(last.head().unwrap().size, 42);
     last.ensure_held_by(65).unwrap();
     assert!(last.ensure_held_by(64).is_err());
+    assert_eq!(last.key(), None);
+
+    let bytes = include_bytes!("../../../../corpus/log-signed/2/log-signed");
+    let handovers = include_bytes!("../../../../corpus/log-signed/2/log-handovers");
+    let kept = [
+        ("log-signed".to_owned(), bytes.to_vec()),
+        ("log-handovers".to_owned(), handovers.to_vec()),
+    ];
+    let kept = Disk::with(kept.into());
+    let last = signed(&kept).unwrap();
+    let key = last.key().unwrap();
+    assert_eq!(Some(key.name().as_str()), last.origin());
+    let handovers = Handovers::open(Handle(kept)).unwrap();
+    let read = Handover::open_all(handovers.text(key.name().as_str()).as_bytes()).unwrap();
+    assert_eq!(read.len(), 1);
+    assert_eq!(read[0].to(), &key);
 }

@@ -17,11 +17,11 @@ mod transparency;
 
 pub use damage::{journal_touched, log_checked};
 pub use export::{ExportPage, ExportRequest, export};
-pub use sinks::{Sinks, present_sinks, sinks};
 pub use signing_key::{
     CheckpointKey, FormerKey, OVERLAP_HOURS, OVERLAP_HOURS_MAX, RotatedKey, checkpoint_key_of,
     checkpoint_keys, checkpoint_public, log_hand_over, rotate_key,
 };
+pub use sinks::{Sinks, present_sinks, sinks};
 pub use transparency::{LogScope, TreeKind, checkpoint, handovers, log_key, receipt, tile};
 
 fn attempt<'a>(node: &'a Node, caller: &'a Caller, scope: Option<&TenantRef>) -> Attempt<'a> {

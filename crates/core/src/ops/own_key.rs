@@ -66,10 +66,7 @@ impl OwnKey {
     }
 
     /// The key before, if there was one.
-    pub(super) async fn overlap(
-        self,
-        registry: &dyn Registry,
-    ) -> Result<Option<Overlap>, OpError> {
+    pub(super) async fn overlap(self, registry: &dyn Registry) -> Result<Option<Overlap>, OpError> {
         let Some(mut found) = self.stored(registry).await? else {
             return Ok(None);
         };

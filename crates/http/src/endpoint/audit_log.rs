@@ -4,17 +4,21 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::IntoResponse;
-use keyward_api::audit::{AuditLogKey, AuditReceipt};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use keyward_api::audit::{AuditKeyRotation, AuditLogKey, AuditReceipt, RotateAuditKey};
 use keyward_core::ops;
 use keyward_core::ops::log::{LogScope, TreeKind};
-use utoipa::openapi::HttpMethod::Get;
+use utoipa::openapi::HttpMethod::{Get, Post};
 use utoipa::openapi::schema::Type;
 
 use super::Route;
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::document::Endpoint;
+use crate::input::OptionalInput;
 use crate::problem::Failure;
+use crate::view::time;
 
 const TAG: &str = "audit";
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -37,6 +41,19 @@ pub fn routes() -> Vec<Route> {
         "tenant_",
         "one of a tenant's logs",
     ));
+    routes.push(
+        Endpoint::new(
+            Post,
+            format!("{SYSTEM}/log/rotate-key"),
+            "rotate_audit_key",
+            TAG,
+            "Makes the next key that signs the audit log",
+        )
+        .may_take::<RotateAuditKey>()
+        .changes()
+        .answers::<AuditKeyRotation>("The next key; each node's log is handed over to it.")
+        .to(rotate_key),
+    );
     routes.push(
         Endpoint::new(
             Get,
@@ -76,6 +93,17 @@ fn tree(prefix: &str, id: &str, what: &str) -> Vec<Route> {
         .answers::<AuditLogKey>("The name, and the key under it.")
         .to(key),
         endpoint(
+            "handovers",
+            "handovers",
+            format!("Gives the hand-overs from one signing key of {what} to the next"),
+        )
+        .answers_as(
+            TEXT,
+            Type::String,
+            "Signed notes, the oldest first, each followed by an empty line.",
+        )
+        .to(handovers),
+        endpoint(
             "checkpoint",
             "checkpoint",
             format!("Gives the newest signed checkpoint of {what}"),
@@ -105,6 +133,24 @@ async fn key(call: Call) -> Answer {
     answer::ok(&AuditLogKey {
         origin: key.origin,
         key: key.key,
+    })
+}
+
+async fn handovers(call: Call) -> Answer {
+    let text = ops::log::handovers(call.node(), call.caller(), &scope(&call)?).await?;
+    let media_type = HeaderValue::from_static(TEXT);
+    Ok(file(text.into_bytes(), media_type, A_SECOND))
+}
+
+async fn rotate_key(call: Call, OptionalInput(wanted): OptionalInput<RotateAuditKey>) -> Answer {
+    let RotateAuditKey {
+        overlap_hours,
+        reason,
+    } = wanted;
+    let rotated = ops::log::rotate_key(call.node(), call.caller(), overlap_hours, reason).await?;
+    answer::ok(&AuditKeyRotation {
+        public_key: STANDARD.encode(rotated.public),
+        former_until: time(rotated.former_until),
     })
 }
 

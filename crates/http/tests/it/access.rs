@@ -107,6 +107,8 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/audit/log/key"),
         ("GET", "/v1/audit/log/checkpoint"),
         ("GET", "/v1/audit/log/tile/0/000"),
+        ("GET", "/v1/audit/log/handovers"),
+        ("POST", "/v1/audit/log/rotate-key"),
         ("GET", "/v1/audit/receipts/1"),
         ("GET", "/v1/alerts"),
         ("GET", "/v1/storage"),

@@ -7,7 +7,9 @@ mod export;
 mod prove;
 mod receipt;
 mod remote;
+mod rotate_key;
 mod sink;
+mod succession;
 mod verify;
 
 use std::fmt::Write;
@@ -25,6 +27,7 @@ use self::copy::CopyArguments;
 use self::export::ExportArguments;
 use self::prove::ProveArguments;
 use self::receipt::{ReceiptArguments, WhichLog};
+use self::rotate_key::RotateKeyArguments;
 use self::sink::SinkCommand;
 use self::verify::VerifyArguments;
 
@@ -55,6 +58,10 @@ pub enum AuditCommand {
     ///
     /// Keep it where the server cannot reach: whoever has it can verify the log without the server.
     Key(WhichLog),
+    /// Make the next key that signs the transparency log, and hand the log over to it
+    ///
+    /// Both keys sign a note that says so; who has an earlier key goes on verifying. Shows the next key.
+    RotateKey(RotateKeyArguments),
     /// Get a receipt for an entry, of a tenant or (without --tenant) of anybody: proof and signed
     /// checkpoint in one small text
     ///
@@ -106,6 +113,7 @@ impl AuditCommand {
             } => (lines, after, follow),
             Self::Export(arguments) => return arguments.run(context).await,
             Self::Key(which) => return receipt::show_key(&which, context).await,
+            Self::RotateKey(arguments) => return arguments.run(context).await,
             Self::Receipt(arguments) => return arguments.run(context).await,
             Self::Copy(arguments) => return arguments.run(context).await,
             Self::Verify(arguments) => return arguments.run_remote(context).await,

@@ -165,7 +165,8 @@ impl Follower {
     /// Follows until it is told to end.
     async fn follow(&mut self, ended: &mut watch::Receiver<bool>) -> Result<(), TreesError> {
         let (trees, signing) = self.open().await?;
-        self.published.set_handovers(signing.lock().handovers_text());
+        self.published
+            .set_handovers(signing.lock().handovers_text());
         self.published.opened(trees.clone());
         let mut seconds = tokio::time::interval(EACH);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -16,6 +16,7 @@ mod exporting;
 mod keeping;
 mod keks;
 mod large_values;
+mod log_key;
 mod mending;
 mod migrating;
 mod mistakes;

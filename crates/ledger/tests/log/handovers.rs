@@ -25,7 +25,8 @@ fn note(from: &Signer, to: &Signer, signers: &[&Signer]) -> Note {
 }
 
 fn text(notes: &[Note]) -> String {
-    notes.iter().map(|note| format!("{note}\n")).collect()
+    let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
+    notes.iter().flat_map(|note| [note, "\n"]).collect()
 }
 
 #[test]
@@ -60,7 +61,10 @@ fn i13_every_earlier_key_leads_to_the_one_that_signs() {
     }
     // A witness with the same bytes is another key.
     let witness = Signer::new(LOG, Algorithm::Cosignature, 1);
-    assert_eq!(succession(&witness.key, &read), [witness.key.clone()]);
+    assert_eq!(
+        succession(&witness.key, &read),
+        std::slice::from_ref(&witness.key)
+    );
     assert!(Handover::open_all(b"").unwrap().is_empty());
 }
 
@@ -69,7 +73,11 @@ fn i13_what_not_both_have_signed_leads_nowhere() {
     let (one, two, three) = (key(1), key(2), key(3));
     for signers in [&[][..], &[&one], &[&two], &[&one, &three], &[&three]] {
         let signed = note(&one, &two, signers);
-        assert!(Handover::open(&signed).is_err(), "{}", signed.signatures().len());
+        assert!(
+            Handover::open(&signed).is_err(),
+            "{}",
+            signed.signatures().len()
+        );
     }
     let both = note(&one, &two, &[&two, &one]);
     Handover::open(&both).unwrap();
@@ -80,7 +88,10 @@ fn i13_what_not_both_have_signed_leads_nowhere() {
         assert!(Handover::open_all(&bytes).is_err(), "bit {bit}");
     }
     for cut in 1..whole.len() {
-        assert!(Handover::open_all(&whole.as_bytes()[..cut]).is_err(), "{cut}");
+        assert!(
+            Handover::open_all(&whole.as_bytes()[..cut]).is_err(),
+            "{cut}"
+        );
     }
 }
 
@@ -104,4 +115,12 @@ fn a_hand_over_is_of_two_keys_of_one_log() {
     let checkpoint = Checkpoint::new(LOG, head).unwrap().to_string();
     assert_eq!(checkpoint.parse::<Handover>(), Err(HandoverError::Form));
     assert!(notes_of(b"\n\n").is_err());
+}
+
+#[test]
+fn the_documented_hand_over_is_the_one_that_is_made() {
+    let (one, next) = (key(1), key(3));
+    let note = note(&one, &next, &[&one, &next]).to_string();
+    let page = include_str!("../../../../docs/formats/transparency-log.md");
+    assert!(page.contains(&note), "{note}");
 }

@@ -131,7 +131,7 @@ pub const AUDIT_HEADS: Operation = Operation {
 pub const AUDIT_ROTATE_KEY: Operation = Operation {
     conditions: "the server is unsealed; `overlap_hours` is at most 8,784.",
     effects: "a new version of the server's own secret `keyward.checkpoint-signing`. Each node hands its log over to it: a note that both keys sign, in the log and beside its checkpoint. For `overlap_hours` (168) checkpoints have the signatures of both keys.",
-    errors: &[E::Sealed, E::StorageUnavailable, E::VersionMoved],
+    errors: &[E::Sealed, E::StorageUnavailable, E::PreconditionFailed],
     audit: "who ordered it, before it is done, and `former_until`; that it was done is the entry of the secret with the same correlation id. What fails behind it is a second entry.",
 };
 

@@ -12,7 +12,7 @@ use crate::error::OpError;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::ops::authenticate::log_by_system;
-use crate::ops::gate::{Attempt, detail, resource};
+use crate::ops::gate::{Attempt, bounded, detail, resource};
 use crate::ops::own_key::OwnKey;
 use crate::time::Timestamp;
 
@@ -131,6 +131,7 @@ pub async fn rotate_key(
     node: &Node,
     caller: &Caller,
     overlap_hours: Option<u32>,
+    reason: Option<String>,
 ) -> Result<RotatedKey, OpError> {
     let about = resource("log", None, Some("key"));
     let attempt = Attempt::new(node, caller, Action::AuditRotateKey, None, about);
@@ -139,6 +140,7 @@ pub async fn rotate_key(
             node.authorize_system(caller, attempt.action)?;
             node.ensure_unsealed()?;
             let hours = overlap_hours.unwrap_or(OVERLAP_HOURS);
+            bounded("reason", reason.as_deref().unwrap_or(""), 1024)?;
             if hours > OVERLAP_HOURS_MAX {
                 return Err(OpError::invalid("overlap_hours", "must be at most 8784"));
             }
@@ -148,6 +150,7 @@ pub async fn rotate_key(
             // Who ordered it is in the log before anything is.
             let mut event = attempt.event(Outcome::Ok);
             detail(&mut event, "former_until", until.to_string());
+            event.reason = reason;
             node.ports.audit.append(event).await?;
             let text = OwnKey::CHECKPOINTS.rotate(node, caller, until).await?;
             if let Some(log) = &node.ports.transparency {

@@ -7,6 +7,7 @@ use keyward_audit::trees as receipts;
 use keyward_ledger::{Receipt, VerifierKey};
 use serde::Serialize;
 
+use super::succession::Succession;
 use super::verify::{Witness, missing_witness, not_witnessed, witnesses};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -23,6 +24,10 @@ pub struct CheckArguments {
     /// The log's public key: name+id+base64
     #[arg(long, value_name = "VKEY")]
     key: VerifierKey,
+    /// The log's hand-overs, as `audit copy` has them beside the checkpoint: then an earlier key leads to
+    /// the one that signed
+    #[arg(long, value_name = "FILE")]
+    handovers: Option<PathBuf>,
     /// The public key of a witness that must have signed the checkpoint too; may be repeated
     #[arg(long = "witness", value_name = "VKEY")]
     witnesses: Vec<VerifierKey>,
@@ -56,8 +61,14 @@ impl CheckArguments {
         let text = str::from_utf8(&text).map_err(|error| refused(&error))?;
         let receipt: Receipt = text.parse().map_err(|error| refused(&error))?;
         let entry = input::bytes_of_file(&self.entry)?;
+        let handovers = self.handovers.as_deref().map(input::bytes_of_file);
+        let handovers = handovers.transpose()?;
+        let handovers = handovers.as_ref().map_or(&[][..], |bytes| bytes.as_slice());
+        let keys = Succession::read(handovers, &self.key)?;
+        let note = receipt.checkpoint.to_string();
+        let signer = keys.signer_of(note.as_bytes()).unwrap_or(&self.key);
         let found =
-            receipts::check(&receipt, &entry, &self.key, &self.witnesses).map_err(|error| {
+            receipts::check(&receipt, &entry, signer, &self.witnesses).map_err(|error| {
                 refused(&error).next("compare the entry and the key with what the receipt is for")
             })?;
         let opened = found.opened;

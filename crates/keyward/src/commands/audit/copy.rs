@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use keyward_ledger::{
-    CHECKPOINT_PATH, Checkpoint, Head, Note, Tile, Tiles, bundles, hash_tiles, root,
+    CHECKPOINT_PATH, Checkpoint, HANDOVERS_PATH, Head, Note, Tile, Tiles, bundles, hash_tiles, root,
 };
 use serde::Serialize;
 
@@ -59,6 +59,10 @@ impl CopyArguments {
         }
         if let Some(older) = older {
             self.ensure_continued(older, size)?;
+        }
+        // Asked for after the checkpoint: whichever key signed that, it is led to.
+        if let Some(handovers) = log.file(HANDOVERS_PATH).await? {
+            put(&self.directory.join(HANDOVERS_PATH), &handovers)?;
         }
         put(&self.directory.join(CHECKPOINT_PATH), &bytes)?;
         if watched {

@@ -9,6 +9,7 @@ use keyward_ledger::{
 };
 
 use super::directory::LogDirectory;
+use super::succession::Succession;
 use crate::exit::{Exit, Failure};
 use crate::output;
 
@@ -40,8 +41,11 @@ impl ProveArguments {
             .bytes(CHECKPOINT_PATH, CHECKPOINT_MAX)
             .map_err(|error| Failure::local(error).about(CHECKPOINT_PATH))?
             .ok_or_else(|| missing(CHECKPOINT_PATH))?;
+        let mut directory = directory;
+        let keys = Succession::of(&mut directory, &self.key)?;
+        let signer = keys.signer_of(&bytes).unwrap_or(&self.key);
         let checkpoint = Note::parse(&bytes).map_err(|error| damaged(CHECKPOINT_PATH, &error))?;
-        let opened = OpenedCheckpoint::of_note(&checkpoint, &self.key, &[])
+        let opened = OpenedCheckpoint::of_note(&checkpoint, signer, &[])
             .map_err(|error| damaged(CHECKPOINT_PATH, &error))?;
         let log = LogReader {
             directory,
@@ -51,7 +55,7 @@ impl ProveArguments {
         let entry = log.entry(index)?;
         let receipt = log.receipt(index, checkpoint)?;
         receipt
-            .verify(&entry, &self.key, &[])
+            .verify(&entry, signer, &[])
             .map_err(|error| damaged(&format!("entry {index}"), &error))?;
         if let Some(path) = &self.entry_out {
             write_new(path, &entry)?;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::directory::LogDirectory;
 use super::remote::{RemoteLog, is_address};
+use super::succession::Succession;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::{input, output};
@@ -21,7 +22,7 @@ pub struct VerifyArguments {
     /// `…/operations`.
     #[arg(value_name = "DIRECTORY|URL")]
     log: String,
-    /// The log's public key: name+id+base64
+    /// The log's public key: name+id+base64. An earlier one leads to today's, if the log was handed over
     #[arg(long, value_name = "VKEY")]
     key: VerifierKey,
     /// The public key of a witness that must have signed the checkpoint too; may be repeated
@@ -39,6 +40,9 @@ struct Report {
     entries: u64,
     root: String,
     sound: bool,
+    /// The key that has to sign from now on, if the log was handed over since the given one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handed_over_to: Option<String>,
     witnesses: Vec<Witness>,
     faults: Vec<NamedFault>,
     more_faults: u64,
@@ -77,40 +81,41 @@ impl VerifyArguments {
     pub async fn run_remote(self, context: &Context) -> Result<(), Failure> {
         let log = RemoteLog::at(context, &self.log)?;
         let mut waiting = log.waiting(tokio::runtime::Handle::current());
-        let older = self.older()?;
         let checking = tokio::task::spawn_blocking(move || {
-            let checked = check_log(&mut waiting, &self.key, &self.witnesses, older);
+            let checked = self.checked(&mut waiting);
             // An answer that never came says nothing of the log.
             if let Some(failure) = waiting.failed() {
                 return Err(failure);
             }
-            let checked = checked.map_err(|error| unbelievable(&error).about(&self.log))?;
-            Ok(self.found(&checked))
+            checked
         });
         let found = checking.await.map_err(Failure::local)??;
         found.tell(context)
     }
 
     fn verdict(&self, files: &mut impl Files, context: &Context) -> Result<(), Failure> {
-        let older = self.older()?;
-        let checked = check_log(files, &self.key, &self.witnesses, older)
+        self.checked(files)?.tell(context)
+    }
+
+    fn checked(&self, files: &mut impl Files) -> Result<Found, Failure> {
+        let keys = Succession::of(files, &self.key)?;
+        let older = self.older(&keys)?;
+        let signer = keys.signer_in(files)?.unwrap_or(&self.key);
+        let checked = check_log(files, signer, &self.witnesses, older)
             .map_err(|error| unbelievable(&error).about(&self.log))?;
-        self.found(&checked).tell(context)
-    }
-
-    fn found(&self, checked: &Checked<'_>) -> Found {
-        Found {
-            report: report(checked),
+        Ok(Found {
+            report: report(&checked, &keys),
             missing: missing_witness(&checked.checkpoint, &self.witnesses),
-        }
+        })
     }
 
-    fn older(&self) -> Result<Option<Head>, Failure> {
+    fn older(&self, keys: &Succession) -> Result<Option<Head>, Failure> {
         let Some(path) = &self.since else {
             return Ok(None);
         };
         let bytes = input::bytes_of_file(path)?;
-        let opened = OpenedCheckpoint::open(&bytes, &self.key, &[])
+        let signer = keys.signer_of(&bytes).unwrap_or(&self.key);
+        let opened = OpenedCheckpoint::open(&bytes, signer, &[])
             .map_err(|error| Failure::new(Exit::NotValid, error).about(path.display()))?;
         Ok(Some(opened.checkpoint.head()))
     }
@@ -178,7 +183,7 @@ pub fn witnesses(checkpoint: &OpenedCheckpoint<'_>) -> Vec<Witness> {
         .collect()
 }
 
-fn report(checked: &Checked<'_>) -> Report {
+fn report(checked: &Checked<'_>, keys: &Succession) -> Report {
     let checkpoint = &checked.checkpoint.checkpoint;
     let faults = checked.faults.named().iter();
     Report {
@@ -186,6 +191,7 @@ fn report(checked: &Checked<'_>) -> Report {
         entries: checkpoint.head().size,
         root: checkpoint.head().root.to_string(),
         sound: checked.faults.none(),
+        handed_over_to: keys.successor().map(ToString::to_string),
         witnesses: witnesses(&checked.checkpoint),
         faults: faults
             .map(|fault| NamedFault {
@@ -221,6 +227,13 @@ fn show(report: &Report) -> Result<(), Failure> {
             if report.sound { "yes" } else { "NO" }.to_owned(),
         ),
     ])?;
+    if let Some(key) = &report.handed_over_to {
+        output::say(&format!(
+            "the log was handed over to another key, which the one that you have has signed; from now \
+             on give --key {}\n",
+            output::printable(key)
+        ));
+    }
     if let Some(first) = report.unchecked.first() {
         let (first, count) = (output::printable(first), report.unchecked.len());
         output::say(&format!(

@@ -210,7 +210,10 @@ impl Follower {
 }
 
 /// Once, when the trees have all that the journal had: they go on from what was signed.
-pub(super) async fn ensure_continued(trees: &Trees, signing: &Arc<Mutex<Signing>>) -> Result<(), TreesError> {
+pub(super) async fn ensure_continued(
+    trees: &Trees,
+    signing: &Arc<Mutex<Signing>>,
+) -> Result<(), TreesError> {
     if signing.lock().is_continued {
         return Ok(());
     }

@@ -1,0 +1,58 @@
+//! From the key that an auditor was given to the one that signs today.
+
+use keyward_ledger::{
+    CHECKPOINT_PATH, Files, HANDOVERS_PATH, Handover, Note, VerifierKey, succession,
+};
+
+use crate::exit::{Exit, Failure};
+
+/// The most that is read of hand-overs and of a checkpoint.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A key, and those that it led to.
+pub struct Succession {
+    keys: Vec<VerifierKey>,
+}
+
+impl Succession {
+    /// What the hand-overs beside a log's checkpoint make of a key.
+    pub fn of(files: &mut impl Files, key: &VerifierKey) -> Result<Self, Failure> {
+        let read = files.read(HANDOVERS_PATH, BYTES_MAX);
+        let bytes = read.map_err(|error| Failure::local(error).about(HANDOVERS_PATH))?;
+        Self::read(&bytes.unwrap_or_default(), key).map_err(|error| error.about(HANDOVERS_PATH))
+    }
+
+    /// The same of their text.
+    pub fn read(handovers: &[u8], key: &VerifierKey) -> Result<Self, Failure> {
+        let handovers = Handover::open_all(handovers).map_err(|error| {
+            Failure::new(Exit::NotValid, error).next(
+                "keep the file as it is, as evidence, and compare it with another copy of the log",
+            )
+        })?;
+        let keys = succession(key, &handovers);
+        Ok(Self { keys })
+    }
+
+    /// The key that has to sign from now on, if it is not the given one.
+    pub fn successor(&self) -> Option<&VerifierKey> {
+        self.keys.get(1..).and_then(<[VerifierKey]>::last)
+    }
+
+    /// The first of them that has a signature on a note; the given one if none has.
+    pub fn signer_of(&self, note: &[u8]) -> Option<&VerifierKey> {
+        let note = Note::parse(note).ok();
+        let has = |key: &&VerifierKey| {
+            let mut signatures = note.iter().flat_map(Note::signatures);
+            signatures
+                .any(|signature| signature.name() == key.name() && signature.key_id() == key.id())
+        };
+        self.keys.iter().find(has).or(self.keys.first())
+    }
+
+    /// The one by which a log's checkpoint is to be opened.
+    pub fn signer_in(&self, files: &mut impl Files) -> Result<Option<&VerifierKey>, Failure> {
+        let read = files.read(CHECKPOINT_PATH, BYTES_MAX);
+        let bytes = read.map_err(|error| Failure::local(error).about(CHECKPOINT_PATH))?;
+        Ok(self.signer_of(&bytes.unwrap_or_default()))
+    }
+}
