@@ -145,19 +145,18 @@ impl Follower {
     ) -> Result<bool, TreesError> {
         let to = keys.current.public();
         let logged = self.handed_over.filter(|(public, _)| *public == to);
-        let through = match logged {
-            Some((_, through)) => through,
-            None => {
-                let Some(note) = self.handed(signing, keys, from).await? else {
-                    return Ok(false);
-                };
-                let log = from.name().as_str();
-                if let Err(error) = log::log_hand_over(&self.node, log, &note).await {
-                    tracing::warn!(%error, "the hand-over of the audit log was not logged");
-                    return Ok(false);
-                }
-                self.journal.last()
+        let through = if let Some((_, through)) = logged {
+            through
+        } else {
+            let Some(note) = self.handed(signing, keys, from).await? else {
+                return Ok(false);
+            };
+            let log = from.name().as_str();
+            if let Err(error) = log::log_hand_over(&self.node, log, &note).await {
+                tracing::warn!(%error, "the hand-over of the audit log was not logged");
+                return Ok(false);
             }
+            self.journal.last()
         };
         self.handed_over = Some((to, through));
         grow(trees).await?;
@@ -179,13 +178,13 @@ impl Follower {
         let kept = blocking(move || {
             let mut signing = signing.lock();
             // A start in between: the same note again.
-            let text = match signing.handovers.find(&from, &to) {
-                Some(kept) => kept.to_string(),
-                None => {
-                    let text = note.to_string();
-                    signing.handovers.add(note)?;
-                    text
-                }
+            let kept = signing.handovers.find(&from, &to).map(ToString::to_string);
+            let text = if let Some(kept) = kept {
+                kept
+            } else {
+                let text = note.to_string();
+                signing.handovers.add(note)?;
+                text
             };
             Ok((text, signing.handovers_text()))
         });
