@@ -79,9 +79,13 @@ pub async fn checkpoint_keys(node: &Node) -> Result<(CheckpointKey, Option<Forme
         None => None,
         Some(overlap) => {
             let public = public_of_text(&overlap.former).ok_or(OpError::Crypto)?;
-            let key = checkpoint_key_of(node, public).await?;
             let until = overlap.until;
-            Some(FormerKey { key, until })
+            match checkpoint_key_of(node, public).await {
+                Ok(key) => Some(FormerKey { key, until }),
+                // It was deleted: nothing waits for it.
+                Err(OpError::NotFound { .. }) => None,
+                Err(error) => return Err(error),
+            }
         }
     };
     Ok((key, former))
