@@ -14,14 +14,16 @@ use keyward_core::audit::{AuditEvent, Journaled};
 use keyward_core::noun::action::Action;
 use keyward_core::port::audit_log::JournalObserver;
 use keyward_core::time::{Clock, Timestamp};
-use keyward_ledger::{Hash, Head, MemoryTree, OpenedCheckpoint, VerifierKey, bundles, hash_tiles};
+use keyward_ledger::{
+    Handover, Hash, Head, MemoryTree, OpenedCheckpoint, VerifierKey, bundles, hash_tiles,
+    succession,
+};
 use keyward_testkit::server::{Api, Launch};
 use reqwest::Method;
 use serde_json::json;
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-const KILLS: u64 = 25;
 const CLIENTS: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -42,7 +44,8 @@ async fn i13_a_server_killed_again_and_again_logs_everything_it_answered_once_an
         let found = server.api.get("/v1/audit/log/key").await.ok();
         found["key"].as_str().unwrap().parse().unwrap()
     };
-    for round in 0..KILLS {
+    let kills = kills();
+    for round in 0..kills {
         let mut clients = tokio::task::JoinSet::new();
         for client in 0..CLIENTS {
             let (api, answered) = (server.api.by(&user), answered.clone());
@@ -52,13 +55,18 @@ async fn i13_a_server_killed_again_and_again_logs_everything_it_answered_once_an
         // Short lives and some that are longer than the second after which heads are made.
         let instant = Duration::from_millis(3 + round * round * 7919 % 1500);
         tokio::time::sleep(instant).await;
+        if round % 5 == 2 {
+            // Whatever the kill leaves of the hand-over, the next life finishes.
+            rotate(&server.api).await;
+        }
         server.kill().await;
         clients.join_all().await;
         server = launch.start().await;
         if round % 3 == 0 {
-            signed.push(checkpoint(&server.api).await);
+            signed.push(file(&server.api, "checkpoint").await);
         }
     }
+    let handovers = file(&server.api, "handovers").await;
     server.kill().await;
     let answered = answered.lock().await;
     assert!(answered.len() > 300, "{} answers", answered.len());
@@ -71,9 +79,11 @@ async fn i13_a_server_killed_again_and_again_logs_everything_it_answered_once_an
         forest.keep().unwrap();
         forest
     });
-    check_signed(&signed, &key, &went_on);
+    let keys = succession(&key, &Handover::open_all(&handovers).unwrap());
+    assert!(keys.len() > kills as usize / 10, "{} keys", keys.len());
+    check_signed(&signed, &keys, &went_on);
     let (trees, heads) = check_heads(&journal);
-    assert!(heads > KILLS as usize / 2, "{heads} heads");
+    assert!(heads > kills as usize / 2, "{heads} heads");
     for (tree, entries) in &trees {
         let head = head_of(entries);
         for forest in [&went_on, &anew] {
@@ -91,22 +101,39 @@ async fn i13_a_server_killed_again_and_again_logs_everything_it_answered_once_an
     journal.close().await;
 }
 
-/// The newest signed checkpoint.
-async fn checkpoint(api: &Api) -> Vec<u8> {
+/// At how many instants it is killed: `KEYWARD_KILLS=500` for the whole of it.
+fn kills() -> u64 {
+    let wanted = std::env::var("KEYWARD_KILLS").ok();
+    wanted.map_or(25, |wanted| wanted.parse().unwrap())
+}
+
+async fn rotate(api: &Api) {
+    let body = json!({"overlap_hours": 0});
+    let asked = api.ask(Method::POST, "/v1/audit/log/rotate-key", None, Some(&body));
+    let answer = asked.await.unwrap();
+    assert!(answer.status.is_success(), "{}", answer.body);
+}
+
+/// A file of the system's log.
+async fn file(api: &Api, name: &str) -> Vec<u8> {
     let asked = reqwest::Client::new()
-        .get(format!("{}/v1/audit/log/checkpoint", api.address()))
+        .get(format!("{}/v1/audit/log/{name}", api.address()))
         .bearer_auth(api.token())
         .send();
     let answer = asked.await.unwrap().error_for_status().unwrap();
     answer.bytes().await.unwrap().to_vec()
 }
 
-/// Whatever was signed in whichever life is one log under one name, and each is the beginning of the
-/// next.
-fn check_signed(signed: &[Vec<u8>], key: &VerifierKey, forest: &Forest<LogDirectory>) {
-    let mut last = 0;
+/// Whatever was signed in whichever life is one log under one name, each is the beginning of the next,
+/// and no key signs after it has handed the log over.
+fn check_signed(signed: &[Vec<u8>], keys: &[VerifierKey], forest: &Forest<LogDirectory>) {
+    let (mut last, mut first) = (0, 0);
     for note in signed {
-        let opened = OpenedCheckpoint::open(note, key, &[]).unwrap();
+        let opened = |key: &VerifierKey| OpenedCheckpoint::open(note, key, &[]).is_ok();
+        let by = keys.iter().rposition(opened).unwrap();
+        assert!(by >= first, "signed by key {by} after key {first}");
+        first = by;
+        let opened = OpenedCheckpoint::open(note, &keys[by], &[]).unwrap();
         let Head { size, root } = opened.checkpoint.head();
         assert!(size > last, "{size} entries after {last}");
         assert_eq!(forest.root_at(Tree::System, size).unwrap(), root);
