@@ -51,6 +51,10 @@ pub enum AuditCommand {
     /// Page by page, each written before the next is asked for; ends with the last entry that was there
     /// when it began. What it ends with can be given as --after to go on later.
     Export(ExportArguments),
+    /// Write the JSON Schema of an entry
+    ///
+    /// As it is logged; `#exported` in it is an entry of `audit export --format jsonl`.
+    Schema,
     /// Show by which public key the server's transparency log is signed
     ///
     /// Keep it where the server cannot reach: whoever has it can verify the log without the server.
@@ -81,7 +85,7 @@ impl AuditCommand {
     pub fn is_offline(&self) -> bool {
         match self {
             Self::Verify(arguments) => !arguments.is_remote(),
-            Self::Prove(_) | Self::Check(_) => true,
+            Self::Prove(_) | Self::Check(_) | Self::Schema => true,
             _ => false,
         }
     }
@@ -92,6 +96,7 @@ impl AuditCommand {
             Self::Verify(arguments) => arguments.run(context),
             Self::Prove(arguments) => arguments.run(),
             Self::Check(arguments) => arguments.run(context),
+            Self::Schema => output::write(keyward_core::audit::schema_text().as_bytes()),
             _ => Ok(()),
         }
     }
@@ -109,7 +114,7 @@ impl AuditCommand {
             Self::Receipt(arguments) => return arguments.run(context).await,
             Self::Copy(arguments) => return arguments.run(context).await,
             Self::Verify(arguments) => return arguments.run_remote(context).await,
-            Self::Prove(_) | Self::Check(_) => return Ok(()),
+            Self::Prove(_) | Self::Check(_) | Self::Schema => return Ok(()),
             Self::Sink(command) => return command.run(context).await,
         };
         let client = context.client()?;

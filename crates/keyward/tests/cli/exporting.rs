@@ -69,3 +69,10 @@ fn sample_keys(text: &str) -> usize {
     let made = text.lines().filter(|line| line.contains(",key.create,ok,"));
     made.filter(|line| !line.contains(",ward-")).count()
 }
+
+#[test]
+fn the_schema_of_entries_is_the_one_that_is_published() {
+    let published = include_str!("../../../../docs/formats/audit-entry.schema.json");
+    let stage = crate::stage::Stage::new();
+    assert_eq!(stage.keyward("audit schema").done(), published);
+}
