@@ -1,7 +1,8 @@
 //! The audit log.
 
 use keyward_api::audit::{
-    AuditEntries, AuditExport, AuditExportQuery, AuditLogKey, AuditQuery, AuditReceipt, AuditSinks,
+    AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery, AuditLogKey,
+    AuditQuery, AuditReceipt, AuditSinks,
 };
 
 use crate::connection::Client;
@@ -28,6 +29,14 @@ impl Client {
     pub async fn audit_receipt(&self, sequence: u64) -> Result<AuditReceipt, ClientError> {
         let path = ["v1", "audit", "receipts", &sequence.to_string()];
         self.get(&path).send().await
+    }
+
+    /// A page of the entries of every tenant and the system, each with its receipt.
+    pub async fn audit_evidence(
+        &self,
+        query: &AuditEvidenceQuery,
+    ) -> Result<AuditEvidence, ClientError> {
+        evidence(self, &["v1", "audit", "evidence"], query).await
     }
 
     /// A file below the address of a transparency log, such as `checkpoint`: its bytes; none if there
@@ -58,6 +67,14 @@ impl Scope<'_> {
     pub async fn audit_log_key(self, log: &str) -> Result<AuditLogKey, ClientError> {
         let path = self.path(&["audit", "log", log, "key"]);
         self.client.get(&path).send().await
+    }
+
+    /// A page of the tenant's entries, each with its receipt.
+    pub async fn audit_evidence(
+        self,
+        query: &AuditEvidenceQuery,
+    ) -> Result<AuditEvidence, ClientError> {
+        evidence(self.client, &self.path(&["audit", "evidence"]), query).await
     }
 
     /// An entry of the tenant's, and a receipt for it.
@@ -91,6 +108,22 @@ async fn export(
         .query("after", query.after)
         .query("to", query.to)
         .query("since", query.since.as_ref())
-        .query("until", query.until.as_ref());
+        .query("until", query.until.as_ref())
+        .query("key", query.key);
+    request.query("limit", query.limit).send().await
+}
+
+async fn evidence(
+    client: &Client,
+    path: &[&str],
+    query: &AuditEvidenceQuery,
+) -> Result<AuditEvidence, ClientError> {
+    let request = client
+        .get(path)
+        .query("after", query.after)
+        .query("to", query.to)
+        .query("since", query.since.as_ref())
+        .query("until", query.until.as_ref())
+        .query("key", query.key);
     request.query("limit", query.limit).send().await
 }

@@ -10,12 +10,16 @@ use crate::ops::gate::{Attempt, detail, page_size, resource};
 use crate::port::audit_log::TailQuery;
 
 mod damage;
+mod evidence;
 mod export;
+mod selection;
 mod sinks;
 mod transparency;
 
 pub use damage::{journal_touched, log_checked};
+pub use evidence::{EvidencePage, Proven, evidence};
 pub use export::{ExportPage, ExportRequest, export};
+pub use selection::Selection;
 pub use sinks::{Sinks, present_sinks, sinks};
 pub use transparency::{
     CheckpointKey, LogScope, TreeKind, checkpoint, checkpoint_key, log_key, receipt, tile,

@@ -1,8 +1,10 @@
 //! `keyward audit`: who did what, from a server; and a transparency log checked without one.
 
+mod bar;
 mod check;
 mod copy;
 mod directory;
+mod evidence;
 mod export;
 mod prove;
 mod receipt;
@@ -22,6 +24,7 @@ use crate::output;
 
 use self::check::CheckArguments;
 use self::copy::CopyArguments;
+use self::evidence::EvidenceArguments;
 use self::export::ExportArguments;
 use self::prove::ProveArguments;
 use self::receipt::{ReceiptArguments, WhichLog};
@@ -51,6 +54,11 @@ pub enum AuditCommand {
     /// Page by page, each written before the next is asked for; ends with the last entry that was there
     /// when it began. What it ends with can be given as --after to go on later.
     Export(ExportArguments),
+    /// Collect entries, of a tenant or (without --tenant) of everything, with the proof of each, in a
+    /// directory or an archive that can be checked without the server, and without Keyward
+    ///
+    /// Nothing has the name before it is whole; what was interrupted goes on when the same is said again.
+    Evidence(EvidenceArguments),
     /// Write the JSON Schema of an entry
     ///
     /// As it is logged; `#exported` in it is an entry of `audit export --format jsonl`.
@@ -76,7 +84,7 @@ pub enum AuditCommand {
     Verify(VerifyArguments),
     /// Write a receipt for an entry of a transparency log: proof and checkpoint in one small text
     Prove(ProveArguments),
-    /// Check a receipt: that an entry is in the log whose public key this is
+    /// Check a receipt, or a bundle of evidence: that entries are in the log whose public key this is
     Check(CheckArguments),
 }
 
@@ -110,6 +118,7 @@ impl AuditCommand {
                 follow,
             } => (lines, after, follow),
             Self::Export(arguments) => return arguments.run(context).await,
+            Self::Evidence(arguments) => return arguments.run(context).await,
             Self::Key(which) => return receipt::show_key(&which, context).await,
             Self::Receipt(arguments) => return arguments.run(context).await,
             Self::Copy(arguments) => return arguments.run(context).await,

@@ -11,7 +11,9 @@ use keyward_api::audit::{AuditExport, AuditExportQuery};
 use keyward_api::names::AuditFormat;
 use keyward_api::time::Time;
 use keyward_client::Client;
+use uuid::Uuid;
 
+use super::bar::Bar;
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -40,6 +42,9 @@ pub struct ExportArguments {
     /// Entries before this instant only
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    /// Entries of the key with this id only: what was done to it, and what used it
+    #[arg(long = "of-key", value_name = "ID")]
+    of_key: Option<Uuid>,
 }
 
 impl ExportArguments {
@@ -54,9 +59,11 @@ impl ExportArguments {
             to: self.to,
             since: self.since.map(Time),
             until: self.until.map(Time),
+            key: self.of_key,
             limit: Some(PAGE),
         };
         let first = query.after.unwrap_or(0);
+        let bar = Bar::new(context.for_people() && self.out.is_some());
         let (mut entries, mut last) = (0, first);
         let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
         loop {
@@ -79,10 +86,8 @@ impl ExportArguments {
             target.write(&page)?;
             entries += page.lines.len();
             last = page.next_after.unwrap_or(page.to);
-            if context.for_people() && self.out.is_some() {
-                let done = percent(first, last, page.to);
-                output::say(&format!("\r{entries} entries, {done} % "));
-            }
+            let (done, whole) = (last.saturating_sub(first), page.to.saturating_sub(first));
+            bar.at(done, whole, &format!("{entries} entries"));
             query.to = Some(page.to);
             query.after = page.next_after;
             if query.after.is_none() {
@@ -90,14 +95,14 @@ impl ExportArguments {
             }
         }
         target.finish()?;
-        let begin = if self.out.is_some() { "\r" } else { "" };
+        bar.end();
         // Behind entries of a later time that were left out nothing goes on.
         let next = if query.until.is_some() {
             String::new()
         } else {
             format!("; `--after {last}` goes on from here")
         };
-        output::say(&format!("{begin}{entries} entries up to {last}{next}\n"));
+        output::say(&format!("{entries} entries up to {last}{next}\n"));
         Ok(())
     }
 }
@@ -119,15 +124,6 @@ fn goes_on(failure: Failure, entries: usize, last: u64, to: Option<u64>) -> Fail
     failure.next(format!(
         "{entries} entries up to {last} are written; go on with --after {last}{to} and another file"
     ))
-}
-
-/// How much of the sequence numbers is behind us, in whole percent.
-const fn percent(first: u64, last: u64, to: u64) -> u64 {
-    let whole = to.saturating_sub(first);
-    if whole == 0 {
-        return 100;
-    }
-    last.saturating_sub(first) * 100 / whole
 }
 
 /// Where lines go.
