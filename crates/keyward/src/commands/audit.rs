@@ -10,6 +10,7 @@ mod prove;
 mod receipt;
 mod remote;
 mod sink;
+mod table;
 mod verify;
 
 use std::fmt::Write;
