@@ -442,3 +442,13 @@ fn i13_who_forges_the_manifest_too_is_found_by_the_receipts() {
         .keyward(&format!("audit check forged --key {key}"))
         .refused(7, &["in form 2", "release"]);
 }
+
+#[test]
+fn evidence_that_an_earlier_release_made_is_still_checked() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/evidence/1");
+    let key = fs::read_to_string(corpus.join("key")).unwrap();
+    let bundle = corpus.join("bundle");
+    let report = check(&Stage::new(), bundle.to_str().unwrap(), key.trim()).json();
+    assert_eq!(report["sound"], true, "{report}");
+    assert_eq!(report["entries"], 10);
+}
