@@ -21,8 +21,6 @@ pub type Trees = Arc<Mutex<Forest<LogDirectory>>>;
 
 /// How many read at a time.
 const READERS: usize = 2;
-/// In how many tiles behind an entry the next one is looked for, before the whole tree is.
-const TILES_BEHIND: u64 = 64;
 /// How long somebody waits for what is to be in a checkpoint soon.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -273,15 +271,11 @@ fn index_of(trees: &Trees, found: &Found, near: Option<u64>) -> Result<u64, LogF
     found.ok_or_else(|| broken("an entry is in no tree"))
 }
 
-/// The index of an entry that is not far behind another one.
+/// The index of an entry that is behind another one: all of a page together cost one pass.
 fn search_behind(trees: &Trees, found: &Found, index: u64) -> Result<Option<u64>, LogFault> {
     let width = u64::from(TILE_WIDTH);
-    let first = (index + 1) / width;
-    for tile in first..first + TILES_BEHIND {
+    for tile in (index + 1) / width..found.among.div_ceil(width) {
         let among = ((tile + 1) * width).min(found.among);
-        if among <= tile * width {
-            break;
-        }
         if let Ok(index) = trees.lock().look(found, among).map_err(of_trees)? {
             return Ok(Some(index));
         }

@@ -53,6 +53,10 @@ impl CheckArguments {
     /// Checks it.
     pub fn run(self, context: &Context) -> Result<(), Failure> {
         if is_bundle(&self.receipt) {
+            if self.entry.is_some() {
+                return Err(Failure::usage("a bundle of evidence has its entries in it")
+                    .next("leave --entry out, or name a receipt"));
+            }
             return evidence::check(&self.receipt, &self.key, &self.witnesses, context);
         }
         let Some(entry) = &self.entry else {

@@ -56,8 +56,10 @@ pub struct EvidenceArguments {
 impl EvidenceArguments {
     /// Collects page after page, checks every receipt, and gives the whole its name at the end.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        if fs_exists(&self.out)? {
-            let what = format!("{} is there already", self.out.display());
+        // Without a slash at its end.
+        let out: PathBuf = self.out.components().collect();
+        if fs_exists(&out)? {
+            let what = format!("{} is there already", out.display());
             return Err(Failure::local(what).next("name a new directory or file"));
         }
         let asking = Asking {
@@ -85,14 +87,9 @@ impl EvidenceArguments {
             None => asking.key().await?,
         };
         let bar = Bar::new(context.for_people() && io::stderr().is_terminal());
-        let done = asking.collect(&self.out, asked, &key, &bar).await;
+        let done = asking.collect(&out, asked, &key, &bar).await;
         bar.end();
-        let done = done.map_err(|failure| {
-            failure.next(
-                "say the same again: it goes on where it ended, and nothing has its name before",
-            )
-        })?;
-        tell(&self.out, &done, context)
+        tell(&out, &done?, context)
     }
 }
 

@@ -257,11 +257,12 @@ fn check_checkpoints(
 ) -> BTreeSet<Vec<u8>> {
     let mut known = BTreeSet::new();
     let prefix = format!("{CHECKPOINTS}/");
-    for path in manifest
-        .files
-        .keys()
-        .filter(|path| path.starts_with(&prefix))
-    {
+    // Right below it, and nowhere else: whoever wrote the manifest may have named anything.
+    let below = |path: &&String| {
+        let name = path.strip_prefix(&prefix);
+        name.is_some_and(|name| name.bytes().all(|it| it.is_ascii_digit()))
+    };
+    for path in manifest.files.keys().filter(below) {
         let bytes = match bounded(place, path, SMALL_MAX) {
             Ok(bytes) => bytes,
             Err(error) => {

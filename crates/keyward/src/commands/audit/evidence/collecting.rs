@@ -90,7 +90,14 @@ impl Asking {
             if progress.end > 0 {
                 query.to = Some(progress.end);
             }
-            let found = self.page(&query).await?;
+            let found = match self.page(&query).await {
+                Ok(found) => found,
+                Err(error) => {
+                    bar.end();
+                    working.say_kept(progress.entries);
+                    return Err(error.into());
+                }
+            };
             take(&working, &mut progress, &found, key)?;
             // There may be less than was asked for, and what comes meanwhile is not of it.
             if progress.end == 0 {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::manifest::{Asked, CHECKPOINTS, ENTRIES, NamedFile, Parts, RECEIPTS, page};
 use crate::exit::{Exit, Failure};
+use crate::output;
 
 /// The largest record of how far a bundle is.
 const PROGRESS_MAX: u64 = 64 * 1024 * 1024;
@@ -110,6 +111,16 @@ impl Working {
     pub fn keep(&self, progress: &Progress) -> Result<(), Failure> {
         let bytes = serde_json::to_vec(progress).map_err(Failure::local)?;
         self.put_at(&self.place.join("progress.json"), &bytes)
+    }
+
+    /// Says that what was collected is not lost.
+    pub fn say_kept(&self, entries: u64) {
+        if entries > 0 {
+            let place = self.place.display();
+            output::say(&format!(
+                "{entries} entries are kept in {place}: the same command goes on behind them\n"
+            ));
+        }
     }
 
     /// Writes a file of the bundle whole.
