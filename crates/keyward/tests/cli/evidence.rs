@@ -2,8 +2,8 @@
 //! half-way, taken up again; and found to be wrong wherever it was altered.
 
 use std::collections::BTreeSet;
+use std::fmt::Write;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -334,7 +334,7 @@ fn forge(bundle: &Path, change: impl Fn(&mut serde_json::Value)) {
     for (path, file) in files.iter_mut() {
         let bytes = fs::read(bundle.join(path)).unwrap();
         let digest = hex(&keyward_crypto::digest::sha256(&bytes));
-        sums.push_str(&format!("{digest}  {path}\n"));
+        let _ = writeln!(sums, "{digest}  {path}");
         file["size_bytes"] = bytes.len().into();
         file["sha256"] = digest.into();
     }
@@ -343,8 +343,8 @@ fn forge(bundle: &Path, change: impl Fn(&mut serde_json::Value)) {
     let text = format!("{value:#}\n");
     let digest = hex(&keyward_crypto::digest::sha256(text.as_bytes()));
     fs::write(manifest, text).unwrap();
-    let mut file = fs::File::create(bundle.join("manifest.json.sha256")).unwrap();
-    writeln!(file, "{digest}  manifest.json").unwrap();
+    let line = format!("{digest}  manifest.json\n");
+    fs::write(bundle.join("manifest.json.sha256"), line).unwrap();
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -364,8 +364,8 @@ fn rewrite(bundle: &Path, change: impl Fn(&mut Vec<(String, String)>)) {
     change(&mut pairs);
     let (mut left, mut right) = (String::new(), String::new());
     for (entry, receipt) in pairs {
-        left += &format!("{entry}\n");
-        right += &format!("{receipt}\n");
+        let _ = writeln!(left, "{entry}");
+        let _ = writeln!(right, "{receipt}");
     }
     fs::write(entries, left).unwrap();
     fs::write(receipts, right).unwrap();
@@ -391,7 +391,7 @@ fn i13_who_forges_the_manifest_too_is_found_by_the_receipts() {
     rewrite(&bundle, |pairs| {
         pairs[2].0 = pairs[2]
             .0
-            .replace("\"outcome\":\"ok\"", "\"outcome\":\"failed\"")
+            .replace("\"outcome\":\"ok\"", "\"outcome\":\"failed\"");
     });
     forge(&bundle, |_| {});
     refused("entries/000001.jsonl, line 3: entry ");
@@ -414,25 +414,25 @@ fn i13_who_forges_the_manifest_too_is_found_by_the_receipts() {
     again();
     rewrite(&bundle, |pairs| pairs.insert(1, pairs[0].clone()));
     forge(&bundle, |manifest| {
-        manifest["entries"] = (manifest["entries"].as_u64().unwrap() + 1).into()
+        manifest["entries"] = (manifest["entries"].as_u64().unwrap() + 1).into();
     });
     refused("twice");
     // One left out: the manifest says so, or no longer calls the tree complete.
     again();
     rewrite(&bundle, |pairs| drop(pairs.remove(1)));
     forge(&bundle, |manifest| {
-        manifest["entries"] = (manifest["entries"].as_u64().unwrap() - 1).into()
+        manifest["entries"] = (manifest["entries"].as_u64().unwrap() - 1).into();
     });
     refused("manifest.json: it names other entries of the trees");
     // What was asked for was something else.
     again();
     forge(&bundle, |manifest| {
-        manifest["asked"]["until"] = "2020-01-01T00:00:00Z".into()
+        manifest["asked"]["until"] = "2020-01-01T00:00:00Z".into();
     });
     refused("none of those that were asked for");
     again();
     forge(&bundle, |manifest| {
-        manifest["asked"]["tenant"] = "system".into()
+        manifest["asked"]["tenant"] = "system".into();
     });
     refused("entries of others");
     // A later form is not guessed at.

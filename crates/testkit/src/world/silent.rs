@@ -11,7 +11,7 @@ use keyward_core::port::audit_log::{AuditError, AuditLog, TailQuery};
 /// The journal, unless it is silent.
 pub struct Silent {
     journal: Arc<Journal>,
-    is_silent: AtomicBool,
+    on: AtomicBool,
     dropped: AtomicU64,
 }
 
@@ -19,21 +19,21 @@ impl Silent {
     pub(super) fn over(journal: Arc<Journal>) -> Self {
         Self {
             journal,
-            is_silent: AtomicBool::new(false),
+            on: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
         }
     }
 
     /// From now on entries are answered at once and go nowhere, or are logged again.
     pub fn set(&self, is_silent: bool) {
-        self.is_silent.store(is_silent, Ordering::Relaxed);
+        self.on.store(is_silent, Ordering::Relaxed);
     }
 }
 
 #[async_trait]
 impl AuditLog for Silent {
     async fn append(&self, event: AuditEvent) -> Result<u64, AuditError> {
-        if self.is_silent.load(Ordering::Relaxed) {
+        if self.on.load(Ordering::Relaxed) {
             return Ok(self.dropped.fetch_add(1, Ordering::Relaxed));
         }
         self.journal.append(event).await

@@ -252,6 +252,7 @@ fn put<T: DataType>(
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use parquet::file::metadata::RowGroupMetaData;
     use parquet::file::reader::{FileReader, SerializedFileReader};
 
     use super::*;
@@ -275,7 +276,7 @@ mod tests {
         table.finish().unwrap();
         let read = SerializedFileReader::new(std::fs::File::open(&path).unwrap()).unwrap();
         let groups = read.metadata().row_groups();
-        let rows: Vec<i64> = groups.iter().map(|group| group.num_rows()).collect();
+        let rows: Vec<i64> = groups.iter().map(RowGroupMetaData::num_rows).collect();
         assert_eq!(rows, [GROUP_ROWS as i64, 1]);
         // What was not finished leaves nothing.
         let other = place.path().join("other.parquet");

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::manifest::{
     CHECKPOINTS, DIGESTS, ENTRIES, FORMAT, KEY, KIND, MANIFEST, MANIFEST_DIGEST, Manifest, README,
-    RECEIPTS, SCHEMA, page,
+    RECEIPTS, SCHEMA, page, sums,
 };
 use super::not_valid;
 use super::pages::Pages;
@@ -139,10 +139,7 @@ fn checked(
         "it is not the manifest's digest",
         &mut faults,
     );
-    let sums = manifest.files.iter();
-    let sums: String = sums
-        .map(|(path, file)| format!("{}  {path}\n", file.sha256))
-        .collect();
+    let sums = sums(&manifest.files);
     compare(
         place,
         DIGESTS,

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::archive;
 use super::manifest::{
     Asked, CHECKPOINTS, DIGESTS, ENTRIES, FORMAT, KEY, KIND, MANIFEST, MANIFEST_DIGEST, Manifest,
-    README, RECEIPTS, ReceiptLine, SCHEMA, page,
+    README, RECEIPTS, ReceiptLine, SCHEMA, page, sums,
 };
 use super::working::{Progress, Working, hex};
 use super::{not_valid, readme};
@@ -205,11 +205,7 @@ fn close(working: &Working, progress: &Progress, key: &VerifierKey) -> Result<St
     let files: BTreeMap<_, _> = files
         .filter(|(path, _)| !own.contains(&path.as_str()))
         .collect();
-    let sums: String = files
-        .iter()
-        .map(|(path, file)| format!("{}  {path}\n", file.sha256))
-        .collect();
-    working.put(DIGESTS, sums.as_bytes())?;
+    working.put(DIGESTS, sums(&files).as_bytes())?;
     let manifest = Manifest {
         kind: KIND.to_owned(),
         format: FORMAT,

@@ -105,6 +105,17 @@ pub struct NamedFile {
     pub sha256: String,
 }
 
+/// What `SHA256SUMS` says of files.
+pub fn sums(files: &BTreeMap<String, NamedFile>) -> String {
+    let mut text = String::new();
+    for (path, file) in files {
+        for part in [&file.sha256, "  ", path, "\n"] {
+            text.push_str(part);
+        }
+    }
+    text
+}
+
 /// A receipt in its file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -98,7 +98,7 @@ impl<'a> Pages<'a> {
                 }
                 (Some(_), None) => faults.add(entries, Some(line), "there is no receipt for it"),
                 (None, Some(_)) => {
-                    faults.add(receipts, Some(line), "there is no entry that it is for")
+                    faults.add(receipts, Some(line), "there is no entry that it is for");
                 }
                 (None, None) => return,
             }
