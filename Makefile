@@ -15,7 +15,7 @@ fuzz: FUZZ_SECONDS = 3600
 # `--locked` where the lock file must not change.
 LOCKED ?=
 
-.PHONY: help run release test prepare fmt fuzz bench bench-library bench-storage bench-continuous bench-compare docs clean-data
+.PHONY: help run release test prepare fmt fuzz bench bench-library bench-audit bench-storage bench-continuous bench-compare docs clean-data
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -54,9 +54,13 @@ fmt: ## Format the code
 bench: ## Measure the server beside a no-op handler and OpenBao (KEYWARD_BENCH=all: every case)
 	@.ci/prepare bench
 	cargo bench $(LOCKED) --package keyward --bench requests
+	cargo bench $(LOCKED) --package keyward --bench audit
 
 bench-library: ## Measure the library beneath: AEAD, envelope, record, decision, journal
 	cargo bench $(LOCKED) --package keyward --bench library
+
+bench-audit: ## Measure the audit log: entries a second, and operations with it beside the same without
+	cargo bench $(LOCKED) --package keyward --bench audit
 
 bench-storage: ## Measure storing and opening records beside the bare backend (KEYWARD_BENCH=file: one of them)
 	@.ci/prepare

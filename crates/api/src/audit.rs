@@ -160,6 +160,9 @@ pub struct AuditExportQuery {
     /// Entries before this instant only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
+    /// Entries of the key with this id only: what was done to it, and what used it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Uuid>,
     /// At most so many a page; 100 if not said. A page may have fewer, or none, and not be the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(minimum = 1, maximum = 1000)]
@@ -195,6 +198,65 @@ pub struct AuditLogKey {
 /// An entry and the proof that it is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct AuditReceipt {
+    /// The entry, byte for byte as it was logged: a line of JSON.
+    pub entry: String,
+    /// Which entry of its tree, counted from 0.
+    #[schema(minimum = 0)]
+    pub index: u64,
+    /// The receipt (C2SP `tlog-proof`).
+    pub receipt: String,
+}
+
+/// Which entries are given out with their receipts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AuditEvidenceQuery {
+    /// Entries after this sequence number; without it, from the beginning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub after: Option<u64>,
+    /// None after this one; without it, none after the last that is there now. For the pages behind
+    /// the first: what that one said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 9_007_199_254_740_991_i64)]
+    pub to: Option<u64>,
+    /// Entries at or after this instant only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Time>,
+    /// Entries before this instant only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Time>,
+    /// Entries of the key with this id only: what was done to it, and what used it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Uuid>,
+    /// At most so many a page; 100 if not said. A page never has more than 200; it may have fewer, or none,
+    /// and not be the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<usize>,
+}
+
+/// A page of entries with their receipts, all under one checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditEvidence {
+    /// The entries in order.
+    pub items: Vec<AuditProvenEntry>,
+    /// The last entry of the evidence: to be passed as `to` for the next page.
+    #[schema(minimum = 0)]
+    pub to: u64,
+    /// What to pass as `after` for the next page; absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 0)]
+    pub next_after: Option<u64>,
+}
+
+/// An entry among others, and the proof that it is in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditProvenEntry {
+    /// Its place in the node's journal.
+    #[schema(minimum = 1)]
+    pub sequence: u64,
     /// The entry, byte for byte as it was logged: a line of JSON.
     pub entry: String,
     /// Which entry of its tree, counted from 0.

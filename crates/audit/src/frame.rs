@@ -13,7 +13,7 @@
 //! caller puts into an entry can look like a frame when a reader searches for the next one.
 
 /// The largest payload.
-pub(crate) const PAYLOAD_MAX: usize = 16 * 1024;
+pub(crate) const PAYLOAD_MAX: usize = keyward_core::audit::ENTRY_BYTES_MAX;
 /// Bytes before the payload.
 pub(crate) const HEAD: usize = 21;
 /// Bytes before those that `length` counts.

@@ -1,8 +1,8 @@
 //! The audit log.
 
 use keyward_api::audit::{
-    AuditEntries, AuditExport, AuditExportQuery, AuditKeyRotation, AuditLogKey, AuditQuery,
-    AuditReceipt, AuditSinks, RotateAuditKey,
+    AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery,
+    AuditKeyRotation, AuditLogKey, AuditQuery, AuditReceipt, AuditSinks, RotateAuditKey,
 };
 
 use crate::connection::Client;
@@ -42,6 +42,14 @@ impl Client {
         self.get(&path).send().await
     }
 
+    /// A page of the entries of every tenant and the system, each with its receipt.
+    pub async fn audit_evidence(
+        &self,
+        query: &AuditEvidenceQuery,
+    ) -> Result<AuditEvidence, ClientError> {
+        evidence(self, &["v1", "audit", "evidence"], query).await
+    }
+
     /// A file below the address of a transparency log, such as `checkpoint`: its bytes; none if there
     /// is no such file.
     pub async fn log_file(&self, path: &str) -> Result<Option<Vec<u8>>, ClientError> {
@@ -70,6 +78,14 @@ impl Scope<'_> {
     pub async fn audit_log_key(self, log: &str) -> Result<AuditLogKey, ClientError> {
         let path = self.path(&["audit", "log", log, "key"]);
         self.client.get(&path).send().await
+    }
+
+    /// A page of the tenant's entries, each with its receipt.
+    pub async fn audit_evidence(
+        self,
+        query: &AuditEvidenceQuery,
+    ) -> Result<AuditEvidence, ClientError> {
+        evidence(self.client, &self.path(&["audit", "evidence"]), query).await
     }
 
     /// An entry of the tenant's, and a receipt for it.
@@ -103,6 +119,22 @@ async fn export(
         .query("after", query.after)
         .query("to", query.to)
         .query("since", query.since.as_ref())
-        .query("until", query.until.as_ref());
+        .query("until", query.until.as_ref())
+        .query("key", query.key);
+    request.query("limit", query.limit).send().await
+}
+
+async fn evidence(
+    client: &Client,
+    path: &[&str],
+    query: &AuditEvidenceQuery,
+) -> Result<AuditEvidence, ClientError> {
+    let request = client
+        .get(path)
+        .query("after", query.after)
+        .query("to", query.to)
+        .query("since", query.since.as_ref())
+        .query("until", query.until.as_ref())
+        .query("key", query.key);
     request.query("limit", query.limit).send().await
 }

@@ -1,6 +1,7 @@
 //! The audit event: who did what to what, when, from where, and how it ended. No secrets, ever.
 
 pub mod format;
+mod schema;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,11 @@ use crate::names::CorrelationId;
 use crate::noun::action::Action;
 use crate::text_enum;
 use crate::time::Timestamp;
+
+pub use self::schema::{SCHEMA_ID, schema, schema_text};
+
+/// The largest entry, in bytes of its canonical form.
+pub const ENTRY_BYTES_MAX: usize = 16 * 1024;
 
 text_enum! {
     /// How an operation ended.

@@ -6,6 +6,7 @@ mod ground;
 pub mod moving;
 mod repairing;
 pub mod restored;
+mod silent;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ use crate::stores::{self, Store};
 use self::ground::WorldGround;
 pub use self::moving::Moving;
 pub use self::restored::{Blank, PartError, WantedPart};
+pub use self::silent::Silent;
 
 /// A clock that stands still until a test moves it.
 pub struct DrivenClock(AtomicI64);
@@ -142,6 +144,8 @@ pub struct World {
     pub registry: Arc<SqlRegistry>,
     /// Its journal.
     pub journal: Arc<Journal>,
+    /// Keeps entries from the journal, for measurements.
+    pub silent: Arc<Silent>,
     /// Its vault.
     pub vault: Arc<Vault>,
     /// What the vault stands on.
@@ -312,6 +316,7 @@ impl World {
         )
         .expect("the journal opens");
         let journal = Arc::new(journal);
+        let silent = Arc::new(Silent::over(journal.clone()));
         let as_storage: Arc<dyn SecureStorage> = vault.clone();
         let native: Arc<dyn KeyProvider> = Arc::new(NativeProvider::new(
             as_storage,
@@ -349,7 +354,7 @@ impl World {
         };
         let ports = Ports {
             registry: registry.clone(),
-            audit: journal.clone(),
+            audit: silent.clone(),
             transparency: None,
             usage,
             hierarchy: vault.clone(),
@@ -387,6 +392,7 @@ impl World {
             clock,
             registry,
             journal,
+            silent,
             vault,
             backend,
             watched,
@@ -408,6 +414,7 @@ impl World {
             clock,
             registry,
             journal,
+            silent,
             vault,
             backend,
             watched,
@@ -422,7 +429,8 @@ impl World {
         drop(node);
         journal.close().await;
         registry.close().await;
-        drop((journal, vault, backend, watched, storage_faults, moving));
+        drop((silent, journal, vault, backend, watched));
+        drop((storage_faults, moving));
         drop(registry);
         let token = setup.bootstrap.clone().unwrap_or_default();
         let mut world = Self::open(setup, clock, false).await;

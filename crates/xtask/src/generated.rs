@@ -42,6 +42,10 @@ const PAGES: &[Page] = &[
         render: |_, _| openapi(),
     },
     Page {
+        path: "docs/formats/audit-entry.schema.json",
+        render: |_, _| Ok(keyward_core::audit::schema_text()),
+    },
+    Page {
         path: "docs/configuration.md",
         render: |_, now| between_marks(now, SETTINGS, &keyward::config_reference()),
     },

@@ -1,6 +1,6 @@
 //! The commit protocol's second half: registry transaction, then journal, then the answer.
 
-use crate::audit::{AuditEvent, Outcome};
+use crate::audit::{AuditEvent, ENTRY_BYTES_MAX, Outcome};
 use crate::caller::{Caller, Changed, Idempotency};
 use crate::change::{Commit, IdempotencyKey, Write};
 use crate::error::OpError;
@@ -8,6 +8,7 @@ use crate::ids::TenantId;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::ops::gate::{Attempt, Authorized, detail};
+use crate::port::audit_log::AuditError;
 use crate::port::registry::RegistryError;
 
 impl Attempt<'_> {
@@ -37,6 +38,7 @@ impl Attempt<'_> {
         }
         let mut event = self.event(Outcome::Ok);
         complete(&mut event);
+        ensure_fits(&event)?;
         let commit = Commit {
             tenant: self.tenant,
             writes,
@@ -65,6 +67,20 @@ impl Attempt<'_> {
             audit_pending: logged.is_err() || followed.is_err(),
         })
     }
+}
+
+/// An entry that the journal would not take is refused before anything is done: once its change is
+/// committed, none behind it could be logged.
+fn ensure_fits(event: &AuditEvent) -> Result<(), OpError> {
+    /// What the registry completes: `,"change":` and `,"revision":` with their numbers.
+    const TO_COME: usize = 2 * 20 + 10 + 12;
+    // As long as the canonical form, which differs in the order of its fields alone.
+    let written = serde_json::to_vec(event).map_or(usize::MAX, |bytes| bytes.len());
+    let (size, max) = (written.saturating_add(TO_COME), ENTRY_BYTES_MAX);
+    if size <= max {
+        return Ok(());
+    }
+    Err(AuditError::EntryTooLarge { size, max }.into())
 }
 
 impl Attempt<'_> {
@@ -132,4 +148,48 @@ pub(crate) fn idempotency_key(
         key: given.key.clone(),
         digest: given.digest,
     }))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::audit::{Actor, Resource};
+    use crate::names::CorrelationId;
+    use crate::time::Timestamp;
+
+    #[test]
+    fn a_change_whose_entry_the_journal_would_not_take_is_refused_before_it_is_made() {
+        let mut event = AuditEvent {
+            time: Timestamp::from_micros(1_795_000_000_123_456),
+            node: "node-a".into(),
+            tenant: None,
+            actor: Actor::system(),
+            action: Action::KeyCreate,
+            resource: Resource::default(),
+            outcome: Outcome::Ok,
+            reason: Some(String::new()),
+            correlation_id: CorrelationId::new("req-7").unwrap(),
+            details: std::collections::BTreeMap::new(),
+            used: Vec::new(),
+            revision: None,
+            change: None,
+        };
+        let size_of = |event: &AuditEvent| serde_json::to_vec(event).unwrap().len();
+        let small = size_of(&event);
+        let with = |event: &mut AuditEvent, length| event.reason = Some("x".repeat(length));
+        // The largest that is taken fits with whatever numbers it gets.
+        let most = ENTRY_BYTES_MAX - small - 62;
+        with(&mut event, most);
+        assert!(ensure_fits(&event).is_ok());
+        let mut whole = event.clone();
+        (whole.revision, whole.change) = (Some(i64::MIN), Some(i64::MIN));
+        assert_eq!(size_of(&whole), ENTRY_BYTES_MAX);
+        with(&mut event, most + 1);
+        let refused = ensure_fits(&event).unwrap_err();
+        assert!(matches!(
+            refused,
+            OpError::Audit(AuditError::EntryTooLarge { .. })
+        ));
+    }
 }

@@ -10,13 +10,17 @@ use crate::ops::gate::{Attempt, detail, page_size, resource};
 use crate::port::audit_log::TailQuery;
 
 mod damage;
+mod evidence;
 mod export;
+mod selection;
 mod signing_key;
 mod sinks;
 mod transparency;
 
 pub use damage::{journal_touched, log_checked};
+pub use evidence::{EvidencePage, Proven, evidence};
 pub use export::{ExportPage, ExportRequest, export};
+pub use selection::Selection;
 pub use signing_key::{
     CheckpointKey, FormerKey, OVERLAP_HOURS, OVERLAP_HOURS_MAX, RotatedKey, checkpoint_key_of,
     checkpoint_keys, checkpoint_public, log_hand_over, rotate_key,

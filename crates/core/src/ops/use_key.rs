@@ -22,6 +22,7 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::state::UseKind;
 use crate::ops::gate::{Attempt, detail, ensure_active, key_resource, outcome_of, tenant_resource};
+use crate::port::audit_log::AuditError;
 use crate::port::key_provider::{KeyProvider, MaterialRef, MaterialSpec};
 use crate::port::registry::KeyRef;
 
@@ -114,7 +115,18 @@ pub async fn perform(
     for done in outcomes.iter().flatten() {
         spend(&mut event, attempt.resource.id, &done.spent);
     }
-    node.ports.audit.append(event).await?;
+    match node.ports.audit.append(event).await {
+        Ok(_) => {}
+        // Each version that was used is in the entry, about a hundred at most.
+        Err(AuditError::EntryTooLarge { .. }) => {
+            let problem =
+                "use more versions of the key than one audit entry holds: send fewer at once";
+            return Err(attempt
+                .log_failure(OpError::invalid("items", problem))
+                .await);
+        }
+        Err(fault) => return Err(fault.into()),
+    }
     Ok(outcomes
         .into_iter()
         .map(|outcome| outcome.map(|done| done.outcome))

@@ -106,4 +106,8 @@ pub trait TransparencyLog: Send + Sync {
     /// A receipt for the entry with this sequence number in the journal, if it is in this tree or in
     /// the other one of the same tenant.
     async fn receipt(&self, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault>;
+
+    /// The same for several entries, in the order of their sequence numbers; all receipts rest on one
+    /// checkpoint.
+    async fn receipts(&self, tree: Tree, sequences: &[u64]) -> Result<Vec<LogReceipt>, LogFault>;
 }

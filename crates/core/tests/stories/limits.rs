@@ -1,13 +1,16 @@
 //! Limited keys: uses are set aside before they are spent, and never more than the limit.
 
+use keyward_core::audit::Outcome;
 use keyward_core::crypto_types::Algorithm;
 use keyward_core::names::KeyName;
+use keyward_core::noun::action::Action;
 use keyward_core::noun::key::UseLimit;
 use keyward_core::ops::key::{self, NewKey};
+use keyward_core::ops::use_key::{self, UseItem};
 use keyward_core::port::registry::KeyRef;
 use keyward_testkit::world::World;
 
-use crate::script::{Story, code};
+use crate::script::{Story, activate, code, context};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_limited_key_stops_protecting_at_its_limit_and_a_rotation_renews_it() {
@@ -116,4 +119,42 @@ async fn algorithms_that_need_a_limit_have_one_unasked() {
         "aes-192-gcm",
     ];
     assert_eq!(limited, expected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_over_more_versions_than_an_entry_holds_is_refused_and_smaller_ones_are_not() {
+    let world = World::new().await;
+    let tenancy = world.tenant("clinic").await;
+    let algorithm = Algorithm::Aes256GcmCommit;
+    let story = Story::new(&world, &tenancy, "old", algorithm, None).await;
+    activate(&story, &tenancy.operator).await.unwrap();
+    let mut made = Vec::new();
+    for _ in 0..160 {
+        made.push(story.encrypt("text").await.unwrap());
+        story.rotate(&tenancy.operator).await.unwrap();
+    }
+    let decrypt = |ciphertext: &String| UseItem::Decrypt {
+        ciphertext: ciphertext.clone(),
+        context: context(),
+    };
+    let batch = |some: &[String]| {
+        let items = some.iter().map(decrypt).collect();
+        use_key::perform(
+            &world.node,
+            &tenancy.user,
+            &tenancy.place,
+            &story.key,
+            Action::KeyDecrypt,
+            items,
+        )
+    };
+    assert_eq!(code(batch(&made).await), "invalid_request");
+    let logged = story.last(Action::KeyDecrypt).await.event;
+    assert_eq!(logged.outcome, Outcome::Refused);
+    assert!(logged.used.is_empty(), "nothing was given out");
+    for half in made.chunks(80) {
+        let opened = batch(half).await.unwrap();
+        assert!(opened.iter().all(Result::is_ok));
+    }
+    assert_eq!(story.last(Action::KeyDecrypt).await.event.used.len(), 80);
 }

@@ -1,13 +1,19 @@
 //! `/v1/audit` and `/v1/tenants/{tenant}/audit`: the log, read or followed.
 
-use keyward_api::audit::{AuditEntries, AuditExport, AuditExportQuery, AuditQuery, AuditSinks};
+use keyward_api::audit::{
+    AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery,
+    AuditProvenEntry, AuditQuery, AuditSinks,
+};
+use keyward_api::time::Time;
 use keyward_core::audit::Journaled;
 use keyward_core::audit::format::Format;
 use keyward_core::caller::TenantRef;
+use keyward_core::ids::KeyId;
 use keyward_core::ops;
-use keyward_core::ops::log::ExportRequest;
+use keyward_core::ops::log::{ExportRequest, Selection};
 use tokio::time::{Duration, Instant, sleep_until};
 use utoipa::openapi::HttpMethod::Get;
+use uuid::Uuid;
 
 use super::Route;
 use crate::answer::{self, Answer};
@@ -68,6 +74,26 @@ pub fn routes() -> Vec<Route> {
         .asks::<AuditExportQuery>()
         .answers::<AuditExport>("Entries in order, a line each.")
         .to(export_of_tenant),
+        Endpoint::new(
+            Get,
+            "/v1/audit/evidence",
+            "read_audit_evidence",
+            TAG,
+            "Gives out the whole node's log with a receipt for each entry, by pages",
+        )
+        .asks::<AuditEvidenceQuery>()
+        .answers::<AuditEvidence>("Entries in order, with their receipts.")
+        .to(evidence),
+        Endpoint::new(
+            Get,
+            "/v1/tenants/{tenant}/audit/evidence",
+            "read_tenant_audit_evidence",
+            TAG,
+            "Gives out a tenant's log with a receipt for each entry, by pages",
+        )
+        .asks::<AuditEvidenceQuery>()
+        .answers::<AuditEvidence>("Entries in order, with their receipts.")
+        .to(evidence),
         Endpoint::new(
             Get,
             "/v1/audit/sinks",
@@ -133,22 +159,12 @@ async fn export(call: &Call, scope: Option<&TenantRef>) -> Answer {
         to,
         since,
         until,
+        key,
         limit,
     } = call.query()?;
-    for (name, given) in [("after", after), ("to", to)] {
-        if given.is_some_and(|given| given > SEQUENCE_MAX) {
-            return Err(Failure::invalid(format!(
-                "{name}: must be a sequence number"
-            )));
-        }
-    }
     let request = ExportRequest {
         format: format.map_or(Ok(Format::JsonLines), |it| parse("format", it.as_str()))?,
-        after: after.unwrap_or(0),
-        to,
-        since: parse_some("since", since.as_ref().map(|time| time.0.as_str()))?,
-        until: parse_some("until", until.as_ref().map(|time| time.0.as_str()))?,
-        limit,
+        selection: selection((after, to), (since, until), key, limit)?,
     };
     let page = ops::log::export(call.node(), call.caller(), scope, request).await?;
     answer::ok(&AuditExport {
@@ -156,6 +172,61 @@ async fn export(call: &Call, scope: Option<&TenantRef>) -> Answer {
         lines: page.lines,
         to: page.to,
         next_after: page.next_after,
+    })
+}
+
+async fn evidence(call: Call) -> Answer {
+    let scope = match call.segment("tenant") {
+        None => None,
+        Some(_) => Some(call.tenant()?),
+    };
+    let AuditEvidenceQuery {
+        after,
+        to,
+        since,
+        until,
+        key,
+        limit,
+    } = call.query()?;
+    let wanted = selection((after, to), (since, until), key, limit)?;
+    let page = ops::log::evidence(call.node(), call.caller(), scope.as_ref(), wanted).await?;
+    let items = page.items.into_iter().map(|it| {
+        let entry = String::from_utf8(it.receipt.entry);
+        Ok(AuditProvenEntry {
+            sequence: it.sequence,
+            entry: entry.map_err(|_| Failure::internal("an entry that is no text"))?,
+            index: it.receipt.index,
+            receipt: it.receipt.receipt,
+        })
+    });
+    answer::ok(&AuditEvidence {
+        items: items.collect::<Result<_, Failure>>()?,
+        to: page.to,
+        next_after: page.next_after,
+    })
+}
+
+/// What was asked for, in core's words.
+fn selection(
+    (after, to): (Option<u64>, Option<u64>),
+    (since, until): (Option<Time>, Option<Time>),
+    key: Option<Uuid>,
+    limit: Option<usize>,
+) -> Result<Selection, Failure> {
+    for (name, given) in [("after", after), ("to", to)] {
+        if given.is_some_and(|given| given > SEQUENCE_MAX) {
+            return Err(Failure::invalid(format!(
+                "{name}: must be a sequence number"
+            )));
+        }
+    }
+    Ok(Selection {
+        after: after.unwrap_or(0),
+        to,
+        since: parse_some("since", since.as_ref().map(|time| time.0.as_str()))?,
+        until: parse_some("until", until.as_ref().map(|time| time.0.as_str()))?,
+        key: key.map(KeyId::from_uuid),
+        limit,
     })
 }
 

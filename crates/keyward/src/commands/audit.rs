@@ -1,8 +1,10 @@
 //! `keyward audit`: who did what, from a server; and a transparency log checked without one.
 
+mod bar;
 mod check;
 mod copy;
 mod directory;
+mod evidence;
 mod export;
 mod prove;
 mod receipt;
@@ -10,6 +12,7 @@ mod remote;
 mod rotate_key;
 mod sink;
 mod succession;
+mod table;
 mod verify;
 
 use std::fmt::Write;
@@ -24,6 +27,7 @@ use crate::output;
 
 use self::check::CheckArguments;
 use self::copy::CopyArguments;
+use self::evidence::EvidenceArguments;
 use self::export::ExportArguments;
 use self::prove::ProveArguments;
 use self::receipt::{ReceiptArguments, WhichLog};
@@ -54,6 +58,15 @@ pub enum AuditCommand {
     /// Page by page, each written before the next is asked for; ends with the last entry that was there
     /// when it began. What it ends with can be given as --after to go on later.
     Export(ExportArguments),
+    /// Collect entries, of a tenant or (without --tenant) of everything, with the proof of each, in a
+    /// directory or an archive that can be checked without the server, and without Keyward
+    ///
+    /// Nothing has the name before it is whole; what was interrupted goes on when the same is said again.
+    Evidence(EvidenceArguments),
+    /// Write the JSON Schema of an entry
+    ///
+    /// As it is logged; `#exported` in it is an entry of `audit export --format jsonl`.
+    Schema,
     /// Show by which public key the server's transparency log is signed
     ///
     /// Keep it where the server cannot reach: whoever has it can verify the log without the server.
@@ -79,7 +92,7 @@ pub enum AuditCommand {
     Verify(VerifyArguments),
     /// Write a receipt for an entry of a transparency log: proof and checkpoint in one small text
     Prove(ProveArguments),
-    /// Check a receipt: that an entry is in the log whose public key this is
+    /// Check a receipt, or a bundle of evidence: that entries are in the log whose public key this is
     Check(CheckArguments),
 }
 
@@ -88,7 +101,7 @@ impl AuditCommand {
     pub fn is_offline(&self) -> bool {
         match self {
             Self::Verify(arguments) => !arguments.is_remote(),
-            Self::Prove(_) | Self::Check(_) => true,
+            Self::Prove(_) | Self::Check(_) | Self::Schema => true,
             _ => false,
         }
     }
@@ -99,6 +112,7 @@ impl AuditCommand {
             Self::Verify(arguments) => arguments.run(context),
             Self::Prove(arguments) => arguments.run(),
             Self::Check(arguments) => arguments.run(context),
+            Self::Schema => output::write(keyward_core::audit::schema_text().as_bytes()),
             _ => Ok(()),
         }
     }
@@ -112,12 +126,13 @@ impl AuditCommand {
                 follow,
             } => (lines, after, follow),
             Self::Export(arguments) => return arguments.run(context).await,
+            Self::Evidence(arguments) => return arguments.run(context).await,
             Self::Key(which) => return receipt::show_key(&which, context).await,
             Self::RotateKey(arguments) => return arguments.run(context).await,
             Self::Receipt(arguments) => return arguments.run(context).await,
             Self::Copy(arguments) => return arguments.run(context).await,
             Self::Verify(arguments) => return arguments.run_remote(context).await,
-            Self::Prove(_) | Self::Check(_) => return Ok(()),
+            Self::Prove(_) | Self::Check(_) | Self::Schema => return Ok(()),
             Self::Sink(command) => return command.run(context).await,
         };
         let client = context.client()?;

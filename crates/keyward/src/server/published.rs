@@ -1,5 +1,6 @@
 //! The transparency log as it is given out: signed checkpoints, tiles and receipts.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,7 +8,9 @@ use async_trait::async_trait;
 use keyward_audit::trees::{Forest, Found, LogDirectory, TreesError};
 use keyward_core::ops::log::CheckpointKey;
 use keyward_core::port::transparency::{LogFault, LogReceipt, TransparencyLog, Tree, TreeKey};
-use keyward_ledger::{Algorithm, Checkpoint, Head, KeyName, Note, Receipt, Tile, VerifierKey};
+use keyward_ledger::{
+    Algorithm, Checkpoint, Head, KeyName, Note, Receipt, TILE_WIDTH, Tile, VerifierKey,
+};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
@@ -204,8 +207,19 @@ impl TransparencyLog for Published {
     }
 
     async fn receipt(&self, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
-        self.soon(move |ready| receipt(&ready, tree, sequence))
+        self.soon(move |ready| receipt(&ready, tree, sequence, &mut Near::default()))
             .await
+    }
+
+    async fn receipts(&self, tree: Tree, sequences: &[u64]) -> Result<Vec<LogReceipt>, LogFault> {
+        let sequences = sequences.to_vec();
+        self.soon(move |ready| {
+            let mut near = Near::default();
+            let each = sequences.iter();
+            each.map(|sequence| receipt(&ready, tree, *sequence, &mut near))
+                .collect()
+        })
+        .await
     }
 }
 
@@ -230,7 +244,12 @@ fn checkpoint_of(ready: &Ready, tree: Tree) -> Result<String, LogFault> {
 }
 
 /// A receipt, for whoever may read this tree's entries; whoever may read the system's may read all.
-fn receipt(ready: &Ready, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
+fn receipt(
+    ready: &Ready,
+    tree: Tree,
+    sequence: u64,
+    near: &mut Near,
+) -> Result<LogReceipt, LogFault> {
     let (trees, signed) = (&ready.trees, &ready.signed);
     let found = trees.lock().find(sequence).map_err(of_trees)?;
     let Some(found) = found else {
@@ -249,12 +268,8 @@ fn receipt(ready: &Ready, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFa
     if found.tree != Tree::System && trees.lock().committed(found.tree, size).is_none() {
         return Err(LogFault::NotYet);
     }
-    let index = match search(trees, &found, found.guess)? {
-        Some(index) => index,
-        None => {
-            search(trees, &found, found.among)?.ok_or_else(|| broken("an entry is in no tree"))?
-        }
-    };
+    let index = index_of(trees, &found, near.get(&found.tree).copied())?;
+    near.insert(found.tree, index);
     let made: Result<Option<Receipt>, TreesError> = {
         let trees = trees.lock();
         let (note, size) = (&signed.note, signed.head.size);
@@ -269,6 +284,33 @@ fn receipt(ready: &Ready, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFa
         index,
         receipt: made.to_string(),
     })
+}
+
+/// Where the last entry was found in each tree: the next one is behind it, and mostly the next.
+type Near = HashMap<Tree, u64>;
+
+fn index_of(trees: &Trees, found: &Found, near: Option<u64>) -> Result<u64, LogFault> {
+    let behind = match near {
+        Some(index) => search_behind(trees, found, index)?,
+        None => search(trees, found, found.guess)?,
+    };
+    if let Some(index) = behind {
+        return Ok(index);
+    }
+    let found = search(trees, found, found.among)?;
+    found.ok_or_else(|| broken("an entry is in no tree"))
+}
+
+/// The index of an entry that is behind another one: all of a page together cost one pass.
+fn search_behind(trees: &Trees, found: &Found, index: u64) -> Result<Option<u64>, LogFault> {
+    let width = u64::from(TILE_WIDTH);
+    for tile in (index + 1) / width..found.among.div_ceil(width) {
+        let among = ((tile + 1) * width).min(found.among);
+        if let Ok(index) = trees.lock().look(found, among).map_err(of_trees)? {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
 }
 
 /// The index of an entry that is among the first `among` of its tree. Each tile by itself: the trees grow

@@ -11,6 +11,7 @@ mod asking;
 mod auditing;
 mod backing_up;
 mod disasters;
+mod evidence;
 mod exchanging;
 mod exporting;
 mod keeping;

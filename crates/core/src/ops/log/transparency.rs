@@ -132,7 +132,7 @@ fn tree(node: &Node, caller: &Caller, scope: &LogScope) -> Result<Tree, OpError>
     })
 }
 
-fn log(node: &Node) -> Result<&dyn TransparencyLog, OpError> {
+pub(super) fn log(node: &Node) -> Result<&dyn TransparencyLog, OpError> {
     node.ports
         .transparency
         .as_deref()
@@ -143,7 +143,7 @@ fn log(node: &Node) -> Result<&dyn TransparencyLog, OpError> {
         })
 }
 
-fn told(fault: LogFault) -> OpError {
+pub(super) fn told(fault: LogFault) -> OpError {
     match fault {
         LogFault::NoSuch => OpError::NotFound {
             what: "part of the log",

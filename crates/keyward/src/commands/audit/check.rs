@@ -1,4 +1,5 @@
-//! `keyward audit check`: a receipt, for the entry and by the key that whoever checks it has.
+//! `keyward audit check`: a receipt, for the entry and by the key that whoever checks it has; or a whole
+//! bundle of evidence.
 
 use std::path::PathBuf;
 
@@ -7,6 +8,7 @@ use keyward_audit::trees as receipts;
 use keyward_ledger::{Receipt, VerifierKey};
 use serde::Serialize;
 
+use super::evidence::{self, is_bundle};
 use super::succession::Succession;
 use super::verify::{Witness, missing_witness, not_witnessed, witnesses};
 use crate::context::Context;
@@ -16,11 +18,12 @@ use crate::{input, output};
 /// Which receipt, for which entry, by whose key.
 #[derive(Args, Debug)]
 pub struct CheckArguments {
-    /// The receipt
+    /// The receipt, or the directory of a bundle that `keyward audit evidence` made
+    #[arg(value_name = "RECEIPT|DIR")]
     receipt: PathBuf,
-    /// The file with the entry, byte for byte as it was logged
+    /// The file with the receipt's entry, byte for byte as it was logged
     #[arg(long, value_name = "FILE")]
-    entry: PathBuf,
+    entry: Option<PathBuf>,
     /// The log's public key: name+id+base64
     #[arg(long, value_name = "VKEY")]
     key: VerifierKey,
@@ -54,17 +57,26 @@ struct Proved {
 impl CheckArguments {
     /// Checks it.
     pub fn run(self, context: &Context) -> Result<(), Failure> {
+        if is_bundle(&self.receipt) {
+            if self.entry.is_some() {
+                return Err(Failure::usage("a bundle of evidence has its entries in it")
+                    .next("leave --entry out, or name a receipt"));
+            }
+            let keys = self.keys()?;
+            return evidence::check(&self.receipt, &keys, &self.witnesses, context);
+        }
+        let Some(entry) = &self.entry else {
+            return Err(Failure::usage("which entry the receipt is for is not said")
+                .next("name the file that holds it with --entry"));
+        };
         let refused = |error: &dyn std::fmt::Display| {
             Failure::new(Exit::NotValid, error).about(self.receipt.display())
         };
         let text = input::bytes_of_file(&self.receipt)?;
         let text = str::from_utf8(&text).map_err(|error| refused(&error))?;
         let receipt: Receipt = text.parse().map_err(|error| refused(&error))?;
-        let entry = input::bytes_of_file(&self.entry)?;
-        let handovers = self.handovers.as_deref().map(input::bytes_of_file);
-        let handovers = handovers.transpose()?;
-        let handovers = handovers.as_ref().map_or(&[][..], |bytes| bytes.as_slice());
-        let keys = Succession::read(handovers, &self.key)?;
+        let entry = input::bytes_of_file(entry)?;
+        let keys = self.keys()?;
         let note = receipt.checkpoint.to_string();
         let signer = keys.signer_of(note.as_bytes()).unwrap_or(&self.key);
         let found =
@@ -93,5 +105,13 @@ impl CheckArguments {
                 proved.index, proved.log, proved.checkpoint_entries
             )))
         })
+    }
+
+    /// The key, and those that the hand-overs lead to.
+    fn keys(&self) -> Result<Succession, Failure> {
+        let handovers = self.handovers.as_deref().map(input::bytes_of_file);
+        let handovers = handovers.transpose()?;
+        let handovers = handovers.as_ref().map_or(&[][..], |bytes| bytes.as_slice());
+        Succession::read(handovers, &self.key)
     }
 }

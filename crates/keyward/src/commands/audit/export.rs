@@ -11,7 +11,10 @@ use keyward_api::audit::{AuditExport, AuditExportQuery};
 use keyward_api::names::AuditFormat;
 use keyward_api::time::Time;
 use keyward_client::Client;
+use uuid::Uuid;
 
+use super::bar::Bar;
+use super::table::{PARQUET, Table};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -23,9 +26,9 @@ const PAGE: usize = 1000;
 #[derive(Args, Debug)]
 pub struct ExportArguments {
     /// In which form
-    #[arg(long, value_name = "FORM", default_value = "jsonl", value_parser = PossibleValuesParser::new(AuditFormat::ALL))]
+    #[arg(long, value_name = "FORM", default_value = "jsonl", value_parser = PossibleValuesParser::new(forms()))]
     format: String,
-    /// Write into this new file instead of to standard output
+    /// Write into this new file instead of to standard output; for `parquet` there must be one
     #[arg(long, short, value_name = "FILE")]
     out: Option<PathBuf>,
     /// Only what comes after this sequence number: take an export up where it ended
@@ -40,6 +43,9 @@ pub struct ExportArguments {
     /// Entries before this instant only
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
+    /// Entries of the key with this id only: what was done to it, and what used it
+    #[arg(long = "of-key", value_name = "ID")]
+    of_key: Option<Uuid>,
 }
 
 impl ExportArguments {
@@ -47,16 +53,23 @@ impl ExportArguments {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let client = context.client()?;
         let tenant = context.tenant().ok();
-        let mut target = Target::open(self.out.clone())?;
+        let mut target = Target::open(self.out.clone(), &self.format)?;
+        // A table is made here, from lines of JSON.
+        let asked = match self.format.as_str() {
+            PARQUET => "jsonl",
+            other => other,
+        };
         let mut query = AuditExportQuery {
-            format: Some(AuditFormat::from(self.format)),
+            format: Some(AuditFormat::from(asked.to_owned())),
             after: self.after,
             to: self.to,
             since: self.since.map(Time),
             until: self.until.map(Time),
+            key: self.of_key,
             limit: Some(PAGE),
         };
         let first = query.after.unwrap_or(0);
+        let bar = Bar::new(context.for_people() && self.out.is_some());
         let (mut entries, mut last) = (0, first);
         let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
         loop {
@@ -66,7 +79,7 @@ impl ExportArguments {
             };
             let page = match page {
                 Ok(page) => page,
-                Err(failure) if last == first => {
+                Err(failure) if last == first || target.is_all_or_nothing() => {
                     target.discard();
                     return Err(failure);
                 }
@@ -79,10 +92,8 @@ impl ExportArguments {
             target.write(&page)?;
             entries += page.lines.len();
             last = page.next_after.unwrap_or(page.to);
-            if context.for_people() && self.out.is_some() {
-                let done = percent(first, last, page.to);
-                output::say(&format!("\r{entries} entries, {done} % "));
-            }
+            let (done, whole) = (last.saturating_sub(first), page.to.saturating_sub(first));
+            bar.at(done, whole, &format!("{entries} entries"));
             query.to = Some(page.to);
             query.after = page.next_after;
             if query.after.is_none() {
@@ -90,14 +101,14 @@ impl ExportArguments {
             }
         }
         target.finish()?;
-        let begin = if self.out.is_some() { "\r" } else { "" };
+        bar.end();
         // Behind entries of a later time that were left out nothing goes on.
         let next = if query.until.is_some() {
             String::new()
         } else {
             format!("; `--after {last}` goes on from here")
         };
-        output::say(&format!("{begin}{entries} entries up to {last}{next}\n"));
+        output::say(&format!("{entries} entries up to {last}{next}\n"));
         Ok(())
     }
 }
@@ -121,18 +132,16 @@ fn goes_on(failure: Failure, entries: usize, last: u64, to: Option<u64>) -> Fail
     ))
 }
 
-/// How much of the sequence numbers is behind us, in whole percent.
-const fn percent(first: u64, last: u64, to: u64) -> u64 {
-    let whole = to.saturating_sub(first);
-    if whole == 0 {
-        return 100;
-    }
-    last.saturating_sub(first) * 100 / whole
+/// The forms that the server gives, and the one that is made here.
+fn forms() -> Vec<&'static str> {
+    let given = AuditFormat::ALL.iter().copied();
+    given.chain([PARQUET]).collect()
 }
 
 /// Where lines go.
 enum Target {
     Output,
+    Table(Box<Table>),
     File {
         path: PathBuf,
         file: BufWriter<File>,
@@ -140,10 +149,17 @@ enum Target {
 }
 
 impl Target {
-    fn open(path: Option<PathBuf>) -> Result<Self, Failure> {
+    fn open(path: Option<PathBuf>, format: &str) -> Result<Self, Failure> {
         let Some(path) = path else {
+            if format == PARQUET {
+                return Err(Failure::usage("parquet is a file, not a stream of lines")
+                    .next("name a new file with --out"));
+            }
             return Ok(Self::Output);
         };
+        if format == PARQUET {
+            return Ok(Self::Table(Box::new(Table::create(&path)?)));
+        }
         // Never over another file, and for nobody else's eyes: addresses of people are in it.
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(&path);
@@ -152,7 +168,15 @@ impl Target {
         Ok(Self::File { path, file })
     }
 
+    /// Whether a part of it is of no use: it has no name before it is whole.
+    const fn is_all_or_nothing(&self) -> bool {
+        matches!(self, Self::Table(_))
+    }
+
     fn write(&mut self, page: &AuditExport) -> Result<(), Failure> {
+        if let Self::Table(table) = self {
+            return page.lines.iter().try_for_each(|line| table.add(line));
+        }
         let mut text = String::new();
         for line in page.head.iter().chain(&page.lines) {
             text.push_str(line);
@@ -160,6 +184,7 @@ impl Target {
         }
         match self {
             Self::Output => output::write(text.as_bytes()),
+            Self::Table(_) => Ok(()),
             Self::File { path, file } => file
                 .write_all(text.as_bytes())
                 .map_err(|error| Failure::local(error).about(path.display())),
@@ -175,8 +200,10 @@ impl Target {
 
     /// It is whole when this was answered.
     fn finish(self) -> Result<(), Failure> {
-        let Self::File { path, mut file } = self else {
-            return Ok(());
+        let (path, mut file) = match self {
+            Self::Output => return Ok(()),
+            Self::Table(table) => return table.finish(),
+            Self::File { path, file } => (path, file),
         };
         let done = file.flush().and_then(|()| file.get_ref().sync_all());
         done.map_err(|error| Failure::local(error).about(path.display()))

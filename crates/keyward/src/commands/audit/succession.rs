@@ -33,6 +33,12 @@ impl Succession {
         Ok(Self { keys })
     }
 
+    /// The one with this text; the given one if none has it.
+    pub fn named(&self, text: &str) -> Option<&VerifierKey> {
+        let is_named = |key: &&VerifierKey| key.to_string() == text;
+        self.keys.iter().find(is_named).or(self.keys.first())
+    }
+
     /// The key that has to sign from now on, if it is not the given one.
     pub fn successor(&self) -> Option<&VerifierKey> {
         self.keys.get(1..).and_then(<[VerifierKey]>::last)

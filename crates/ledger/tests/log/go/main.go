@@ -3,6 +3,8 @@
 // does not share.
 //
 //	verify DIR VKEY WITNESS-VKEY < proofs.json   checks a log in C2SP tiles, and proofs about it
+//	checkpoint FILE VKEY                         checks who signed a checkpoint
+//	receipt FILE ENTRY VKEY                      checks a C2SP tlog-proof
 //	make DIR SIZE SEED                           writes such a log, its proofs to standard output
 //	vectors                                      prints tests/vectors/log.json
 package main
@@ -114,6 +116,10 @@ func (d directory) SaveTiles([]tlog.Tile, [][]byte) {}
 func open(dir, vkey, witnessKey string) (tlog.Tree, []byte) {
 	data, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
 	must(err)
+	return openNote(data, vkey, witnessKey), data
+}
+
+func openNote(data []byte, vkey, witnessKey string) tlog.Tree {
 	log, err := note.NewVerifier(vkey)
 	must(err)
 	known := []note.Verifier{log}
@@ -140,7 +146,25 @@ func open(dir, vkey, witnessKey string) (tlog.Tree, []byte) {
 	must(err)
 	root, err := tlog.ParseHash(lines[2])
 	must(err)
-	return tlog.Tree{N: size, Hash: root}, data
+	return tlog.Tree{N: size, Hash: root}
+}
+
+// receipt checks a C2SP tlog-proof without extra data.
+func receipt(file, entry, vkey string) {
+	data, err := os.ReadFile(file)
+	must(err)
+	leaf, err := os.ReadFile(entry)
+	must(err)
+	head, checkpoint, found := strings.Cut(string(data), "\n\n")
+	lines := strings.Split(head, "\n")
+	if !found || len(lines) < 2 || lines[0] != "c2sp.org/tlog-proof@v1" {
+		fail("not a receipt: %q", head)
+	}
+	index, err := strconv.ParseInt(strings.TrimPrefix(lines[1], "index "), 10, 64)
+	must(err)
+	tree := openNote([]byte(checkpoint), vkey, "")
+	must(tlog.CheckRecord(parse(lines[2:]), tree.N, tree.Hash, index, tlog.RecordHash(leaf)))
+	fmt.Printf("entry %d of %d\n", index, tree.N)
 }
 
 func parse(texts []string) []tlog.Hash {
@@ -374,6 +398,12 @@ func main() {
 	switch {
 	case len(args) == 4 && args[0] == "verify":
 		verify(args[1], args[2], args[3])
+	case len(args) == 3 && args[0] == "checkpoint":
+		data, err := os.ReadFile(args[1])
+		must(err)
+		fmt.Printf("%d entries\n", openNote(data, args[2], "").N)
+	case len(args) == 4 && args[0] == "receipt":
+		receipt(args[1], args[2], args[3])
 	case len(args) == 4 && args[0] == "make":
 		size, err := strconv.ParseInt(args[2], 10, 64)
 		must(err)
@@ -383,6 +413,6 @@ func main() {
 	case len(args) == 1 && args[0] == "vectors":
 		vectors()
 	default:
-		fail("usage: verify DIR VKEY WITNESS-VKEY | make DIR SIZE SEED | vectors")
+		fail("usage: verify DIR VKEY WITNESS-VKEY | checkpoint FILE VKEY | receipt FILE ENTRY VKEY | make DIR SIZE SEED | vectors")
 	}
 }
