@@ -20,6 +20,7 @@ mod fault;
 mod frame;
 mod frames;
 mod io;
+pub mod index;
 mod journal;
 mod lull;
 mod pace;

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyward_access::RoleDecider;
+use keyward_audit::index::{AuditIndex, Search};
 use keyward_audit::{Journal, JournalConfig};
 use keyward_backup::{Backups, Drills, Place, Recipients, Tip};
 use keyward_core::audit::Journaled;
@@ -142,6 +143,8 @@ pub struct World {
     pub registry: Arc<SqlRegistry>,
     /// Its journal.
     pub journal: Arc<Journal>,
+    /// By which the journal is searched; it grows when a test says so.
+    pub index: Arc<AuditIndex>,
     /// Its vault.
     pub vault: Arc<Vault>,
     /// What the vault stands on.
@@ -312,6 +315,8 @@ impl World {
         )
         .expect("the journal opens");
         let journal = Arc::new(journal);
+        let index = AuditIndex::new(journal.clone(), &data.join("audit/index"));
+        let index = Arc::new(index);
         let as_storage: Arc<dyn SecureStorage> = vault.clone();
         let native: Arc<dyn KeyProvider> = Arc::new(NativeProvider::new(
             as_storage,
@@ -351,6 +356,7 @@ impl World {
             registry: registry.clone(),
             audit: journal.clone(),
             transparency: None,
+            search: Some(Arc::new(Search(index.clone()))),
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),
@@ -387,6 +393,7 @@ impl World {
             clock,
             registry,
             journal,
+            index,
             vault,
             backend,
             watched,

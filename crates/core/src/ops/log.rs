@@ -11,11 +11,13 @@ use crate::port::audit_log::TailQuery;
 
 mod damage;
 mod export;
+mod search;
 mod sinks;
 mod transparency;
 
 pub use damage::{journal_touched, log_checked};
 pub use export::{ExportPage, ExportRequest, export};
+pub use search::{SearchWish, counts, search};
 pub use sinks::{Sinks, present_sinks, sinks};
 pub use transparency::{
     CheckpointKey, LogScope, TreeKind, checkpoint, checkpoint_key, log_key, receipt, tile,

@@ -7,6 +7,7 @@ mod export;
 mod prove;
 mod receipt;
 mod remote;
+mod search;
 mod sink;
 mod verify;
 
@@ -25,6 +26,7 @@ use self::copy::CopyArguments;
 use self::export::ExportArguments;
 use self::prove::ProveArguments;
 use self::receipt::{ReceiptArguments, WhichLog};
+use self::search::{CountArguments, SearchArguments};
 use self::sink::SinkCommand;
 use self::verify::VerifyArguments;
 
@@ -46,6 +48,12 @@ pub enum AuditCommand {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Search the log, of a tenant or (without --tenant) of everything, the newest entries first
+    ///
+    /// Everything that is said must hold. What the server ends with can be given as --before to go on.
+    Search(SearchArguments),
+    /// Count entries, of a tenant or (without --tenant) of everything, by a field and over time
+    Count(CountArguments),
     /// Write the log, of a tenant or (without --tenant) of everything, in a form that other tools read
     ///
     /// Page by page, each written before the next is asked for; ends with the last entry that was there
@@ -104,6 +112,8 @@ impl AuditCommand {
                 after,
                 follow,
             } => (lines, after, follow),
+            Self::Search(arguments) => return arguments.run(context).await,
+            Self::Count(arguments) => return arguments.run(context).await,
             Self::Export(arguments) => return arguments.run(context).await,
             Self::Key(which) => return receipt::show_key(&which, context).await,
             Self::Receipt(arguments) => return arguments.run(context).await,

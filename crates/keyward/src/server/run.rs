@@ -25,6 +25,7 @@ use crate::server::continuous;
 use crate::server::error::StartError;
 use crate::server::integrity::Guarding;
 use crate::server::registry_online;
+use crate::server::searching::Searching;
 use crate::server::seals;
 use crate::server::sinks::Streams;
 use crate::server::storage_migration::carry_on;
@@ -55,6 +56,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     trees::prepare(&assembly).await;
     listening(&door.url);
     let following = Following::begin(&assembly);
+    let searching = Searching::begin(assembly.index());
     let guarding = Guarding::begin(&assembly);
     let streams = door.streams;
     let (end, ended) = watch::channel(false);
@@ -105,6 +107,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     guarding.end().await;
     let _ = moving_registry.await;
     following.end().await;
+    searching.end().await;
     streams.end().await;
     assembly.stop().await?;
     tracing::info!("stopped");
