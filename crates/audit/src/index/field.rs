@@ -33,21 +33,6 @@ pub(super) enum Field {
 impl Field {
     pub(super) const COUNT: usize = 12;
 
-    pub(super) const ALL: [Self; Self::COUNT] = [
-        Self::Tenant,
-        Self::Key,
-        Self::Version,
-        Self::VersionId,
-        Self::Principal,
-        Self::Action,
-        Self::Group,
-        Self::Outcome,
-        Self::Address,
-        Self::Node,
-        Self::Word,
-        Self::Correlation,
-    ];
-
     /// Those by which entries are counted, in the order of the file.
     pub(super) const COUNTED: [Self; 8] = [
         Self::Tenant,

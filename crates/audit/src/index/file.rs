@@ -24,7 +24,7 @@ use crate::reader::Place;
 const MAGIC: &[u8; 4] = b"KWX1";
 const VERSION: u16 = 1;
 /// Bytes of the head.
-const HEAD: usize = 4 + 2 + 4 + 4 + 3 * 8 + 8 + Hash::SIZE + 2 * 8 + 2 * 12 + Field::COUNT * 16 + 8 * 12;
+const HEAD: usize = 4 + 2 + 4 + 4 + 5 * 8 + Hash::SIZE + 2 * 8 + 2 * 12 + Field::COUNT * 16 + 8 * 12;
 /// Bytes of an offset in a segment.
 const OFFSET: usize = 5;
 
@@ -51,6 +51,8 @@ struct Section {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Head {
     pub(super) first: u64,
+    /// Bytes of the content.
+    length: u64,
     size: u32,
     rows: u32,
     /// The last entry: its number, place, and the hash of its leaf.
@@ -90,6 +92,7 @@ pub(super) fn encode(block: &Open) -> io::Result<Option<Vec<u8>>> {
     }
     let head = Head {
         first: block.first,
+        length: out.len() as u64,
         size: block.size(),
         rows: u32::try_from(block.times.len()).map_err(io::Error::other)?,
         last: last.sequence,
@@ -145,7 +148,7 @@ impl Head {
         out.extend_from_slice(&self.size.to_be_bytes());
         out.extend_from_slice(&self.rows.to_be_bytes());
         let place = self.last_place;
-        for number in [self.first, self.last, place.segment, place.offset] {
+        for number in [self.length, self.first, self.last, place.segment, place.offset] {
             out.extend_from_slice(&number.to_be_bytes());
         }
         out.extend_from_slice(self.leaf.as_bytes());
@@ -169,7 +172,7 @@ impl Head {
             return Err(ErrorKind::InvalidData.into());
         }
         let (size, rows) = (rest.u32()?, rest.u32()?);
-        let (first, last) = (rest.u64()?, rest.u64()?);
+        let (length, first, last) = (rest.u64()?, rest.u64()?, rest.u64()?);
         let last_place = Place {
             segment: rest.u64()?,
             offset: rest.u64()?,
@@ -191,6 +194,7 @@ impl Head {
         }
         Ok(Self {
             first,
+            length,
             size,
             rows,
             last,
@@ -231,16 +235,21 @@ pub(super) struct Finished<'h> {
 
 /// Reads what a file says of itself.
 pub(super) fn head(dir: &Path, first: u64) -> io::Result<Head> {
+    opened(dir, first).map(|(_, head)| head)
+}
+
+fn opened(dir: &Path, first: u64) -> io::Result<(Pages, Head)> {
     let pages = Pages::new(File::open(dir.join(name(first)))?, first)?;
-    Head::decode(&pages.read(0, HEAD)?)
+    let head = Head::decode(&pages.read(0, HEAD)?)?;
+    pages.ensure(head.length)?;
+    Ok((pages, head))
 }
 
 impl<'h> Finished<'h> {
     /// Opens the file; it must still be the one whose head this is.
     pub(super) fn open(dir: &Path, head: &'h Head) -> io::Result<Self> {
-        let file = File::open(dir.join(name(head.first)))?;
-        let pages = Pages::new(file, head.first)?;
-        if Head::decode(&pages.read(0, HEAD)?)? != *head {
+        let (pages, found) = opened(dir, head.first)?;
+        if found != *head {
             return Err(ErrorKind::InvalidData.into());
         }
         Ok(Self { head, pages })

@@ -50,6 +50,16 @@ impl Pages {
         })
     }
 
+    /// Refuses a file that has not exactly the pages for so much content.
+    pub(super) fn ensure(&self, content: u64) -> io::Result<()> {
+        let pages = content.div_ceil(CONTENT as u64);
+        if self.length == pages * CONTENT as u64 {
+            Ok(())
+        } else {
+            Err(ErrorKind::UnexpectedEof.into())
+        }
+    }
+
     /// Bytes of the content.
     pub(super) fn read(&self, at: u64, length: usize) -> io::Result<Vec<u8>> {
         let end = at.checked_add(length as u64);

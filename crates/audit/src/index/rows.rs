@@ -54,13 +54,6 @@ impl Rows {
         }
     }
 
-    /// Adds all of another set.
-    pub(super) fn add_all(&mut self, other: &Self) {
-        for (bits, more) in self.0.iter_mut().zip(&other.0) {
-            *bits |= more;
-        }
-    }
-
     /// Keeps what is in both.
     pub(super) fn keep(&mut self, other: &Self) {
         for (bits, also) in self.0.iter_mut().zip(&other.0) {
@@ -76,11 +69,6 @@ impl Rows {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.iter().all(|bits| *bits == 0)
-    }
-
-    /// How many.
-    pub(super) fn count(&self) -> u64 {
-        self.0.iter().map(|bits| u64::from(bits.count_ones())).sum()
     }
 
     /// All of them, ascending.
