@@ -23,7 +23,7 @@ impl AuditIndex {
         let mut upto = self.journal.last().min(before.saturating_sub(1));
         let wanted = Wanted::new(&query.filter);
         let mut tally = Tally::new(query.by, query.every);
-        let mut work = Work::new();
+        let mut work = Work::new(self.work);
         while upto > 0 && !work.is_done() && tally.len() < COUNTS_MAX {
             let block = self.block_of(upto);
             work.block();

@@ -22,9 +22,7 @@ use crate::reader::Place;
 /// Bytes of entries that are read at once where there is no index.
 const PAGE_BYTES: usize = 1024 * 1024;
 
-/// What one request may do before it answers with what it has, in about 10 µs of work: some 100,000
-/// blocks by their terms, or 300,000 entries one by one, or a million read where there is no index.
-const WORK_MAX: u64 = 300_000;
+/// What looking for a block's terms takes, and what one measure of work reads where there is no index.
 const WORK_OF_BLOCK: u64 = 3;
 const ENTRIES_READ_AT_ONE: u64 = 3;
 
@@ -32,8 +30,8 @@ const ENTRIES_READ_AT_ONE: u64 = 3;
 pub(super) struct Work(u64);
 
 impl Work {
-    pub(super) const fn new() -> Self {
-        Self(WORK_MAX)
+    pub(super) const fn new(work: u64) -> Self {
+        Self(work)
     }
 
     pub(super) fn spend(&mut self, work: u64) {
@@ -132,7 +130,7 @@ impl AuditIndex {
             wanted: Wanted::new(&query.filter),
             limit: query.limit,
             entries: Vec::new(),
-            work: Work::new(),
+            work: Work::new(self.work),
         };
         let mut next_before = None;
         while upto > 0 && next_before.is_none() {
@@ -217,13 +215,14 @@ impl AuditIndex {
         look: &mut Look<'_>,
     ) -> io::Result<Option<u64>> {
         for (row, place) in rows {
-            let sequence = first + u64::from(row);
-            if look.is_done() {
-                return Ok(Some(sequence + 1));
-            }
-            look.work.spend(1);
             let Some(place) = place? else { continue };
+            let sequence = first + u64::from(row);
             look.take(self.entry(sequence, place)?);
+            look.work.spend(1);
+            // Behind an entry that was looked at, so that every page comes further.
+            if look.is_done() {
+                return Ok(Some(sequence));
+            }
         }
         Ok(None)
     }

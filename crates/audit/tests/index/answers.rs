@@ -69,10 +69,11 @@ proptest! {
         by in prop::sample::select(CountBy::ALL),
         every in prop::sample::select(CountEvery::ALL),
         cut in 0..130_u64,
+        work in prop::sample::select(vec![1_u64, 9, 30, 300_000]),
     ) {
         run(async {
             let mut stage = Stage::new();
-            let mut index = stage.index(size);
+            let mut index = stage.index(size).bounded(work);
             stage.log(&first).await;
             for _ in 0..steps {
                 index.grow().unwrap();
@@ -80,7 +81,7 @@ proptest! {
             if restarts {
                 drop(index);
                 stage = stage.reopened().await;
-                index = stage.index(size);
+                index = stage.index(size).bounded(work);
                 index.grow().unwrap();
             }
             // These are in no block yet.

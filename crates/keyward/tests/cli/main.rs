@@ -25,6 +25,7 @@ mod profiles;
 mod sealing;
 mod seals;
 mod stage;
+mod searching;
 mod storing;
 /// Other people's verifier.
 #[path = "../../../ledger/tests/log/sumdb.rs"]
