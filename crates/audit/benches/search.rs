@@ -136,7 +136,11 @@ fn event(number: u64) -> AuditEvent {
         reason: (outcome != Outcome::Ok).then(|| "forbidden".to_owned()),
         correlation_id: correlation(number),
         details: BTreeMap::new(),
-        used: if outcome == Outcome::Ok { vec![used] } else { Vec::new() },
+        used: if outcome == Outcome::Ok {
+            vec![used]
+        } else {
+            Vec::new()
+        },
         revision: None,
         change: None,
     }
@@ -191,7 +195,10 @@ async fn write(place: &Path, entries: u64) -> Arc<Journal> {
         }
         number = to;
     }
-    println!("journal: {entries} entries in {:.1} s", begun.elapsed().as_secs_f64());
+    println!(
+        "journal: {entries} entries in {:.1} s",
+        begun.elapsed().as_secs_f64()
+    );
     journal
 }
 
@@ -214,7 +221,11 @@ fn measured(mut one: impl FnMut(u64) -> usize) -> (f64, f64, usize) {
         took.push(millis(begun.elapsed()));
     }
     took.sort_unstable_by(f64::total_cmp);
-    (took[took.len() / 2], took[took.len() - 1], found / ROUNDS as usize)
+    (
+        took[took.len() / 2],
+        took[took.len() - 1],
+        found / ROUNDS as usize,
+    )
 }
 
 fn pages(index: &AuditIndex, entries: u64) {
@@ -223,63 +234,105 @@ fn pages(index: &AuditIndex, entries: u64) {
     let half = Timestamp::from_micros(BEGAN + entries as i64 / 2 * MICROS_EACH);
     let cases: Vec<(&str, Make)> = vec![
         ("nothing said", Box::new(move |_| everything())),
-        ("until (half of the time)", Box::new(move |_| SearchFilter {
-            until: Some(half),
-            ..everything()
-        })),
-        ("tenant", Box::new(move |dice| SearchFilter {
-            tenant: Some(Some(tenant(dice % TENANTS))),
-            ..everything()
-        })),
-        ("key, used much", Box::new(move |dice| SearchFilter {
-            key: Some(key(dice % 10)),
-            ..everything()
-        })),
-        ("key, used little", Box::new(move |dice| SearchFilter {
-            key: Some(key(KEYS - 200 + dice % 100)),
-            ..everything()
-        })),
-        ("key that is nowhere", Box::new(move |dice| SearchFilter {
-            key: Some(key(KEYS + dice)),
-            ..everything()
-        })),
-        ("version 2 (nowhere)", Box::new(move |_| SearchFilter {
-            version: Some(WantedVersion::Number(2)),
-            ..everything()
-        })),
-        ("principal", Box::new(move |dice| SearchFilter {
-            principal: Some(principal(dice % PRINCIPALS)),
-            ..everything()
-        })),
-        ("action key.rotate", Box::new(move |_| SearchFilter {
-            action: Some(WantedAction::One(Action::KeyRotate)),
-            ..everything()
-        })),
-        ("outcome refused, tenant", Box::new(move |dice| SearchFilter {
-            outcome: Some(Outcome::Refused),
-            tenant: Some(Some(tenant(dice % TENANTS))),
-            ..everything()
-        })),
-        ("address", Box::new(move |dice| SearchFilter {
-            address: Some(address(dice % ADDRESSES)),
-            ..everything()
-        })),
-        ("correlation id", Box::new(move |dice| SearchFilter {
-            correlation_id: Some(correlation(dice % entries)),
-            ..everything()
-        })),
-        ("node that is nowhere", Box::new(move |_| SearchFilter {
-            node: Some("node-z".to_owned()),
-            ..everything()
-        })),
-        ("text: forbidden", Box::new(move |_| SearchFilter {
-            words: vec!["forbidden".to_owned()],
-            ..everything()
-        })),
-        ("text: a key's number", Box::new(move |dice| SearchFilter {
-            words: vec!["records".to_owned(), (KEYS - 1 - dice % 200).to_string()],
-            ..everything()
-        })),
+        (
+            "until (half of the time)",
+            Box::new(move |_| SearchFilter {
+                until: Some(half),
+                ..everything()
+            }),
+        ),
+        (
+            "tenant",
+            Box::new(move |dice| SearchFilter {
+                tenant: Some(Some(tenant(dice % TENANTS))),
+                ..everything()
+            }),
+        ),
+        (
+            "key, used much",
+            Box::new(move |dice| SearchFilter {
+                key: Some(key(dice % 10)),
+                ..everything()
+            }),
+        ),
+        (
+            "key, used little",
+            Box::new(move |dice| SearchFilter {
+                key: Some(key(KEYS - 200 + dice % 100)),
+                ..everything()
+            }),
+        ),
+        (
+            "key that is nowhere",
+            Box::new(move |dice| SearchFilter {
+                key: Some(key(KEYS + dice)),
+                ..everything()
+            }),
+        ),
+        (
+            "version 2 (nowhere)",
+            Box::new(move |_| SearchFilter {
+                version: Some(WantedVersion::Number(2)),
+                ..everything()
+            }),
+        ),
+        (
+            "principal",
+            Box::new(move |dice| SearchFilter {
+                principal: Some(principal(dice % PRINCIPALS)),
+                ..everything()
+            }),
+        ),
+        (
+            "action key.rotate",
+            Box::new(move |_| SearchFilter {
+                action: Some(WantedAction::One(Action::KeyRotate)),
+                ..everything()
+            }),
+        ),
+        (
+            "outcome refused, tenant",
+            Box::new(move |dice| SearchFilter {
+                outcome: Some(Outcome::Refused),
+                tenant: Some(Some(tenant(dice % TENANTS))),
+                ..everything()
+            }),
+        ),
+        (
+            "address",
+            Box::new(move |dice| SearchFilter {
+                address: Some(address(dice % ADDRESSES)),
+                ..everything()
+            }),
+        ),
+        (
+            "correlation id",
+            Box::new(move |dice| SearchFilter {
+                correlation_id: Some(correlation(dice % entries)),
+                ..everything()
+            }),
+        ),
+        (
+            "node that is nowhere",
+            Box::new(move |_| SearchFilter {
+                node: Some("node-z".to_owned()),
+                ..everything()
+            }),
+        ),
+        (
+            "text: forbidden",
+            Box::new(move |_| SearchFilter {
+                words: vec!["forbidden".to_owned()],
+                ..everything()
+            }),
+        ),
+        (
+            "text: a key's number",
+            Box::new(move |dice| SearchFilter {
+                words: vec!["records".to_owned(), (KEYS - 1 - dice % 200).to_string()],
+                ..everything()
+            }),
+        ),
     ];
     println!("\n| a page of 50 by | found | median ms | most ms |\n|---|---:|---:|---:|");
     for (name, make) in cases {
@@ -298,7 +351,9 @@ fn pages(index: &AuditIndex, entries: u64) {
 }
 
 fn counts(index: &AuditIndex) {
-    println!("\n| counts of each day by | of | counts | median ms | most ms |\n|---|---|---:|---:|---:|");
+    println!(
+        "\n| counts of each day by | of | counts | median ms | most ms |\n|---|---|---:|---:|---:|"
+    );
     for by in CountBy::ALL {
         for whose in ["all", "a tenant", "a key"] {
             let (median, most, found) = measured(|dice| {

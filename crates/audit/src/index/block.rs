@@ -26,7 +26,10 @@ impl Posting {
     /// Visits those that are in a set as well.
     pub(super) fn each_in(&self, rows: &Rows, mut visit: impl FnMut(u16)) {
         match self {
-            Self::Few(list) => list.iter().filter(|row| rows.has(**row)).for_each(|row| visit(*row)),
+            Self::Few(list) => list
+                .iter()
+                .filter(|row| rows.has(**row))
+                .for_each(|row| visit(*row)),
             Self::Many(many) => {
                 let mut both = many.clone();
                 both.keep(rows);

@@ -27,7 +27,10 @@ pub(super) struct Bytes<'a>(pub(super) &'a [u8]);
 
 impl<'a> Bytes<'a> {
     pub(super) fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(ErrorKind::InvalidData)?;
+        let (taken, rest) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or(ErrorKind::InvalidData)?;
         self.0 = rest;
         Ok(*taken)
     }

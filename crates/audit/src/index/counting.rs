@@ -109,10 +109,16 @@ impl AuditIndex {
         if rows.is_empty() {
             return Ok(());
         }
-        if wanted.terms.iter().any(|(field, term)| is_rough(*field, term)) {
+        if wanted
+            .terms
+            .iter()
+            .any(|(field, term)| is_rough(*field, term))
+        {
             for row in rows.iter() {
                 work.spend(1);
-                let Some(place) = block.place(row)? else { continue };
+                let Some(place) = block.place(row)? else {
+                    continue;
+                };
                 let entry = self.entry(first + u64::from(row), place)?;
                 if wanted.filter.wants(&entry.event) {
                     count(tally, &entry.event);

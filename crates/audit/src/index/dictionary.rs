@@ -42,7 +42,10 @@ pub(super) fn encode(size: u32, terms: &Terms) -> io::Result<(Vec<u8>, u32)> {
         .collect();
     sorted.sort_unstable_by_key(|(bucket, term, _)| (*bucket, *term));
     let begin = 4 * (count + 1);
-    let records: usize = sorted.iter().map(|(_, term, rows)| record_size(term, rows)).sum();
+    let records: usize = sorted
+        .iter()
+        .map(|(_, term, rows)| record_size(term, rows))
+        .sum();
     let (mut starts, mut out) = (Vec::with_capacity(count + 1), Vec::with_capacity(records));
     let mut lists = Vec::new();
     for (bucket, term, rows) in sorted {
@@ -77,7 +80,11 @@ pub(super) fn encode(size: u32, terms: &Terms) -> io::Result<(Vec<u8>, u32)> {
 }
 
 fn record_size(term: &[u8], rows: &[u16]) -> usize {
-    let list = if rows.len() <= BESIDE { 2 * rows.len() } else { 4 };
+    let list = if rows.len() <= BESIDE {
+        2 * rows.len()
+    } else {
+        4
+    };
     1 + term.len() + 2 + list
 }
 
@@ -141,7 +148,8 @@ impl Dictionary {
             let record = Record::read(&mut rest)?;
             let posting = record.posting(size, |at, length| {
                 let list = section.get(at as usize..at as usize + length);
-                list.map(<[u8]>::to_vec).ok_or(ErrorKind::InvalidData.into())
+                list.map(<[u8]>::to_vec)
+                    .ok_or(ErrorKind::InvalidData.into())
             })?;
             visit(record.term, &posting);
         }

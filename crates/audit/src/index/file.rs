@@ -24,7 +24,8 @@ use crate::reader::Place;
 const MAGIC: &[u8; 4] = b"KWX1";
 const VERSION: u16 = 1;
 /// Bytes of the head.
-const HEAD: usize = 4 + 2 + 4 + 4 + 5 * 8 + Hash::SIZE + 2 * 8 + 2 * 12 + Field::COUNT * 16 + 8 * 12;
+const HEAD: usize =
+    4 + 2 + 4 + 4 + 5 * 8 + Hash::SIZE + 2 * 8 + 2 * 12 + Field::COUNT * 16 + 8 * 12;
 /// Bytes of an offset in a segment.
 const OFFSET: usize = 5;
 
@@ -84,7 +85,11 @@ pub(super) fn encode(block: &Open) -> io::Result<Option<Vec<u8>>> {
     for (place, terms) in fields.iter_mut().zip(&block.fields) {
         let (bytes, buckets) = dictionary::encode(block.size(), terms)?;
         let Section { at, length } = section(&bytes)?;
-        *place = Dictionary { at, length, buckets };
+        *place = Dictionary {
+            at,
+            length,
+            buckets,
+        };
     }
     let mut counts = [Section::default(); Field::COUNTED.len()];
     for (place, field) in counts.iter_mut().zip(Field::COUNTED) {
@@ -148,7 +153,13 @@ impl Head {
         out.extend_from_slice(&self.size.to_be_bytes());
         out.extend_from_slice(&self.rows.to_be_bytes());
         let place = self.last_place;
-        for number in [self.length, self.first, self.last, place.segment, place.offset] {
+        for number in [
+            self.length,
+            self.first,
+            self.last,
+            place.segment,
+            place.offset,
+        ] {
             out.extend_from_slice(&number.to_be_bytes());
         }
         out.extend_from_slice(self.leaf.as_bytes());
@@ -308,7 +319,9 @@ impl Block for Finished<'_> {
         let segments = self.pages.read(at + 4, table)?;
         let offset = at + 4 + table as u64 + (OFFSET * usize::from(row)) as u64;
         let offset = self.pages.read(offset, OFFSET)?;
-        let offset = offset.iter().fold(0, |all, byte| all << 8 | u64::from(*byte));
+        let offset = offset
+            .iter()
+            .fold(0, |all, byte| all << 8 | u64::from(*byte));
         let sequence = self.head.first + u64::from(row);
         // A segment has the number of its first entry.
         let (mut rest, mut segment) = (Bytes(&segments), None);

@@ -156,7 +156,10 @@ impl AuditIndex {
         let mut state = self.state.lock();
         if state.finished.remove(&block).is_some() {
             let first = self.first_of(block);
-            tracing::warn!(first, "a file of the audit log's index is damaged: it is made again");
+            tracing::warn!(
+                first,
+                "a file of the audit log's index is damaged: it is made again"
+            );
             state.missing.insert(block);
         }
     }

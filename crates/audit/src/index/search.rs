@@ -237,12 +237,7 @@ impl AuditIndex {
     }
 
     /// Reads the journal itself, after one entry and up to another.
-    fn scan(
-        &self,
-        after: u64,
-        upto: u64,
-        look: &mut Look<'_>,
-    ) -> Result<Option<u64>, AuditError> {
+    fn scan(&self, after: u64, upto: u64, look: &mut Look<'_>) -> Result<Option<u64>, AuditError> {
         let room = look.limit.saturating_sub(look.entries.len());
         let mut found = VecDeque::new();
         self.each_entry(after, upto, &mut look.work, |entry| {

@@ -144,6 +144,11 @@ fn an_empty_log_has_nothing() {
     run(stage.log(nothing));
     grow(&index);
     assert_eq!(search(&index, &SearchFilter::default(), 5), []);
-    let counted = counts(&index, &SearchFilter::default(), CountBy::All, CountEvery::All);
+    let counted = counts(
+        &index,
+        &SearchFilter::default(),
+        CountBy::All,
+        CountEvery::All,
+    );
     assert_eq!(counted, BTreeMap::new());
 }

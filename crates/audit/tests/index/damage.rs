@@ -20,8 +20,16 @@ pub fn entries(count: usize) -> Vec<Plain> {
         let small = |most: usize| at * 7 % most;
         (
             (at as i64 * 600, small(3) as u128, small(5), small(3)),
-            (Some(small(4) as u128), Some(1 + small(3) as i64), vec![small(4) as u128]),
-            (Some(small(3) as u128), Some(small(3) as u8), (at % 20) as u8),
+            (
+                Some(small(4) as u128),
+                Some(1 + small(3) as i64),
+                vec![small(4) as u128],
+            ),
+            (
+                Some(small(3) as u128),
+                Some(small(3) as u8),
+                (at % 20) as u8,
+            ),
             (Some(small(5)), Some(small(3)), at % 2 == 0),
         )
     };
@@ -57,12 +65,20 @@ fn questions() -> Vec<SearchFilter> {
 
 fn check(index: &AuditIndex, all: &[Journaled], what: &str) {
     for filter in questions() {
-        assert_eq!(search(index, &filter, 9), naive::search(all, &filter), "{what}: {filter:?}");
+        assert_eq!(
+            search(index, &filter, 9),
+            naive::search(all, &filter),
+            "{what}: {filter:?}"
+        );
     }
     for by in CountBy::ALL {
         for filter in &questions()[..2] {
             let expected = naive::counts(all, filter, *by, CountEvery::Day);
-            assert_eq!(counts(index, filter, *by, CountEvery::Day), expected, "{what}: {by}");
+            assert_eq!(
+                counts(index, filter, *by, CountEvery::Day),
+                expected,
+                "{what}: {by}"
+            );
         }
     }
 }
@@ -80,7 +96,11 @@ async fn stage() -> (Stage, AuditIndex, Vec<Journaled>) {
 }
 
 fn flip(path: &Path, at: u64) {
-    let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
     file.write_all_at(&[byte[0] ^ 0x40], at).unwrap();

@@ -43,13 +43,51 @@ async fn which_entry_is_in_which_file_follows_from_the_journal_alone() {
     grow(&index);
     let read = |stage: &Stage| -> Vec<Vec<u8>> {
         let names = stage.names();
-        names.iter().map(|name| std::fs::read(name).unwrap()).collect()
+        names
+            .iter()
+            .map(|name| std::fs::read(name).unwrap())
+            .collect()
     };
     let followed = read(&stage);
     assert_eq!(followed.len(), 6);
     std::fs::remove_dir_all(stage.files()).unwrap();
     grow(&stage.index(16));
-    assert!(read(&stage) == followed, "made at once or entry by entry: the same bytes");
+    assert!(
+        read(&stage) == followed,
+        "made at once or entry by entry: the same bytes"
+    );
+}
+
+#[tokio::test]
+async fn numbers_that_a_loss_left_out_are_nothing_that_is_found() {
+    let stage = Stage::new();
+    stage.log(&entries(20)).await;
+    let index = stage.index(8);
+    grow(&index);
+    drop(index);
+    // 21 to 45 are lost, and with them whole blocks.
+    let stage = stage.reopened_after(45).await;
+    let index = stage.index(8);
+    stage.log(&entries(30)).await;
+    let all = stage.all().await;
+    assert_eq!(all[20].sequence, 46);
+    let everything = SearchFilter::default();
+    for _ in 0..2 {
+        assert_eq!(
+            search(&index, &everything, 7),
+            naive::search(&all, &everything)
+        );
+        let counted = counts(&index, &everything, CountBy::Key, CountEvery::Hour);
+        let expected = naive::counts(&all, &everything, CountBy::Key, CountEvery::Hour);
+        assert_eq!(counted, expected);
+        grow(&index);
+    }
+    let index = stage.index(8);
+    grow(&index);
+    assert_eq!(
+        search(&index, &everything, 7),
+        naive::search(&all, &everything)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -79,5 +117,8 @@ async fn what_was_acknowledged_before_the_question_is_found_while_the_journal_gr
     grower.await.unwrap();
     let all = stage.all().await;
     let everything = SearchFilter::default();
-    assert_eq!(search(&index, &everything, 50), naive::search(&all, &everything));
+    assert_eq!(
+        search(&index, &everything, 50),
+        naive::search(&all, &everything)
+    );
 }

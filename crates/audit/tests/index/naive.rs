@@ -47,10 +47,16 @@ fn is_wanted(entry: &Journaled, filter: &SearchFilter) -> bool {
         None => {}
     }
     for (wanted, found) in [
-        (filter.outcome.map(|it| it.name().to_owned()), &json["outcome"]),
+        (
+            filter.outcome.map(|it| it.name().to_owned()),
+            &json["outcome"],
+        ),
         (filter.address.clone(), &json["actor"]["address"]),
         (
-            filter.correlation_id.as_ref().map(|it| it.as_str().to_owned()),
+            filter
+                .correlation_id
+                .as_ref()
+                .map(|it| it.as_str().to_owned()),
             &json["correlation_id"],
         ),
         (filter.node.clone(), &json["node"]),
@@ -62,7 +68,11 @@ fn is_wanted(entry: &Journaled, filter: &SearchFilter) -> bool {
     let is_between = |it: char| " -_&".contains(it);
     let mut words = texts.iter().flat_map(|text| text.split(is_between));
     let words: BTreeSet<&str> = words.by_ref().collect();
-    is_wanted && filter.words.iter().all(|word| words.contains(word.as_str()))
+    is_wanted
+        && filter
+            .words
+            .iter()
+            .all(|word| words.contains(word.as_str()))
 }
 
 fn keys(json: &Value) -> BTreeSet<String> {

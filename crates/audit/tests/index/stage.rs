@@ -42,11 +42,12 @@ impl Clock for Noon {
     }
 }
 
-struct Nobody;
+/// Has seen entries up to this one.
+struct Seen(u64);
 
-impl JournalObserver for Nobody {
+impl JournalObserver for Seen {
     fn replay_after(&self) -> u64 {
-        0
+        self.0
     }
 
     fn observe(&self, _: &[Journaled]) {}
@@ -84,9 +85,17 @@ pub fn plain() -> impl Strategy<Value = Plain> {
     (
         // Up to two days, in any order: clocks are set back.
         (0..172_800_i64, 0..3_u128, 0..ACTIONS.len(), 0..3_usize),
-        (option::of(0..4_u128), option::of(1..4_i64), vec(0..4_u128, 0..3)),
+        (
+            option::of(0..4_u128),
+            option::of(1..4_i64),
+            vec(0..4_u128, 0..3),
+        ),
         (option::of(0..3_u128), option::of(0..3_u8), 0..20_u8),
-        (option::of(0..NAMES.len()), option::of(0..REASONS.len()), any::<bool>()),
+        (
+            option::of(0..NAMES.len()),
+            option::of(0..REASONS.len()),
+            any::<bool>(),
+        ),
     )
 }
 
@@ -139,10 +148,31 @@ pub fn event(plain: &Plain) -> AuditEvent {
 pub fn filter() -> impl Strategy<Value = SearchFilter> {
     let seldom = || prop::bool::weighted(0.2);
     (
-        (seldom(), 0..3_u128, seldom(), 0..172_800_i64, seldom(), 0..172_800_i64),
+        (
+            seldom(),
+            0..3_u128,
+            seldom(),
+            0..172_800_i64,
+            seldom(),
+            0..172_800_i64,
+        ),
         (seldom(), 0..4_u128, seldom(), 0..7_u8, seldom(), 0..3_u128),
-        (seldom(), 0..7_usize, seldom(), 0..3_usize, seldom(), 0..3_u8),
-        (seldom(), 0..20_u8, seldom(), any::<bool>(), seldom(), 0..5_usize),
+        (
+            seldom(),
+            0..7_usize,
+            seldom(),
+            0..3_usize,
+            seldom(),
+            0..3_u8,
+        ),
+        (
+            seldom(),
+            0..20_u8,
+            seldom(),
+            any::<bool>(),
+            seldom(),
+            0..5_usize,
+        ),
     )
         .prop_map(|(first, second, third, fourth)| {
             let version = match second.3 {
@@ -171,7 +201,11 @@ pub fn filter() -> impl Strategy<Value = SearchFilter> {
                     .0
                     .then(|| CorrelationId::new(&format!("request-{}", fourth.1)).unwrap()),
                 node: fourth.2.then(|| node.to_owned()),
-                words: if fourth.4 { words(text).collect() } else { Vec::new() },
+                words: if fourth.4 {
+                    words(text).collect()
+                } else {
+                    Vec::new()
+                },
             }
         })
 }
@@ -185,7 +219,7 @@ pub struct Stage {
 impl Stage {
     pub fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let journal = open(place.path());
+        let journal = open(place.path(), 0);
         Self { place, journal }
     }
 
@@ -207,10 +241,15 @@ impl Stage {
 
     /// The same journal, opened again.
     pub async fn reopened(self) -> Self {
+        self.reopened_after(0).await
+    }
+
+    /// The same after a loss: somebody has seen entries up to one that is not there any more.
+    pub async fn reopened_after(self, seen: u64) -> Self {
         self.journal.close().await;
         let Self { place, journal } = self;
         drop(journal);
-        let journal = open(place.path());
+        let journal = open(place.path(), seen);
         Self { place, journal }
     }
 
@@ -234,14 +273,21 @@ impl Stage {
     }
 }
 
-fn open(place: &Path) -> Arc<Journal> {
+fn open(place: &Path, seen: u64) -> Arc<Journal> {
     let config = JournalConfig {
         sync: SyncMode::Written,
         segment_bytes: 8 * 1024,
         ..JournalConfig::default()
     };
     let (id, clock) = (Uuid::from_u128(7), Arc::new(Noon));
-    let opened = Journal::open(place, config, "node-a".into(), id, clock, Arc::new(Nobody));
+    let opened = Journal::open(
+        place,
+        config,
+        "node-a".into(),
+        id,
+        clock,
+        Arc::new(Seen(seen)),
+    );
     Arc::new(opened.unwrap())
 }
 
@@ -264,7 +310,10 @@ pub fn search(index: &AuditIndex, filter: &SearchFilter, limit: usize) -> Vec<Jo
         found.extend(page.entries);
         match page.next_before {
             Some(next) => {
-                assert!(query.before.is_none_or(|before| next < before), "it goes on");
+                assert!(
+                    query.before.is_none_or(|before| next < before),
+                    "it goes on"
+                );
                 query.before = Some(next);
             }
             None => return found,

@@ -122,11 +122,7 @@ fn sequence(before: Option<u64>) -> Result<Option<u64>, Failure> {
     Ok(before)
 }
 
-fn wish(
-    call: &Call,
-    scope: Option<&TenantRef>,
-    asked: &AuditWish,
-) -> Result<SearchWish, Failure> {
+fn wish(call: &Call, scope: Option<&TenantRef>, asked: &AuditWish) -> Result<SearchWish, Failure> {
     let time = |time: &Option<Time>| time.as_ref().map(|time| time.0.clone());
     let tenant = asked.tenant.as_deref().map(|text| {
         let found = TenantRef::parse(text);

@@ -46,7 +46,10 @@ async fn what_happened_to_a_key_is_found_newest_first_and_page_by_page() {
     }
     let search = "/v1/tenants/acme/audit/search?limit=2";
     let by_name = all(&desk, &desk.token, &format!("{search}&key=payroll")).await;
-    let actions: Vec<&str> = by_name.iter().map(|it| it["action"].as_str().unwrap()).collect();
+    let actions: Vec<&str> = by_name
+        .iter()
+        .map(|it| it["action"].as_str().unwrap())
+        .collect();
     let mut expected = vec!["key.encrypt"; 5];
     expected.extend(["key.activate", "key.create"]);
     assert_eq!(actions, expected, "newest first, and of no other key");
@@ -62,7 +65,10 @@ async fn what_happened_to_a_key_is_found_newest_first_and_page_by_page() {
     ] {
         let path = format!("/v1/tenants/acme/audit/search?{asked}");
         let found = items(&desk, &desk.token, &path).await;
-        assert!(found.iter().any(|it| it["action"] == "key.create"), "{asked}: {found:?}");
+        assert!(
+            found.iter().any(|it| it["action"] == "key.create"),
+            "{asked}: {found:?}"
+        );
     }
     let correlation = by_name[0]["correlation_id"].as_str().unwrap();
     let auditor = desk.auditor().await;
@@ -70,7 +76,10 @@ async fn what_happened_to_a_key_is_found_newest_first_and_page_by_page() {
     assert_eq!(items(&desk, &auditor, &path).await, by_name[..1]);
     // Each page is an entry itself, and says by what was looked for and how much was given out.
     let found = items(&desk, &auditor, "/v1/audit/search?action=audit.read").await;
-    assert_eq!(found[0]["details"], json!({ "by": "correlation_id", "search": 1 }));
+    assert_eq!(
+        found[0]["details"],
+        json!({ "by": "correlation_id", "search": 1 })
+    );
 }
 
 #[tokio::test]
@@ -84,7 +93,10 @@ async fn entries_are_counted_by_field_and_time() {
     assert_eq!(total, [json!({ "entries": 3 })]);
     let found = format!("{counts}?by=action&every=day");
     let found = items(&desk, &desk.token, &found).await;
-    let created: Vec<_> = found.iter().filter(|it| it["value"] == "key.create").collect();
+    let created: Vec<_> = found
+        .iter()
+        .filter(|it| it["value"] == "key.create")
+        .collect();
     assert_eq!(created.len(), 1);
     assert_eq!(created[0]["entries"], 3);
     let from = created[0]["from"].as_str().unwrap();
@@ -100,7 +112,10 @@ async fn i05_nobody_finds_or_counts_another_tenants_entries() {
     desk.world.tenant("rival").await;
     let rival = desk.powerful("rival", "them").await;
     let ours = key(&desk, &desk.token, "acme", "ours").await;
-    let acme = desk.ask(&desk.token, "GET", "/v1/tenants/acme", None).await.ok();
+    let acme = desk
+        .ask(&desk.token, "GET", "/v1/tenants/acme", None)
+        .await
+        .ok();
     let acme = acme["id"].as_str().unwrap().to_owned();
     for is_indexed in [false, true] {
         if is_indexed {
@@ -120,12 +135,21 @@ async fn i05_nobody_finds_or_counts_another_tenants_entries() {
             } else {
                 all(&desk, &rival, &path).await
             };
-            assert!(!found.iter().any(|it| it["tenant_id"] == json!(acme)), "{asked}");
-            assert!(found.iter().all(|it| it["tenant_id"].is_string()), "{asked}");
+            assert!(
+                !found.iter().any(|it| it["tenant_id"] == json!(acme)),
+                "{asked}"
+            );
+            assert!(
+                found.iter().all(|it| it["tenant_id"].is_string()),
+                "{asked}"
+            );
             for by in ["tenant", "key", "principal", "action", "address", "all"] {
                 let path = format!("{at}/counts?by={by}{asked}");
                 let counted = items(&desk, &rival, &path).await;
-                let sum: u64 = counted.iter().map(|it| it["entries"].as_u64().unwrap()).sum();
+                let sum: u64 = counted
+                    .iter()
+                    .map(|it| it["entries"].as_u64().unwrap())
+                    .sum();
                 let text = Value::from(counted).to_string();
                 assert!(!text.contains(&acme) && !text.contains(&ours), "{path}");
                 let is_about_us = asked.contains(&ours) || asked.contains("ours");
@@ -142,10 +166,16 @@ async fn i05_nobody_finds_or_counts_another_tenants_entries() {
         }
         // A key of ours has no name there.
         let path = format!("{at}/search?key=ours");
-        assert_eq!(desk.ask(&rival, "GET", &path, None).await.problem(404), "not_found");
+        assert_eq!(
+            desk.ask(&rival, "GET", &path, None).await.problem(404),
+            "not_found"
+        );
         for path in ["search", "counts"] {
             let path = format!("/v1/audit/{path}?tenant=rival");
-            assert_eq!(desk.ask(&rival, "GET", &path, None).await.problem(403), "forbidden");
+            assert_eq!(
+                desk.ask(&rival, "GET", &path, None).await.problem(403),
+                "forbidden"
+            );
             let path = format!("{}{}", "/v1/tenants/acme/audit/", &path[10..]);
             let path = path.replace("?tenant=rival", "");
             desk.ask(&rival, "GET", &path, None).await.problem(404);
@@ -168,7 +198,10 @@ async fn what_cannot_be_searched_for_is_refused_by_name() {
         ("action=fly.*", "action"),
         ("version=first", "version"),
         ("text=--", "text"),
-        ("since=2027-01-02T00:00:00Z&until=2027-01-01T00:00:00Z", "until"),
+        (
+            "since=2027-01-02T00:00:00Z&until=2027-01-01T00:00:00Z",
+            "until",
+        ),
         ("key=payroll", "key"),
         ("principal=alice", "principal"),
         ("since=yesterday", "since"),

@@ -2,6 +2,7 @@
 
 mod check;
 mod copy;
+mod custody;
 mod directory;
 mod export;
 mod prove;
@@ -23,6 +24,7 @@ use crate::output;
 
 use self::check::CheckArguments;
 use self::copy::CopyArguments;
+use self::custody::CustodyArguments;
 use self::export::ExportArguments;
 use self::prove::ProveArguments;
 use self::receipt::{ReceiptArguments, WhichLog};
@@ -54,6 +56,11 @@ pub enum AuditCommand {
     Search(SearchArguments),
     /// Count entries, of a tenant or (without --tenant) of everything, by a field and over time
     Count(CountArguments),
+    /// Show everything that the log of a tenant says of one key, in the order in which it happened
+    ///
+    /// What changed the key, gave it out or was refused stands singly, each with its sequence number; uses
+    /// and readings are summed up by day.
+    Custody(CustodyArguments),
     /// Write the log, of a tenant or (without --tenant) of everything, in a form that other tools read
     ///
     /// Page by page, each written before the next is asked for; ends with the last entry that was there
@@ -114,6 +121,7 @@ impl AuditCommand {
             } => (lines, after, follow),
             Self::Search(arguments) => return arguments.run(context).await,
             Self::Count(arguments) => return arguments.run(context).await,
+            Self::Custody(arguments) => return arguments.run(context).await,
             Self::Export(arguments) => return arguments.run(context).await,
             Self::Key(which) => return receipt::show_key(&which, context).await,
             Self::Receipt(arguments) => return arguments.run(context).await,

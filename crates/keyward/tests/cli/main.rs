@@ -24,8 +24,8 @@ mod offline;
 mod profiles;
 mod sealing;
 mod seals;
-mod stage;
 mod searching;
+mod stage;
 mod storing;
 /// Other people's verifier.
 #[path = "../../../ledger/tests/log/sumdb.rs"]

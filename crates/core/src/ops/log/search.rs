@@ -229,9 +229,7 @@ fn action(text: &str) -> Result<WantedAction, OpError> {
         return Ok(WantedAction::Group(name.to_owned()));
     }
     let found = text.parse().map(WantedAction::One);
-    found.map_err(|_| {
-        OpError::invalid("action", "is no action, nor all of a kind such as key.*")
-    })
+    found.map_err(|_| OpError::invalid("action", "is no action, nor all of a kind such as key.*"))
 }
 
 fn text(text: &str) -> Result<Vec<String>, OpError> {
