@@ -30,11 +30,6 @@ impl Tally {
         Self::new(self.by, self.every)
     }
 
-    /// For which spans of time it counts.
-    pub(super) const fn every(&self) -> CountEvery {
-        self.every
-    }
-
     /// By the terms of which field it counts.
     pub(super) fn field(&self) -> Field {
         Field::of(self.by)

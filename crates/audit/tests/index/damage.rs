@@ -30,7 +30,7 @@ pub fn entries(count: usize) -> Vec<Plain> {
                 Some(small(3) as u8),
                 (at % 20) as u8,
             ),
-            (Some(small(5)), Some(small(3)), at % 2 == 0),
+            (Some(small(5)), Some(small(3)), at.is_multiple_of(2)),
         )
     };
     (0..count).map(entry).collect()

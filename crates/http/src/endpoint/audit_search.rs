@@ -3,6 +3,7 @@
 use keyward_api::audit_search::{
     AuditCount, AuditCountQuery, AuditCounts, AuditSearchPage, AuditSearchQuery, AuditWish,
 };
+use keyward_api::names::{AuditCountBy, AuditCountEvery};
 use keyward_api::time::Time;
 use keyward_core::caller::TenantRef;
 use keyward_core::ops::log::{self, SearchWish};
@@ -99,8 +100,8 @@ async fn search(call: &Call, scope: Option<&TenantRef>) -> Answer {
 async fn count(call: &Call, scope: Option<&TenantRef>) -> Answer {
     let query: AuditCountQuery = call.query()?;
     let wish = wish(call, scope, &query.wish())?;
-    let by = parse_some("by", query.by.as_ref().map(|by| by.as_str()))?;
-    let every = parse_some("every", query.every.as_ref().map(|every| every.as_str()))?;
+    let by = parse_some("by", query.by.as_ref().map(AuditCountBy::as_str))?;
+    let every = parse_some("every", query.every.as_ref().map(AuditCountEvery::as_str))?;
     let how = (by.unwrap_or(CountBy::All), every.unwrap_or(CountEvery::All));
     let (node, caller, before) = (call.node(), call.caller(), sequence(query.before)?);
     let found = log::counts(node, caller, scope, &wish, how, before).await?;

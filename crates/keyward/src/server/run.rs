@@ -77,12 +77,11 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let watching_storage = tokio::spawn(watch_storage(assembly.node.clone(), ended.clone()));
     let schedule = assembly.deployment.config.backup.clone();
     let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
-    let schedule = &assembly.deployment.config.backup;
-    let every = schedule.drill_interval_hours;
+    let every = assembly.deployment.config.backup.drill_interval_hours;
     let drilling = tokio::spawn(rehearse(assembly.node.clone(), every, ended.clone()));
     let moving = tokio::spawn(carry_on(assembly.node.clone(), ended.clone()));
-    let moving_registry = registry_online::carry_on(assembly.node.clone(), ended.clone());
-    let moving_registry = tokio::spawn(moving_registry);
+    let carrying = registry_online::carry_on(assembly.node.clone(), ended.clone());
+    let moving_registry = tokio::spawn(carrying);
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
