@@ -37,6 +37,11 @@ fn the_log_is_searched_and_counted() {
         json!([items[0]])
     );
 
+    let elsewhere = search(&stage, "--key ward-2 --from 192.0.2.77");
+    assert_eq!(elsewhere["items"], json!([]));
+    let here = search(&stage, "--key ward-2 --from 127.0.0.1");
+    assert_eq!(here["items"], of_key["items"]);
+
     // As people read it, and gone on with.
     let shown = stage.keyward("audit search --text ward --action key.create -n 3");
     assert_eq!(shown.out.lines().count(), 3, "{}", shown.out);

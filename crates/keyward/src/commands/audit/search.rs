@@ -44,8 +44,9 @@ pub struct WishArguments {
     #[arg(long, value_name = "OUTCOME", value_parser = PossibleValuesParser::new(AuditOutcome::ALL))]
     outcome: Option<String>,
     /// From this network address
+    // `--address` is the server's.
     #[arg(long, value_name = "ADDRESS")]
-    address: Option<String>,
+    from: Option<String>,
     /// Of this request
     #[arg(long, value_name = "ID")]
     correlation_id: Option<String>,
@@ -68,7 +69,7 @@ impl WishArguments {
             principal: self.principal,
             action: self.action,
             outcome: self.outcome.map(AuditOutcome::from),
-            address: self.address,
+            address: self.from,
             correlation_id: self.correlation_id,
             node: self.node,
             text: self.text,
