@@ -15,7 +15,7 @@ fuzz: FUZZ_SECONDS = 3600
 # `--locked` where the lock file must not change.
 LOCKED ?=
 
-.PHONY: help run release test prepare fmt fuzz bench bench-library bench-audit bench-storage bench-continuous bench-compare docs clean-data
+.PHONY: help run release test prepare fmt fuzz bench bench-library bench-audit bench-storage bench-continuous bench-long bench-compare docs clean-data
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -68,6 +68,9 @@ bench-storage: ## Measure storing and opening records beside the bare backend (K
 
 bench-continuous: ## Measure changes that wait for their segment beside those that do not, and reading many segments
 	cargo bench $(LOCKED) --package keyward --bench continuous
+
+bench-long: ## Measure searching a long log (KEYWARD_BENCH_ENTRIES=3000000)
+	cargo bench $(LOCKED) --package keyward-audit --bench search
 
 bench-compare: ## Compare two kept runs: make bench-compare OLD=a.json NEW=b.json
 	@cargo bench $(LOCKED) --quiet --package keyward --bench requests -- compare $(abspath $(OLD)) $(abspath $(NEW))

@@ -137,8 +137,9 @@ impl<'f> Frames<'f> {
     }
 }
 
-/// The payload of the entry whose frame begins at an offset; none if there is no such frame.
-pub(crate) fn entry(file: &dyn SegmentFile, offset: u64) -> io::Result<Option<Vec<u8>>> {
+/// The number and the payload of the entry whose frame begins at an offset; none if there is no such
+/// frame.
+pub(crate) fn entry(file: &dyn SegmentFile, offset: u64) -> io::Result<Option<(u64, Vec<u8>)>> {
     /// Most frames are no longer.
     const USUAL: usize = 1024;
     let mut bytes = vec![0; USUAL];
@@ -155,7 +156,7 @@ pub(crate) fn entry(file: &dyn SegmentFile, offset: u64) -> io::Result<Option<Ve
     }
     let frame = frame::parse(&bytes).ok();
     let frame = frame.filter(|frame| frame.kind == frame::Kind::Entry);
-    Ok(frame.map(|frame| frame.payload.to_vec()))
+    Ok(frame.map(|frame| (frame.sequence, frame.payload.to_vec())))
 }
 
 /// Reads until `into` is full or the file ends.

@@ -196,6 +196,11 @@ impl Journal {
         self.reader.at(places)
     }
 
+    /// The entry at a place that may be wrong; none if there is none. Blocks while it reads.
+    pub(crate) fn perhaps_at(&self, place: Place) -> Option<Written> {
+        self.reader.perhaps_at(place)
+    }
+
     /// Ends the gathering of a batch whenever the runtime's workers have nothing to do. The first
     /// runtime counts.
     pub fn heed(&self, lull: &Arc<Lull>) {

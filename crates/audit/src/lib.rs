@@ -19,6 +19,7 @@ mod combining;
 mod fault;
 mod frame;
 mod frames;
+pub mod index;
 mod io;
 mod journal;
 mod lull;

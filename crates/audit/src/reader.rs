@@ -102,9 +102,22 @@ impl Reader {
             let Some((_, file)) = &open else { continue };
             let read = frames::entry(&**file, place.offset);
             let read = read.map_err(|error| fault::unavailable(&error))?;
-            found.push(read.ok_or(AuditError::Damaged { sequence: first })?);
+            let (_, bytes) = read.ok_or(AuditError::Damaged { sequence: first })?;
+            found.push(bytes);
         }
         Ok(found)
+    }
+
+    /// The entry at a place that may be wrong; none if there is none.
+    pub(crate) fn perhaps_at(&self, place: Place) -> Option<Written> {
+        let file = self.io.open(&segment::name(place.segment), Access::Read);
+        let found = frames::entry(&*file.ok()?, place.offset).ok()?;
+        let (sequence, bytes) = found?;
+        Some(Written {
+            sequence,
+            place,
+            bytes,
+        })
     }
 
     /// Visits entries after a sequence number, none after `durable`, until the visitor says that it

@@ -26,6 +26,7 @@
 mod alert;
 mod algorithm;
 mod audit;
+mod audit_search;
 mod backup;
 mod binding;
 mod class;

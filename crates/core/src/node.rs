@@ -25,6 +25,7 @@ use crate::ops::storage::StorageWatch;
 use crate::ops::storage::migration::MigrationMemory;
 use crate::ops::storage::scrub::ScrubMemory;
 use crate::port::audit_log::{AuditError, AuditLog};
+use crate::port::audit_search::AuditSearch;
 use crate::port::backup::BackupStore;
 use crate::port::decide::Decide;
 use crate::port::drill::Rehearsal;
@@ -56,6 +57,8 @@ pub struct Ports {
     pub audit: Arc<dyn AuditLog>,
     /// The transparency log that is made of the journal; none if none is made.
     pub transparency: Option<Arc<dyn TransparencyLog>>,
+    /// By which the journal is searched; none if nothing makes an index of it.
+    pub search: Option<Arc<dyn AuditSearch>>,
     /// Counts what the journal says of usage.
     pub usage: Arc<UsageBook>,
     /// The tenants' key-encryption keys.

@@ -4,6 +4,7 @@ mod alert;
 mod algorithm;
 mod audit;
 mod audit_log;
+mod audit_search;
 mod backup;
 mod batch;
 mod binding;
@@ -73,6 +74,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(alert::routes());
     routes.extend(audit::routes());
     routes.extend(audit_log::routes());
+    routes.extend(audit_search::routes());
     routes.extend(storage::routes());
     routes.extend(storage_migration::routes());
     routes.extend(registry_migration::routes());

@@ -32,6 +32,7 @@ pub mod restore_part;
 pub mod run;
 pub mod sample;
 pub mod seals;
+pub mod searching;
 pub mod self_test;
 pub mod sinks;
 pub mod start;

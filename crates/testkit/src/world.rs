@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use keyward_access::RoleDecider;
+use keyward_audit::index::{AuditIndex, Search};
 use keyward_audit::{Journal, JournalConfig};
 use keyward_backup::{Backups, Drills, Place, Recipients, Tip};
 use keyward_core::audit::Journaled;
@@ -146,6 +147,8 @@ pub struct World {
     pub journal: Arc<Journal>,
     /// Keeps entries from the journal, for measurements.
     pub silent: Arc<Silent>,
+    /// By which the journal is searched; it grows when a test says so.
+    pub index: Arc<AuditIndex>,
     /// Its vault.
     pub vault: Arc<Vault>,
     /// What the vault stands on.
@@ -317,6 +320,8 @@ impl World {
         .expect("the journal opens");
         let journal = Arc::new(journal);
         let silent = Arc::new(Silent::over(journal.clone()));
+        let index = AuditIndex::new(journal.clone(), &data.join("audit/index"));
+        let index = Arc::new(index);
         let as_storage: Arc<dyn SecureStorage> = vault.clone();
         let native: Arc<dyn KeyProvider> = Arc::new(NativeProvider::new(
             as_storage,
@@ -356,6 +361,7 @@ impl World {
             registry: registry.clone(),
             audit: silent.clone(),
             transparency: None,
+            search: Some(Arc::new(Search(index.clone()))),
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),
@@ -393,6 +399,7 @@ impl World {
             registry,
             journal,
             silent,
+            index,
             vault,
             backend,
             watched,

@@ -12,6 +12,7 @@ use crate::port::audit_log::TailQuery;
 mod damage;
 mod evidence;
 mod export;
+mod search;
 mod selection;
 mod signing_key;
 mod sinks;
@@ -20,6 +21,7 @@ mod transparency;
 pub use damage::{journal_touched, log_checked};
 pub use evidence::{EvidencePage, Proven, evidence};
 pub use export::{ExportPage, ExportRequest, export};
+pub use search::{SearchWish, counts, search};
 pub use selection::Selection;
 pub use signing_key::{
     CheckpointKey, FormerKey, OVERLAP_HOURS, OVERLAP_HOURS_MAX, RotatedKey, checkpoint_key_of,

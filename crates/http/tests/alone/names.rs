@@ -45,6 +45,8 @@ fn the_wire_names_what_core_knows() {
         AuditFormat = Format,
         AuditSinkKind = keyward_core::sink_board::SinkKind,
         AuditSinkState = keyward_core::sink_board::SinkState,
+        AuditCountBy = keyward_core::port::audit_search::CountBy,
+        AuditCountEvery = keyward_core::port::audit_search::CountEvery,
         AuditAuthentication = Authentication,
         Permission = Action,
     );

@@ -105,6 +105,8 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/audit"),
         ("GET", "/v1/audit/export?format=csv"),
         ("GET", "/v1/audit/evidence"),
+        ("GET", "/v1/audit/search"),
+        ("GET", "/v1/audit/counts"),
         ("GET", "/v1/audit/log/key"),
         ("GET", "/v1/audit/log/checkpoint"),
         ("GET", "/v1/audit/log/tile/0/000"),

@@ -10,6 +10,7 @@ mod lifecycle;
 mod listing;
 mod log;
 mod log_export;
+mod log_search;
 mod migration;
 mod seal;
 mod secret_value_streams;

@@ -3,6 +3,7 @@
 mod bar;
 mod check;
 mod copy;
+mod custody;
 mod directory;
 mod evidence;
 mod export;
@@ -10,6 +11,7 @@ mod prove;
 mod receipt;
 mod remote;
 mod rotate_key;
+mod search;
 mod sink;
 mod succession;
 mod table;
@@ -27,11 +29,13 @@ use crate::output;
 
 use self::check::CheckArguments;
 use self::copy::CopyArguments;
+use self::custody::CustodyArguments;
 use self::evidence::EvidenceArguments;
 use self::export::ExportArguments;
 use self::prove::ProveArguments;
 use self::receipt::{ReceiptArguments, WhichLog};
 use self::rotate_key::RotateKeyArguments;
+use self::search::{CountArguments, SearchArguments};
 use self::sink::SinkCommand;
 use self::verify::VerifyArguments;
 
@@ -53,6 +57,17 @@ pub enum AuditCommand {
         #[arg(long, short)]
         follow: bool,
     },
+    /// Search the log, of a tenant or (without --tenant) of everything, the newest entries first
+    ///
+    /// Everything that is said must hold. What the server ends with can be given as --before to go on.
+    Search(SearchArguments),
+    /// Count entries, of a tenant or (without --tenant) of everything, by a field and over time
+    Count(CountArguments),
+    /// Show everything that the log of a tenant says of one key, in the order in which it happened
+    ///
+    /// What changed the key, gave it out or was refused stands singly, each with its sequence number; uses
+    /// and readings are summed up by day.
+    Custody(CustodyArguments),
     /// Write the log, of a tenant or (without --tenant) of everything, in a form that other tools read
     ///
     /// Page by page, each written before the next is asked for; ends with the last entry that was there
@@ -125,6 +140,9 @@ impl AuditCommand {
                 after,
                 follow,
             } => (lines, after, follow),
+            Self::Search(arguments) => return arguments.run(context).await,
+            Self::Count(arguments) => return arguments.run(context).await,
+            Self::Custody(arguments) => return arguments.run(context).await,
             Self::Export(arguments) => return arguments.run(context).await,
             Self::Evidence(arguments) => return arguments.run(context).await,
             Self::Key(which) => return receipt::show_key(&which, context).await,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keyward_access::RoleDecider;
+use keyward_audit::index::{AuditIndex, Search};
 use keyward_audit::{Journal, JournalConfig, Lull, SyncMode};
 use keyward_core::node::{Node, Ports, Settings, UsageBook};
 use keyward_core::noun::key::ProviderKind;
@@ -37,6 +38,7 @@ pub struct Assembly {
     /// What it stands on. Dropped last: the directory's lock goes with it.
     pub deployment: Deployment,
     journal: Arc<Journal>,
+    index: Arc<AuditIndex>,
     published: Arc<Published>,
     pump: JoinHandle<()>,
 }
@@ -58,6 +60,8 @@ impl Assembly {
         let usage = open_usage(&deployment).await?;
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
         ensure_holds_what_was_signed(&deployment.config.audit_dir(), &journal)?;
+        let index_dir = deployment.config.audit_dir().join("index");
+        let index = Arc::new(AuditIndex::new(journal.clone(), &index_dir));
         let published = Arc::new(Published::new());
         let is_durable = deployment.config.audit.sync == AuditSync::Always;
         let backups = backups::open(&deployment)?;
@@ -72,6 +76,7 @@ impl Assembly {
         let ports = Ports {
             registry: deployment.registry.clone(),
             audit: journal.clone(),
+            search: Some(Arc::new(Search(index.clone()))),
             transparency: is_durable.then(|| published.clone() as _),
             usage,
             hierarchy: vault.clone(),
@@ -96,6 +101,7 @@ impl Assembly {
             native,
             deployment,
             journal,
+            index,
             published,
             pump,
         })
@@ -104,6 +110,11 @@ impl Assembly {
     /// What is given out of the transparency log, for those who make it.
     pub fn published(&self) -> Arc<Published> {
         self.published.clone()
+    }
+
+    /// By which the journal is searched, for those who make it.
+    pub fn index(&self) -> Arc<AuditIndex> {
+        self.index.clone()
     }
 
     /// The journal, for those who follow it.

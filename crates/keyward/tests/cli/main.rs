@@ -26,6 +26,7 @@ mod offline;
 mod profiles;
 mod sealing;
 mod seals;
+mod searching;
 mod stage;
 mod storing;
 /// Other people's verifier.

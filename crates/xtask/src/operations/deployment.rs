@@ -146,5 +146,5 @@ pub const AUDIT_READ: Operation = Operation {
     conditions: "for one tenant's log, the permission there; for the system's or for all logs at once, and to see how the streams of the log stand, the permission on the deployment.",
     effects: "none.",
     errors: &[],
-    audit: "of an export, `format`, `after`, `to` and the number of `entries` of each page; otherwise nothing more. Following the log does not fill it: a page that shows nothing but readings and heads is no entry.",
+    audit: "of an export, `format`, `after`, `to` and the number of `entries` of each page; of a search, how many entries were found (`search`) and the fields that were asked for (`by`); of counts, how many (`counts`) and `by`; otherwise nothing more. Following the log does not fill it: a page that shows nothing but readings and heads is no entry.",
 };
