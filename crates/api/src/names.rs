@@ -131,6 +131,7 @@ names! {
     ];
     AuditSinkKind "What a stream of the audit log goes to." ["file", "syslog", "http", "splunk", "nats"];
     AuditSinkState "How a stream of the audit log does." ["following", "failing", "refused"];
+    AuditWitnessState "How a witness of the audit log does." ["asking", "following", "failing", "refused", "contradicting"];
     AuditPending "The change is durable; its journal entry follows." ["pending"];
     Permission "An action that a role can allow, as the audit log names it." [
         "system.init", "system.unseal", "system.seal", "seal.list", "seal.prove", "seal.add", "seal.remove", "seal.rewrap", "root_key.rotate", "root_key.rewrap", "system.key_create", "system.start", "system.stop",

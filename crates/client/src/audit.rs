@@ -2,6 +2,7 @@
 
 use keyward_api::audit::{
     AuditEntries, AuditExport, AuditExportQuery, AuditLogKey, AuditQuery, AuditReceipt, AuditSinks,
+    AuditWitnesses,
 };
 
 use crate::connection::Client;
@@ -40,6 +41,11 @@ impl Client {
     /// How the streams of the node's log stand.
     pub async fn audit_sinks(&self) -> Result<AuditSinks, ClientError> {
         self.get(&["v1", "audit", "sinks"]).send().await
+    }
+
+    /// How the witnesses of the node's log stand.
+    pub async fn audit_witnesses(&self) -> Result<AuditWitnesses, ClientError> {
+        self.get(&["v1", "audit", "witnesses"]).send().await
     }
 }
 

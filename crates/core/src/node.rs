@@ -46,6 +46,7 @@ use crate::texts::Texts;
 use crate::time::{Clock, Timestamp};
 pub use crate::usage_book::UsageBook;
 use crate::value_streams::ValueStreams;
+use crate::witness_board::WitnessBoard;
 
 /// What a node is given.
 #[derive(Clone)]
@@ -117,6 +118,8 @@ pub struct Node {
     pub(crate) storage_watch: StorageWatch,
     /// How the streams of the log stand.
     pub(crate) sinks: SinkBoard,
+    /// How the witnesses of the log stand.
+    pub(crate) witnesses: WitnessBoard,
     pub(crate) value_streams: ValueStreams,
     /// One turn at a time.
     pub(crate) migrating: Mutex<MigrationMemory>,
@@ -298,6 +301,7 @@ impl Node {
             scrubbing: Mutex::default(),
             storage_watch: StorageWatch::default(),
             sinks: SinkBoard::default(),
+            witnesses: WitnessBoard::default(),
             migrating: Mutex::default(),
             registry_migrating: Mutex::default(),
             requests_forgotten_at: AtomicI64::new(0),
@@ -322,6 +326,11 @@ impl Node {
     /// Where the streams of the log show how they stand.
     pub const fn sinks(&self) -> &SinkBoard {
         &self.sinks
+    }
+
+    /// Where the witnesses of the log are shown.
+    pub const fn witnesses(&self) -> &WitnessBoard {
+        &self.witnesses
     }
 
     /// How many keys the node holds in memory.

@@ -38,3 +38,4 @@ pub mod storage_migration;
 pub mod tls;
 pub mod trees;
 pub mod vault_backend;
+pub mod witnesses;

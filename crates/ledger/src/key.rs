@@ -105,6 +105,11 @@ impl VerifierKey {
         self.algorithm
     }
 
+    /// The public key itself, as RFC 8032 encodes it.
+    pub fn public(&self) -> [u8; 32] {
+        self.public
+    }
+
     /// The first bytes of the hash of name, type and key: what tells keys of one name apart.
     pub fn id(&self) -> [u8; 4] {
         self.id

@@ -13,6 +13,7 @@ mod damage;
 mod export;
 mod sinks;
 mod transparency;
+mod witnesses;
 
 pub use damage::{journal_touched, log_checked};
 pub use export::{ExportPage, ExportRequest, export};
@@ -20,6 +21,7 @@ pub use sinks::{Sinks, present_sinks, sinks};
 pub use transparency::{
     CheckpointKey, LogScope, TreeKind, checkpoint, checkpoint_key, log_key, receipt, tile,
 };
+pub use witnesses::{Witnesses, present_witnesses, witnesses};
 
 fn attempt<'a>(node: &'a Node, caller: &'a Caller, scope: Option<&TenantRef>) -> Attempt<'a> {
     let tenant = scope.and_then(|scope| node.tenant_id(scope));

@@ -329,7 +329,9 @@ async fn i08_a_wrong_or_stale_replica_harms_nothing_and_is_said_to_be() {
     let names = records(&world).await;
     // A record in one object: the second object of a large one has no header that says its label, and
     // names are random, so that either may come first.
-    let mut alone = names.iter().filter(|it| !names.contains(&outer_of(it)) && !is_outer(it));
+    let mut alone = names
+        .iter()
+        .filter(|it| !names.contains(&outer_of(it)) && !is_outer(it));
     let target = alone.next().unwrap();
     let whole = bytes(&world, target).await;
     let mut flipped = whole.clone();

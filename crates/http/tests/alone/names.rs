@@ -45,6 +45,7 @@ fn the_wire_names_what_core_knows() {
         AuditFormat = Format,
         AuditSinkKind = keyward_core::sink_board::SinkKind,
         AuditSinkState = keyward_core::sink_board::SinkState,
+        AuditWitnessState = keyward_core::witness_board::WitnessState,
         AuditAuthentication = Authentication,
         Permission = Action,
     );

@@ -12,6 +12,7 @@ use keyward_core::ops::start::changes_watermark_name;
 use keyward_core::port::registry::Registry;
 use keyward_crypto::random::SystemRandom;
 use keyward_providers::{CacheLimits, NativeProvider};
+use keyward_sinks::witness::Gate;
 use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
@@ -58,7 +59,12 @@ impl Assembly {
         let usage = open_usage(&deployment).await?;
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
         ensure_holds_what_was_signed(&deployment.config.audit_dir(), &journal)?;
-        let published = Arc::new(Published::new());
+        let config = &deployment.config;
+        let gate = match config.audit_witness.is_empty() {
+            true => Gate::Open,
+            false => Gate::Asking,
+        };
+        let published = Arc::new(Published::new(config.audit.witnesses_required, gate));
         let is_durable = deployment.config.audit.sync == AuditSync::Always;
         let backups = backups::open(&deployment)?;
         let rehearsal = drills::open(&deployment, backups.as_ref(), &vault)?;

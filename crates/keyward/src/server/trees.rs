@@ -13,6 +13,8 @@ use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
 use keyward_core::ops::log::CheckpointKey;
 use keyward_core::ops::{condition, log};
 use keyward_crypto::random::{Random, SystemRandom};
+use keyward_ledger::Head;
+use keyward_sinks::witness::Gate;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -33,6 +35,10 @@ const LATE: Duration = Duration::from_mins(1);
 const KEY_PATIENCE: Duration = Duration::from_secs(10);
 /// The pause after it did not.
 const KEY_PAUSE: Duration = Duration::from_secs(20);
+/// What is told while the key is not to be had.
+const CANNOT_SIGN: &str = "its checkpoints cannot be signed: the server's own log says why";
+/// How long heads wait for witnesses: receipts lead from those that a checkpoint holds that counts.
+const HEADS_PATIENCE: Duration = Duration::from_secs(10);
 /// The longest pause between two tries after a failure.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 
@@ -208,10 +214,18 @@ impl Follower {
             return Ok(());
         }
         let Some(key) = self.signing_key().await else {
-            self.judge_unsigned().await;
+            self.judge_unsigned(CANNOT_SIGN).await;
             return Ok(());
         };
         self.keyless_until = None;
+        let gate = self.published.gate().borrow().clone();
+        let last = signing.lock().last_signed();
+        if gate != Gate::Open
+            && let Some(last) = last
+        {
+            self.sign_again(&gate, last, &key).await;
+            return Ok(());
+        }
         let Some(fresh) = fresh_id() else {
             return Ok(());
         };
@@ -228,10 +242,34 @@ impl Follower {
             Ok(()) => self.unsigned_since = None,
             Err(fault) => {
                 tracing::warn!(%fault, "the checkpoint of the audit log was not signed");
-                self.judge_unsigned().await;
+                self.judge_unsigned(CANNOT_SIGN).await;
             }
         }
         Ok(())
+    }
+
+    /// While the gate is not open: what was signed last is signed again, which says nothing new, so that
+    /// witnesses can be asked with it. A log of which nothing was signed yet has nobody to contradict.
+    async fn sign_again(
+        &mut self,
+        gate: &Gate,
+        (origin, head): (String, Head),
+        key: &CheckpointKey,
+    ) {
+        if let Err(fault) = self.published.sign(&origin, head, key) {
+            tracing::warn!(%fault, "the last checkpoint of the audit log was not signed again");
+        }
+        if let Gate::Ahead { witness, size } = gate {
+            let detail = format!(
+                "the witness {witness} has cosigned {size} entries of this log, and {} were signed \
+                 here: the end of the journal is lost, or an older copy of this machine was put back. \
+                 Nothing is signed under this name (docs/audit-witnesses.md)",
+                head.size
+            );
+            return self.raise(&detail).await;
+        }
+        let why = "it waits for witnesses: too few have said what they know of this log";
+        self.judge_unsigned(why).await;
     }
 
     /// The key, read once for as long as the node is unsealed. Each try is an entry of the log: when it
@@ -262,11 +300,10 @@ impl Follower {
     }
 
     /// Being unable to sign for long is an alert too.
-    async fn judge_unsigned(&mut self) {
+    async fn judge_unsigned(&mut self, why: &str) {
         self.unsigned_since.get_or_insert_with(Instant::now);
         if self.is_long_unsigned() {
-            self.raise("its checkpoints cannot be signed: the server's own log says why")
-                .await;
+            self.raise(why).await;
         }
     }
 
@@ -281,7 +318,8 @@ impl Follower {
         match grown {
             Grown::All => {
                 self.behind_since = None;
-                if self.is_long_unsigned() {
+                let is_ahead = matches!(*self.published.gate().borrow(), Gate::Ahead { .. });
+                if is_ahead || self.is_long_unsigned() {
                     return;
                 }
                 let kind = ConditionKind::AUDIT_LOG_BEHIND;
@@ -312,10 +350,17 @@ impl Follower {
     async fn log_heads(&mut self, trees: &Trees) -> Result<bool, TreesError> {
         let is_due = self.headed.is_none_or(|headed| headed.elapsed() >= IDLE);
         let (trees, awaited) = (trees.clone(), self.awaits_heads);
+        let is_young = self
+            .headed
+            .is_some_and(|headed| headed.elapsed() < HEADS_PATIENCE);
+        let published = self.published.clone();
         let heads = blocking(move || {
             let mut trees = trees.lock();
             // Those that are logged come into the tree first: receipts lead to them.
             if (awaited && trees.awaits_heads()) || (!is_due && !trees.has_news()) {
+                return Ok(None);
+            }
+            if is_young && trees.heads_at().is_some_and(|at| published.awaits(at)) {
                 return Ok(None);
             }
             Ok(fresh_id().and_then(|fresh| trees.heads(fresh)))
@@ -365,6 +410,14 @@ async fn ensure_continued(trees: &Trees, signing: &Arc<Mutex<Signing>>) -> Resul
 struct Signing {
     last: LastSigned<LogDirectory>,
     is_continued: bool,
+}
+
+impl Signing {
+    /// The name that was signed under, and what.
+    fn last_signed(&self) -> Option<(String, Head)> {
+        let origin = self.last.origin()?.to_owned();
+        Some((origin, self.last.head()?))
+    }
 }
 
 /// Refuses a journal that ends before what was signed of it: whoever has that checkpoint would see the
