@@ -26,6 +26,9 @@ pub struct CheckArguments {
     /// The public key of a witness that must have signed the checkpoint too; may be repeated
     #[arg(long = "witness", value_name = "VKEY")]
     witnesses: Vec<VerifierKey>,
+    /// How many of these witnesses must have signed it, if not all of them
+    #[arg(long, value_name = "COUNT", requires = "witnesses")]
+    require: Option<usize>,
 }
 
 /// What a receipt proves.
@@ -61,8 +64,8 @@ impl CheckArguments {
                 refused(&error).next("compare the entry and the key with what the receipt is for")
             })?;
         let opened = found.opened;
-        if let Some(name) = missing_witness(&opened, &self.witnesses) {
-            return Err(not_witnessed(&name));
+        if let Some(missing) = missing_witness(&opened, &self.witnesses, self.require) {
+            return Err(not_witnessed(&missing));
         }
         let head = opened.checkpoint.head();
         let proved = Proved {
