@@ -275,3 +275,12 @@ pub struct AuditWitnesses {
     /// The witnesses, by name.
     pub items: Vec<AuditWitness>,
 }
+
+/// By which key a server cosigns other deployments' logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditWitnessKey {
+    /// The name that it signs under.
+    pub name: String,
+    /// The public key under that name, as C2SP's `signed-note` writes it: name+id+base64.
+    pub key: String,
+}

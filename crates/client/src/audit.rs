@@ -2,7 +2,7 @@
 
 use keyward_api::audit::{
     AuditEntries, AuditExport, AuditExportQuery, AuditLogKey, AuditQuery, AuditReceipt, AuditSinks,
-    AuditWitnesses,
+    AuditWitnessKey, AuditWitnesses,
 };
 
 use crate::connection::Client;
@@ -41,6 +41,11 @@ impl Client {
     /// How the streams of the node's log stand.
     pub async fn audit_sinks(&self) -> Result<AuditSinks, ClientError> {
         self.get(&["v1", "audit", "sinks"]).send().await
+    }
+
+    /// By which key the server cosigns other deployments' logs.
+    pub async fn audit_witness_key(&self) -> Result<AuditWitnessKey, ClientError> {
+        self.get(&["v1", "audit", "witness-key"]).send().await
     }
 
     /// How the witnesses of the node's log stand.

@@ -38,6 +38,7 @@ use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
 use crate::port::storage_migration::StorageMigration;
 use crate::port::transparency::TransparencyLog;
+use crate::port::witness_desk::WitnessDesk;
 use crate::session::Sessions;
 use crate::sink_board::SinkBoard;
 use crate::text_memory::TextMemory;
@@ -57,6 +58,8 @@ pub struct Ports {
     pub audit: Arc<dyn AuditLog>,
     /// The transparency log that is made of the journal; none if none is made.
     pub transparency: Option<Arc<dyn TransparencyLog>>,
+    /// The node as a witness of others, if it is one.
+    pub witness: Option<Arc<dyn WitnessDesk>>,
     /// Counts what the journal says of usage.
     pub usage: Arc<UsageBook>,
     /// The tenants' key-encryption keys.
@@ -454,6 +457,9 @@ impl Node {
         }
         if let Some(log) = &self.ports.transparency {
             log.forget_key();
+        }
+        if let Some(witness) = &self.ports.witness {
+            witness.forget_key();
         }
     }
 }

@@ -233,6 +233,33 @@ impl Endpoint {
         self
     }
 
+    /// Takes a small text, from somebody who need not be known.
+    #[must_use]
+    pub fn takes_small_text(mut self) -> Self {
+        let schema = ObjectBuilder::new().schema_type(SchemaType::new(Type::String));
+        let content = ContentBuilder::new().schema(Some(schema.build())).build();
+        let body = RequestBodyBuilder::new()
+            .content("text/plain", content)
+            .required(Some(Required::True))
+            .build();
+        self.operation = self.operation.request_body(Some(body));
+        self.refusals.extend(["408", "413"]);
+        self
+    }
+
+    /// Refuses in a text of another protocol.
+    #[must_use]
+    pub fn refuses_as(mut self, status: &str, media_type: &str, description: &str) -> Self {
+        let schema = ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .build();
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let response = with_correlation_id(ResponseBuilder::new().description(description))
+            .content(media_type, content);
+        self.operation = self.operation.response(status, response.build());
+        self
+    }
+
     /// Takes a body of bytes.
     #[must_use]
     pub fn takes_bytes(mut self, media_type: &str) -> Self {
@@ -429,6 +456,7 @@ fn path_parameter(name: &str) -> Parameter {
         "policy" => ("The policy's name.", "^[a-z0-9._-]{1,128}$"),
         "role" => ("The role's name.", "^[a-z0-9._-]{1,64}$"),
         "sequence" => ("The entry's sequence number.", "^[1-9][0-9]{0,14}$"),
+        "witnessed" => ("The SHA-256 of the log's name, in hex.", "^[0-9a-f]{64}$"),
         "log" => ("Which of the tenant's logs.", "^(?:changes|operations)$"),
         "tile" => (
             "The rest of the tile's path: level or `entries`, number, width of a partial one.",

@@ -36,6 +36,7 @@ mod token;
 mod use_key;
 mod verb;
 mod version;
+mod witness;
 
 use utoipa_axum::router::UtoipaMethodRouter;
 
@@ -73,6 +74,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(alert::routes());
     routes.extend(audit::routes());
     routes.extend(audit_log::routes());
+    routes.extend(witness::routes());
     routes.extend(storage::routes());
     routes.extend(storage_migration::routes());
     routes.extend(registry_migration::routes());

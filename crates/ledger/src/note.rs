@@ -240,6 +240,16 @@ impl Note {
         self.add(key, cosignature::join(time, &signature))
     }
 
+    /// The same text with the signatures of this key alone.
+    #[must_use]
+    pub fn only_of(&self, key: &VerifierKey) -> Self {
+        let of_key = |it: &&NoteSignature| it.name == *key.name() && it.key_id == key.id();
+        Self {
+            text: self.text.clone(),
+            signatures: self.signatures.iter().filter(of_key).cloned().collect(),
+        }
+    }
+
     /// Adds the signature of a key that somebody else made, if it is right and is not there already; what
     /// it says.
     pub fn attach<'a>(

@@ -351,6 +351,7 @@ impl World {
             registry: registry.clone(),
             audit: journal.clone(),
             transparency: None,
+            witness: None,
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),

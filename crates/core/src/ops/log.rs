@@ -14,6 +14,7 @@ mod export;
 mod sinks;
 mod transparency;
 mod witnesses;
+mod witnessing;
 
 pub use damage::{journal_touched, log_checked};
 pub use export::{ExportPage, ExportRequest, export};
@@ -22,6 +23,7 @@ pub use transparency::{
     CheckpointKey, LogScope, TreeKind, checkpoint, checkpoint_key, log_key, receipt, tile,
 };
 pub use witnesses::{Witnesses, present_witnesses, witnesses};
+pub use witnessing::{add_checkpoint, witness_key, witness_name, witnessed};
 
 fn attempt<'a>(node: &'a Node, caller: &'a Caller, scope: Option<&TenantRef>) -> Attempt<'a> {
     let tenant = scope.and_then(|scope| node.tenant_id(scope));

@@ -37,6 +37,12 @@ impl OwnKey {
         description: "The key that signs the checkpoints of the audit log. The server's own.",
     };
 
+    /// Cosigns the checkpoints of other deployments' logs.
+    pub(super) const WITNESS: Self = Self {
+        name: "witness-signing",
+        description: "The key that cosigns other deployments' audit logs. The server's own.",
+    };
+
     fn secret_name(self) -> Result<SecretName, OpError> {
         SecretName::new(&format!("{OWN_PREFIX}{}", self.name)).map_err(|_| OpError::Crypto)
     }
@@ -69,6 +75,15 @@ impl OwnKey {
 
     /// Of two who make one at the same time, one makes it count.
     pub(super) async fn make(self, node: &Node) -> Result<(), OpError> {
+        self.put(node, Some(0)).await
+    }
+
+    /// Puts a new one in the place of the old one, which nothing asks for any more.
+    pub(super) async fn renew(self, node: &Node) -> Result<(), OpError> {
+        self.put(node, None).await
+    }
+
+    async fn put(self, node: &Node, expected_version: Option<i64>) -> Result<(), OpError> {
         let made = KeyMaterial::generate(Algorithm::Ed25519, &*node.ports.random)
             .map_err(|_| OpError::Crypto)?;
         let public = as_text(made.public().ok_or(OpError::Crypto)?);
@@ -78,7 +93,7 @@ impl OwnKey {
             description: Some(self.description.to_owned()),
             labels: Some(BTreeMap::from([(PUBLIC_KEY_LABEL.to_owned(), public)])),
             keep: Some(100),
-            expected_version: Some(0),
+            expected_version,
             if_match: None,
         };
         let caller = Caller::system(node.own_correlation_id()?);

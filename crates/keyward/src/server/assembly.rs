@@ -25,6 +25,7 @@ use crate::server::init::builtin_roles;
 use crate::server::published::Published;
 use crate::server::seals;
 use crate::server::trees::ensure_holds_what_was_signed;
+use crate::server::witness_desk::Desk;
 use crate::server::{backups, repairs};
 
 /// A node and what the binary itself keeps of its parts.
@@ -39,6 +40,7 @@ pub struct Assembly {
     pub deployment: Deployment,
     journal: Arc<Journal>,
     published: Arc<Published>,
+    desk: Option<Arc<Desk>>,
     pump: JoinHandle<()>,
 }
 
@@ -66,6 +68,7 @@ impl Assembly {
         };
         let published = Arc::new(Published::new(config.audit.witnesses_required, gate));
         let is_durable = deployment.config.audit.sync == AuditSync::Always;
+        let desk = Desk::open(&deployment)?;
         let backups = backups::open(&deployment)?;
         let rehearsal = drills::open(&deployment, backups.as_ref(), &vault)?;
         let repairs = repairs::open(&deployment, &vault)?;
@@ -79,6 +82,7 @@ impl Assembly {
             registry: deployment.registry.clone(),
             audit: journal.clone(),
             transparency: is_durable.then(|| published.clone() as _),
+            witness: desk.clone().map(|desk| desk as _),
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),
@@ -103,6 +107,7 @@ impl Assembly {
             deployment,
             journal,
             published,
+            desk,
             pump,
         })
     }
@@ -110,6 +115,11 @@ impl Assembly {
     /// What is given out of the transparency log, for those who make it.
     pub fn published(&self) -> Arc<Published> {
         self.published.clone()
+    }
+
+    /// The desk where other deployments' logs are cosigned, if there is one.
+    pub fn desk(&self) -> Option<Arc<Desk>> {
+        self.desk.clone()
     }
 
     /// The journal, for those who follow it.

@@ -4,6 +4,7 @@
 
 pub mod audit_sink;
 pub mod audit_witness;
+pub mod audit_witness_for;
 mod check;
 mod check_backup;
 mod check_repairs;
@@ -24,11 +25,12 @@ use std::path::PathBuf;
 
 use audit_sink::AuditSink;
 use audit_witness::AuditWitness;
+use audit_witness_for::AuditWitnessFor;
 pub use check::{check, check_to_serve};
 pub use check_backup::destination;
 pub use check_repairs::{RepairsError, identities, replica};
 pub use check_sinks::sinks;
-pub use check_witnesses::witnesses;
+pub use check_witnesses::{witnessed_logs, witnesses};
 pub use load::{ConfigError, Problem, Sources, load};
 use secret_source::SecretSource;
 use settings::{choice, settings};
@@ -133,6 +135,8 @@ settings! {
         audit_sink: BTreeMap<String, AuditSink>,
         /// Witnesses of the audit log, by name.
         audit_witness: BTreeMap<String, AuditWitness>,
+        /// Other deployments' logs of which this server is a witness, by name.
+        audit_witness_for: BTreeMap<String, AuditWitnessFor>,
     }
 
     /// The node itself.

@@ -470,8 +470,8 @@ async fn grow(trees: &Trees) -> Result<Grown, TreesError> {
     .await
 }
 
-/// Random bytes for the name of a log; none if the system has none to give.
-fn fresh_id() -> Option<Uuid> {
+/// Random bytes for a name; none if the system has none to give.
+pub fn fresh_id() -> Option<Uuid> {
     let mut bytes = [0; 16];
     SystemRandom.fill(&mut bytes).ok()?;
     Some(uuid::Builder::from_random_bytes(bytes).into_uuid())

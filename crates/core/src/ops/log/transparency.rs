@@ -4,6 +4,7 @@
 use keyward_crypto::algorithm::Algorithm;
 use keyward_crypto::material::KeyMaterial;
 use keyward_crypto::prepared::{Message, PreparedKey, SignatureScheme};
+use keyward_crypto::secret::SecretBytes;
 
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
@@ -59,9 +60,12 @@ impl CheckpointKey {
 /// whoever signs often keeps it, until the node is sealed.
 pub async fn checkpoint_key(node: &Node) -> Result<CheckpointKey, OpError> {
     node.ensure_unsealed()?;
-    let private = OwnKey::CHECKPOINTS.private(node).await?;
-    let material =
-        KeyMaterial::import(Algorithm::Ed25519, &private).map_err(|_| OpError::Crypto)?;
+    of_private(&OwnKey::CHECKPOINTS.private(node).await?)
+}
+
+/// A key of the server's own, ready to sign.
+pub(super) fn of_private(private: &SecretBytes) -> Result<CheckpointKey, OpError> {
+    let material = KeyMaterial::import(Algorithm::Ed25519, private).map_err(|_| OpError::Crypto)?;
     // RFC 8410: the key is what a SubjectPublicKeyInfo ends with.
     let public = material.public().and_then(|der| der.last_chunk::<32>());
     Ok(CheckpointKey {

@@ -11,12 +11,17 @@ use crate::output::{self, cell};
 pub enum WitnessCommand {
     /// Show how each witness of the node's log stands: what it has signed, and what is wrong
     Status,
+    /// Show by which key this server cosigns other deployments' logs, where it is their witness
+    Key,
 }
 
 impl WitnessCommand {
     /// Does it.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
-        let Self::Status = self;
+        if matches!(self, Self::Key) {
+            let found = context.client()?.audit_witness_key().await?;
+            return context.show(&found, |found| output::line(&output::printable(&found.key)));
+        }
         let found = context.client()?.audit_witnesses().await?;
         context.show(&found, |found| {
             output::rows(

@@ -12,7 +12,7 @@ use super::audit_witness::{AuditWitness, SECTION};
 use super::check::Findings;
 use super::check_sinks::{OpenSecret, is_loopback, unread};
 use super::secret_source::SecretSource;
-use super::{AuditSync, Config, ConfigError};
+use super::{AuditSync, Config, ConfigError, audit_witness_for};
 
 /// The most that are asked.
 const WITNESSES_MAX: usize = 32;
@@ -31,6 +31,7 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         }
     }
     policy(config, found);
+    let _ = read_logs(config, found);
 }
 
 fn policy(config: &Config, found: &mut Findings) {
@@ -70,6 +71,50 @@ pub fn witnesses(
         required: usize::try_from(config.audit.witnesses_required).unwrap_or(usize::MAX),
         wait: Duration::from_secs(config.audit.witness_wait_seconds),
     }))
+}
+
+/// The logs of which this server is a witness, by their names in the configuration.
+pub fn witnessed_logs(config: &Config) -> Result<BTreeMap<String, VerifierKey>, ConfigError> {
+    let mut found = Findings::default();
+    let logs = read_logs(config, &mut found);
+    found.into_result().map(|()| logs)
+}
+
+fn read_logs(config: &Config, found: &mut Findings) -> BTreeMap<String, VerifierKey> {
+    let mut logs: BTreeMap<String, VerifierKey> = BTreeMap::new();
+    for (name, it) in &config.audit_witness_for {
+        let at = |key: &str| format!("{}.{name}.{key}", audit_witness_for::SECTION);
+        let key = match it.key.as_ref().map(|text| text.parse::<VerifierKey>()) {
+            Some(Ok(key)) if key.algorithm() == Algorithm::Ed25519 => key,
+            Some(Ok(_)) => {
+                found.add(
+                    &at("key"),
+                    "is the key of a witness and not of a log (type 0x01)",
+                );
+                continue;
+            }
+            Some(Err(error)) => {
+                found.add(&at("key"), error.to_string());
+                continue;
+            }
+            None => {
+                found.add(&at("key"), "must be set: `keyward audit key` shows it");
+                continue;
+            }
+        };
+        if it
+            .origin
+            .as_deref()
+            .is_some_and(|origin| origin != key.name().as_str())
+        {
+            found.add(&at("origin"), "is another name than the one in the key");
+        }
+        if logs.values().any(|other| other.name() == key.name()) {
+            found.add(&at("key"), "is of a log that is named already");
+        }
+        logs.insert(name.clone(), key);
+    }
+    logs
 }
 
 fn read(config: &Config, secret: OpenSecret<'_>, found: &mut Findings) -> Vec<WitnessSettings> {

@@ -5,7 +5,7 @@ use toml::{Table, Value};
 
 use super::load::{Problem, unknown, wrong_form};
 use super::settings::Row;
-use super::{audit_sink, audit_witness};
+use super::{audit_sink, audit_witness, audit_witness_for};
 
 /// Tables of one kind.
 #[derive(Clone, Copy)]
@@ -23,6 +23,11 @@ pub(super) const ALL: &[Named] = &[
         section: audit_sink::SECTION,
         what: "a sink",
         rows: audit_sink::ROWS,
+    },
+    Named {
+        section: audit_witness_for::SECTION,
+        what: "a witnessed log",
+        rows: audit_witness_for::ROWS,
     },
     Named {
         section: audit_witness::SECTION,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::settings::Row;
-use super::{ROWS, SECTIONS, audit_sink, audit_witness};
+use super::{ROWS, SECTIONS, audit_sink, audit_witness, audit_witness_for};
 
 /// Renders the reference as Markdown.
 pub fn config_reference() -> String {
@@ -20,6 +20,7 @@ pub fn config_reference() -> String {
     for (sections, rows) in [
         (audit_sink::SECTIONS, audit_sink::ROWS),
         (audit_witness::SECTIONS, audit_witness::ROWS),
+        (audit_witness_for::SECTIONS, audit_witness_for::ROWS),
     ] {
         for (section, doc) in sections {
             let of_any = |row: &Row| {
