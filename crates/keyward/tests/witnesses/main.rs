@@ -4,7 +4,9 @@
 #![allow(clippy::disallowed_methods)] // other programs tell nobody when they are done
 
 mod asked;
+mod each_other;
 mod rolled_back;
+mod serving;
 mod stage;
 #[path = "../../../ledger/tests/log/sumdb.rs"]
 mod sumdb;

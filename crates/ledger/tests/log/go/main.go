@@ -232,7 +232,8 @@ func (l *log) add(entry string) {
 func grown(size int64) log {
 	var l log
 	for index := int64(0); index < size; index++ {
-		l.add(fmt.Sprintf("entry %d", index))
+		// A fork of the log has other entries.
+		l.add(fmt.Sprintf("entry %d%s", index, os.Getenv("FORK")))
 	}
 	return l
 }
