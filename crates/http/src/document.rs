@@ -243,7 +243,7 @@ impl Endpoint {
             .required(Some(Required::True))
             .build();
         self.operation = self.operation.request_body(Some(body));
-        self.refusals.extend(["408", "413"]);
+        self.refusals.extend(["408", "413", "415"]);
         self
     }
 

@@ -14,3 +14,4 @@ mod receipts;
 mod signed;
 mod stage;
 mod whole;
+mod witnessed;

@@ -102,3 +102,69 @@ impl Rounds {
         self.recent.iter().find(waiting).map(|it| it.began)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
+    use keyward_ledger::{Algorithm, Checkpoint, Hash, Head, KeyName};
+
+    use super::*;
+
+    fn key(name: &str, algorithm: Algorithm, seed: u8) -> (VerifierKey, Ed25519KeyPair) {
+        let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+        let public = pair.public_key().as_ref().try_into().unwrap();
+        let name = KeyName::new(name).unwrap();
+        (VerifierKey::new(name, algorithm, public), pair)
+    }
+
+    fn signed(size: u64) -> Arc<Signed> {
+        let (log, pair) = key("log.example", Algorithm::Ed25519, 1);
+        let root = Hash::of_leaf(&size.to_be_bytes());
+        let head = Head { size, root };
+        let mut note = Checkpoint::new("log.example", head)
+            .unwrap()
+            .note()
+            .unwrap();
+        let sign = |text: &[u8]| Ok::<_, ()>(pair.sign(text).as_ref().try_into().unwrap());
+        note.sign(&log, sign).unwrap();
+        Arc::new(Signed { head, note, log })
+    }
+
+    fn add(rounds: &mut Rounds, signed: &Signed, name: &str, seed: u8) -> Option<Cosigned> {
+        let (key, pair) = key(name, Algorithm::Cosignature, seed);
+        let mut note = signed.note.clone();
+        let sign = |text: &[u8]| Ok::<_, ()>(pair.sign(text).as_ref().try_into().unwrap());
+        note.cosign(&key, 7, sign).unwrap();
+        rounds.attach(signed, (name, &key), note.signatures().last().unwrap())
+    }
+
+    #[test]
+    fn a_checkpoint_counts_when_as_many_have_signed_that_very_one() {
+        let at = Timestamp::from_micros;
+        let mut rounds = Rounds::new(2);
+        let (five, six) = (signed(5), signed(6));
+        rounds.begin(five.clone(), at(50));
+        assert!(!add(&mut rounds, &five, "a", 2).unwrap().counts);
+        assert!(
+            !add(&mut rounds, &five, "a", 2).unwrap().counts,
+            "once is once"
+        );
+        rounds.begin(six.clone(), at(60));
+        assert!(!add(&mut rounds, &six, "b", 3).unwrap().counts);
+        assert_eq!(
+            (rounds.counted(), rounds.waiting_since()),
+            (0, Some(at(50)))
+        );
+        // The slow one comes back to what it was asked about.
+        let cosigned = add(&mut rounds, &five, "b", 3).unwrap();
+        assert!(cosigned.counts && cosigned.note.signatures().len() == 3);
+        assert_eq!(
+            (rounds.counted(), rounds.waiting_since()),
+            (5, Some(at(60)))
+        );
+        assert!(add(&mut rounds, &six, "a", 2).unwrap().counts);
+        assert_eq!((rounds.counted(), rounds.waiting_since()), (6, None));
+        assert!(add(&mut rounds, &signed(7), "a", 2).is_none());
+    }
+}
