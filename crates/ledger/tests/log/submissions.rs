@@ -48,7 +48,7 @@ fn what_is_sent_is_read_and_nothing_else() {
     );
     let hash = format!("{}\n", Hash::of_leaf(b""));
     let many = |count| with("old 3\n", &format!("old 3\n{}", hash.repeat(count)));
-    assert!(many(60).is_ok());
+    assert!(many(50).is_ok());
     assert_eq!(many(64), Err(SubmissionError::Proof));
     let long = "x".repeat(keyward_ledger::SUBMISSION_MAX + 1);
     assert_eq!(
