@@ -30,7 +30,6 @@ use crate::server::sinks::Streams;
 use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
 use crate::server::trees::{self, Following};
-use crate::server::witness_desk::Attending;
 use crate::server::witnesses::Witnessing;
 
 /// How often the clock's work is done.
@@ -58,7 +57,6 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     listening(&door.url);
     let following = Following::begin(&assembly);
     let guarding = Guarding::begin(&assembly);
-    let attending = Attending::begin(&assembly);
     let (streams, witnessing) = (door.streams, door.witnessing);
     let (end, ended) = watch::channel(false);
     let rewrapping = tokio::spawn(rewrap(
@@ -108,7 +106,6 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     guarding.end().await;
     let _ = moving_registry.await;
     witnessing.end().await;
-    attending.end().await;
     following.end().await;
     streams.end().await;
     assembly.stop().await?;

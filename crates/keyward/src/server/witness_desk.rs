@@ -17,11 +17,10 @@ use keyward_core::time::Clock;
 use keyward_ledger::{Refusal, Submission, VerifierKey};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
-use crate::server::assembly::Assembly;
 use crate::server::config::witnessed_logs;
 use crate::server::deployment::Deployment;
 use crate::server::error::StartError;
@@ -171,32 +170,9 @@ fn told(error: WitnessError) -> WitnessRefusal {
     }
 }
 
-/// Looks after the desk, as long as the server serves.
-pub struct Attending {
-    end: watch::Sender<bool>,
-    task: JoinHandle<()>,
-}
-
-impl Attending {
-    /// Begins, if there is a desk.
-    pub fn begin(assembly: &Assembly) -> Self {
-        let (end, ended) = watch::channel(false);
-        let attend = attend(assembly.node.clone(), assembly.desk(), ended);
-        Self {
-            end,
-            task: tokio::spawn(attend),
-        }
-    }
-
-    /// Ends it.
-    pub async fn end(self) {
-        let _ = self.end.send(true);
-        let _ = self.task.await;
-    }
-}
-
-/// Has the key read once the node is unsealed, and tells of logs that contradict themselves.
-async fn attend(node: Arc<Node>, desk: Option<Arc<Desk>>, mut ended: watch::Receiver<bool>) {
+/// Looks after the desk until everything ends: has the key read once the node is unsealed, and tells of
+/// logs that contradict themselves.
+pub async fn attend(node: Arc<Node>, desk: Option<Arc<Desk>>, mut ended: watch::Receiver<bool>) {
     let mut looks = interval(EACH);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut pause = 0;

@@ -18,18 +18,19 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::server::assembly::Assembly;
 use crate::server::config::{Config, ConfigError, witnesses};
 use crate::server::sinks::credential;
+use crate::server::witness_desk::attend;
 
 /// How often witnesses are judged.
 const EACH: Duration = Duration::from_secs(1);
 
-/// The asking, as long as the server serves.
+/// Both sides of it, as long as the server serves: being witnessed, and being a witness.
 pub struct Witnessing {
     end: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
 
 impl Witnessing {
-    /// Begins to ask the witnesses that are configured, if any are.
+    /// Begins to ask the witnesses that are configured, and to look after the desk where others ask.
     pub fn begin(assembly: &Assembly) -> Result<Self, ConfigError> {
         let (end, ended) = watch::channel(false);
         let (config, node) = (&assembly.deployment.config, &assembly.node);
@@ -41,11 +42,16 @@ impl Witnessing {
             let gatherer = Gatherer::new(policy.clone(), ports(assembly, &policy), &dir);
             tasks.push(tokio::spawn(gatherer.run(ended.clone())));
         }
-        tasks.push(tokio::spawn(watch_over(node.clone(), patience, ended)));
+        tasks.push(tokio::spawn(watch_over(
+            node.clone(),
+            patience,
+            ended.clone(),
+        )));
+        tasks.push(tokio::spawn(attend(node.clone(), assembly.desk(), ended)));
         Ok(Self { end, tasks })
     }
 
-    /// Ends the asking.
+    /// Ends both.
     pub async fn end(self) {
         let _ = self.end.send(true);
         for task in self.tasks {
