@@ -87,7 +87,10 @@ impl Published {
     pub fn closed(&self) {
         let mut now = self.now.lock();
         now.trees = None;
-        now.counted = None;
+        if self.required == 0 {
+            now.counted = None;
+        }
+        drop(now);
         self.newest.send_replace(None);
     }
 

@@ -45,6 +45,10 @@ async fn i13_what_witnesses_that_others_wrote_have_signed_is_given_out_over_any_
         server.kill().await;
         server = launch.start().await;
         // What was given out is there at once, and then there is more.
+        until("what counts", || async {
+            checkpoint(&server.api).await.is_some()
+        })
+        .await;
         let (found, by) = read(&checkpoint(&server.api).await.unwrap(), &log, &keys);
         assert!(found >= size && by == 2, "{found} after {size}, by {by}");
         size = cosigned(&server.api, &log, &keys, 2, found + 1).await;

@@ -94,7 +94,6 @@ impl Asking {
                     _ => break,
                 },
                 422 => return Verdict::Contradicts { size: old },
-                400 | 403 | 404 => return Verdict::Unwilling(unwilling(&answered)),
                 408 | 425 | 429 | 500..=599 => return Verdict::Failed(transient(&answered)),
                 _ => return Verdict::Unwilling(unwilling(&answered)),
             }

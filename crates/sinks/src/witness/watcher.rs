@@ -114,7 +114,7 @@ impl Watcher {
                 let added = self.gathered.add(target, (name, key), &signature).await;
                 if let Err(error) = added {
                     let what = format!("what it signed cannot be kept: {error}");
-                    return self.failing(WitnessState::Failing, what, None);
+                    return Some(self.failing(WitnessState::Failing, what, None));
                 }
                 self.gathered.heard(name);
                 self.backoff.reset();
@@ -150,20 +150,16 @@ impl Watcher {
             }
             Verdict::Unwilling(what) => {
                 self.gathered.heard(name);
-                self.failing(WitnessState::Refused, what, None)
+                Some(self.failing(WitnessState::Refused, what, None))
             }
             Verdict::Failed(failure) => {
-                self.failing(WitnessState::Failing, failure.detail, failure.asked)
+                let (what, asked) = (failure.detail, failure.asked);
+                Some(self.failing(WitnessState::Failing, what, asked))
             }
         }
     }
 
-    fn failing(
-        &mut self,
-        state: WitnessState,
-        what: String,
-        asked: Option<Duration>,
-    ) -> Option<Duration> {
+    fn failing(&mut self, state: WitnessState, what: String, asked: Option<Duration>) -> Duration {
         if self.status.trouble.as_ref() != Some(&what) {
             tracing::warn!(
                 witness = self.settings.name,
@@ -173,7 +169,7 @@ impl Watcher {
         }
         self.status.state = state;
         self.status.trouble = Some(what);
-        Some(self.backoff.pause(asked, &*self.gathered.ports.random))
+        self.backoff.pause(asked, &*self.gathered.ports.random)
     }
 
     fn now(&self) -> Timestamp {
