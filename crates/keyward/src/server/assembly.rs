@@ -62,9 +62,10 @@ impl Assembly {
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
         ensure_holds_what_was_signed(&deployment.config.audit_dir(), &journal)?;
         let config = &deployment.config;
-        let gate = match config.audit_witness.is_empty() {
-            true => Gate::Open,
-            false => Gate::Asking,
+        let gate = if config.audit_witness.is_empty() {
+            Gate::Open
+        } else {
+            Gate::Asking
         };
         let published = Arc::new(Published::new(config.audit.witnesses_required, gate));
         let is_durable = deployment.config.audit.sync == AuditSync::Always;

@@ -94,14 +94,14 @@ impl Desk {
         let found = timeout(KEY_PATIENCE, log::witness_key(node, public)).await;
         let key = found.map_err(|_| "the vault does not answer".to_owned())?;
         let key = key.map_err(|error| error.to_string())?;
-        let public = match remembered.filter(|it| it.public() == key.public()) {
-            Some(known) => known,
-            None => {
-                let fresh = fresh_id().ok_or("the system gives no randomness")?;
-                let (memory, deployment) = (self.memory.clone(), self.deployment);
-                let public = key.public();
-                blocking(move || memory.begin(public, (deployment, fresh))).await?
-            }
+        let known = remembered.filter(|it| it.public() == key.public());
+        let public = if let Some(known) = known {
+            known
+        } else {
+            let fresh = fresh_id().ok_or("the system gives no randomness")?;
+            let (memory, deployment) = (self.memory.clone(), self.deployment);
+            let public = key.public();
+            blocking(move || memory.begin(public, (deployment, fresh))).await?
         };
         *self.key.lock() = Some(Arc::new(Own { key, public }));
         Ok(())
