@@ -7,7 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::names::{
-    AuditAuthentication, AuditFormat, AuditOutcome, AuditSinkKind, AuditSinkState, Permission,
+    AuditAuthentication, AuditFormat, AuditOutcome, AuditSinkKind, AuditSinkState,
+    AuditWitnessState, Permission,
 };
 use crate::time::Time;
 
@@ -309,4 +310,63 @@ pub struct AuditSinks {
     pub last: u64,
     /// The streams, by name.
     pub items: Vec<AuditSink>,
+}
+
+/// A witness of a node's log, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditWitness {
+    /// Its name in the configuration.
+    pub name: String,
+    /// The name that it signs under.
+    pub key_name: String,
+    /// How it does. `contradicting`: it has cosigned another history of this log, or a longer one.
+    pub state: AuditWitnessState,
+    /// How many entries the newest checkpoint has that it cosigned.
+    #[schema(minimum = 0)]
+    pub size: u64,
+    /// For how many seconds a checkpoint waits for its signature.
+    #[schema(minimum = 0)]
+    pub behind_seconds: u64,
+    /// How many checkpoints it cosigned since the server started.
+    #[schema(minimum = 0)]
+    pub cosigned: u64,
+    /// How often it did not.
+    #[schema(minimum = 0)]
+    pub failures: u64,
+    /// What is wrong; absent while nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// When it last cosigned, by its own clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cosigned_at: Option<Time>,
+}
+
+/// The witnesses of a node's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditWitnesses {
+    /// Of which node.
+    pub node: String,
+    /// How many of them must sign a checkpoint before it is given out; 0: none.
+    #[schema(minimum = 0)]
+    pub required: u64,
+    /// How many entries the newest signed checkpoint has.
+    #[schema(minimum = 0)]
+    pub signed: u64,
+    /// How many the newest one has that is given out.
+    #[schema(minimum = 0)]
+    pub counted: u64,
+    /// For how many seconds a newer one has been waiting for witnesses.
+    #[schema(minimum = 0)]
+    pub behind_seconds: u64,
+    /// The witnesses, by name.
+    pub items: Vec<AuditWitness>,
+}
+
+/// By which key a server cosigns other deployments' logs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditWitnessKey {
+    /// The name that it signs under.
+    pub name: String,
+    /// The public key under that name, as C2SP's `signed-note` writes it: name+id+base64.
+    pub key: String,
 }

@@ -34,6 +34,7 @@ mod std_io;
 mod tail;
 pub mod trees;
 mod watch;
+mod witnessed;
 mod writer;
 
 pub use io::{Access, Identity, JournalIo, SegmentFile};
@@ -43,3 +44,4 @@ pub use reader::{Place, Written};
 pub use recovery::OpenError;
 pub use std_io::StdIo;
 pub use watch::{Touched, Watch};
+pub use witnessed::{WitnessError, WitnessMemory};

@@ -2,7 +2,8 @@
 
 use keyward_api::audit::{
     AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery,
-    AuditKeyRotation, AuditLogKey, AuditQuery, AuditReceipt, AuditSinks, RotateAuditKey,
+    AuditKeyRotation, AuditLogKey, AuditQuery, AuditReceipt, AuditSinks, AuditWitnessKey,
+    AuditWitnesses, RotateAuditKey,
 };
 
 use crate::connection::Client;
@@ -60,6 +61,16 @@ impl Client {
     /// How the streams of the node's log stand.
     pub async fn audit_sinks(&self) -> Result<AuditSinks, ClientError> {
         self.get(&["v1", "audit", "sinks"]).send().await
+    }
+
+    /// By which key the server cosigns other deployments' logs.
+    pub async fn audit_witness_key(&self) -> Result<AuditWitnessKey, ClientError> {
+        self.get(&["v1", "audit", "witness-key"]).send().await
+    }
+
+    /// How the witnesses of the node's log stand.
+    pub async fn audit_witnesses(&self) -> Result<AuditWitnesses, ClientError> {
+        self.get(&["v1", "audit", "witnesses"]).send().await
     }
 }
 

@@ -39,6 +39,7 @@ use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
 use crate::port::storage_migration::StorageMigration;
 use crate::port::transparency::TransparencyLog;
+use crate::port::witness_desk::WitnessDesk;
 use crate::session::Sessions;
 use crate::sink_board::SinkBoard;
 use crate::text_memory::TextMemory;
@@ -47,6 +48,7 @@ use crate::texts::Texts;
 use crate::time::{Clock, Timestamp};
 pub use crate::usage_book::UsageBook;
 use crate::value_streams::ValueStreams;
+use crate::witness_board::WitnessBoard;
 
 /// What a node is given.
 #[derive(Clone)]
@@ -59,6 +61,8 @@ pub struct Ports {
     pub transparency: Option<Arc<dyn TransparencyLog>>,
     /// By which the journal is searched; none if nothing makes an index of it.
     pub search: Option<Arc<dyn AuditSearch>>,
+    /// The node as a witness of others, if it is one.
+    pub witness: Option<Arc<dyn WitnessDesk>>,
     /// Counts what the journal says of usage.
     pub usage: Arc<UsageBook>,
     /// The tenants' key-encryption keys.
@@ -120,6 +124,8 @@ pub struct Node {
     pub(crate) storage_watch: StorageWatch,
     /// How the streams of the log stand.
     pub(crate) sinks: SinkBoard,
+    /// How the witnesses of the log stand.
+    pub(crate) witnesses: WitnessBoard,
     pub(crate) value_streams: ValueStreams,
     /// One turn at a time.
     pub(crate) migrating: Mutex<MigrationMemory>,
@@ -301,6 +307,7 @@ impl Node {
             scrubbing: Mutex::default(),
             storage_watch: StorageWatch::default(),
             sinks: SinkBoard::default(),
+            witnesses: WitnessBoard::default(),
             migrating: Mutex::default(),
             registry_migrating: Mutex::default(),
             requests_forgotten_at: AtomicI64::new(0),
@@ -325,6 +332,11 @@ impl Node {
     /// Where the streams of the log show how they stand.
     pub const fn sinks(&self) -> &SinkBoard {
         &self.sinks
+    }
+
+    /// Where the witnesses of the log are shown.
+    pub const fn witnesses(&self) -> &WitnessBoard {
+        &self.witnesses
     }
 
     /// How many keys the node holds in memory.
@@ -448,6 +460,9 @@ impl Node {
         }
         if let Some(log) = &self.ports.transparency {
             log.forget_key();
+        }
+        if let Some(witness) = &self.ports.witness {
+            witness.forget_key();
         }
     }
 }

@@ -20,9 +20,9 @@ use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter};
 
 use crate::app::App;
 use crate::endpoint;
+use crate::path_parameter::path_parameters;
 
 const BEARER: &str = "bearer";
-const UUID: &str = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$";
 
 /// Every route with its document. `metrics_open` says whether `/metrics` needs no token.
 pub fn router(metrics_open: bool) -> OpenApiRouter<App> {
@@ -183,7 +183,7 @@ impl Endpoint {
         summary: &str,
     ) -> Self {
         let path = path.into();
-        let parameters: Vec<Parameter> = segments(&path).map(path_parameter).collect();
+        let parameters = path_parameters(&path);
         let operation = OperationBuilder::new()
             .operation_id(Some(id))
             .tag(tag)
@@ -230,6 +230,33 @@ impl Endpoint {
             .build();
         self.operation = self.operation.request_body(Some(body));
         self.refusals.extend(["400", "408", "413", "415"]);
+        self
+    }
+
+    /// Takes a small text, from somebody who need not be known.
+    #[must_use]
+    pub fn takes_small_text(mut self) -> Self {
+        let schema = ObjectBuilder::new().schema_type(SchemaType::new(Type::String));
+        let content = ContentBuilder::new().schema(Some(schema.build())).build();
+        let body = RequestBodyBuilder::new()
+            .content("text/plain", content)
+            .required(Some(Required::True))
+            .build();
+        self.operation = self.operation.request_body(Some(body));
+        self.refusals.extend(["408", "413", "415"]);
+        self
+    }
+
+    /// Refuses in a text of another protocol.
+    #[must_use]
+    pub fn refuses_as(mut self, status: &str, media_type: &str, description: &str) -> Self {
+        let schema = ObjectBuilder::new()
+            .schema_type(SchemaType::new(Type::String))
+            .build();
+        let content = ContentBuilder::new().schema(Some(schema)).build();
+        let response = with_correlation_id(ResponseBuilder::new().description(description))
+            .content(media_type, content);
+        self.operation = self.operation.response(status, response.build());
         self
     }
 
@@ -399,56 +426,6 @@ impl Endpoint {
         paths.add_path_operation(&self.path, vec![self.method], self.operation.build());
         (self.schemas, paths, routes)
     }
-}
-
-/// The names between braces.
-fn segments(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/')
-        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
-        .map(|name| name.trim_start_matches('*'))
-}
-
-/// What may stand in a segment of a path.
-fn path_parameter(name: &str) -> Parameter {
-    let (description, pattern) = match name {
-        "tenant" => (
-            "The tenant's name or id; `system` where the deployment's own are meant.",
-            "^[a-z0-9._-]{1,64}$",
-        ),
-        "key" => (
-            "The key's name, id or ARN.",
-            "^(?:[a-z0-9._-]{1,128}|arn:keyward:[0-9a-f-]{36}:[0-9a-f-]{36}:key/[0-9a-f-]{36})$",
-        ),
-        "class" => ("The class of data.", "^[A-Z][A-Z0-9_]{0,63}$"),
-        "principal" => ("The principal's name or id.", "^[a-z0-9._-]{1,128}$"),
-        "secret" => (
-            "The secret's name, each slash in it as `%2F`.",
-            "^[a-z0-9._-]+(?:/[a-z0-9._-]+)*$",
-        ),
-        "version" => ("The version's number.", "^[1-9][0-9]{0,8}$"),
-        "policy" => ("The policy's name.", "^[a-z0-9._-]{1,128}$"),
-        "role" => ("The role's name.", "^[a-z0-9._-]{1,64}$"),
-        "sequence" => ("The entry's sequence number.", "^[1-9][0-9]{0,14}$"),
-        "log" => ("Which of the tenant's logs.", "^(?:changes|operations)$"),
-        "tile" => (
-            "The rest of the tile's path: level or `entries`, number, width of a partial one.",
-            "^(?:[0-7]|entries)(?:/x[0-9]{3}){0,6}/[0-9]{3}(?:\\.p/[1-9][0-9]{0,2})?$",
-        ),
-        _ => ("Its id.", UUID),
-    };
-    let mut schema = ObjectBuilder::new()
-        .schema_type(SchemaType::new(Type::String))
-        .pattern(Some(pattern));
-    if pattern == UUID {
-        schema = schema.format(Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)));
-    }
-    ParameterBuilder::new()
-        .name(name)
-        .parameter_in(ParameterIn::Path)
-        .required(Required::True)
-        .description(Some(description))
-        .schema(Some(schema.build()))
-        .build()
 }
 
 fn header_parameter(name: &str, description: &str, pattern: &str) -> Parameter {

@@ -37,6 +37,7 @@ mod token;
 mod use_key;
 mod verb;
 mod version;
+mod witness;
 
 use utoipa_axum::router::UtoipaMethodRouter;
 
@@ -75,6 +76,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(audit::routes());
     routes.extend(audit_log::routes());
     routes.extend(audit_search::routes());
+    routes.extend(witness::routes());
     routes.extend(storage::routes());
     routes.extend(storage_migration::routes());
     routes.extend(registry_migration::routes());

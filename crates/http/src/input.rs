@@ -22,6 +22,22 @@ pub struct Input<T> {
     pub idempotency: Option<Idempotency>,
 }
 
+/// The most bytes that a stranger may send.
+pub const SMALL_BYTES_MAX: usize = 64 * 1024;
+
+/// A small body of any bytes, from somebody who need not be known.
+pub struct Small(pub Vec<u8>);
+
+impl FromRequest<App> for Small {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
+        let (max, body) = (app.config().body_bytes_max, request.into_body());
+        let read = collect(body, app, max.min(SMALL_BYTES_MAX)).await?;
+        Ok(Self(read.to_vec()))
+    }
+}
+
 /// A body that may be left out where all of its fields may.
 pub struct OptionalInput<T>(pub T);
 
@@ -31,7 +47,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Input<T> {
     async fn from_request(request: Request, app: &App) -> Result<Self, Failure> {
         let (parts, body) = request.into_parts();
         ensure_json(&parts.headers)?;
-        let bytes = collect(body, app).await?;
+        let bytes = collect(body, app, app.config().body_bytes_max).await?;
         let idempotency = idempotency_key(&parts.headers)?.map(|key| Idempotency {
             key,
             digest: digest(parts.method.as_str(), parts.uri.path(), &bytes),
@@ -52,7 +68,7 @@ impl<T: DeserializeOwned + Default> FromRequest<App> for OptionalInput<T> {
             return Ok(Self(T::default()));
         }
         ensure_json(&parts.headers)?;
-        let bytes = collect(body, app).await?;
+        let bytes = collect(body, app, app.config().body_bytes_max).await?;
         Ok(Self(if bytes.is_empty() {
             T::default()
         } else {
@@ -91,9 +107,8 @@ fn ensure_json(headers: &HeaderMap) -> Result<(), Failure> {
 /// Reads the body, at most as much as is allowed: what claims to be larger is refused before a
 /// byte of it is read, what turns out to be larger when it does. Wiped when dropped, since it may
 /// hold plaintext.
-async fn collect(body: Body, app: &App) -> Result<Zeroizing<Vec<u8>>, Failure> {
+async fn collect(body: Body, app: &App, max: usize) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let config = app.config();
-    let max = config.body_bytes_max;
     let size = body.size_hint();
     if size.lower() > max as u64 {
         return Err(too_large(max));

@@ -20,6 +20,7 @@ mod exchange;
 mod front;
 mod input;
 pub mod metrics;
+mod path_parameter;
 mod patience;
 mod percent;
 mod precondition;

@@ -11,6 +11,7 @@ use keyward_core::port::seal::SealStanding;
 use keyward_core::port::storage_care::StorageState;
 use keyward_core::port::storage_migration::MigrationPhase;
 use keyward_core::sink_board::SinkState;
+use keyward_core::witness_board::WitnessState;
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use papaya::HashMap;
@@ -38,6 +39,11 @@ const SINK_SECONDS: &str = "keyward_audit_sink_behind_seconds";
 const SINK_STATE: &str = "keyward_audit_sink_state";
 const SINK_SENT: &str = "keyward_audit_sink_sent_total";
 const SINK_FAILURES: &str = "keyward_audit_sink_failures_total";
+const WITNESS_SECONDS: &str = "keyward_audit_witness_behind_seconds";
+const WITNESS_STATE: &str = "keyward_audit_witness_state";
+const WITNESS_COSIGNED: &str = "keyward_audit_witness_cosigned_total";
+const WITNESS_FAILURES: &str = "keyward_audit_witness_failures_total";
+const COUNTED_SECONDS: &str = "keyward_audit_log_uncounted_seconds";
 const REGISTRY_PHASE: &str = "keyward_registry_migration_phase";
 const REGISTRY_BEHIND: &str = "keyward_registry_migration_behind";
 const REGISTRY_EQUAL: &str = "keyward_registry_migration_equal";
@@ -78,6 +84,7 @@ pub fn install() -> &'static PrometheusHandle {
         describe_storage();
         describe_migration();
         describe_sinks();
+        describe_witnesses();
         describe_registry_migration();
         metrics::describe_gauge!(
             "keyward_journal_fault",
@@ -112,6 +119,20 @@ fn describe_migration() {
     metrics::describe_gauge!(
         MIGRATION_FAILING,
         "1 while a side of the migration does not do its part"
+    );
+}
+
+fn describe_witnesses() {
+    metrics::describe_gauge!(
+        WITNESS_SECONDS,
+        "For how long a checkpoint waits for a witness's signature"
+    );
+    metrics::describe_gauge!(WITNESS_STATE, "1 for how a witness does");
+    metrics::describe_counter!(WITNESS_COSIGNED, "Checkpoints that a witness cosigned");
+    metrics::describe_counter!(WITNESS_FAILURES, "How often a witness did not cosign");
+    metrics::describe_gauge!(
+        COUNTED_SECONDS,
+        "For how long a checkpoint waits for as many witnesses as must sign it"
     );
 }
 
@@ -166,6 +187,7 @@ pub fn render(node: &Node) -> String {
     storage(node);
     migration(node);
     sinks(node);
+    witnesses(node);
     registry_migration(node);
     handle.render()
 }
@@ -262,6 +284,28 @@ fn migration(node: &Node) {
     }
     metrics::gauge!(MIGRATION_EQUAL).set(f64::from(u8::from(report.equal)));
     metrics::gauge!(MIGRATION_FAILING).set(f64::from(u8::from(report.trouble.is_some())));
+}
+
+/// How the witnesses of the log stand. Their names are the operator's.
+fn witnesses(node: &Node) {
+    let found = keyward_core::ops::log::present_witnesses(node);
+    let now = node.now();
+    if found.counting.required > 0 {
+        metrics::gauge!(COUNTED_SECONDS).set(found.counting.behind_seconds(now) as f64);
+    }
+    for it in found.witnesses {
+        let seconds = it.behind_seconds(now);
+        let witness = it.name;
+        metrics::gauge!(WITNESS_SECONDS, "witness" => witness.clone()).set(seconds as f64);
+        for state in WitnessState::ALL {
+            let holds = f64::from(u8::from(it.state == *state));
+            let state = state.name();
+            metrics::gauge!(WITNESS_STATE, "witness" => witness.clone(), "state" => state)
+                .set(holds);
+        }
+        metrics::counter!(WITNESS_COSIGNED, "witness" => witness.clone()).absolute(it.cosigned);
+        metrics::counter!(WITNESS_FAILURES, "witness" => witness).absolute(it.failures);
+    }
 }
 
 /// How the streams of the log stand. Their names are the operator's.

@@ -40,3 +40,5 @@ pub mod storage_migration;
 pub mod tls;
 pub mod trees;
 pub mod vault_backend;
+pub mod witness_desk;
+pub mod witnesses;

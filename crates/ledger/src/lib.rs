@@ -3,7 +3,7 @@
 //! This crate alone is enough to verify a log; it knows nothing of what the entries mean.
 //!
 //! The formats are those of C2SP (`tlog-tiles`, `tlog-checkpoint`, `signed-note`,
-//! `tlog-cosignature`, `tlog-proof`) over the tree of RFC 6962, described for strangers in
+//! `tlog-cosignature`, `tlog-witness`, `tlog-proof`) over the tree of RFC 6962, described for strangers in
 //! `docs/formats/transparency-log.md`.
 //!
 //! ```text
@@ -28,6 +28,7 @@ mod note;
 mod peaks;
 mod proof;
 mod receipt;
+mod submission;
 mod text;
 mod tile;
 mod tiles;
@@ -44,6 +45,7 @@ pub use note::{Note, NoteError, NoteSignature, SIGNATURES_MAX, SignError, Verifi
 pub use peaks::Peaks;
 pub use proof::{Head, PROOF_MAX, ProofError, verify_consistency, verify_inclusion};
 pub use receipt::{Receipt, ReceiptError};
+pub use submission::{Refusal, SUBMISSION_MAX, Submission, SubmissionError};
 pub use tile::{Content, NotATile, TILE_WIDTH, Tile, bundles, hash_tiles};
 pub use tiles::{TileError, Tiles, bytes_of, hashes_of};
 pub use tree::{

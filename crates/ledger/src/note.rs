@@ -40,6 +40,26 @@ impl NoteSignature {
     pub fn key_id(&self) -> [u8; 4] {
         self.key_id
     }
+
+    /// Reads signature lines without the note that they are for, as a witness answers with them.
+    pub fn parse_lines(bytes: &[u8]) -> Result<Vec<Self>, NoteError> {
+        let size = bytes.len();
+        if size > NOTE_MAX {
+            return Err(NoteError::TooLong { size });
+        }
+        let lines = str::from_utf8(bytes).map_err(|_| NoteError::NotText)?;
+        let lines = lines.strip_suffix('\n').filter(|lines| plain(lines));
+        parsed(lines.ok_or(NoteError::Form)?)
+    }
+}
+
+/// The line, without its newline.
+impl fmt::Display for NoteSignature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = self.key_id.to_vec();
+        bytes.extend_from_slice(&self.bytes);
+        write!(f, "— {} {}", self.name, text::base64(&bytes))
+    }
 }
 
 /// A signature that was checked and is right.
@@ -140,14 +160,7 @@ impl Note {
         let text = &whole[..=middle];
         let lines = whole[middle + 2..].strip_suffix('\n');
         let lines = lines.ok_or(NoteError::Form)?;
-        let mut signatures = Vec::new();
-        for (number, line) in (1..).zip(lines.split('\n')) {
-            if number > SIGNATURES_MAX {
-                return Err(NoteError::TooManySignatures);
-            }
-            let wrong = NoteError::SignatureLine { line: number };
-            signatures.push(signature(line).ok_or(wrong)?);
-        }
+        let signatures = parsed(lines)?;
         let text = text.to_owned();
         Ok(Self { text, signatures })
     }
@@ -227,6 +240,37 @@ impl Note {
         self.add(key, cosignature::join(time, &signature))
     }
 
+    /// The same text with the signatures of this key alone.
+    #[must_use]
+    pub fn only_of(&self, key: &VerifierKey) -> Self {
+        let of_key = |it: &&NoteSignature| it.name == *key.name() && it.key_id == key.id();
+        Self {
+            text: self.text.clone(),
+            signatures: self.signatures.iter().filter(of_key).cloned().collect(),
+        }
+    }
+
+    /// Adds the signature of a key that somebody else made, if it is right and is not there already; what
+    /// it says.
+    pub fn attach<'a>(
+        &mut self,
+        signature: &NoteSignature,
+        key: &'a VerifierKey,
+    ) -> Result<Verified<'a>, NoteError> {
+        let named = *key.name() == signature.name && key.id() == signature.key_id;
+        let checked = self.checked(signature, key).filter(|_| named);
+        let verified = checked.ok_or_else(|| NoteError::NotValid {
+            name: signature.name.clone(),
+        })?;
+        if !self.signatures.contains(signature) {
+            if self.signatures.len() >= SIGNATURES_MAX {
+                return Err(NoteError::TooManySignatures);
+            }
+            self.signatures.push(signature.clone());
+        }
+        Ok(verified)
+    }
+
     fn add<E>(&mut self, key: &VerifierKey, bytes: Vec<u8>) -> Result<(), SignError<E>> {
         if self.signatures.len() >= SIGNATURES_MAX {
             return Err(SignError::TooManySignatures);
@@ -250,6 +294,18 @@ fn plain(text: &str) -> bool {
     text.bytes().all(|byte| byte >= b' ' || byte == b'\n')
 }
 
+fn parsed(lines: &str) -> Result<Vec<NoteSignature>, NoteError> {
+    let mut signatures = Vec::new();
+    for (number, line) in (1..).zip(lines.split('\n')) {
+        if number > SIGNATURES_MAX {
+            return Err(NoteError::TooManySignatures);
+        }
+        let wrong = NoteError::SignatureLine { line: number };
+        signatures.push(signature(line).ok_or(wrong)?);
+    }
+    Ok(signatures)
+}
+
 fn signature(line: &str) -> Option<NoteSignature> {
     let (name, encoded) = line.strip_prefix("— ")?.split_once(' ')?;
     if encoded.len() > SIGNATURE_MAX * 4 / 3 + 4 {
@@ -270,9 +326,7 @@ impl fmt::Display for Note {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.text)?;
         for signature in &self.signatures {
-            let mut bytes = signature.key_id.to_vec();
-            bytes.extend_from_slice(&signature.bytes);
-            writeln!(f, "— {} {}", signature.name, text::base64(&bytes))?;
+            writeln!(f, "{signature}")?;
         }
         Ok(())
     }

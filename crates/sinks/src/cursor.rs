@@ -3,9 +3,8 @@
 //!
 //! A file of two lines: JSON, and the SHA-256 of that line.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
@@ -15,6 +14,8 @@ use keyward_core::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
+
+use crate::whole_file;
 
 /// The form of the file.
 const FORMAT: u32 = 1;
@@ -240,7 +241,7 @@ impl CursorFile {
     pub(crate) async fn keep(&self, cursor: &Cursor) -> Result<(), CursorError> {
         let text = cursor.encode().map_err(|error| self.io()(error.into()))?;
         let path = self.path.clone();
-        let written = spawn_blocking(move || write(&path, text.as_bytes())).await;
+        let written = spawn_blocking(move || whole_file::write(&path, text.as_bytes())).await;
         let written = written.unwrap_or_else(|error| Err(io::Error::other(error)));
         written.map_err(self.io())
     }
@@ -258,24 +259,6 @@ pub(crate) async fn entry(
     };
     let found = journal.tail(query).await?.into_iter().next();
     Ok(found.filter(|entry| entry.sequence == sequence))
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let is_new = !dir.is_dir();
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    let beside = path.with_extension("cursor.new");
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
-    File::open(dir)?.sync_all()?;
-    match dir.parent().filter(|above| is_new && above.is_dir()) {
-        Some(above) => File::open(above)?.sync_all(),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,11 @@
 //! a sink does not take stops that sink, and no other, and no operation. A sink holds one batch in
 //! memory and nothing else.
 //!
-//! This room knows entries as core has them; it knows no keys, no registry and no HTTP server.
+//! Witnesses are sent the log's checkpoints in the same way, and send their signatures back
+//! ([`witness`]).
+//!
+//! This room knows entries as core has them, and public keys; it knows no others, no registry and no
+//! HTTP server.
 
 mod backoff;
 mod batch;
@@ -22,6 +26,8 @@ mod filter;
 mod follower;
 mod settings;
 mod sink;
+mod whole_file;
+pub mod witness;
 
 pub use credential::{Credential, Unreadable};
 pub use cursor::CursorError;

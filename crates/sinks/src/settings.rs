@@ -37,6 +37,13 @@ pub struct Pace {
     pub retry_most: Duration,
 }
 
+impl Pace {
+    /// How long a connection may take, and how long an answer.
+    pub(crate) const fn patience(&self) -> (Duration, Duration) {
+        (self.connect, self.answer)
+    }
+}
+
 /// Certificates.
 #[derive(Clone, Debug, Default)]
 pub struct TlsFiles {

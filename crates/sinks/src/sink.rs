@@ -1,7 +1,7 @@
 //! A sink: what takes batches, and how it says no.
 
 mod file;
-mod http;
+pub(crate) mod http;
 mod lines;
 mod nats;
 mod rotation;

@@ -26,6 +26,7 @@ pub struct Launch {
     data: PathBuf,
     environment: Vec<(String, String)>,
     user: Option<u32>,
+    address: String,
 }
 
 impl Launch {
@@ -37,6 +38,7 @@ impl Launch {
             data: data.to_owned(),
             environment,
             user: None,
+            address: "127.0.0.1:0".to_owned(),
         }
     }
 
@@ -45,6 +47,19 @@ impl Launch {
     pub fn as_user(mut self, user: u32) -> Self {
         self.user = Some(user);
         self
+    }
+
+    /// At a port of its own, which it has again after each start.
+    #[must_use]
+    pub fn at_fixed_port(mut self) -> Self {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        self.address = listener.local_addr().expect("its address").to_string();
+        self
+    }
+
+    /// Where it listens, if it has a port of its own.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
     /// With one setting more.
@@ -72,7 +87,7 @@ impl Launch {
             command.uid(user).gid(user);
         }
         let mut child = command
-            .args(["dev", "--listen", "127.0.0.1:0", "--data"])
+            .args(["dev", "--listen", &self.address, "--data"])
             .arg(&self.data)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())

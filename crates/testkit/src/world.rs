@@ -362,6 +362,7 @@ impl World {
             audit: silent.clone(),
             transparency: None,
             search: Some(Arc::new(Search(index.clone()))),
+            witness: None,
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),

@@ -193,7 +193,7 @@ const ROOMS: &[Room] = &[
     },
     Room {
         name: "sinks",
-        knows: &["core", "crypto"],
+        knows: &["core", "crypto", "ledger"],
         without: &[
             "aws-lc-rs",
             "p256",

@@ -46,6 +46,7 @@ const WAITS: &[&str] = &[
     "crates/audit/src/combining.rs",
     "crates/sinks/src/follower.rs",
     "crates/sinks/src/sink/file.rs",
+    "crates/sinks/src/witness/gathering.rs",
     "crates/vault/src/backend/measured.rs",
     "crates/vault/src/backend/turns.rs",
 ];

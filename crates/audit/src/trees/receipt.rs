@@ -10,8 +10,8 @@
 
 use keyward_ledger::{
     Content, Hash, Head, Note, OpenedCheckpoint, ProofError, ProveError, Receipt, ReceiptError,
-    Tile, TileError, Tiles, VerifierKey, entries_of, hashes_of, prove_inclusion, root,
-    verify_inclusion,
+    Tile, TileError, Tiles, VerifierKey, entries_of, hashes_of, prove_consistency, prove_inclusion,
+    root, verify_inclusion,
 };
 use serde::{Deserialize, Serialize};
 
@@ -143,6 +143,20 @@ impl<F: LogFiles> Forest<F> {
     pub fn root_at(&self, tree: Tree, size: u64) -> Result<Hash, TreesError> {
         let read = |tile| self.there(tree, tile);
         root(&Tiles::new(size, read), size).map_err(|error| told(tree, error))
+    }
+
+    /// That the first `old` entries of a tree are the beginning of its first `new`.
+    pub fn consistency(&self, tree: Tree, old: u64, new: u64) -> Result<Vec<Hash>, TreesError> {
+        let tiles = Tiles::new(new, |tile| self.there(tree, tile));
+        prove_consistency(&tiles, old, new).map_err(|error| match error {
+            ProveError::Hashes(error) => told(tree, error),
+            _ => damaged(tree),
+        })
+    }
+
+    /// Where in the system's tree the heads are that were made last; none if they are not in it yet.
+    pub fn heads_at(&self) -> Option<u64> {
+        self.made.and_then(|(_, at)| at)
     }
 
     /// How a tree stood when heads were last made, if they are among the first `size` entries of the

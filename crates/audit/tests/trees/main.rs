@@ -15,3 +15,4 @@ mod receipts;
 mod signed;
 mod stage;
 mod whole;
+mod witnessed;

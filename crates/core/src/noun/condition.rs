@@ -105,6 +105,10 @@ kinds! {
     AUDIT_LOG_DAMAGED "audit_log_damaged";
     /// A sink of the audit log is far behind it, or cannot go on.
     AUDIT_SINK_BEHIND "audit_sink_behind";
+    /// A witness of the audit log does not cosign, or holds another history; or too few do.
+    AUDIT_WITNESS_BEHIND "audit_witness_behind";
+    /// Another deployment's log, of which this node is a witness, contradicts itself.
+    WITNESSED_LOG_FORKED "witnessed_log_forked";
 }
 
 impl ConditionKind {

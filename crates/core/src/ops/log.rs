@@ -17,6 +17,8 @@ mod selection;
 mod signing_key;
 mod sinks;
 mod transparency;
+mod witnesses;
+mod witnessing;
 
 pub use damage::{journal_touched, log_checked};
 pub use evidence::{EvidencePage, Proven, evidence};
@@ -29,6 +31,8 @@ pub use signing_key::{
 };
 pub use sinks::{Sinks, present_sinks, sinks};
 pub use transparency::{LogScope, TreeKind, checkpoint, handovers, log_key, receipt, tile};
+pub use witnesses::{Witnesses, present_witnesses, witnesses};
+pub use witnessing::{add_checkpoint, witness_key, witness_name, witnessed};
 
 fn attempt<'a>(node: &'a Node, caller: &'a Caller, scope: Option<&TenantRef>) -> Attempt<'a> {
     let tenant = scope.and_then(|scope| node.tenant_id(scope));

@@ -50,6 +50,12 @@ impl OwnKey {
         description: "The key that signs the checkpoints of the audit log. The server's own.",
     };
 
+    /// Cosigns the checkpoints of other deployments' logs.
+    pub(super) const WITNESS: Self = Self {
+        name: "witness-signing",
+        description: "The key that cosigns other deployments' audit logs. The server's own.",
+    };
+
     fn secret_name(self) -> Result<SecretName, OpError> {
         SecretName::new(&format!("{OWN_PREFIX}{}", self.name)).map_err(|_| OpError::Crypto)
     }
@@ -170,6 +176,17 @@ impl OwnKey {
     /// Of two who make one at the same time, one makes it count.
     pub(super) async fn make(self, node: &Node) -> Result<(), OpError> {
         let (new, _) = self.fresh(node)?;
+        self.put(node, new).await
+    }
+
+    /// Puts a new one in the place of the old one, which nothing asks for any more.
+    pub(super) async fn renew(self, node: &Node) -> Result<(), OpError> {
+        let (mut new, _) = self.fresh(node)?;
+        new.expected_version = None;
+        self.put(node, new).await
+    }
+
+    async fn put(self, node: &Node, new: NewValue) -> Result<(), OpError> {
         let caller = Caller::system(node.own_correlation_id()?);
         match secret::put(node, &caller, &TenantRef::System, new, None).await {
             Ok(_) | Err(OpError::AlreadyExists { .. }) => Ok(()),

@@ -18,3 +18,4 @@ pub mod storage_migration;
 pub mod stream_storage;
 pub mod transparency;
 pub mod upkeep;
+pub mod witness_desk;

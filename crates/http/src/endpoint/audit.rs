@@ -2,7 +2,7 @@
 
 use keyward_api::audit::{
     AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery,
-    AuditProvenEntry, AuditQuery, AuditSinks,
+    AuditProvenEntry, AuditQuery, AuditSinks, AuditWitnesses,
 };
 use keyward_api::time::Time;
 use keyward_core::audit::Journaled;
@@ -103,6 +103,15 @@ pub fn routes() -> Vec<Route> {
         )
         .answers::<AuditSinks>("The streams, by name.")
         .to(sinks),
+        Endpoint::new(
+            Get,
+            "/v1/audit/witnesses",
+            "show_audit_witnesses",
+            TAG,
+            "Shows how the witnesses of the node's log stand",
+        )
+        .answers::<AuditWitnesses>("The witnesses, by name.")
+        .to(witnesses),
     ]
 }
 
@@ -239,6 +248,21 @@ async fn sinks(call: Call) -> Answer {
     answer::ok(&AuditSinks {
         node: node.settings().name.to_string(),
         last,
+        items: shown.collect(),
+    })
+}
+
+async fn witnesses(call: Call) -> Answer {
+    let node = call.node();
+    let now = node.now();
+    let found = ops::log::witnesses(node, call.caller()).await?;
+    let shown = found.witnesses.into_iter().map(|it| view::witness(it, now));
+    answer::ok(&AuditWitnesses {
+        node: node.settings().name.to_string(),
+        required: found.counting.required,
+        signed: found.counting.signed,
+        counted: found.counting.counted,
+        behind_seconds: found.counting.behind_seconds(now),
         items: shown.collect(),
     })
 }

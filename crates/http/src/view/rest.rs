@@ -1,7 +1,8 @@
 //! Classes, bindings, policies, jobs, log entries and the seal as the wire shows them.
 
 use keyward_api::names::{
-    AuditAuthentication, AuditOutcome, AuditSinkKind, AuditSinkState, JobKind, JobState, Permission,
+    AuditAuthentication, AuditOutcome, AuditSinkKind, AuditSinkState, AuditWitnessState, JobKind,
+    JobState, Permission,
 };
 use keyward_api::{audit, binding, class, job, policy, system};
 use keyward_core::audit::Journaled;
@@ -11,6 +12,7 @@ use keyward_core::noun;
 use keyward_core::port::seal::SealStatus;
 use keyward_core::sink_board::SinkStatus;
 use keyward_core::time::Timestamp;
+use keyward_core::witness_board::WitnessStatus;
 
 use super::{some_time, time};
 
@@ -124,6 +126,21 @@ pub fn sink(status: SinkStatus, last: u64, now: Timestamp) -> audit::AuditSink {
         failures: status.failures,
         trouble: status.trouble,
         sent_at: status.sent_at.map(time),
+    }
+}
+
+/// A witness of the log.
+pub fn witness(status: WitnessStatus, now: Timestamp) -> audit::AuditWitness {
+    audit::AuditWitness {
+        behind_seconds: status.behind_seconds(now),
+        name: status.name,
+        key_name: status.key_name,
+        state: AuditWitnessState::from(status.state.name()),
+        size: status.size,
+        cosigned: status.cosigned,
+        failures: status.failures,
+        trouble: status.trouble,
+        cosigned_at: status.cosigned_at.map(time),
     }
 }
 

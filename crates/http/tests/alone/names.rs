@@ -47,6 +47,7 @@ fn the_wire_names_what_core_knows() {
         AuditSinkState = keyward_core::sink_board::SinkState,
         AuditCountBy = keyward_core::port::audit_search::CountBy,
         AuditCountEvery = keyward_core::port::audit_search::CountEvery,
+        AuditWitnessState = keyward_core::witness_board::WitnessState,
         AuditAuthentication = Authentication,
         Permission = Action,
     );

@@ -14,6 +14,7 @@ fn concrete(path: &str) -> String {
         .replace("{principal}", "all")
         .replace("{policy}", "yearly")
         .replace("{log}", "changes")
+        .replace("{witnessed}", &"0".repeat(64))
         .replace("{tile}", "0/000")
         .replace("{sequence}", "1")
         .replace("{role}", "helper")
@@ -48,6 +49,38 @@ async fn without_a_good_token_nothing_but_the_open_doors_answers() {
             }
         }
     }
+}
+
+/// Each of these was opened on purpose: health and numbers for those who watch, the seal for those who open
+/// it, and C2SP's witness, where a log's signature stands for the token.
+#[tokio::test]
+async fn no_other_door_is_open() {
+    let desk = Desk::open().await;
+    let open = desk.operations().into_iter();
+    let open = open.filter(|(_, _, operation)| operation.get("security").is_none());
+    let mut open: Vec<String> = open
+        .map(|(_, _, operation)| operation["operationId"].as_str().unwrap().to_owned())
+        .collect();
+    open.sort_unstable();
+    assert_eq!(
+        open,
+        [
+            "add_witness_checkpoint",
+            "read_liveness",
+            "read_openapi",
+            "read_readiness",
+            "read_seal_status",
+            "read_witness_checkpoint",
+            "unseal",
+        ]
+    );
+    // Nobody is a witness here, and what is too large is not read.
+    let path = "/v1/witness/add-checkpoint";
+    let asked = desk.post_text(path, "old 0\n").await;
+    assert_eq!(asked.status, 404);
+    let large = "x".repeat(64 * 1024 + 1);
+    let asked = desk.post_text(path, &large).await;
+    assert_eq!(asked.problem(413), "too_large");
 }
 
 /// Invariant 5: a tenant can neither see, use nor infer what is another's.
@@ -113,6 +146,9 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/audit/log/handovers"),
         ("POST", "/v1/audit/log/rotate-key"),
         ("GET", "/v1/audit/receipts/1"),
+        ("GET", "/v1/audit/sinks"),
+        ("GET", "/v1/audit/witnesses"),
+        ("GET", "/v1/audit/witness-key"),
         ("GET", "/v1/alerts"),
         ("GET", "/v1/storage"),
         ("POST", "/v1/storage/scrub"),

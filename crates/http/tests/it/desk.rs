@@ -202,6 +202,13 @@ impl Desk {
         self.send(request.body(body.into()).unwrap()).await
     }
 
+    /// Sends a text, as somebody who need not be known.
+    pub async fn post_text(&self, path: &str, body: &str) -> Answer {
+        let request = Request::post(path).header("content-type", "text/plain");
+        self.send(request.body(body.to_owned().into()).unwrap())
+            .await
+    }
+
     /// Asks for bytes; how it ends is for the caller to see.
     pub async fn get_bytes(&self, token: &str, path: &str) -> axum::response::Response {
         let request = Request::get(path)

@@ -16,6 +16,7 @@ mod sink;
 mod succession;
 mod table;
 mod verify;
+mod witness;
 
 use std::fmt::Write;
 
@@ -38,6 +39,7 @@ use self::rotate_key::RotateKeyArguments;
 use self::search::{CountArguments, SearchArguments};
 use self::sink::SinkCommand;
 use self::verify::VerifyArguments;
+use self::witness::WitnessCommand;
 
 /// How long the server waits for something new before it answers with nothing.
 const WAIT_SECONDS: u64 = 20;
@@ -100,6 +102,9 @@ pub enum AuditCommand {
     /// The streams of the log to other systems
     #[command(subcommand)]
     Sink(SinkCommand),
+    /// Those who sign the log besides the server
+    #[command(subcommand)]
+    Witness(WitnessCommand),
     /// Verify a whole transparency log from its files, or from an address, and its public key
     ///
     /// Checks the signatures of the checkpoint, every entry and every tile, and says which file,
@@ -152,6 +157,7 @@ impl AuditCommand {
             Self::Verify(arguments) => return arguments.run_remote(context).await,
             Self::Prove(_) | Self::Check(_) | Self::Schema => return Ok(()),
             Self::Sink(command) => return command.run(context).await,
+            Self::Witness(command) => return command.run(context).await,
         };
         let client = context.client()?;
         let tenant = context.tenant().ok();

@@ -13,6 +13,7 @@ use keyward_core::ops::start::changes_watermark_name;
 use keyward_core::port::registry::Registry;
 use keyward_crypto::random::SystemRandom;
 use keyward_providers::{CacheLimits, NativeProvider};
+use keyward_sinks::witness::Gate;
 use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
@@ -25,6 +26,7 @@ use crate::server::init::builtin_roles;
 use crate::server::published::Published;
 use crate::server::seals;
 use crate::server::trees::ensure_holds_what_was_signed;
+use crate::server::witness_desk::Desk;
 use crate::server::{backups, repairs};
 
 /// A node and what the binary itself keeps of its parts.
@@ -40,6 +42,7 @@ pub struct Assembly {
     journal: Arc<Journal>,
     index: Arc<AuditIndex>,
     published: Arc<Published>,
+    desk: Option<Arc<Desk>>,
     pump: JoinHandle<()>,
 }
 
@@ -60,10 +63,17 @@ impl Assembly {
         let usage = open_usage(&deployment).await?;
         let journal = Arc::new(open_journal(&deployment, usage.clone()).await?);
         ensure_holds_what_was_signed(&deployment.config.audit_dir(), &journal)?;
-        let index_dir = deployment.config.audit_dir().join("index");
+        let config = &deployment.config;
+        let index_dir = config.audit_dir().join("index");
         let index = Arc::new(AuditIndex::new(journal.clone(), &index_dir));
-        let published = Arc::new(Published::new());
+        let gate = if config.audit_witness.is_empty() {
+            Gate::Open
+        } else {
+            Gate::Asking
+        };
+        let published = Arc::new(Published::new(config.audit.witnesses_required, gate));
         let is_durable = deployment.config.audit.sync == AuditSync::Always;
+        let desk = Desk::open(&deployment)?;
         let backups = backups::open(&deployment)?;
         let rehearsal = drills::open(&deployment, backups.as_ref(), &vault)?;
         let repairs = repairs::open(&deployment, &vault)?;
@@ -78,6 +88,7 @@ impl Assembly {
             audit: journal.clone(),
             search: Some(Arc::new(Search(index.clone()))),
             transparency: is_durable.then(|| published.clone() as _),
+            witness: desk.clone().map(|desk| desk as _),
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),
@@ -103,6 +114,7 @@ impl Assembly {
             journal,
             index,
             published,
+            desk,
             pump,
         })
     }
@@ -115,6 +127,11 @@ impl Assembly {
     /// By which the journal is searched, for those who make it.
     pub fn index(&self) -> Arc<AuditIndex> {
         self.index.clone()
+    }
+
+    /// The desk where other deployments' logs are cosigned, if there is one.
+    pub fn desk(&self) -> Option<Arc<Desk>> {
+        self.desk.clone()
     }
 
     /// The journal, for those who follow it.

@@ -3,14 +3,18 @@
 //! or to the vault, never values. This file says what can be configured; it starts nothing.
 
 pub mod audit_sink;
+pub mod audit_witness;
+pub mod audit_witness_for;
 mod check;
 mod check_backup;
 mod check_repairs;
 mod check_seal;
 mod check_sinks;
 mod check_storage;
+mod check_witnesses;
 mod load;
-mod load_sinks;
+mod load_named;
+mod places;
 pub mod reference;
 pub mod secret_source;
 pub(crate) mod settings;
@@ -20,10 +24,13 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use audit_sink::AuditSink;
+use audit_witness::AuditWitness;
+use audit_witness_for::AuditWitnessFor;
 pub use check::{check, check_to_serve};
 pub use check_backup::destination;
 pub use check_repairs::{RepairsError, identities, replica};
 pub use check_sinks::sinks;
+pub use check_witnesses::{witnessed_logs, witnesses};
 pub use load::{ConfigError, Problem, Sources, load};
 use secret_source::SecretSource;
 use settings::{choice, settings};
@@ -126,6 +133,10 @@ settings! {
     pub struct Config {
         /// Streams of the audit log, by name.
         audit_sink: BTreeMap<String, AuditSink>,
+        /// Witnesses of the audit log, by name.
+        audit_witness: BTreeMap<String, AuditWitness>,
+        /// Other deployments' logs of which this server is a witness, by name.
+        audit_witness_for: BTreeMap<String, AuditWitnessFor>,
     }
 
     /// The node itself.
@@ -398,6 +409,12 @@ settings! {
         check_hours: u64 = 24, "`24`";
         /// How many entries that reads in a second, at most.
         check_per_second: u64 = 20_000, "`20000`";
+        /// How many of the witnesses must have signed a checkpoint of the log before it is given out. 0:
+        /// none; their signatures are given out as they come.
+        witnesses_required: u64 = 0, "`0`";
+        /// How long after a start nothing new is signed while some witnesses have not said what they know
+        /// of this log: a witness that is gone holds up the log no longer than that.
+        witness_wait_seconds: u64 = 30, "`30`";
     }
 
     /// What one client may ask for.
@@ -457,33 +474,5 @@ settings! {
         /// The least level shown: `error`, `warn`, `info`, `debug`, `trace`, or directives such as
         /// `info,keyward_http=debug`.
         level: String = "info".to_owned(), "`info`";
-    }
-}
-
-impl Config {
-    /// The SQLite registry, used when no URL is set.
-    pub fn registry_file(&self) -> PathBuf {
-        self.node.data_dir.join("registry.db")
-    }
-
-    /// Where the vault is, if it is on this machine's disks.
-    pub fn vault_path(&self) -> Option<PathBuf> {
-        let usual = match self.storage.backend {
-            StorageKind::Embedded => "vault.db",
-            StorageKind::File => "vault",
-            StorageKind::Postgres | StorageKind::S3 | StorageKind::Azure | StorageKind::Gcs => {
-                return None;
-            }
-        };
-        let usual = || self.node.data_dir.join(usual);
-        Some(self.storage.path.clone().unwrap_or_else(usual))
-    }
-
-    /// Where the journal is.
-    pub fn audit_dir(&self) -> PathBuf {
-        self.audit
-            .dir
-            .clone()
-            .unwrap_or_else(|| self.node.data_dir.join("audit"))
     }
 }

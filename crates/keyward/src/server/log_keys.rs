@@ -46,6 +46,18 @@ impl LogKeys {
         former.filter(|former| former.public() == public)
     }
 
+    /// The key before, if a note has its signature.
+    pub fn former_on(&self, note: &Note) -> Option<&CheckpointKey> {
+        let former = self.former.as_ref().map(|former| &former.key);
+        former.filter(|former| {
+            note.signatures().iter().any(|signature| {
+                let public = former.public();
+                let key = VerifierKey::new(signature.name().clone(), Algorithm::Ed25519, public);
+                key.id() == signature.key_id()
+            })
+        })
+    }
+
     /// The hand-over from the key that signed last, signed by both; none if that key is not there.
     pub fn hand_over(&self, from: &VerifierKey) -> Option<Note> {
         let former = self.former_with(from.public())?;

@@ -9,8 +9,9 @@ use keyward_audit::trees::{Forest, Found, LogDirectory, TreesError};
 use keyward_core::ops::log::CheckpointKey;
 use keyward_core::port::transparency::{LogFault, LogReceipt, TransparencyLog, Tree, TreeKey};
 use keyward_ledger::{
-    Algorithm, Checkpoint, Head, KeyName, Note, Receipt, TILE_WIDTH, Tile, VerifierKey,
+    Algorithm, Checkpoint, Hash, Head, KeyName, Note, Receipt, TILE_WIDTH, Tile, VerifierKey,
 };
+use keyward_sinks::witness::{Cosigned, Gate, Signed};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::spawn_blocking;
@@ -29,6 +30,12 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What is given out at the moment.
 pub struct Published {
     now: Mutex<Now>,
+    /// How many witnesses must have signed a checkpoint before it is given out.
+    required: u64,
+    /// The newest signed checkpoint, for witnesses.
+    newest: watch::Sender<Option<Arc<Signed>>>,
+    /// Whether anything new may be signed.
+    gate: watch::Sender<Gate>,
     /// How often something was signed: whoever waits looks again.
     signed: watch::Sender<u64>,
     /// Few read at a time: those who make the log come first.
@@ -38,34 +45,39 @@ pub struct Published {
 #[derive(Default)]
 struct Now {
     trees: Option<Trees>,
-    signed: Option<Arc<Signed>>,
+    /// The newest checkpoint that counts, with what witnesses signed of it.
+    counted: Option<Arc<Signed>>,
     /// While the node is unsealed.
     keys: Option<Arc<LogKeys>>,
     /// How the log was handed over from key to key.
     handovers: String,
 }
 
-/// The newest checkpoint of the system's tree.
-struct Signed {
-    origin: String,
-    head: Head,
-    note: Note,
-    /// The public half of the key that signed, and of the one before if that signed too.
-    by: ([u8; 32], Option<[u8; 32]>),
-}
-
 /// All that an answer needs.
 struct Ready {
     trees: Trees,
-    signed: Arc<Signed>,
+    /// The newest signed checkpoint.
+    newest: Arc<Signed>,
+    /// The newest one that counts.
+    counted: Option<Arc<Signed>>,
     keys: Option<Arc<LogKeys>>,
 }
 
+impl Ready {
+    fn counted(&self) -> Result<&Signed, LogFault> {
+        self.counted.as_deref().ok_or(LogFault::NotYet)
+    }
+}
+
 impl Published {
-    /// Nothing yet.
-    pub fn new() -> Self {
+    /// Nothing yet. `required` witnesses must sign what is given out; anything new may be signed when the
+    /// `gate` is open.
+    pub fn new(required: u64, gate: Gate) -> Self {
         Self {
             now: Mutex::default(),
+            required,
+            newest: watch::Sender::new(None),
+            gate: watch::Sender::new(gate),
             signed: watch::Sender::new(0),
             readers: Semaphore::new(READERS),
         }
@@ -80,7 +92,36 @@ impl Published {
     pub fn closed(&self) {
         let mut now = self.now.lock();
         now.trees = None;
-        now.signed = None;
+        if self.required == 0 {
+            now.counted = None;
+        }
+        drop(now);
+        self.newest.send_replace(None);
+    }
+
+    /// The newest signed checkpoint, as it changes.
+    pub fn newest(&self) -> watch::Receiver<Option<Arc<Signed>>> {
+        self.newest.subscribe()
+    }
+
+    /// Whether anything new may be signed.
+    pub const fn gate(&self) -> &watch::Sender<Gate> {
+        &self.gate
+    }
+
+    /// Whether witnesses have still to sign what holds the entry with this index of the system's tree.
+    pub fn awaits(&self, index: u64) -> bool {
+        let now = self.now.lock();
+        let counted = now.counted.as_ref();
+        self.required > 0 && counted.is_none_or(|counted| counted.head.size <= index)
+    }
+
+    /// That the system's tree has only grown from one size to another. Reads files.
+    pub fn prove(&self, old: u64, new: u64) -> Result<Vec<Hash>, String> {
+        let trees = self.trees().ok_or("the log is not open")?;
+        let trees = trees.lock();
+        let proved = trees.consistency(Tree::System, old, new);
+        proved.map_err(|error| error.to_string())
     }
 
     /// The trees, while they are open.
@@ -112,20 +153,51 @@ impl Published {
         key: &CheckpointKey,
         former: Option<&CheckpointKey>,
     ) -> Result<(), LogFault> {
-        let by = (key.public(), former.map(CheckpointKey::public));
-        let given = self.now.lock().signed.clone();
-        if given.is_some_and(|given| given.head == head && given.by == by) {
+        let log = verifier_key(origin, key.public())?;
+        let is_same = |given: &Signed| {
+            let signers = given.note.signatures().len();
+            given.head == head && given.log == log && signers == 1 + usize::from(former.is_some())
+        };
+        let given = self.newest.borrow().clone();
+        if given.is_some_and(|given| is_same(&given)) {
             return Ok(());
         }
         let note = signed(origin, head, key, former)?;
-        self.now.lock().signed = Some(Arc::new(Signed {
-            origin: origin.to_owned(),
-            head,
-            note,
-            by,
-        }));
+        let signed = Arc::new(Signed { head, note, log });
+        if self.required == 0 {
+            self.now.lock().counted = Some(signed.clone());
+        }
+        self.newest.send_replace(Some(signed));
         self.signed.send_modify(|times| *times += 1);
         Ok(())
+    }
+
+    /// Gives out what witnesses have signed, if it is the newest that counts.
+    pub fn cosigned(&self, cosigned: Cosigned) {
+        let Cosigned {
+            signed,
+            note,
+            counts,
+        } = cosigned;
+        let is_ours = {
+            let newest = self.newest.borrow();
+            newest.as_ref().is_some_and(|it| it.log == signed.log)
+        };
+        let mut now = self.now.lock();
+        let is_newer = match &now.counted {
+            Some(now) if self.required == 0 => now.head == signed.head,
+            Some(now) => now.log != signed.log || now.head.size <= signed.head.size,
+            None => true,
+        };
+        if !(is_ours && is_newer && counts) {
+            return;
+        }
+        now.counted = Some(Arc::new(Signed {
+            note,
+            ..(*signed).clone()
+        }));
+        drop(now);
+        self.signed.send_modify(|times| *times += 1);
     }
 
     fn ready(&self) -> Result<Ready, LogFault> {
@@ -133,7 +205,8 @@ impl Published {
         let trees = now.trees.clone().ok_or_else(|| broken("it is not open"))?;
         Ok(Ready {
             trees,
-            signed: now.signed.clone().ok_or(LogFault::NotYet)?,
+            newest: self.newest.borrow().clone().ok_or(LogFault::NotYet)?,
+            counted: now.counted.clone(),
             keys: now.keys.clone(),
         })
     }
@@ -169,12 +242,12 @@ impl Published {
 #[async_trait]
 impl TransparencyLog for Published {
     async fn key(&self, tree: Tree) -> Result<TreeKey, LogFault> {
-        self.soon(move |Ready { trees, signed, .. }| {
+        self.soon(move |Ready { trees, newest, .. }| {
             if tree != Tree::System && trees.lock().head(tree).size == 0 {
                 return Err(LogFault::NoSuch);
             }
-            let origin = origin_of(&signed.origin, tree);
-            let key = verifier_key(&origin, signed.by.0)?.to_string();
+            let origin = origin_of(newest.log.name().as_str(), tree);
+            let key = verifier_key(&origin, newest.log.public())?.to_string();
             Ok(TreeKey { origin, key })
         })
         .await
@@ -187,7 +260,7 @@ impl TransparencyLog for Published {
 
     async fn checkpoint(&self, tree: Tree) -> Result<String, LogFault> {
         self.soon(move |ready| match tree {
-            Tree::System => Ok(ready.signed.note.to_string()),
+            Tree::System => Ok(ready.counted()?.note.to_string()),
             _ => checkpoint_of(&ready, tree),
         })
         .await
@@ -227,18 +300,19 @@ impl TransparencyLog for Published {
 fn checkpoint_of(ready: &Ready, tree: Tree) -> Result<String, LogFault> {
     let keys = ready.keys.as_ref().ok_or(LogFault::NotYet)?;
     // Between a rotation and the hand-over the next key signs nothing.
-    let (by, former) = ready.signed.by;
-    if keys.current.public() != by {
+    let newest = &ready.newest;
+    if keys.current.public() != newest.log.public() {
         return Err(LogFault::NotYet);
     }
-    let former = former.and_then(|public| keys.former_with(public));
+    let former = keys.former_on(&newest.note);
+    let counted = ready.counted()?;
     let trees = ready.trees.lock();
     if trees.head(tree).size == 0 {
         return Err(LogFault::NoSuch);
     }
-    let head = trees.committed(tree, ready.signed.head.size);
+    let head = trees.committed(tree, counted.head.size);
     drop(trees);
-    let origin = origin_of(&ready.signed.origin, tree);
+    let origin = origin_of(counted.log.name().as_str(), tree);
     let head = head.ok_or(LogFault::NotYet)?;
     Ok(signed(&origin, head, &keys.current, former)?.to_string())
 }
@@ -250,7 +324,7 @@ fn receipt(
     sequence: u64,
     near: &mut Near,
 ) -> Result<LogReceipt, LogFault> {
-    let (trees, signed) = (&ready.trees, &ready.signed);
+    let (trees, signed) = (&ready.trees, ready.counted()?);
     let found = trees.lock().find(sequence).map_err(of_trees)?;
     let Some(found) = found else {
         let is_written = trees.lock().is_written(sequence);

@@ -31,6 +31,7 @@ use crate::server::sinks::Streams;
 use crate::server::storage_migration::carry_on;
 use crate::server::tls::{key_in_vault, server_tls};
 use crate::server::trees::{self, Following};
+use crate::server::witnesses::Witnessing;
 
 /// How often the clock's work is done.
 const TICK: Duration = Duration::from_secs(1);
@@ -58,7 +59,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let following = Following::begin(&assembly);
     let searching = Searching::begin(assembly.index());
     let guarding = Guarding::begin(&assembly);
-    let streams = door.streams;
+    let (streams, witnessing) = (door.streams, door.witnessing);
     let (end, ended) = watch::channel(false);
     let rewrapping = tokio::spawn(rewrap(
         assembly.node.clone(),
@@ -105,6 +106,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let _ = moving.await;
     guarding.end().await;
     let _ = moving_registry.await;
+    witnessing.end().await;
     following.end().await;
     searching.end().await;
     streams.end().await;
@@ -120,6 +122,7 @@ struct Door {
     http: HttpConfig,
     url: String,
     streams: Streams,
+    witnessing: Witnessing,
 }
 
 impl Door {
@@ -143,12 +146,14 @@ impl Door {
         let url = format!("{scheme}://{}", listener.local_addr()?);
         let http = http_config(assembly)?;
         let streams = Streams::begin(assembly)?;
+        let witnessing = Witnessing::begin(assembly)?;
         Ok(Self {
             listener,
             tls,
             http,
             url,
             streams,
+            witnessing,
         })
     }
 }

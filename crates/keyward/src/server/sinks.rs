@@ -156,7 +156,8 @@ fn subject(node: &Node, sink: &str) -> Subject {
     Subject::system(&format!("{}/sink/{sink}", node.settings().name))
 }
 
-fn credential(node: &Arc<Node>, source: &SecretSource) -> Arc<dyn Credential> {
+/// Where a secret is read that somebody else is shown.
+pub fn credential(node: &Arc<Node>, source: &SecretSource) -> Arc<dyn Credential> {
     match source {
         SecretSource::File(path) => Arc::new(InFile(path.clone())),
         SecretSource::Vault(name) => Arc::new(InVault {

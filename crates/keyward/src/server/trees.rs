@@ -12,6 +12,8 @@ use keyward_core::node::Node;
 use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
 use keyward_core::ops::{condition, log};
 use keyward_crypto::random::{Random, SystemRandom};
+
+use keyward_sinks::witness::Gate;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
@@ -35,6 +37,8 @@ const IDLE: Duration = Duration::from_mins(1);
 const LATE: Duration = Duration::from_mins(1);
 /// How long the vault may take to give the key that signs.
 const KEY_PATIENCE: Duration = Duration::from_secs(10);
+/// How long heads wait for witnesses: receipts lead from those that a checkpoint holds that counts.
+const HEADS_PATIENCE: Duration = Duration::from_secs(10);
 /// The longest pause between two tries after a failure.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
 
@@ -216,7 +220,8 @@ impl Follower {
         match grown {
             Grown::All => {
                 self.behind_since = None;
-                if self.is_long_unsigned() {
+                let is_ahead = matches!(*self.published.gate().borrow(), Gate::Ahead { .. });
+                if is_ahead || self.is_long_unsigned() {
                     return;
                 }
                 let kind = ConditionKind::AUDIT_LOG_BEHIND;
@@ -247,10 +252,17 @@ impl Follower {
     async fn log_heads(&mut self, trees: &Trees) -> Result<bool, TreesError> {
         let is_due = self.headed.is_none_or(|headed| headed.elapsed() >= IDLE);
         let (trees, awaited) = (trees.clone(), self.awaits_heads);
+        let is_young = self
+            .headed
+            .is_some_and(|headed| headed.elapsed() < HEADS_PATIENCE);
+        let published = self.published.clone();
         let heads = blocking(move || {
             let mut trees = trees.lock();
             // Those that are logged come into the tree first: receipts lead to them.
             if (awaited && trees.awaits_heads()) || (!is_due && !trees.has_news()) {
+                return Ok(None);
+            }
+            if is_young && trees.heads_at().is_some_and(|at| published.awaits(at)) {
                 return Ok(None);
             }
             Ok(fresh_id().and_then(|fresh| trees.heads(fresh)))
@@ -331,8 +343,8 @@ async fn grow(trees: &Trees) -> Result<Grown, TreesError> {
     .await
 }
 
-/// Random bytes for the name of a log; none if the system has none to give.
-fn fresh_id() -> Option<Uuid> {
+/// Random bytes for a name; none if the system has none to give.
+pub fn fresh_id() -> Option<Uuid> {
     let mut bytes = [0; 16];
     SystemRandom.fill(&mut bytes).ok()?;
     Some(uuid::Builder::from_random_bytes(bytes).into_uuid())

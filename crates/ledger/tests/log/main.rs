@@ -10,6 +10,7 @@ mod notes;
 mod proofs;
 mod receipts;
 mod stage;
+mod submissions;
 mod sumdb;
 mod trees;
 mod vectors;

@@ -19,10 +19,14 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
         "{} is missing; run: {INSTALL}",
         packages.display()
     );
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ledger/tests/log/go/main.go");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ledger/tests/log/go");
     let built = Command::new("go")
         .args(["build", "-o"])
-        .args([&program, &source])
+        .args([
+            &program,
+            &sources.join("main.go"),
+            &sources.join("witness.go"),
+        ])
         .env("GO111MODULE", "off")
         .env("GOPATH", SOURCES)
         .env("GOCACHE", place.join("cache"))
@@ -37,6 +41,12 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| {
     );
     program
 });
+
+/// Where it is.
+#[allow(dead_code)] // not every test that has this file serves with it
+pub fn program() -> &'static Path {
+    &PROGRAM
+}
 
 /// Runs it with arguments and something on its standard input.
 pub fn run(arguments: &[&str], input: &str) -> Output {

@@ -12,7 +12,7 @@ use url::Url;
 
 use super::{Failure, FailureKind, told};
 use crate::credential::Credential;
-use crate::settings::{Pace, TlsFiles};
+use crate::settings::TlsFiles;
 
 /// Nobody who takes entries has more to say.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -20,31 +20,31 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const QUOTED_CHARS: usize = 200;
 
 /// A client with its headers.
-pub(super) struct Door {
+pub(crate) struct Door {
     client: Client,
     headers: HeaderMap,
 }
 
 /// A whole answer.
-pub(super) struct Answered {
-    pub(super) status: StatusCode,
-    pub(super) body: Vec<u8>,
-    asked: Option<Duration>,
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Vec<u8>,
+    pub(crate) asked: Option<Duration>,
 }
 
 impl Door {
     /// Reads certificates and the token. Nothing is asked yet.
-    pub(super) async fn open(
+    pub(crate) async fn open(
         tls: &TlsFiles,
         token: Option<&dyn Credential>,
         scheme: &str,
-        pace: &Pace,
+        (connect, answer): (Duration, Duration),
     ) -> Result<Self, Failure> {
         let mut client = Client::builder()
             .no_proxy()
             .redirect(Policy::none())
-            .connect_timeout(pace.connect)
-            .timeout(pace.answer)
+            .connect_timeout(connect)
+            .timeout(answer)
             .pool_max_idle_per_host(1)
             .user_agent(concat!("keyward/", env!("CARGO_PKG_VERSION")));
         if let Some(ca) = &tls.ca {
@@ -80,7 +80,7 @@ impl Door {
     }
 
     /// Sends and reads the whole answer: one that breaks off is none.
-    pub(super) async fn post(
+    pub(crate) async fn post(
         &self,
         url: &Url,
         media_type: &'static str,
@@ -131,7 +131,7 @@ impl Answered {
     }
 
     /// The beginning of the answer, for people.
-    pub(super) fn quoted(&self) -> String {
+    pub(crate) fn quoted(&self) -> String {
         let text = String::from_utf8_lossy(&self.body);
         let visible = text.chars().map(|c| if c.is_control() { ' ' } else { c });
         let text: String = visible.take(QUOTED_CHARS).collect();

@@ -52,7 +52,7 @@ impl Sink for LinesSink {
         if self.door.is_none() {
             let it = &self.settings;
             let token = it.token.as_deref();
-            self.door = Some(Door::open(&it.tls, token, &it.scheme, &self.pace).await?);
+            self.door = Some(Door::open(&it.tls, token, &it.scheme, self.pace.patience()).await?);
         }
         let Some(door) = &self.door else {
             return Err(Failure::transient("there is no connection"));

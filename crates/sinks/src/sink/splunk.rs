@@ -101,7 +101,8 @@ impl SplunkSink {
     async fn door(&mut self) -> Result<&Door, Failure> {
         if self.door.is_none() {
             let it = &self.settings;
-            let door = Door::open(&it.tls, Some(&*it.token), "Splunk", &self.pace).await?;
+            let door =
+                Door::open(&it.tls, Some(&*it.token), "Splunk", self.pace.patience()).await?;
             // Names us to indexers: what they acknowledge counts for one channel alone, and what an
             // earlier one left unacknowledged stays there.
             let mut channel = [0; 16];

@@ -28,7 +28,8 @@ pub struct CheckpointKey {
 }
 
 impl CheckpointKey {
-    fn new(private: &SecretBytes) -> Result<Self, OpError> {
+    /// A private half of the server's own.
+    pub(super) fn new(private: &SecretBytes) -> Result<Self, OpError> {
         let material =
             KeyMaterial::import(Algorithm::Ed25519, private).map_err(|_| OpError::Crypto)?;
         let public = material.public().and_then(last_32);

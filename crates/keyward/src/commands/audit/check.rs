@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::evidence::{self, is_bundle};
 use super::succession::Succession;
-use super::verify::{Witness, missing_witness, not_witnessed, witnesses};
+use super::verify::{AskedWitnesses, Witness, missing_witness, not_witnessed, witnesses};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::{input, output};
@@ -34,6 +34,9 @@ pub struct CheckArguments {
     /// The public key of a witness that must have signed the checkpoint too; may be repeated
     #[arg(long = "witness", value_name = "VKEY")]
     witnesses: Vec<VerifierKey>,
+    /// How many of these witnesses must have signed it, if not all of them
+    #[arg(long, value_name = "COUNT", requires = "witnesses")]
+    require: Option<usize>,
 }
 
 /// What a receipt proves.
@@ -63,7 +66,11 @@ impl CheckArguments {
                     .next("leave --entry out, or name a receipt"));
             }
             let keys = self.keys()?;
-            return evidence::check(&self.receipt, &keys, &self.witnesses, context);
+            let witnesses = AskedWitnesses {
+                keys: &self.witnesses,
+                required: self.require,
+            };
+            return evidence::check(&self.receipt, &keys, witnesses, context);
         }
         let Some(entry) = &self.entry else {
             return Err(Failure::usage("which entry the receipt is for is not said")
@@ -84,8 +91,8 @@ impl CheckArguments {
                 refused(&error).next("compare the entry and the key with what the receipt is for")
             })?;
         let opened = found.opened;
-        if let Some(name) = missing_witness(&opened, &self.witnesses) {
-            return Err(not_witnessed(&name));
+        if let Some(missing) = missing_witness(&opened, &self.witnesses, self.require) {
+            return Err(not_witnessed(&missing));
         }
         let head = opened.checkpoint.head();
         let proved = Proved {

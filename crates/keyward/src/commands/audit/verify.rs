@@ -1,5 +1,6 @@
 //! `keyward audit verify`: a whole log, from its files or an address, and its public key.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -28,6 +29,9 @@ pub struct VerifyArguments {
     /// The public key of a witness that must have signed the checkpoint too; may be repeated
     #[arg(long = "witness", value_name = "VKEY")]
     witnesses: Vec<VerifierKey>,
+    /// How many of these witnesses must have signed it, if not all of them
+    #[arg(long, value_name = "COUNT", requires = "witnesses")]
+    require: Option<usize>,
     /// An older signed checkpoint of the same log, which this one must continue
     #[arg(long, value_name = "FILE")]
     since: Option<PathBuf>,
@@ -105,7 +109,7 @@ impl VerifyArguments {
             .map_err(|error| unbelievable(&error).about(&self.log))?;
         Ok(Found {
             report: report(&checked, &keys),
-            missing: missing_witness(&checked.checkpoint, &self.witnesses),
+            missing: missing_witness(&checked.checkpoint, &self.witnesses, self.require),
         })
     }
 
@@ -124,7 +128,7 @@ impl VerifyArguments {
 /// What is told at the end.
 struct Found {
     report: Report,
-    /// A witness that was asked for and has not signed.
+    /// What is missing of the witnesses that were asked for.
     missing: Option<String>,
 }
 
@@ -132,8 +136,8 @@ impl Found {
     fn tell(&self, context: &Context) -> Result<(), Failure> {
         let Self { report, missing } = self;
         context.show(report, show)?;
-        if let Some(name) = missing {
-            return Err(not_witnessed(name));
+        if let Some(missing) = missing {
+            return Err(not_witnessed(missing));
         }
         if report.sound {
             return Ok(());
@@ -156,20 +160,41 @@ fn unbelievable(error: &CheckError) -> Failure {
     }
 }
 
-/// A witness that was asked for and has not signed.
-pub fn missing_witness(checkpoint: &OpenedCheckpoint<'_>, asked: &[VerifierKey]) -> Option<String> {
-    let signed = |key: &VerifierKey| checkpoint.witnesses().any(|(other, _)| other == key);
-    let missing = asked.iter().find(|key| !signed(key));
-    missing.map(|key| key.name().to_string())
+/// Who has to have signed a checkpoint too.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedWitnesses<'a> {
+    /// These.
+    pub keys: &'a [VerifierKey],
+    /// All of them, or so many.
+    pub required: Option<usize>,
 }
 
-/// The failure of a checkpoint without the signature of a witness that was asked for.
-pub fn not_witnessed(name: &str) -> Failure {
-    Failure::new(
-        Exit::NotValid,
-        format!("the checkpoint has no signature of the witness {name}"),
-    )
-    .next("ask the log's owner for a checkpoint that the witness has signed")
+/// What is missing if too few of the witnesses that were asked for have signed: all of them must, or as
+/// many as are required. A key that is named twice counts once.
+pub fn missing_witness(
+    checkpoint: &OpenedCheckpoint<'_>,
+    asked: &[VerifierKey],
+    required: Option<usize>,
+) -> Option<String> {
+    let signed = |key: &VerifierKey| checkpoint.witnesses().any(|(other, _)| other == key);
+    if let Some(required) = required {
+        let distinct: BTreeSet<[u8; 32]> = asked
+            .iter()
+            .filter(|key| signed(key))
+            .map(VerifierKey::public)
+            .collect();
+        let count = distinct.len();
+        let short = count < required;
+        return short.then(|| format!("{count} of the {required} witnesses' signatures it needs"));
+    }
+    let missing = asked.iter().find(|key| !signed(key));
+    missing.map(|key| format!("no signature of the witness {}", key.name()))
+}
+
+/// The failure of a checkpoint without the signatures of witnesses that were asked for.
+pub fn not_witnessed(missing: &str) -> Failure {
+    Failure::new(Exit::NotValid, format!("the checkpoint has {missing}"))
+        .next("ask the log's owner for a checkpoint that the witness has signed")
 }
 
 /// The witnesses that have signed.

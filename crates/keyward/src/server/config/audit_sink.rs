@@ -103,9 +103,3 @@ sections! {
         key_file: Option<SecretSource> = None, "must be set with `cert_file`";
     }
 }
-
-/// Whether a name can be one of a sink's: of a file and in a metric's label.
-pub fn is_name(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=32).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('-')
-}

@@ -23,8 +23,6 @@ use super::{Config, ConfigError};
 pub type OpenSecret<'a> = &'a dyn Fn(&SecretSource) -> Arc<dyn Credential>;
 
 pub(super) fn check(config: &Config, found: &mut Findings) {
-    // Nothing is read of it: only whether files are private counts here.
-    let unread = |_: &SecretSource| -> Arc<dyn Credential> { Arc::new(Unread) };
     let mut paths = BTreeMap::new();
     for (name, it) in &config.audit_sink {
         let mut reading = Reading::new(name, it, &unread);
@@ -76,6 +74,11 @@ pub fn sinks(config: &Config, secret: OpenSecret<'_>) -> Result<Vec<SinkSettings
         }
     }
     found.into_result().map(|()| sinks)
+}
+
+/// Nothing is read of it: only whether files are private counts when a configuration is checked.
+pub(super) fn unread(_: &SecretSource) -> Arc<dyn Credential> {
+    Arc::new(Unread)
 }
 
 struct Unread;
@@ -420,7 +423,7 @@ impl<'a> Reading<'a> {
     }
 }
 
-fn is_loopback(host: &Host<String>) -> bool {
+pub(super) fn is_loopback(host: &Host<String>) -> bool {
     match host {
         Host::Domain(name) => name == "localhost",
         Host::Ipv4(address) => address.is_loopback(),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::settings::Row;
-use super::{Config, ROWS, SECTIONS, audit_sink, load_sinks};
+use super::{Config, ROWS, SECTIONS, load_named};
 
 /// Where settings come from.
 #[derive(Clone, Debug, Default)]
@@ -115,12 +115,12 @@ fn read_file(file: &Path) -> Result<Table, Problem> {
 fn keep_known(table: &mut Table, place: &str, problems: &mut Vec<Problem>) {
     table.retain(|section, value| {
         let at = format!("[{section}] in {place}");
-        if section == audit_sink::SECTION {
-            return load_sinks::keep_known(value, place, problems);
+        if let Some(kind) = load_named::of_section(section) {
+            return load_named::keep_known(kind, value, place, problems);
         }
         if !SECTIONS.iter().any(|(name, _)| *name == section) {
             let known = SECTIONS.iter().map(|(name, _)| *name);
-            let known = known.chain([audit_sink::SECTION]);
+            let known = known.chain(load_named::ALL.iter().map(|kind| kind.section));
             problems.push(Problem {
                 at,
                 what: unknown("section", section, known),
@@ -170,7 +170,7 @@ fn overlay_variable(table: &mut Table, variable: &str, text: &str, problems: &mu
         overlay(table, row, text, variable.to_owned(), problems);
         return;
     }
-    if load_sinks::overlay_variable(table, variable, text, problems) {
+    if load_named::overlay_variable(table, variable, text, problems) {
         return;
     }
     // A variable of a known section is meant for us: misspelt, it must not pass in silence. Of
@@ -199,7 +199,7 @@ fn overlay_variable(table: &mut Table, variable: &str, text: &str, problems: &mu
 }
 
 fn overlay_flag(table: &mut Table, flag: &str, problems: &mut Vec<Problem>) {
-    if load_sinks::overlay_flag(table, flag, problems) {
+    if load_named::overlay_flag(table, flag, problems) {
         return;
     }
     let given = flag.split_once('=');

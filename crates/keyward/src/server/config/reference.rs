@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::settings::Row;
-use super::{ROWS, SECTIONS, audit_sink};
+use super::{ROWS, SECTIONS, audit_sink, audit_witness, audit_witness_for};
 
 /// Renders the reference as Markdown.
 pub fn config_reference() -> String {
@@ -17,10 +17,19 @@ pub fn config_reference() -> String {
             rows.map(|row| (row.variable(), row)),
         );
     }
-    for (section, doc) in audit_sink::SECTIONS {
-        let of_any = |row: &Row| row.variable().replacen("SINK_", "SINK_NAME_", 1);
-        let rows = audit_sink::ROWS.iter().map(|row| (of_any(row), row));
-        table(&mut page, &format!("{section}.NAME"), doc, rows);
+    for (sections, rows) in [
+        (audit_sink::SECTIONS, audit_sink::ROWS),
+        (audit_witness::SECTIONS, audit_witness::ROWS),
+        (audit_witness_for::SECTIONS, audit_witness_for::ROWS),
+    ] {
+        for (section, doc) in sections {
+            let of_any = |row: &Row| {
+                let name = format!("KEYWARD_{section}_NAME_{}", row.key);
+                name.to_uppercase()
+            };
+            let rows = rows.iter().map(|row| (of_any(row), row));
+            table(&mut page, &format!("{section}.NAME"), doc, rows);
+        }
     }
     page.truncate(page.trim_end().len());
     page.push('\n');

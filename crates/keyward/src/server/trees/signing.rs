@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_audit::trees::{Handovers, LastSigned, LogDirectory, ToSign, Tree, TreesError};
-use keyward_core::ops::log;
-use keyward_ledger::VerifierKey;
+use keyward_core::ops::log::{self, CheckpointKey};
+use keyward_ledger::{Head, VerifierKey};
+use keyward_sinks::witness::Gate;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
@@ -13,6 +14,8 @@ use super::{Follower, KEY_PATIENCE, LATE, blocking, fresh_id, grow};
 use crate::server::log_keys::LogKeys;
 use crate::server::published::Trees;
 
+/// What is told while the key is not to be had.
+const CANNOT_SIGN: &str = "its checkpoints cannot be signed: the server's own log says why";
 /// The pause after the vault did not give the key.
 const KEY_PAUSE: Duration = Duration::from_secs(20);
 /// How often it is looked whether there is a next key; a rotation on this node says so itself.
@@ -37,6 +40,12 @@ impl Signing {
         }
     }
 
+    /// The name that was signed under, and what.
+    fn last_signed(&self) -> Option<(String, Head)> {
+        let origin = self.last.origin()?.to_owned();
+        Some((origin, self.last.head()?))
+    }
+
     pub(super) fn handovers_text(&self) -> String {
         let origin = self.last.origin();
         origin.map_or_else(String::new, |origin| self.handovers.text(origin))
@@ -56,16 +65,31 @@ impl Follower {
             return Ok(());
         }
         let Some(keys) = self.signing_keys(signing).await else {
-            self.judge_unsigned().await;
+            self.judge_unsigned(CANNOT_SIGN).await;
             return Ok(());
         };
         self.keyless_until = None;
-        let last = signing.lock().last.key();
-        let handed_from = last.filter(|last| last.public() != keys.current.public());
+        let (last, last_key) = {
+            let signing = signing.lock();
+            (signing.last_signed(), signing.last.key())
+        };
+        let handed_from = last_key.filter(|last| last.public() != keys.current.public());
+        let gate = self.published.gate().borrow().clone();
+        if gate != Gate::Open
+            && let Some(last) = last
+        {
+            // By the key that signed it: what is handed over is handed over by something new.
+            let key = match &handed_from {
+                None => Some(&keys.current),
+                Some(from) => keys.former_with(from.public()),
+            };
+            self.sign_again(&gate, last, key).await;
+            return Ok(());
+        }
         if let Some(from) = &handed_from
             && !self.hand_over(trees, signing, &keys, from).await?
         {
-            self.judge_unsigned().await;
+            self.judge_unsigned(CANNOT_SIGN).await;
             return Ok(());
         }
         let Some(fresh) = fresh_id() else {
@@ -87,10 +111,36 @@ impl Follower {
             Ok(()) => self.unsigned_since = None,
             Err(fault) => {
                 tracing::warn!(%fault, "the checkpoint of the audit log was not signed");
-                self.judge_unsigned().await;
+                self.judge_unsigned(CANNOT_SIGN).await;
             }
         }
         Ok(())
+    }
+
+    /// While the gate is not open: what was signed last is signed again, which says nothing new, so that
+    /// witnesses can be asked with it. A log of which nothing was signed yet has nobody to contradict.
+    async fn sign_again(
+        &mut self,
+        gate: &Gate,
+        (origin, head): (String, Head),
+        key: Option<&CheckpointKey>,
+    ) {
+        if let Some(key) = key
+            && let Err(fault) = self.published.sign(&origin, head, key, None)
+        {
+            tracing::warn!(%fault, "the last checkpoint of the audit log was not signed again");
+        }
+        if let Gate::Ahead { witness, size } = gate {
+            let detail = format!(
+                "the witness {witness} has cosigned {size} entries of this log, and {} were signed \
+                 here: the end of the journal is lost, or an older copy of this machine was put back. \
+                 Nothing is signed under this name (docs/audit-witnesses.md)",
+                head.size
+            );
+            return self.raise(&detail).await;
+        }
+        let why = "it waits for witnesses: too few have said what they know of this log";
+        self.judge_unsigned(why).await;
     }
 
     /// The keys, read once for as long as the node is unsealed and nobody rotates them. Each try is an
@@ -194,11 +244,10 @@ impl Follower {
     }
 
     /// Being unable to sign for long is an alert too.
-    async fn judge_unsigned(&mut self) {
+    async fn judge_unsigned(&mut self, why: &str) {
         self.unsigned_since.get_or_insert_with(Instant::now);
         if self.is_long_unsigned() {
-            self.raise("its checkpoints cannot be signed: the server's own log says why")
-                .await;
+            self.raise(why).await;
         }
     }
 

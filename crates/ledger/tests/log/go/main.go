@@ -5,8 +5,12 @@
 //	verify DIR VKEY WITNESS-VKEY < proofs.json   checks a log in C2SP tiles, and proofs about it
 //	checkpoint FILE VKEY                         checks who signed a checkpoint
 //	receipt FILE ENTRY VKEY                      checks a C2SP tlog-proof
+//	verify-copy DIR VKEY WITNESS-VKEY... < {}    the same, cosigned by all of these
 //	make DIR SIZE SEED                           writes such a log, its proofs to standard output
 //	vectors                                      prints tests/vectors/log.json
+//	witness DIR ADDRESS SEED                     serves as a witness of the logs in DIR/keys
+//	submit URL WITNESS-VKEY OLD SIZE SEED        has a witness cosign a log of that size
+//	vkey SEED                                    the key of that log
 package main
 
 import (
@@ -113,18 +117,20 @@ func (d directory) ReadTiles(tiles []tlog.Tile) ([][]byte, error) {
 }
 func (d directory) SaveTiles([]tlog.Tile, [][]byte) {}
 
-func open(dir, vkey, witnessKey string) (tlog.Tree, []byte) {
+func open(dir, vkey string, witnessKeys ...string) (tlog.Tree, []byte) {
 	data, err := os.ReadFile(filepath.Join(dir, "checkpoint"))
 	must(err)
-	return openNote(data, vkey, witnessKey), data
+	return openNote(data, vkey, witnessKeys...), data
 }
 
-func openNote(data []byte, vkey, witnessKey string) tlog.Tree {
+func openNote(data []byte, vkey string, witnessKeys ...string) tlog.Tree {
 	log, err := note.NewVerifier(vkey)
 	must(err)
 	known := []note.Verifier{log}
-	if witnessKey != "" {
-		known = append(known, witnessOf(witnessKey))
+	for _, key := range witnessKeys {
+		if key != "" {
+			known = append(known, witnessOf(key))
+		}
 	}
 	opened, err := note.Open(data, note.VerifierList(known...))
 	must(err)
@@ -177,8 +183,8 @@ func parse(texts []string) []tlog.Hash {
 	return hashes
 }
 
-func verify(dir, vkey, witnessKey string) {
-	tree, _ := open(dir, vkey, witnessKey)
+func verify(dir, vkey string, witnessKeys ...string) {
+	tree, _ := open(dir, vkey, witnessKeys...)
 	reader := tlog.TileHashReader(tree, directory(dir))
 	root, err := tlog.TreeHash(tree.N, reader)
 	must(err)
@@ -257,7 +263,8 @@ func (l *log) add(entry string) {
 func grown(size int64) log {
 	var l log
 	for index := int64(0); index < size; index++ {
-		l.add(fmt.Sprintf("entry %d", index))
+		// A fork of the log has other entries.
+		l.add(fmt.Sprintf("entry %d%s", index, os.Getenv("FORK")))
 	}
 	return l
 }
@@ -404,15 +411,34 @@ func main() {
 		fmt.Printf("%d entries\n", openNote(data, args[2], "").N)
 	case len(args) == 4 && args[0] == "receipt":
 		receipt(args[1], args[2], args[3])
+	case len(args) > 3 && args[0] == "verify-copy":
+		verify(args[1], args[2], args[3:]...)
 	case len(args) == 4 && args[0] == "make":
 		size, err := strconv.ParseInt(args[2], 10, 64)
 		must(err)
 		seed, err := strconv.ParseUint(args[3], 10, 8)
 		must(err)
 		makeLog(args[1], size, byte(seed))
+	case len(args) == 4 && args[0] == "witness":
+		seed, err := strconv.ParseUint(args[3], 10, 8)
+		must(err)
+		serveWitness(args[1], args[2], byte(seed))
+	case len(args) == 6 && args[0] == "submit":
+		var numbers []int64
+		for _, text := range args[3:] {
+			number, err := strconv.ParseInt(text, 10, 64)
+			must(err)
+			numbers = append(numbers, number)
+		}
+		submit(args[1], args[2], numbers[0], numbers[1], byte(numbers[2]))
+	case len(args) == 2 && args[0] == "vkey":
+		seed, err := strconv.ParseUint(args[1], 10, 8)
+		must(err)
+		fmt.Println(vkeyOf(name, 1, seeded(byte(seed))))
 	case len(args) == 1 && args[0] == "vectors":
 		vectors()
 	default:
-		fail("usage: verify DIR VKEY WITNESS-VKEY | checkpoint FILE VKEY | receipt FILE ENTRY VKEY | make DIR SIZE SEED | vectors")
+		fail("usage: verify DIR VKEY WITNESS-VKEY | verify-copy DIR VKEY WITNESS-VKEY... | checkpoint FILE VKEY | receipt FILE ENTRY VKEY |" +
+			" make DIR SIZE SEED | vectors | vkey SEED | witness DIR ADDRESS SEED | submit URL WITNESS-VKEY OLD SIZE SEED")
 	}
 }

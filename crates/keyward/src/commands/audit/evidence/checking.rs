@@ -18,7 +18,7 @@ use super::pages::Pages;
 use super::working::{digest_of, hex, paths_in};
 use crate::commands::audit::bar::Bar;
 use crate::commands::audit::succession::Succession;
-use crate::commands::audit::verify::missing_witness;
+use crate::commands::audit::verify::{AskedWitnesses, missing_witness};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::output;
@@ -95,7 +95,7 @@ struct Report {
 pub fn check(
     place: &Path,
     keys: &Succession,
-    witnesses: &[VerifierKey],
+    witnesses: AskedWitnesses<'_>,
     context: &Context,
 ) -> Result<(), Failure> {
     // A bundle names the key that signed when it was made.
@@ -122,7 +122,7 @@ pub fn check(
 fn checked(
     place: &Path,
     key: &VerifierKey,
-    witnesses: &[VerifierKey],
+    witnesses: AskedWitnesses<'_>,
     bar: &Bar,
 ) -> Result<Report, Failure> {
     let mut faults = Faults::default();
@@ -256,7 +256,7 @@ fn check_checkpoints(
     place: &Path,
     manifest: &Manifest,
     key: &VerifierKey,
-    witnesses: &[VerifierKey],
+    witnesses: AskedWitnesses<'_>,
     faults: &mut Faults,
 ) -> BTreeSet<Vec<u8>> {
     let mut known = BTreeSet::new();
@@ -274,10 +274,11 @@ fn check_checkpoints(
                 continue;
             }
         };
-        match OpenedCheckpoint::open(&bytes, key, witnesses) {
+        match OpenedCheckpoint::open(&bytes, key, witnesses.keys) {
             Ok(opened) => {
-                if let Some(name) = missing_witness(&opened, witnesses) {
-                    faults.add(path, None, format!("no signature of the witness {name}"));
+                if let Some(missing) = missing_witness(&opened, witnesses.keys, witnesses.required)
+                {
+                    faults.add(path, None, format!("it has {missing}"));
                 }
             }
             Err(error) => faults.add(path, None, error),
