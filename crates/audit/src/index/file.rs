@@ -203,6 +203,14 @@ impl Head {
         for section in &mut counts {
             *section = Section::read(&mut rest)?;
         }
+        let dictionaries = fields.iter().map(|it| (it.at, it.length));
+        let sections = [times, places].into_iter().chain(counts);
+        let parts = sections.map(|it| (it.at, it.length)).chain(dictionaries);
+        let mut ends = parts.map(|(at, part)| at.checked_add(u64::from(part)));
+        // What would reach behind the file is not looked for.
+        if ends.any(|end| end.is_none_or(|end| end > length)) {
+            return Err(ErrorKind::InvalidData.into());
+        }
         Ok(Self {
             first,
             length,

@@ -33,6 +33,34 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// Its routes.
 pub fn routes() -> Vec<Route> {
+    let mut routes = read_or_followed();
+    routes.extend(given_out());
+    routes.push(
+        Endpoint::new(
+            Get,
+            "/v1/audit/sinks",
+            "show_audit_sinks",
+            TAG,
+            "Shows how the streams of the node's log stand",
+        )
+        .answers::<AuditSinks>("The streams, by name.")
+        .to(sinks),
+    );
+    routes.push(
+        Endpoint::new(
+            Get,
+            "/v1/audit/witnesses",
+            "show_audit_witnesses",
+            TAG,
+            "Shows how the witnesses of the node's log stand",
+        )
+        .answers::<AuditWitnesses>("The witnesses, by name.")
+        .to(witnesses),
+    );
+    routes
+}
+
+fn read_or_followed() -> Vec<Route> {
     vec![
         Endpoint::new(
             Get,
@@ -54,6 +82,11 @@ pub fn routes() -> Vec<Route> {
         .asks::<AuditQuery>()
         .answers::<AuditEntries>("Entries in order.")
         .to(of_tenant),
+    ]
+}
+
+fn given_out() -> Vec<Route> {
+    vec![
         Endpoint::new(
             Get,
             "/v1/audit/export",
@@ -94,24 +127,6 @@ pub fn routes() -> Vec<Route> {
         .asks::<AuditEvidenceQuery>()
         .answers::<AuditEvidence>("Entries in order, with their receipts.")
         .to(evidence),
-        Endpoint::new(
-            Get,
-            "/v1/audit/sinks",
-            "show_audit_sinks",
-            TAG,
-            "Shows how the streams of the node's log stand",
-        )
-        .answers::<AuditSinks>("The streams, by name.")
-        .to(sinks),
-        Endpoint::new(
-            Get,
-            "/v1/audit/witnesses",
-            "show_audit_witnesses",
-            TAG,
-            "Shows how the witnesses of the node's log stand",
-        )
-        .answers::<AuditWitnesses>("The witnesses, by name.")
-        .to(witnesses),
     ]
 }
 

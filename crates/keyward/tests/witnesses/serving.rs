@@ -147,5 +147,5 @@ async fn by_hand(api: &Api, log: &VerifierKey, key: &str) {
 /// The SHA-256 of the log's name, as Go's witness and ours name it.
 fn sumdb_hash(log: &VerifierKey) -> String {
     let digest = keyward_core::sha256(log.name().as_str().as_bytes());
-    digest.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    data_encoding::HEXLOWER.encode(&digest.0)
 }

@@ -126,60 +126,16 @@ fn checked(
     bar: &Bar,
 ) -> Result<Report, Failure> {
     let mut faults = Faults::default();
-    let bytes = bounded(place, MANIFEST, MANIFEST_MAX)
-        .map_err(|error| missing(&error).about(place.join(MANIFEST).display()))?;
-    let manifest_sha256 = hex(&keyward_crypto::digest::sha256(&bytes));
-    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
-        not_valid(format!("it is not a bundle's manifest: {error}")).about(MANIFEST)
-    })?;
-    if manifest.kind != KIND || manifest.format != FORMAT {
-        let what = format!("it is of a {} in form {}", manifest.kind, manifest.format);
-        return Err(not_valid(what)
-            .about(MANIFEST)
-            .next("take the release of Keyward that made it, or a later one"));
-    }
-    let said = format!("{manifest_sha256}  {MANIFEST}\n");
-    compare(
-        place,
-        MANIFEST_DIGEST,
-        &said,
-        "it is not the manifest's digest",
-        &mut faults,
-    );
-    let sums = sums(&manifest.files);
-    compare(
-        place,
-        DIGESTS,
-        &sums,
-        "it is not what the manifest says",
-        &mut faults,
-    );
-    if manifest.log != key.name().as_str() {
-        faults.add(
-            MANIFEST,
-            None,
-            format!("it names another log than the key: {}", manifest.log),
-        );
-    }
-    let key_text = format!("{key}\n");
-    compare(
-        place,
-        KEY,
-        &key_text,
-        "it is another key than the one given",
-        &mut faults,
-    );
+    let (manifest, manifest_sha256) = manifest_of(place)?;
+    check_small(place, &manifest, &manifest_sha256, key, &mut faults);
     check_files(place, &manifest, &mut faults)?;
     let known = check_checkpoints(place, &manifest, key, witnesses, &mut faults);
     let mut pages = Pages::new(place, key, &manifest, &known);
     // `pages` may say anything; more than there are files there are not.
     for number in 1..=manifest.pages.min(manifest.files.len() as u64) {
         pages.check(number, &mut faults);
-        bar.at(
-            number,
-            manifest.pages,
-            &format!("{} entries", pages.entries),
-        );
+        let words = format!("{} entries", pages.entries);
+        bar.at(number, manifest.pages, &words);
     }
     pages.compare(&manifest, &mut faults);
     let trees = pages.trees.0.iter().map(|(tree, part)| OfTree {
@@ -199,6 +155,44 @@ fn checked(
         faults: faults.named,
         more_faults: faults.more,
     })
+}
+
+/// The manifest, of a form that is known, and its digest.
+fn manifest_of(place: &Path) -> Result<(Manifest, String), Failure> {
+    let bytes = bounded(place, MANIFEST, MANIFEST_MAX)
+        .map_err(|error| missing(&error).about(place.join(MANIFEST).display()))?;
+    let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| {
+        not_valid(format!("it is not a bundle's manifest: {error}")).about(MANIFEST)
+    })?;
+    if manifest.kind != KIND || manifest.format != FORMAT {
+        let what = format!("it is of a {} in form {}", manifest.kind, manifest.format);
+        return Err(not_valid(what)
+            .about(MANIFEST)
+            .next("take the release of Keyward that made it, or a later one"));
+    }
+    let digest = hex(&keyward_crypto::digest::sha256(&bytes));
+    Ok((manifest, digest))
+}
+
+/// The manifest's digest, the list of digests and the key are those that they should be.
+fn check_small(
+    place: &Path,
+    manifest: &Manifest,
+    digest: &str,
+    key: &VerifierKey,
+    faults: &mut Faults,
+) {
+    let said = format!("{digest}  {MANIFEST}\n");
+    let otherwise = "it is not the manifest's digest";
+    compare(place, MANIFEST_DIGEST, &said, otherwise, faults);
+    let otherwise = "it is not what the manifest says";
+    compare(place, DIGESTS, &sums(&manifest.files), otherwise, faults);
+    let otherwise = "it is another key than the one given";
+    compare(place, KEY, &format!("{key}\n"), otherwise, faults);
+    if manifest.log != key.name().as_str() {
+        let what = format!("it names another log than the key: {}", manifest.log);
+        faults.add(MANIFEST, None, what);
+    }
 }
 
 /// A small file is exactly this.

@@ -1,17 +1,19 @@
 //! What whoever opens a bundle reads first.
 
-/// The text.
+/// The text, with the log's name and its public key.
 pub fn text(log: &str, key: &str) -> String {
-    format!(
-        r#"EVIDENCE FROM AN AUDIT LOG
+    TEXT.replace("@LOG@", log).replace("@KEY@", key)
+}
+
+const TEXT: &str = r#"EVIDENCE FROM AN AUDIT LOG
 
 Entries of the audit log
 
-    {log}
+    @LOG@
 
 each with a proof that it is in the log, under checkpoints that the log's key signed. The key is
 
-    {key}
+    @KEY@
 
 It is in key.txt as well. Whoever gives you this bundle can give you a false key with it: compare the key
 with the one that you were given when the log began, or that the log's owner publishes elsewhere.
@@ -61,7 +63,7 @@ TO CHECK IT WITHOUT KEYWARD
    receipt is for the text "heads" in it, an entry of the log that holds the roots of all tenants' trees:
 
      a. the leaf SHA-256(0x00, entry) with "index", "size" and "path" leads to "root";
-     b. the text {{"kind":KIND,"root":"ROOT","size":SIZE,"tenant":"BASE64"}} is the leaf that with "head" and
+     b. the text {"kind":KIND,"root":"ROOT","size":SIZE,"tenant":"BASE64"} is the leaf that with "head" and
         "head_path" leads to details.root of details.trees leaves in "heads". KIND is "changes" if the entry
         has a field "change", otherwise "operations"; BASE64 is of SHA-256(0x00, "keyward/heads/1",
         details.log in "heads" as 16 bytes, the entry's tenant as 16 bytes);
@@ -75,6 +77,4 @@ says of a tree that as many entries are here as lie between the first and the la
 was left out, and the check sees it. What was left out before the first or behind the last, or by asking for
 one key alone, no bundle can prove: the whole log can (keyward audit verify). That the checkpoints are all of
 one history is shown by a copy of the log, too (keyward audit verify --since CHECKPOINT).
-"#
-    )
-}
+"#;
