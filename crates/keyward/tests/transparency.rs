@@ -19,7 +19,7 @@ use keyward_ledger::{
     succession,
 };
 use keyward_testkit::server::{Api, Launch};
-use reqwest::Method;
+use reqwest::{Method, StatusCode};
 use serde_json::json;
 use tokio::sync::Mutex;
 use uuid::Uuid;
@@ -114,14 +114,20 @@ async fn rotate(api: &Api) {
     assert!(answer.status.is_success(), "{}", answer.body);
 }
 
-/// A file of the system's log.
+/// A file of the system's log, as soon as there is one: after many lives the log takes its time to be
+/// read again.
 async fn file(api: &Api, name: &str) -> Vec<u8> {
-    let asked = reqwest::Client::new()
-        .get(format!("{}/v1/audit/log/{name}", api.address()))
-        .bearer_auth(api.token())
-        .send();
-    let answer = asked.await.unwrap().error_for_status().unwrap();
-    answer.bytes().await.unwrap().to_vec()
+    loop {
+        let asked = reqwest::Client::new()
+            .get(format!("{}/v1/audit/log/{name}", api.address()))
+            .bearer_auth(api.token())
+            .send();
+        let answer = asked.await.unwrap();
+        if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+            let answer = answer.error_for_status().unwrap();
+            return answer.bytes().await.unwrap().to_vec();
+        }
+    }
 }
 
 /// Whatever was signed in whichever life is one log under one name, each is the beginning of the next,

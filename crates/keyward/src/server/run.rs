@@ -61,11 +61,8 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let guarding = Guarding::begin(&assembly);
     let (streams, witnessing) = (door.streams, door.witnessing);
     let (end, ended) = watch::channel(false);
-    let rewrapping = tokio::spawn(rewrap(
-        assembly.node.clone(),
-        pace(&assembly),
-        ended.clone(),
-    ));
+    let rewrapping = rewrap(assembly.node.clone(), pace(&assembly), ended.clone());
+    let rewrapping = tokio::spawn(rewrapping);
     let every = Duration::from_secs(assembly.deployment.config.seal.check_seconds.max(1));
     let watching = tokio::spawn(seals::watch(assembly.node.clone(), every, ended.clone()));
     let under_root = seals::rewrap_under_root(assembly.node.clone(), ended.clone());
