@@ -70,9 +70,14 @@ impl Failure {
 
     /// Tells the person at the terminal.
     pub fn report(&self) -> ExitCode {
-        let mut text = format!("error: {}\n", self.what);
+        // What others wrote may be in it: nothing of it moves the cursor.
+        let printable = |text: &str| {
+            let lines: Vec<String> = text.split('\n').map(crate::output::printable).collect();
+            lines.join("\n")
+        };
+        let mut text = format!("error: {}\n", printable(&self.what));
         if let Some(next) = &self.next {
-            let _ = writeln!(text, "  next: {next}");
+            let _ = writeln!(text, "  next: {}", printable(next));
         }
         crate::output::say(&text);
         ExitCode::from(self.exit as u8)

@@ -117,7 +117,8 @@ async fn rotate(api: &Api) {
 /// A file of the system's log, as soon as there is one: after many lives the log takes its time to be
 /// read again.
 async fn file(api: &Api, name: &str) -> Vec<u8> {
-    loop {
+    // The server itself waits ten seconds each time.
+    for _ in 0..30 {
         let asked = reqwest::Client::new()
             .get(format!("{}/v1/audit/log/{name}", api.address()))
             .bearer_auth(api.token())
@@ -128,6 +129,7 @@ async fn file(api: &Api, name: &str) -> Vec<u8> {
             return answer.bytes().await.unwrap().to_vec();
         }
     }
+    panic!("{name} does not come");
 }
 
 /// Whatever was signed in whichever life is one log under one name, each is the beginning of the next,

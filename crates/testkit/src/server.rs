@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -52,8 +53,7 @@ impl Launch {
     /// At a port of its own, which it has again after each start.
     #[must_use]
     pub fn at_fixed_port(mut self) -> Self {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        self.address = listener.local_addr().expect("its address").to_string();
+        self.address = format!("127.0.0.1:{}", lasting_port());
         self
     }
 
@@ -295,6 +295,19 @@ impl Api {
             if end {
                 return all;
             }
+        }
+    }
+}
+
+/// A port that is free, and that the system gives to nobody else while a server is down for a moment: below
+/// those from which it takes the ports of clients.
+fn lasting_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 500).unwrap_or(0) * 20;
+    loop {
+        let port = first + GIVEN.fetch_add(1, Ordering::Relaxed) % 2_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
         }
     }
 }

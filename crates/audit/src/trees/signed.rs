@@ -107,6 +107,17 @@ impl<F: LogFiles> LastSigned<F> {
         Ok(())
     }
 
+    /// Writes down, durably, by which key what was signed last was signed, if this was not written down yet.
+    pub fn name_key(&mut self, key: [u8; 32]) -> Result<(), TreesError> {
+        match &self.kept {
+            Some((kept, head)) if kept.key.is_none() => {
+                let (head, through) = (*head, kept.through);
+                self.keep(ToSign { head, through, key }, (Uuid::nil(), Uuid::nil()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Notes, durably, what is signed next: from now on the log never goes behind it. `deployment` and
     /// `fresh` name a log of which nothing was signed yet; `fresh` is random.
     pub fn keep(

@@ -160,6 +160,15 @@ fn what_an_earlier_version_signed_is_still_understood() {
     last.ensure_held_by(65).unwrap();
     assert!(last.ensure_held_by(64).is_err());
     assert_eq!(last.key(), None);
+    // From now on a next key is one that it is handed over to.
+    let mut last = last;
+    last.name_key(KEY).unwrap();
+    last.name_key([8; 32]).unwrap();
+    let again = signed(&kept).unwrap();
+    assert_eq!(again.key().unwrap().public(), KEY);
+    assert_eq!(again.head(), last.head());
+    again.ensure_held_by(65).unwrap();
+    assert!(again.ensure_held_by(64).is_err());
 
     let bytes = include_bytes!("../../../../corpus/log-signed/2/log-signed");
     let handovers = include_bytes!("../../../../corpus/log-signed/2/log-handovers");

@@ -7,7 +7,15 @@ use crate::stage::{Dev, Stage, move_in, with_dev};
 use crate::sumdb;
 
 fn word(stage: &Stage, words: &str) -> String {
-    stage.keyward(words).done().trim().to_owned()
+    let mut said = None;
+    until("an answer", || {
+        let ended = stage.keyward(words);
+        // A log that is not signed yet is unavailable.
+        let is_there = ended.code != 6;
+        said = Some(ended);
+        is_there
+    });
+    said.unwrap().done().trim().to_owned()
 }
 
 /// The sequence number of the last entry of the system's.
@@ -20,8 +28,19 @@ fn last(stage: &Stage) -> u64 {
 fn receipt(stage: &Stage, name: &str) {
     let last = last(stage);
     let line = format!("--tenant system audit receipt {last} --entry-out {name}.json");
-    let text = stage.keyward(&line).done();
+    let mut text = String::new();
+    // A server that is busy with others may not have signed it in the time that it waits for that.
+    until("the receipt", || {
+        let ended = stage.keyward(&line);
+        text.clone_from(&ended.out);
+        ended.code == 0
+    });
     stage.write(name, &text);
+}
+
+/// Waits until it is so; each look is a command, which takes its time.
+fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    assert!((0..3_000).any(|_| is_so()), "{what} does not come");
 }
 
 fn signatures(stage: &Stage) -> usize {
@@ -176,7 +195,8 @@ fn i13_a_rotation_that_is_killed_at_any_point_leads_on_and_is_finished_by_the_ne
         if round % 3 == 1 {
             // Until the hand-over is in the journal.
             let tail = "--tenant system audit tail -n 500 --output json";
-            while !stage.keyward(tail).out.contains(&before) {}
+            let from = format!("from {before}");
+            until("the hand-over", || stage.keyward(tail).out.contains(&from));
         }
         dev.server.kill();
         dev = again(&mut stage);
@@ -194,6 +214,8 @@ fn i13_a_rotation_that_is_killed_at_any_point_leads_on_and_is_finished_by_the_ne
     fs::write(&kept, "not what was written").unwrap();
     let dev = again(&mut stage);
     let alert = "--tenant system alert list --output json";
-    while !stage.keyward(alert).out.contains("log-handovers") {}
+    until("the alert", || {
+        stage.keyward(alert).out.contains("log-handovers")
+    });
     dev.server.stop();
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use keyward_ledger::VerifierKey;
 use keyward_testkit::server::{Launch, Server};
+use serde_json::json;
 
 use crate::stage::{checkpoint, cosigned, log_key, read, until};
 
@@ -112,4 +113,29 @@ async fn i13_two_deployments_witness_each_other_over_any_crash_of_either() {
     }
     a.stop().await;
     b.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i13_a_witness_that_knows_the_key_before_goes_on_while_both_keys_sign() {
+    let place = tempfile::tempdir().unwrap();
+    let places = ["a", "b"].map(|name| place.path().join(name));
+    let [one, other] = introduced([&places[0], &places[1]]).await;
+    let (server, witness) = (one.launch.start().await, other.launch.start().await);
+    let by = [other.witness.clone()];
+    let size = cosigned(&server.api, &one.log, &by, 1, 1).await;
+    let rotate = "/v1/audit/log/rotate-key";
+    server.api.post(rotate, json!({})).await.ok();
+    until("the hand-over", || async {
+        log_key(&server.api).await != one.log
+    })
+    .await;
+    let next = log_key(&server.api).await;
+    // What counts has grown since, is signed by both keys and by the witness that was told of one.
+    let grown = cosigned(&server.api, &next, &by, 1, size + 1).await;
+    cosigned(&server.api, &one.log, &by, 1, grown).await;
+    server.kill().await;
+    let server = one.launch.start().await;
+    cosigned(&server.api, &next, &by, 1, grown + 1).await;
+    server.stop().await;
+    witness.stop().await;
 }

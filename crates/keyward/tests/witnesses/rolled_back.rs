@@ -10,6 +10,15 @@ use crate::stage::{GoWitness, alerts, checkpoint, cosigned, launch, log_key, rea
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i08_a_disk_that_was_put_back_signs_nothing_that_its_witness_would_contradict() {
+    put_back(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i08_nor_while_two_keys_sign_and_the_witness_knows_the_earlier_one() {
+    put_back(true).await;
+}
+
+async fn put_back(is_rotated: bool) {
     let place = tempfile::tempdir().unwrap();
     let witness = GoWitness::start(&place.path().join("one"), 11).await;
     let data = place.path().join("data");
@@ -18,7 +27,16 @@ async fn i08_a_disk_that_was_put_back_signs_nothing_that_its_witness_would_contr
     let log = log_key(&server.api).await;
     witness.trust(&log);
     let keys = [witness.key.clone()];
-    cosigned(&server.api, &log, &keys, 1, 2).await;
+    let size = cosigned(&server.api, &log, &keys, 1, 2).await;
+    if is_rotated {
+        let rotate = "/v1/audit/log/rotate-key";
+        server.api.post(rotate, json!({})).await.ok();
+        until("the hand-over", || async {
+            log_key(&server.api).await != log
+        })
+        .await;
+        cosigned(&server.api, &log, &keys, 1, size + 1).await;
+    }
     server.stop().await;
     let old = place.path().join("old");
     copy(&data, &old);

@@ -1,5 +1,7 @@
 //! From the key that an auditor was given to the one that signs today.
 
+use std::io;
+
 use keyward_ledger::{
     CHECKPOINT_PATH, Files, HANDOVERS_PATH, Handover, Note, VerifierKey, succession,
 };
@@ -8,6 +10,40 @@ use crate::exit::{Exit, Failure};
 
 /// The most that is read of hand-overs and of a checkpoint.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A log's files with its checkpoint read once, and first: whatever is signed or handed over meanwhile, what
+/// is read next belongs to it.
+pub struct OneCheckpoint<'f, F> {
+    files: &'f mut F,
+    checkpoint: Option<Vec<u8>>,
+}
+
+impl<'f, F: Files> OneCheckpoint<'f, F> {
+    /// Reads the checkpoint.
+    pub fn of(files: &'f mut F) -> Result<Self, Failure> {
+        let read = files.read(CHECKPOINT_PATH, BYTES_MAX);
+        let checkpoint = read.map_err(|error| Failure::local(error).about(CHECKPOINT_PATH))?;
+        Ok(Self { files, checkpoint })
+    }
+
+    /// The key that has signed it, of these.
+    pub fn signer<'k>(&self, keys: &'k Succession) -> Option<&'k VerifierKey> {
+        keys.signer_of(self.checkpoint.as_deref().unwrap_or_default())
+    }
+}
+
+impl<F: Files> Files for OneCheckpoint<'_, F> {
+    fn read(&mut self, path: &str, most: usize) -> io::Result<Option<Vec<u8>>> {
+        if path == CHECKPOINT_PATH {
+            return Ok(self.checkpoint.clone());
+        }
+        self.files.read(path, most)
+    }
+
+    fn list(&mut self) -> io::Result<Vec<String>> {
+        self.files.list()
+    }
+}
 
 /// A key, and those that it led to.
 pub struct Succession {
@@ -53,12 +89,5 @@ impl Succession {
                 .any(|signature| signature.name() == key.name() && signature.key_id() == key.id())
         };
         self.keys.iter().find(has).or(self.keys.first())
-    }
-
-    /// The one by which a log's checkpoint is to be opened.
-    pub fn signer_in(&self, files: &mut impl Files) -> Result<Option<&VerifierKey>, Failure> {
-        let read = files.read(CHECKPOINT_PATH, BYTES_MAX);
-        let bytes = read.map_err(|error| Failure::local(error).about(CHECKPOINT_PATH))?;
-        Ok(self.signer_of(&bytes.unwrap_or_default()))
     }
 }

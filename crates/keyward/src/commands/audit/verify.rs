@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::directory::LogDirectory;
 use super::remote::{RemoteLog, is_address};
-use super::succession::Succession;
+use super::succession::{OneCheckpoint, Succession};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::{input, output};
@@ -102,10 +102,11 @@ impl VerifyArguments {
     }
 
     fn checked(&self, files: &mut impl Files) -> Result<Found, Failure> {
-        let keys = Succession::of(files, &self.key)?;
+        let mut log = OneCheckpoint::of(files)?;
+        let keys = Succession::of(&mut log, &self.key)?;
         let older = self.older(&keys)?;
-        let signer = keys.signer_in(files)?.unwrap_or(&self.key);
-        let checked = check_log(files, signer, &self.witnesses, older)
+        let signer = log.signer(&keys).unwrap_or(&self.key);
+        let checked = check_log(&mut log, signer, &self.witnesses, older)
             .map_err(|error| unbelievable(&error).about(&self.log))?;
         Ok(Found {
             report: report(&checked, &keys),

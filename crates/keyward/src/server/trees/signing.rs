@@ -69,6 +69,8 @@ impl Follower {
             return Ok(());
         };
         self.keyless_until = None;
+        let (named, current) = (signing.clone(), keys.current.public());
+        blocking(move || named.lock().last.name_key(current)).await?;
         let (last, last_key) = {
             let signing = signing.lock();
             (signing.last_signed(), signing.last.key())
@@ -78,12 +80,12 @@ impl Follower {
         if gate != Gate::Open
             && let Some(last) = last
         {
-            // By the key that signed it: what is handed over is handed over by something new.
-            let key = match &handed_from {
-                None => Some(&keys.current),
-                Some(from) => keys.former_with(from.public()),
+            // By the keys that signed it: what is handed over is handed over by something new.
+            let by = match &handed_from {
+                None => Some((&keys.current, keys.former(self.node.now(), false))),
+                Some(from) => keys.former_with(from.public()).map(|key| (key, None)),
             };
-            self.sign_again(&gate, last, key).await;
+            self.sign_again(&gate, last, by).await;
             return Ok(());
         }
         if let Some(from) = &handed_from
@@ -123,10 +125,10 @@ impl Follower {
         &mut self,
         gate: &Gate,
         (origin, head): (String, Head),
-        key: Option<&CheckpointKey>,
+        by: Option<(&CheckpointKey, Option<&CheckpointKey>)>,
     ) {
-        if let Some(key) = key
-            && let Err(fault) = self.published.sign(&origin, head, key, None)
+        if let Some((key, former)) = by
+            && let Err(fault) = self.published.sign(&origin, head, key, former)
         {
             tracing::warn!(%fault, "the last checkpoint of the audit log was not signed again");
         }

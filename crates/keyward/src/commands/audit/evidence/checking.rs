@@ -258,7 +258,7 @@ fn check_checkpoints(
     // Right below it, and nowhere else: whoever wrote the manifest may have named anything.
     let below = |path: &&String| {
         let name = path.strip_prefix(&prefix);
-        name.is_some_and(|name| name.bytes().all(|it| it.is_ascii_digit()))
+        name.is_some_and(|name| name.bytes().all(|it| it.is_ascii_hexdigit() || it == b'-'))
     };
     for path in manifest.files.keys().filter(below) {
         let bytes = match bounded(place, path, SMALL_MAX) {

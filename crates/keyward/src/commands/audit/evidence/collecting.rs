@@ -162,7 +162,8 @@ fn take(
         let proved = proved.map_err(|error| wrong(&error))?;
         progress.trees.add(&tree_name(proved.tree), proved.index);
         let size = proved.opened.checkpoint.head().size;
-        checkpoints.insert(size, receipt.checkpoint.to_string());
+        let text = receipt.checkpoint.to_string();
+        checkpoints.insert(checkpoint_path(size, &text), text);
         entries.push_str(&item.entry);
         entries.push('\n');
         let line = ReceiptLine {
@@ -173,8 +174,8 @@ fn take(
         lines.push('\n');
     }
     let name = page(progress.pages + 1);
-    for (size, checkpoint) in checkpoints {
-        working.put(&checkpoint_path(size), checkpoint.as_bytes())?;
+    for (path, checkpoint) in checkpoints {
+        working.put(&path, checkpoint.as_bytes())?;
     }
     working.put(&format!("{ENTRIES}/{name}"), entries.as_bytes())?;
     working.put(&format!("{RECEIPTS}/{name}"), lines.as_bytes())?;
@@ -183,9 +184,11 @@ fn take(
     Ok(())
 }
 
-/// Where a checkpoint lies.
-pub fn checkpoint_path(size: u64) -> String {
-    format!("{CHECKPOINTS}/{size:012}")
+/// Where a checkpoint lies. There may be several of one size: witnesses add their signatures one by one.
+fn checkpoint_path(size: u64, text: &str) -> String {
+    let digest = hex(&keyward_crypto::digest::sha256(text.as_bytes()));
+    let digest = digest.get(..16).unwrap_or_default();
+    format!("{CHECKPOINTS}/{size:012}-{digest}")
 }
 
 /// How a tree is named in manifests.

@@ -172,6 +172,18 @@ impl<'a> Pages<'a> {
                 "it names other entries of the trees than there are",
             );
         }
+        for instant in [&self.asked.since, &self.asked.until] {
+            if instant
+                .as_ref()
+                .is_some_and(|it| it.parse::<Timestamp>().is_err())
+            {
+                faults.add(
+                    MANIFEST,
+                    None,
+                    "what it says was asked for has a time that is none",
+                );
+            }
+        }
         if let Some(tenant) = &self.asked.tenant
             && !self.is_of_one(tenant)
         {

@@ -27,7 +27,7 @@ WHAT IS HERE
   entries/000001.jsonl ...  the entries, a line each, byte for byte as they were logged
   receipts/000001.jsonl ... a line of JSON for each line of the file of the same name in entries/: the
                             entry's sequence number and its receipt
-  checkpoints/SIZE          the signed checkpoints that the receipts rest on
+  checkpoints/SIZE-DIGEST   the signed checkpoints that the receipts rest on
   key.txt                   the log's public key (C2SP signed-note)
   audit-entry.schema.json   what the fields of an entry mean (JSON Schema 2020-12)
 

@@ -62,6 +62,7 @@ impl Working {
             working.forget_behind(found.pages)?;
             return Ok((working, found));
         }
+        working.ensure_ours()?;
         match fs::remove_dir_all(&working.place) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 return Err(working.told(&error));
@@ -84,7 +85,37 @@ impl Working {
             entries: 0,
             trees: Parts::default(),
         };
+        // From now on it says of itself what it is.
+        working.keep(&progress)?;
         Ok((working, progress))
+    }
+
+    /// Refuses a directory in which there is something and nothing that says what: somebody else's, or a
+    /// collection whose progress cannot be read.
+    fn ensure_ours(&self) -> Result<(), Failure> {
+        let names = match fs::read_dir(&self.place) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            names => names.map_err(|error| self.told(&error))?,
+        };
+        let begun = match paths_in(&self.bundle()) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            found => found.map_err(|error| self.told(&error))?,
+        };
+        let mut is_ours = begun.is_empty();
+        for name in names {
+            let name = name.map_err(|error| self.told(&error))?.file_name();
+            let name = name.to_string_lossy();
+            is_ours &= name == "bundle" || name.starts_with("progress.json");
+        }
+        if is_ours {
+            return Ok(());
+        }
+        let what = format!(
+            "{} is there, and nothing in it says of which bundle it is",
+            self.place.display()
+        );
+        Err(Failure::new(Exit::Conflict, what)
+            .next("move it away, or remove it if nobody needs what is in it"))
     }
 
     /// Where the bundle itself is.
