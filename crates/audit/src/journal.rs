@@ -197,7 +197,7 @@ impl Journal {
     }
 
     /// The entry at a place that may be wrong; none if there is none. Blocks while it reads.
-    pub(crate) fn perhaps_at(&self, place: Place) -> Option<Written> {
+    pub(crate) fn perhaps_at(&self, place: Place) -> std::io::Result<Option<Written>> {
         self.reader.perhaps_at(place)
     }
 

@@ -109,15 +109,19 @@ impl Reader {
     }
 
     /// The entry at a place that may be wrong; none if there is none.
-    pub(crate) fn perhaps_at(&self, place: Place) -> Option<Written> {
-        let file = self.io.open(&segment::name(place.segment), Access::Read);
-        let found = frames::entry(&*file.ok()?, place.offset).ok()?;
-        let (sequence, bytes) = found?;
-        Some(Written {
+    pub(crate) fn perhaps_at(&self, place: Place) -> io::Result<Option<Written>> {
+        // No file reaches there, and to ask for it would look like a fault of the disk.
+        if i64::try_from(place.offset).is_err() {
+            return Ok(None);
+        }
+        let name = segment::name(place.segment);
+        let file = self.io.open(&name, Access::Read)?;
+        let found = frames::entry(&*file, place.offset)?;
+        Ok(found.map(|(sequence, bytes)| Written {
             sequence,
             place,
             bytes,
-        })
+        }))
     }
 
     /// Visits entries after a sequence number, none after `durable`, until the visitor says that it

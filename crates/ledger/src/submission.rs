@@ -15,6 +15,9 @@ use crate::text;
 pub const SUBMISSION_MAX: usize = 64 * 1024;
 /// The most hashes that a log may send.
 const PROOF_MAX: usize = 63;
+/// The most signature lines under the log's name that are looked at: a log signs by one key, and while keys
+/// change by two. Each is work for whoever judges, and anybody can send them.
+const LINES_MAX: usize = 8;
 
 /// A checkpoint on its way to a witness.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +57,9 @@ pub enum Refusal {
     /// The checkpoint itself cannot be read.
     #[error("the checkpoint cannot be read")]
     NotACheckpoint,
+    /// It has more signatures under the log's name than are looked at.
+    #[error("the checkpoint has more than {LINES_MAX} signatures under the log's name")]
+    TooManySignatures,
     /// The log has not signed it.
     #[error("the checkpoint has no valid signature of the log's key")]
     NotSigned,
@@ -112,7 +118,22 @@ impl Submission {
     /// What a witness finds that has cosigned `known` last, or nothing, of the log whose key this is: the
     /// head that it may cosign, once it has made sure that it will not forget it.
     pub fn judge(&self, known: Option<Head>, log: &VerifierKey) -> Result<Head, Refusal> {
-        if self.origin() != log.name().as_str() || self.checkpoint.verify([log]).is_err() {
+        let head = self.signed_by(log)?;
+        self.continues(known, head)?;
+        Ok(head)
+    }
+
+    /// The first half of [`Self::judge`], which needs nothing that is remembered: the head that the log has
+    /// signed.
+    pub fn signed_by(&self, log: &VerifierKey) -> Result<Head, Refusal> {
+        if self.origin() != log.name().as_str() {
+            return Err(Refusal::NotSigned);
+        }
+        let lines = self.checkpoint.signatures().iter();
+        if lines.filter(|line| line.name() == log.name()).count() > LINES_MAX {
+            return Err(Refusal::TooManySignatures);
+        }
+        if self.checkpoint.verify([log]).is_err() {
             return Err(Refusal::NotSigned);
         }
         let checkpoint: Checkpoint = self
@@ -120,7 +141,12 @@ impl Submission {
             .text()
             .parse()
             .map_err(|_| Refusal::NotACheckpoint)?;
-        let head = checkpoint.head();
+        Ok(checkpoint.head())
+    }
+
+    /// The second half of [`Self::judge`]: whether the head that [`Self::signed_by`] has found continues
+    /// what is known.
+    pub fn continues(&self, known: Option<Head>, head: Head) -> Result<(), Refusal> {
         if self.old > head.size {
             return Err(Refusal::OldTooLarge);
         }
@@ -134,8 +160,7 @@ impl Submission {
         if head.size == known.size && head.root != known.root {
             return Err(Refusal::OtherRoot);
         }
-        verify_consistency(known, head, &self.proof).map_err(|_| Refusal::NotConsistent)?;
-        Ok(head)
+        verify_consistency(known, head, &self.proof).map_err(|_| Refusal::NotConsistent)
     }
 }
 

@@ -361,7 +361,7 @@ impl World {
             registry: registry.clone(),
             audit: silent.clone(),
             transparency: None,
-            search: Some(Arc::new(Search(index.clone()))),
+            search: Some(Arc::new(Search::new(index.clone()))),
             witness: None,
             usage,
             hierarchy: vault.clone(),

@@ -1,6 +1,6 @@
 //! What a search asks of a block of entries, whether it is a file or still in memory.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use crate::index::field::Field;
 use crate::index::rows::Rows;
@@ -39,7 +39,19 @@ impl Posting {
     }
 }
 
-/// A block. An error means that it cannot be used, and is to be made again.
+/// Whether an error says that what was read is not what should be there. Any other, such as too many open
+/// files, says nothing of it: the same may be read a moment later.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::InvalidData
+            | ErrorKind::UnexpectedEof
+            | ErrorKind::NotFound
+            | ErrorKind::NotADirectory
+    )
+}
+
+/// A block. An error means that it cannot be used now; if [`is_damage`], it is to be made again.
 pub(super) trait Block {
     /// The number of sequence numbers that belong to it.
     fn size(&self) -> u32;

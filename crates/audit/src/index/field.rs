@@ -3,7 +3,7 @@
 use keyward_core::audit::AuditEvent;
 use keyward_core::noun::action::Action;
 use keyward_core::port::audit_search::{
-    CountBy, SearchFilter, WantedAction, WantedVersion, group, keys, texts, words,
+    CountBy, SearchFilter, WantedAction, WantedVersion, group, keys, words_of,
 };
 use keyward_ledger::Hash;
 use uuid::Uuid;
@@ -101,7 +101,7 @@ pub(super) fn terms(event: &AuditEvent, mut say: impl FnMut(Field, &[u8])) {
         say(Field::Address, cut(address));
     }
     say(Field::Node, cut(&event.node));
-    for word in texts(event).flat_map(words) {
+    for word in words_of(event) {
         say(Field::Word, cut(&word));
     }
     say(

@@ -1,6 +1,6 @@
 //! The index of a journal: which blocks have a file, which one is in memory, and which are to be made.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use keyward_core::port::audit_log::AuditError;
 use keyward_ledger::Hash;
 use parking_lot::Mutex;
 
+use crate::index::block::is_damage;
 use crate::index::file::{self, Head};
 use crate::index::open::Open;
 use crate::journal::Journal;
@@ -66,6 +67,8 @@ pub(super) struct State {
     missing: BTreeSet<u64>,
     /// Those of them that could not be made.
     failed: BTreeSet<u64>,
+    /// Those whose file could not be read at the start, though nothing says that it is damaged.
+    unread: VecDeque<u64>,
 }
 
 impl AuditIndex {
@@ -89,6 +92,7 @@ impl AuditIndex {
                 open: Open::new(1, size),
                 missing: BTreeSet::new(),
                 failed: BTreeSet::new(),
+                unread: VecDeque::new(),
             }),
             growing: Mutex::new(()),
         }
@@ -113,7 +117,7 @@ impl AuditIndex {
     /// How many blocks have a file, and how many before the last have none yet.
     pub fn blocks(&self) -> (usize, usize) {
         let state = self.state.lock();
-        let lacking = state.missing.len() + state.failed.len();
+        let lacking = state.missing.len() + state.failed.len() + state.unread.len();
         (state.finished.len(), lacking)
     }
 
@@ -133,7 +137,7 @@ impl AuditIndex {
             return Ok(true);
         }
         let Some(block) = self.state.lock().missing.last().copied() else {
-            return Ok(false);
+            return Ok(self.read_again());
         };
         let made = self.make(block).and_then(|made| self.keep(&made));
         let mut state = self.state.lock();
@@ -169,33 +173,98 @@ impl AuditIndex {
         let last = self.journal.last();
         let open = self.block_of(last);
         let mut finished = BTreeMap::new();
-        let names = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        let firsts = names.filter_map(|entry| file::first_of(entry.file_name().to_str()?));
+        let mut unread = BTreeSet::new();
+        let firsts = self.listed().unwrap_or_else(|error| {
+            if !is_damage(&error) {
+                // Any of them may be there.
+                unread.extend(0..open);
+            }
+            Vec::new()
+        });
         for first in firsts {
             let block = self.block_of(first);
-            match file::head(&self.dir, first) {
-                Ok(head) if block < open && self.is_ours(&head, block) => {
-                    finished.insert(block, Arc::new(head));
-                }
-                _ => {
-                    tracing::warn!(first, "a file of the audit log's index is of no use");
+            if block >= open || first != self.first_of(block) {
+                tracing::warn!(first, "a file of the audit log's index is of no use");
+                continue;
+            }
+            match self.left(block) {
+                Ok(Some(head)) => drop(finished.insert(block, Arc::new(head))),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(first, %error, "a file of the audit log's index cannot be read now");
+                    unread.insert(block);
                 }
             }
         }
         let mut state = self.state.lock();
-        state.missing = (0..open).filter(|it| !finished.contains_key(it)).collect();
+        state.missing = (0..open)
+            .filter(|it| !finished.contains_key(it) && !unread.contains(it))
+            .collect();
         state.finished = finished;
+        state.unread = unread.into_iter().rev().collect();
         state.open = Open::new(self.first_of(open), self.size);
         state.is_recognised = true;
     }
 
+    /// The first sequence numbers of the blocks whose files are there, or seem to be.
+    fn listed(&self) -> io::Result<Vec<u64>> {
+        let mut firsts = Vec::new();
+        for entry in fs::read_dir(&self.dir)? {
+            let name = entry?.file_name();
+            firsts.extend(name.to_str().and_then(file::first_of));
+        }
+        Ok(firsts)
+    }
+
+    /// Tries the next of the files that could not be read at the start. Whether it is known now what is
+    /// with it; if not, the others come before it is tried again.
+    fn read_again(&self) -> bool {
+        let Some(block) = self.state.lock().unread.pop_front() else {
+            return false;
+        };
+        let left = self.left(block);
+        let mut state = self.state.lock();
+        match left {
+            Ok(Some(head)) => drop(state.finished.insert(block, Arc::new(head))),
+            Ok(None) => {
+                state.missing.insert(block);
+            }
+            // Said once, at the start, and not each second.
+            Err(_) => {
+                state.unread.push_back(block);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// What the file of a block says of itself that an earlier life left; none if it is of no use. An
+    /// error says nothing of the file.
+    fn left(&self, block: u64) -> io::Result<Option<Head>> {
+        let first = self.first_of(block);
+        let looked = file::head(&self.dir, first).and_then(|head| {
+            let is_ours = self.is_ours(&head, block)?;
+            Ok(Some(head).filter(|_| is_ours))
+        });
+        match looked {
+            Ok(Some(head)) => Ok(Some(head)),
+            Err(error) if !is_damage(&error) => Err(error),
+            Ok(None) | Err(_) => {
+                tracing::warn!(first, "a file of the audit log's index is of no use");
+                Ok(None)
+            }
+        }
+    }
+
     /// Whether the last entry of a block is where the file says, and the same.
-    fn is_ours(&self, head: &Head, block: u64) -> bool {
-        let found = self.journal.perhaps_at(head.last_place);
-        head.is_of(self.first_of(block), self.size)
-            && found.is_some_and(|found| {
-                found.sequence == head.last && Hash::of_leaf(&found.bytes) == head.leaf
-            })
+    fn is_ours(&self, head: &Head, block: u64) -> io::Result<bool> {
+        if !head.is_of(self.first_of(block), self.size) {
+            return Ok(false);
+        }
+        let found = self.journal.perhaps_at(head.last_place)?;
+        Ok(found.is_some_and(|found| {
+            found.sequence == head.last && Hash::of_leaf(&found.bytes) == head.leaf
+        }))
     }
 
     /// Takes a page of the journal into the open block. If that is finished with it, another one is

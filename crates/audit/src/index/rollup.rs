@@ -2,7 +2,7 @@
 //! questions need not look at any entry's row.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, ErrorKind};
 
 use crate::index::bytes::{Bytes, put_varint, unzigzag, zigzag};
 use crate::index::field::Field;
@@ -82,6 +82,6 @@ pub(super) fn each(
 }
 
 fn term<'a>(rest: &mut Bytes<'a>) -> io::Result<&'a [u8]> {
-    let length = usize::try_from(rest.varint()?).map_err(io::Error::other)?;
+    let length = usize::try_from(rest.varint()?).map_err(|_| ErrorKind::InvalidData)?;
     rest.take(length)
 }

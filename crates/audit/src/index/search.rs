@@ -1,8 +1,11 @@
 //! A page of the entries that are wanted, the newest first.
 
+mod turns;
+
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use keyward_core::audit::Journaled;
@@ -12,11 +15,12 @@ use keyward_core::port::audit_search::{
 };
 
 use crate::fault;
-use crate::index::block::Block;
-use crate::index::field::{Field, wanted};
+use crate::index::block::{Block, is_damage};
+use crate::index::field::{Field, is_rough, wanted};
 use crate::index::file::{Finished, Head};
 use crate::index::keeper::{AuditIndex, parse};
 use crate::index::rows::Rows;
+use crate::index::search::turns::{Turns, Whose};
 use crate::reader::Place;
 
 /// Bytes of entries that are read at once where there is no index.
@@ -26,24 +30,41 @@ const PAGE_BYTES: usize = 1024 * 1024;
 const WORK_OF_BLOCK: u64 = 3;
 const ENTRIES_READ_AT_ONE: u64 = 3;
 
-/// The work that is left to a request.
-pub(super) struct Work(u64);
+/// The work that is left to a request, and whether anybody still waits for its answer.
+pub(super) struct Work<'q> {
+    left: u64,
+    hung_up: &'q AtomicBool,
+}
 
-impl Work {
-    pub(super) const fn new(work: u64) -> Self {
-        Self(work)
+impl<'q> Work<'q> {
+    pub(super) const fn new(left: u64, hung_up: &'q AtomicBool) -> Self {
+        Self { left, hung_up }
     }
 
     pub(super) fn spend(&mut self, work: u64) {
-        self.0 = self.0.saturating_sub(work);
+        self.left = self.left.saturating_sub(work);
     }
 
     pub(super) fn block(&mut self) {
         self.spend(WORK_OF_BLOCK);
     }
 
-    pub(super) const fn is_done(&self) -> bool {
-        self.0 == 0
+    pub(super) fn is_done(&self) -> bool {
+        self.left == 0 || self.is_for_nobody()
+    }
+
+    /// Whether the caller hung up.
+    pub(super) fn is_for_nobody(&self) -> bool {
+        self.hung_up.load(Ordering::Relaxed)
+    }
+
+    /// Once nobody waits any more, work ends wherever it is: what it has then is no answer.
+    pub(super) fn ensure_wanted(&self) -> Result<(), AuditError> {
+        if self.is_for_nobody() {
+            let cause = "nobody waits for the answer any more".to_owned();
+            return Err(AuditError::Unavailable { cause });
+        }
+        Ok(())
     }
 }
 
@@ -57,6 +78,12 @@ impl<'q> Wanted<'q> {
     pub(super) fn new(filter: &'q SearchFilter) -> Self {
         let terms = wanted(filter);
         Self { filter, terms }
+    }
+
+    /// Whether what has all the terms must be compared itself.
+    pub(super) fn is_rough(&self) -> bool {
+        let mut terms = self.terms.iter();
+        terms.any(|(field, term)| is_rough(*field, term))
     }
 
     /// Whether all times from the one to the other are wanted.
@@ -124,13 +151,22 @@ impl AuditIndex {
 
     /// A page of the entries that are wanted. Blocks while it reads.
     pub fn search(&self, query: &SearchQuery) -> Result<SearchPage, AuditError> {
+        self.search_for(query, &AtomicBool::new(false))
+    }
+
+    /// The same until the caller hangs up; then it is an error.
+    pub(super) fn search_for(
+        &self,
+        query: &SearchQuery,
+        hung_up: &AtomicBool,
+    ) -> Result<SearchPage, AuditError> {
         let before = query.before.unwrap_or(u64::MAX);
         let mut upto = self.journal.last().min(before.saturating_sub(1));
         let mut look = Look {
             wanted: Wanted::new(&query.filter),
             limit: query.limit,
             entries: Vec::new(),
-            work: Work::new(self.work),
+            work: Work::new(self.work, hung_up),
         };
         let mut next_before = None;
         while upto > 0 && next_before.is_none() {
@@ -142,6 +178,7 @@ impl AuditIndex {
             next_before = self.look_into(block, upto, &mut look)?;
             upto = self.first_of(block) - 1;
         }
+        look.work.ensure_wanted()?;
         Ok(SearchPage {
             entries: look.entries,
             next_before,
@@ -173,7 +210,7 @@ impl AuditIndex {
                 }
             }
             Part::Memory => {
-                let (through, found) = self.in_memory(block, upto, look);
+                let (through, found) = self.in_memory(block, upto, &look.wanted);
                 if let Some(stopped) = self.scan(through.max(first - 1), upto, look)? {
                     return Ok(Some(stopped));
                 }
@@ -189,14 +226,20 @@ impl AuditIndex {
     }
 
     /// What the open block has that may be wanted, the newest first, and up to which entry it is made.
-    fn in_memory(&self, block: u64, upto: u64, look: &Look<'_>) -> (u64, Vec<(u16, Place)>) {
+    /// The journal is read when the lock is free again.
+    pub(super) fn in_memory(
+        &self,
+        block: u64,
+        upto: u64,
+        wanted: &Wanted<'_>,
+    ) -> (u64, Vec<(u16, Place)>) {
         let state = self.state.lock();
         let open = &state.open;
         if self.block_of(open.first) != block {
             // It was finished a moment ago.
             return (0, Vec::new());
         }
-        let Ok(rows) = look.wanted.rows(open, self.row_of(upto)) else {
+        let Ok(rows) = wanted.rows(open, self.row_of(upto)) else {
             return (0, Vec::new());
         };
         let places = rows.iter().rev().filter_map(|row| {
@@ -229,10 +272,10 @@ impl AuditIndex {
 
     /// The entry with this number, which should be at this place.
     pub(super) fn entry(&self, sequence: u64, place: Place) -> io::Result<Journaled> {
-        let found = self.journal.perhaps_at(place);
+        let found = self.journal.perhaps_at(place)?;
         let found = found.filter(|found| found.sequence == sequence);
         let found = found.ok_or(ErrorKind::InvalidData)?;
-        let event = parse(sequence, &found.bytes).map_err(io::Error::other)?;
+        let event = parse(sequence, &found.bytes).map_err(|_| ErrorKind::InvalidData)?;
         Ok(Journaled { sequence, event })
     }
 
@@ -258,12 +301,13 @@ impl AuditIndex {
         &self,
         after: u64,
         upto: u64,
-        work: &mut Work,
+        work: &mut Work<'_>,
         mut visit: impl FnMut(Journaled),
     ) -> Result<(), AuditError> {
         work.spend(upto.saturating_sub(after) / ENTRIES_READ_AT_ONE);
         let mut at = after;
         while at < upto {
+            work.ensure_wanted()?;
             let page = self.journal.written(at, PAGE_BYTES)?;
             let Some(last) = page.last() else { break };
             at = last.sequence;
@@ -276,9 +320,12 @@ impl AuditIndex {
         Ok(())
     }
 
+    /// What cannot be read this once may be sound: it is made again only if it is damaged.
     pub(super) fn not_usable(&self, block: u64, error: &io::Error) {
         tracing::warn!(block, %error, "a block of the audit log is searched without its index");
-        self.discard(block);
+        if is_damage(error) {
+            self.discard(block);
+        }
     }
 }
 
@@ -287,7 +334,7 @@ struct Look<'q> {
     wanted: Wanted<'q>,
     limit: usize,
     entries: Vec<Journaled>,
-    work: Work,
+    work: Work<'q>,
 }
 
 impl Look<'_> {
@@ -309,20 +356,65 @@ impl Look<'_> {
     }
 }
 
-/// The index as core asks it.
-pub struct Search(pub Arc<AuditIndex>);
+/// The index as core asks it. Few ask at once, and each tenant one by one.
+pub struct Search {
+    index: Arc<AuditIndex>,
+    turns: Turns,
+}
+
+impl Search {
+    /// Searches an index.
+    pub fn new(index: Arc<AuditIndex>) -> Self {
+        let turns = Turns::new();
+        Self { index, turns }
+    }
+
+    /// Has a thread find the answer when it is the tenant's turn.
+    async fn ask<T: Send + 'static>(
+        &self,
+        whose: Whose,
+        find: impl FnOnce(&AuditIndex, &AtomicBool) -> Result<T, AuditError> + Send + 'static,
+    ) -> Result<T, AuditError> {
+        let turn = self.turns.take(whose).await.ok_or_else(fault::stopped)?;
+        let index = self.index.clone();
+        let caller = Caller::default();
+        let hung_up = Arc::clone(&caller.hung_up);
+        let found = tokio::task::spawn_blocking(move || {
+            // The thread's, not the caller's: whoever hangs up and asks again waits for its end.
+            let _turn = turn;
+            find(&index, &hung_up)
+        });
+        found.await.unwrap_or_else(|_| Err(fault::stopped()))
+    }
+}
+
+/// Held while somebody waits for an answer.
+#[derive(Default)]
+struct Caller {
+    hung_up: Arc<AtomicBool>,
+}
+
+impl Drop for Caller {
+    fn drop(&mut self) {
+        self.hung_up.store(true, Ordering::Relaxed);
+    }
+}
 
 #[async_trait]
 impl AuditSearch for Search {
     async fn search(&self, query: SearchQuery) -> Result<SearchPage, AuditError> {
-        let index = self.0.clone();
-        let found = tokio::task::spawn_blocking(move || index.search(&query)).await;
-        found.unwrap_or_else(|_| Err(fault::stopped()))
+        let tenant = query.filter.tenant;
+        self.ask(tenant, move |index, hung_up| {
+            index.search_for(&query, hung_up)
+        })
+        .await
     }
 
     async fn counts(&self, query: CountQuery) -> Result<Counts, AuditError> {
-        let index = self.0.clone();
-        let found = tokio::task::spawn_blocking(move || index.counts(&query)).await;
-        found.unwrap_or_else(|_| Err(fault::stopped()))
+        let tenant = query.filter.tenant;
+        self.ask(tenant, move |index, hung_up| {
+            index.counts_for(&query, hung_up)
+        })
+        .await
     }
 }

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use keyward_audit::index::AuditIndex;
+use keyward_core::port::audit_log::AuditLog;
 use keyward_core::port::audit_search::{
     CountBy, CountEvery, CountQuery, SearchFilter, SearchQuery,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use crate::damage::entries;
 use crate::naive;
-use crate::stage::{Plain, Stage, filter, grow, plain, search, tenant};
+use crate::stage::{Plain, Stage, event, filter, grow, plain, search, tenant};
 
 type Sums = BTreeMap<(Option<String>, Option<String>), u64>;
 
@@ -151,4 +153,44 @@ fn an_empty_log_has_nothing() {
         CountEvery::All,
     );
     assert_eq!(counted, BTreeMap::new());
+}
+
+#[test]
+fn of_a_long_text_the_first_32_words_are_found_whatever_there_is_of_the_index() {
+    let stage = Stage::new();
+    let word = |at: usize| format!("word{at}");
+    let text: Vec<String> = (0..1000).map(word).collect();
+    run(async {
+        let mut entry = event(&entries(1)[0]);
+        entry.resource.name = None;
+        entry.reason = Some(text.join(" "));
+        stage.journal.append(entry).await.unwrap();
+        let all = stage.all().await;
+        assert_eq!(all[0].event.reason.as_ref().unwrap().len(), 7889);
+        let index = stage.index(1);
+        let check = |index: &AuditIndex, what: &str| {
+            let mut terms = Vec::new();
+            for at in 0..1000 {
+                let filter = SearchFilter {
+                    words: vec![word(at)],
+                    ..SearchFilter::default()
+                };
+                let expected = naive::search(&all, &filter);
+                assert_eq!(search(index, &filter, 5), expected, "{what}: {at}");
+                // What the index has is counted by its terms alone.
+                let counted = counts(index, &filter, CountBy::All, CountEvery::All);
+                if counted.values().sum::<u64>() > 0 {
+                    terms.push(at);
+                }
+            }
+            assert_eq!(terms, (0..32).collect::<Vec<_>>(), "{what}");
+        };
+        check(&index, "in the journal");
+        grow(&index);
+        assert_eq!(index.blocks(), (1, 0));
+        check(&index, "in a file");
+        let index = stage.index(16);
+        grow(&index);
+        check(&index, "in memory");
+    });
 }

@@ -1,7 +1,7 @@
 //! What becomes of the files changes no answer, and they are made again.
 
 use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
 
 use keyward_audit::index::AuditIndex;
@@ -178,6 +178,29 @@ async fn a_file_that_is_cut_gone_emptied_or_anothers_changes_no_answer() {
     grow(&index);
     check(&index, &all, "made anew");
     assert_eq!(stage.names(), files);
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_for_a_while_is_kept() {
+    let (stage, index, all) = stage().await;
+    let files = stage.names();
+    let aside = files[1].with_extension("aside");
+    let which = fs::metadata(&files[1]).unwrap().ino();
+    fs::rename(&files[1], &aside).unwrap();
+    // What leads to itself cannot be opened, and that says nothing of what is in it.
+    symlink(&files[1], &files[1]).unwrap();
+    check(&index, &all, "cannot be read");
+    let again = stage.index(SIZE);
+    grow(&again);
+    assert_eq!(again.blocks(), (2, 1), "neither believed nor made again");
+    check(&again, &all, "could not be read at the start");
+    fs::rename(&aside, &files[1]).unwrap();
+    grow(&again);
+    for index in [&index, &again] {
+        assert_eq!(index.blocks(), (3, 0));
+        check(index, &all, "can be read again");
+    }
+    assert_eq!(fs::metadata(&files[1]).unwrap().ino(), which);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use keyward_core::port::audit_log::AuditLog;
 use keyward_core::port::audit_search::{CountBy, CountEvery, SearchFilter, SearchQuery};
@@ -20,6 +20,12 @@ async fn after_a_start_only_what_is_missing_is_made() {
     let files = stage.names();
     assert_eq!(files.len(), 6);
     let when = |at: usize| std::fs::metadata(&files[at]).unwrap().modified().unwrap();
+    // An hour ago: what is made now is of another time, however coarse times are.
+    for (at, name) in files.iter().enumerate() {
+        let file = std::fs::File::options().write(true).open(name).unwrap();
+        file.set_modified(when(at) - Duration::from_hours(1))
+            .unwrap();
+    }
     let made: Vec<SystemTime> = (0..6).map(when).collect();
     std::fs::remove_file(&files[2]).unwrap();
     let stage = stage.reopened().await;

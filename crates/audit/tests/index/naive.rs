@@ -66,8 +66,9 @@ fn is_wanted(entry: &Journaled, filter: &SearchFilter) -> bool {
     let texts = [&json["resource"]["name"], &json["reason"]];
     let texts = texts.map(|it| it.as_str().unwrap_or_default().to_lowercase());
     let is_between = |it: char| " -_&".contains(it);
-    let mut words = texts.iter().flat_map(|text| text.split(is_between));
-    let words: BTreeSet<&str> = words.by_ref().collect();
+    let words_of = |text| str::split(text, is_between).filter(|word| !word.is_empty());
+    let words = texts.iter().flat_map(|text| words_of(text).take(32));
+    let words: BTreeSet<&str> = words.collect();
     is_wanted
         && filter
             .words

@@ -66,7 +66,7 @@ fn add(memory: &Memory, own: &VerifierKey, sent: &Submission) -> Result<String, 
 
 #[test]
 fn i13_a_disk_that_fails_at_any_write_makes_no_witness_sign_two_histories() {
-    for fails_at in 1..6 {
+    for fails_at in 1..7 {
         for done in [false, true] {
             let disk = Disk::with(Stored::new());
             let memory = WitnessMemory::new(Handle(disk.clone()));
@@ -137,4 +137,83 @@ fn a_memory_that_is_damaged_is_not_taken_for_none_and_proof_is_kept() {
     let identity: Arc<Disk> = Disk::with(Stored::from([("identity".to_owned(), b"{}".to_vec())]));
     let damaged = WitnessMemory::new(Handle(identity)).identity();
     assert!(matches!(damaged, Err(WitnessError::Damaged { .. })));
+}
+
+#[test]
+fn what_is_sent_again_is_answered_as_before_and_wears_nothing_out() {
+    let disk = Disk::with(Stored::new());
+    let memory = WitnessMemory::new(Handle(disk.clone()));
+    let own = memory.begin(public(2), NAMES).unwrap();
+    add(&memory, &own, &submission(0, 5, "")).unwrap();
+    let line = add(&memory, &own, &submission(5, 9, "")).unwrap();
+    let (writes, stored) = (disk.writes(), disk.stored());
+    for _ in 0..3 {
+        // The clock has gone on, and the key is not even asked.
+        let sign = |_: &[u8]| Err("asked to sign");
+        let again = submission(9, 9, "");
+        let again = memory.add((FILE, &log()), &again, (&own, 8), sign);
+        assert_eq!(again.unwrap(), line);
+        // What would be refused before is refused still.
+        let stale = add(&memory, &own, &submission(5, 9, ""));
+        let known = Refusal::OtherSize { known: 9 };
+        assert!(matches!(stale, Err(WitnessError::Refused(refusal)) if refusal == known));
+        assert!(memory.last(FILE, &own).unwrap().is_some());
+    }
+    assert_eq!((disk.writes(), disk.stored()), (writes, stored));
+    // What an earlier life left is made durable once before it is answered with.
+    let memory = WitnessMemory::new(Handle(disk.clone()));
+    for _ in 0..3 {
+        assert_eq!(add(&memory, &own, &submission(9, 9, "")).unwrap(), line);
+        assert_eq!(disk.writes(), writes + 2);
+    }
+    let writes = disk.writes();
+    // Many signatures are much work, which nobody is given who does not need it.
+    let mut many = submission(9, 10, "");
+    for _ in 0..8 {
+        many.checkpoint.sign(&log(), sign(1)).unwrap();
+    }
+    let refused = add(&memory, &own, &many);
+    let too_many = Refusal::TooManySignatures;
+    assert!(matches!(refused, Err(WitnessError::Refused(refusal)) if refusal == too_many));
+    assert_eq!(disk.writes(), writes);
+}
+
+#[test]
+fn i13_a_memory_of_which_a_file_is_lost_does_not_begin_at_nothing() {
+    let disk = Disk::with(Stored::new());
+    let memory = WitnessMemory::new(Handle(disk.clone()));
+    let own = memory.begin(public(2), NAMES).unwrap();
+    add(&memory, &own, &submission(0, 9, "")).unwrap();
+    let whole = disk.stored();
+    let path = whole.keys().find(|path| path.ends_with(".checkpoint"));
+    let path = path.unwrap().clone();
+    let without = |files: &Stored, gone: &str| {
+        let mut files = files.clone();
+        files.remove(gone).unwrap();
+        Disk::with(files)
+    };
+    let is_refused = |disk: &Arc<Disk>| {
+        let memory = WitnessMemory::new(Handle(disk.clone()));
+        let shown = memory.last(FILE, &own);
+        let forked = add(&memory, &own, &submission(0, 9, "!"));
+        matches!(shown, Err(WitnessError::Damaged { path: found }) if found == path)
+            && matches!(forked, Err(WitnessError::Damaged { path: found }) if found == path)
+    };
+    assert!(is_refused(&without(&whole, &path)));
+    // A log that was never cosigned begins all the same.
+    let other = ("other", &log());
+    let first = memory.add(other, &submission(0, 3, ""), (&own, 7), sign(2));
+    first.unwrap();
+    // A memory that was made before this was written down is taken stock of.
+    let before = without(&whole, "logs");
+    let memory = WitnessMemory::new(Handle(before.clone()));
+    memory.take_stock(&own, [FILE, "never"]).unwrap();
+    assert!(is_refused(&without(&before.stored(), &path)));
+    let memory = WitnessMemory::new(Handle(before.clone()));
+    assert!(memory.last("never", &own).unwrap().is_none());
+    // What names them is not taken for nothing either.
+    let torn = Disk::with(Stored::from([("logs".to_owned(), b"{}".to_vec())]));
+    let memory = WitnessMemory::new(Handle(torn));
+    let refused = add(&memory, &own, &submission(0, 9, ""));
+    assert!(matches!(refused, Err(WitnessError::Damaged { .. })));
 }

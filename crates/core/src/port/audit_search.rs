@@ -13,6 +13,9 @@ use crate::time::Timestamp;
 
 /// A word is found by so many characters at most.
 const WORD_MAX: usize = 48;
+/// Only so many words of a name or a reason are found: whoever may choose these could otherwise have the
+/// index keep thousands of terms for each entry.
+const WORDS_MAX: usize = 32;
 
 /// Which version of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,10 +104,12 @@ pub fn group(action: Action) -> &'static str {
     action.name().split('.').next().unwrap_or_default()
 }
 
-/// What of an entry is found by its words.
-pub fn texts(event: &AuditEvent) -> impl Iterator<Item = &str> {
+/// The words by which an entry is found: the first 32 of the resource's name, and of the reason. One may
+/// come twice.
+pub fn words_of(event: &AuditEvent) -> impl Iterator<Item = String> {
     let name = event.resource.name.as_deref();
-    name.into_iter().chain(event.reason.as_deref())
+    let texts = name.into_iter().chain(event.reason.as_deref());
+    texts.flat_map(|text| words(text).take(WORDS_MAX))
 }
 
 /// The words of a text: letters and digits between anything else, in lower case, 48 characters of each.
@@ -133,7 +138,7 @@ fn is_action(action: Action, wanted: &WantedAction) -> bool {
 fn has_words(event: &AuditEvent, wanted: &[String]) -> bool {
     wanted
         .iter()
-        .all(|word| texts(event).any(|text| words(text).any(|it| it == *word)))
+        .all(|word| words_of(event).any(|it| it == *word))
 }
 
 /// Which page of the entries that are wanted.

@@ -32,7 +32,7 @@ const EACH: Duration = Duration::from_secs(1);
 const KEY_PATIENCE: Duration = Duration::from_secs(10);
 /// After how many looks it is asked for again, when it was not given: each is an entry of the log.
 const KEY_PAUSE: u32 = 20;
-/// How many checkpoints are judged at a time. Whoever sends one is unknown.
+/// How many checkpoints are judged at a time, and how many are shown. Whoever asks is unknown.
 const AT_A_TIME: usize = 8;
 
 type Memory = WitnessMemory<LogDirectory>;
@@ -47,6 +47,8 @@ pub struct Desk {
     /// While the node is unsealed.
     key: Mutex<Option<Arc<Own>>>,
     turns: Semaphore,
+    /// For those who only read: however many they are, none of `turns` is theirs.
+    reads: Semaphore,
 }
 
 /// The witness's own key.
@@ -75,6 +77,7 @@ impl Desk {
             clock: deployment.clock.clone(),
             key: Mutex::default(),
             turns: Semaphore::new(AT_A_TIME),
+            reads: Semaphore::new(AT_A_TIME),
         })))
     }
 
@@ -89,7 +92,15 @@ impl Desk {
     /// Has the key read, or a new one made if the memory is of no key that there is.
     async fn take_key(&self, node: &Node) -> Result<(), String> {
         let memory = self.memory.clone();
-        let remembered = blocking(move || memory.identity()).await?;
+        let files: Vec<String> = self.logs.keys().cloned().collect();
+        let remembered = blocking(move || {
+            let remembered = memory.identity()?;
+            if let Some(own) = &remembered {
+                memory.take_stock(own, files.iter().map(String::as_str))?;
+            }
+            Ok(remembered)
+        });
+        let remembered = remembered.await?;
         let public = remembered.as_ref().map(VerifierKey::public);
         let found = timeout(KEY_PATIENCE, log::witness_key(node, public)).await;
         let key = found.map_err(|_| "the vault does not answer".to_owned())?;
@@ -133,7 +144,7 @@ impl WitnessDesk for Desk {
             return Err(WitnessRefusal::UnknownLog);
         }
         let busy = || WitnessRefusal::Unavailable("too many requests at a time");
-        let _turn = self.turns.try_acquire().map_err(|_| busy())?;
+        let _turn = self.reads.try_acquire().map_err(|_| busy())?;
         let (own, memory, file) = (self.own()?, self.memory.clone(), log.to_owned());
         let last = spawn_blocking(move || memory.last(&file, &own.public)).await;
         let last = last.map_err(|_| busy())?.map_err(told)?;
@@ -158,7 +169,9 @@ fn told(error: WitnessError) -> WitnessRefusal {
     let text = error.to_string();
     match error {
         WitnessError::Refused(refusal) => match refusal {
-            Refusal::NotACheckpoint | Refusal::OldTooLarge => WitnessRefusal::Malformed(text),
+            Refusal::NotACheckpoint | Refusal::OldTooLarge | Refusal::TooManySignatures => {
+                WitnessRefusal::Malformed(text)
+            }
             Refusal::NotSigned => WitnessRefusal::NotSigned(text),
             Refusal::OtherSize { known } => WitnessRefusal::OtherSize(known),
             _ => WitnessRefusal::NotConsistent(text),
@@ -204,14 +217,25 @@ pub async fn attend(node: Arc<Node>, desk: Option<Arc<Desk>>, mut ended: watch::
 
 /// A log of which there is proof that it contradicts itself is an alert until the proof is taken away.
 async fn tell(node: &Node, desk: &Arc<Desk>) {
-    let mut forked = Vec::new();
+    let mut stays = Vec::new();
     for (file, (name, log)) in &desk.logs {
         let (memory, of) = (desk.memory.clone(), file.clone());
         let has_proof = blocking(move || memory.has_evidence(&of)).await;
-        if has_proof != Ok(true) {
-            continue;
-        }
         let about = subject(node, name);
+        match has_proof {
+            Ok(true) => {}
+            Ok(false) => continue,
+            // Whether there is proof is not known now: what was said of it stays.
+            Err(error) => {
+                tracing::debug!(
+                    error,
+                    log = name,
+                    "proof against a log cannot be looked for"
+                );
+                stays.push(about);
+                continue;
+            }
+        }
         let detail = format!(
             "the log {} has signed two checkpoints of one size with two roots: it shows different people \
              different histories, or its machine was put back. Both are in witness-for/{file}.contradiction; \
@@ -220,9 +244,9 @@ async fn tell(node: &Node, desk: &Arc<Desk>) {
         );
         let kind = ConditionKind::WITNESSED_LOG_FORKED;
         condition::raise(node, kind, &about, Severity::Critical, &detail).await;
-        forked.push(about);
+        stays.push(about);
     }
-    forget(node, &forked).await;
+    forget(node, &stays).await;
 }
 
 async fn forget(node: &Node, but: &[Subject]) {

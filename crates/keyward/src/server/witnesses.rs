@@ -148,7 +148,11 @@ async fn judge(node: &Node, status: &WitnessStatus, patience: u64) {
         // Without numbers that change: what is seen again is not to be written again.
         let detail = format!("checkpoints wait for more than {patience} s: {trouble}");
         condition::raise(node, kind, &about, Severity::Warning, &detail).await;
-    } else if behind <= patience / 2 && condition::is_open(node, &kind, &about) {
+    } else if status.state == WitnessState::Following
+        && behind <= patience / 2
+        && condition::is_open(node, &kind, &about)
+    {
+        // It has cosigned: what it said before a start of this server, too, is over only then.
         condition::clear(node, kind, &about).await;
     }
 }

@@ -123,13 +123,8 @@ fn i13_evidence_is_taken_away_and_checked_without_the_server_and_without_keyward
     for checkpoint in checkpoints {
         let place = checkpoint.unwrap().path();
         let said = sumdb::run(&["checkpoint", place.to_str().unwrap(), &key], "");
-        let size: u64 = place
-            .file_name()
-            .unwrap()
-            .to_str()
-            .unwrap()
-            .parse()
-            .unwrap();
+        let name = place.file_name().unwrap().to_str().unwrap();
+        let size: u64 = name.split_once('-').unwrap().0.parse().unwrap();
         assert_eq!(sumdb::done(said), format!("{size} entries\n"));
     }
     // And every receipt of the system's own entries.
@@ -177,8 +172,14 @@ fn fill(stage: &Stage, keys: usize) {
     said.done();
 }
 
-/// Starts collecting, and kills it as soon as the first page is there.
+/// Starts collecting, and kills it when the first page is there. One that has all of it before this looks
+/// again is begun anew.
 fn kill_half_way(stage: &Stage, out: &str) {
+    let killed = (0..20).any(|_| is_killed_half_way(stage, out));
+    assert!(killed, "it was never caught on its way");
+}
+
+fn is_killed_half_way(stage: &Stage, out: &str) -> bool {
     let mut child = Command::new(KEYWARD)
         .env_clear()
         .envs(&stage.environment)
@@ -189,13 +190,20 @@ fn kill_half_way(stage: &Stage, out: &str) {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let first = stage.path(&format!("{out}.partial/progress.json"));
-    while !first.exists() {
-        assert!(child.try_wait().unwrap().is_none(), "it ended");
+    let progress = stage.path(&format!("{out}.partial/progress.json"));
+    let has_a_page = || {
+        let found = fs::read_to_string(&progress).unwrap_or_default();
+        found.contains("\"pages\":") && !found.contains("\"pages\":0,")
+    };
+    while !has_a_page() && child.try_wait().unwrap().is_none() {
         std::thread::yield_now();
     }
     child.kill().unwrap();
-    assert!(!child.wait().unwrap().success());
+    if child.wait().unwrap().success() {
+        fs::remove_dir_all(stage.path(out)).unwrap();
+        return false;
+    }
+    !stage.path(out).exists()
 }
 
 #[test]
@@ -230,6 +238,30 @@ fn what_was_killed_half_way_has_no_name_and_goes_on() {
     }
     assert_eq!(kept, lines_in(&stage.path("all/entries/000001.jsonl")));
     assert!(!stage.path("all.partial").exists());
+}
+
+#[test]
+fn what_somebody_else_put_there_is_neither_removed_nor_believed_nor_moves_the_cursor() {
+    let (stage, _dev) = with_dev();
+    let key = word(&stage, "audit key");
+    fs::create_dir_all(stage.path("mine.partial/bundle/entries")).unwrap();
+    for file in [
+        "mine.partial/notes",
+        "mine.partial/bundle/entries/000001.jsonl",
+    ] {
+        stage.write(file, "mine");
+        stage
+            .keyward("audit evidence --out mine")
+            .refused(5, &["mine.partial", "move it away"]);
+        fs::remove_file(stage.path(file)).unwrap();
+    }
+    // What was begun and has nothing in it yet is begun anew.
+    stage.keyward("audit evidence --out mine").done();
+    fs::create_dir(stage.path("theirs")).unwrap();
+    stage.write("theirs/manifest.json", r#"{"\u001b]0;verified\u0007":1}"#);
+    let ended = stage.keyward(&format!("audit check theirs --key {key}"));
+    assert!(!ended.err.contains(['\u{1b}', '\u{7}']), "{ended:?}");
+    ended.refused(7, &["verified"]);
 }
 
 fn lines_in(path: &Path) -> BTreeSet<String> {

@@ -7,13 +7,16 @@ use std::time::Duration;
 use keyward_ledger::VerifierKey;
 use keyward_testkit::server::Api;
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use crate::stage::{
     GoWitness, alerts, checkpoint, cosigned, keyward, launch, log_key, read, said, until,
     witnesses_of,
 };
 use crate::sumdb;
+
+/// As long as the stage waits for anything.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i13_what_witnesses_that_others_wrote_have_signed_is_given_out_over_any_crash() {
@@ -105,8 +108,20 @@ async fn receipts(api: &Api, place: &Path, log: &VerifierKey, keys: &[VerifierKe
         "--entry-out",
         entry,
     ];
+    // The checkpoint that holds the entry may not have been signed by both yet.
+    let began = Instant::now();
+    let given = loop {
+        let given = keyward(api, &asked);
+        let errors = String::from_utf8_lossy(&given.stderr);
+        let not_yet = ["503", "not_ready", "holds this yet"];
+        let is_ready = !not_yet.iter().any(|text| errors.contains(text));
+        if given.status.success() || is_ready || began.elapsed() > PATIENCE {
+            break given;
+        }
+        sleep(Duration::from_millis(200)).await;
+    };
     let receipt = place.join("receipt");
-    fs::write(&receipt, said(&keyward(api, &asked))).unwrap();
+    fs::write(&receipt, said(&given)).unwrap();
     let receipt = receipt.to_str().unwrap();
     let [log, one, two] = [log, &keys[0], &keys[1]].map(ToString::to_string);
     let check = ["audit", "check", receipt, "--entry", entry, "--key", &log];
@@ -160,12 +175,12 @@ async fn a_witness_that_holds_another_history_is_a_critical_alert() {
     witness.trust(&log);
     let keys = [witness.key.clone()];
     let size = cosigned(&api, &log, &keys, 1, 2).await;
-    let good = fs::read_to_string(witness.memory()).unwrap();
-    let (of, _) = good.split_once('\n').unwrap();
     let other = sumdb::done(sumdb::run(&["vkey", "9"], ""));
     let other = keyward_ledger::Hash::of_leaf(other.as_bytes());
-    fs::write(witness.memory(), format!("{of}\n{other}\n")).unwrap();
+    let beside = place.path().join("tampered");
     until("the alert", || async {
+        // The witness may have written since, and over it: until it has been noticed, once more.
+        tamper(&witness.memory(), &beside, &other.to_string());
         let found = alerts(&api, "audit_witness_behind").await;
         let detail = |it: &serde_json::Value| it["detail"].as_str().unwrap().to_owned();
         found
@@ -185,4 +200,18 @@ async fn a_witness_that_holds_another_history_is_a_critical_alert() {
     })
     .await;
     server.stop().await;
+}
+
+/// Makes a witness remember another root for the size that it knows. Its file is never there in part: the
+/// witness reads it for each request, and ends when it cannot.
+fn tamper(memory: &Path, beside: &Path, root: &str) {
+    let found = fs::read_to_string(memory).unwrap_or_default();
+    // While it writes, there may be nothing or half of it.
+    let Some((size, before)) = found.split_once('\n') else {
+        return;
+    };
+    if before.ends_with('\n') && before.trim() != root {
+        fs::write(beside, format!("{size}\n{root}\n")).unwrap();
+        fs::rename(beside, memory).unwrap();
+    }
 }

@@ -32,6 +32,9 @@ pub(super) enum Verdict {
         /// How many entries that had.
         size: u64,
     },
+    /// It says that it does not know a log of this name, which is also what a server says that nobody
+    /// serves a witness at.
+    Unknown(String),
     /// It will not, before somebody has changed something.
     Unwilling(String),
     /// It did not answer, or not as it should.
@@ -95,6 +98,7 @@ impl Asking {
                 },
                 422 => return Verdict::Contradicts { size: old },
                 408 | 425 | 429 | 500..=599 => return Verdict::Failed(transient(&answered)),
+                404 => return Verdict::Unknown(unwilling(&answered)),
                 _ => return Verdict::Unwilling(unwilling(&answered)),
             }
         }

@@ -73,6 +73,36 @@ struct Heard {
     ahead: BTreeMap<String, u64>,
 }
 
+impl Heard {
+    fn said(&mut self, witness: &str) {
+        self.from.insert(witness.to_owned());
+    }
+
+    fn has_cosigned(&mut self, witness: &str) {
+        self.said(witness);
+        self.ahead.remove(witness);
+    }
+
+    fn is_ahead(&mut self, witness: &str, size: u64) {
+        self.ahead.insert(witness.to_owned(), size);
+    }
+
+    /// What may be signed when `all` witnesses are asked, of whom `required` must have said something
+    /// even when the time to wait for them is up.
+    fn gate(&self, (all, required): (usize, usize), is_time_up: bool) -> Gate {
+        let enough = self.from.len() >= all;
+        let enough_in_time = is_time_up && self.from.len() >= required;
+        match self.ahead.iter().next() {
+            Some((witness, size)) => Gate::Ahead {
+                witness: witness.clone(),
+                size: *size,
+            },
+            None if enough || enough_in_time => Gate::Open,
+            None => Gate::Asking,
+        }
+    }
+}
+
 /// One that is being asked.
 pub(super) struct Busy<'a>(&'a AtomicUsize);
 
@@ -92,18 +122,24 @@ impl Gathered {
         self.heard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A witness has said what it knows, and it is no more than there is.
+    /// A witness has said what it knows. That does not take back that it knew more than there is.
     pub(super) fn heard(&self, witness: &str) {
-        let mut heard = self.all_heard();
-        heard.from.insert(witness.to_owned());
-        heard.ahead.remove(witness);
+        self.all_heard().said(witness);
     }
 
-    /// A witness knows more than there is. The gate is shut before this returns.
+    /// A witness has cosigned: what it knows is what there is. Nothing else shows that it is not ahead.
+    pub(super) fn has_cosigned(&self, witness: &str) {
+        self.all_heard().has_cosigned(witness);
+    }
+
+    /// A witness knows more than there is. The gate is shut before this returns, and under the lock: what
+    /// was judged before does not open it again.
     pub(super) fn is_ahead(&self, witness: &str, size: u64) {
-        self.all_heard().ahead.insert(witness.to_owned(), size);
+        let mut heard = self.all_heard();
+        heard.is_ahead(witness, size);
         let witness = witness.to_owned();
         self.ports.gate.send_replace(Gate::Ahead { witness, size });
+        drop(heard);
     }
 
     /// Keeps what a witness signed, durably, and then gives it out.
@@ -254,19 +290,9 @@ impl Gatherer {
     /// Opens the gate when enough is known, and shuts it when a witness knows more than there is.
     fn watch_gate(&self, waited: Duration) {
         let (all, required) = (self.policy.witnesses.len(), self.policy.required);
-        let gate = {
-            let heard = self.gathered.all_heard();
-            let enough = heard.from.len() >= all;
-            let time_is_up = waited >= self.policy.wait && heard.from.len() >= required;
-            match heard.ahead.iter().next() {
-                Some((witness, size)) => Gate::Ahead {
-                    witness: witness.clone(),
-                    size: *size,
-                },
-                None if enough || time_is_up => Gate::Open,
-                None => Gate::Asking,
-            }
-        };
+        // Held until it is told: what another says meanwhile is told after this, and not before it.
+        let heard = self.gathered.all_heard();
+        let gate = heard.gate((all, required), waited >= self.policy.wait);
         self.gathered.ports.gate.send_if_modified(|now| {
             // Once open, it is shut by what a witness says and by nothing else.
             let is_other = *now != gate && !(*now == Gate::Open && gate == Gate::Asking);
@@ -275,5 +301,46 @@ impl Gatherer {
             }
             is_other
         });
+        drop(heard);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: (usize, usize) = (2, 1);
+
+    #[test]
+    fn i08_only_a_cosignature_of_its_own_takes_back_that_a_witness_is_ahead() {
+        let mut heard = Heard::default();
+        assert_eq!(heard.gate(ALL, false), Gate::Asking);
+        assert_eq!(heard.gate(ALL, true), Gate::Asking, "too few have spoken");
+        heard.is_ahead("a", 9);
+        let ahead = Gate::Ahead {
+            witness: "a".to_owned(),
+            size: 9,
+        };
+        // Whatever it says after that, and whatever the other one signs.
+        heard.said("a");
+        heard.has_cosigned("b");
+        for is_time_up in [false, true] {
+            assert_eq!(heard.gate(ALL, is_time_up), ahead);
+        }
+        heard.has_cosigned("a");
+        assert_eq!(heard.gate(ALL, false), Gate::Open);
+    }
+
+    #[test]
+    fn the_gate_opens_when_all_have_spoken_or_enough_in_time() {
+        let mut heard = Heard::default();
+        assert_eq!(heard.gate((2, 0), true), Gate::Open);
+        heard.said("a");
+        heard.said("a");
+        assert_eq!(heard.gate(ALL, false), Gate::Asking);
+        assert_eq!(heard.gate(ALL, true), Gate::Open);
+        assert_eq!(heard.gate((2, 2), true), Gate::Asking);
+        heard.said("b");
+        assert_eq!(heard.gate((2, 2), false), Gate::Open);
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct Watcher {
     done: Option<Arc<Signed>>,
     /// Of which log what it signed before was read.
     remembers: Option<VerifierKey>,
+    /// What was last written of it in the server's own log.
+    warned: Option<String>,
 }
 
 impl Watcher {
@@ -36,6 +38,7 @@ impl Watcher {
             status: WitnessStatus::new(settings.name.clone(), key_name),
             done: None,
             remembers: None,
+            warned: None,
             settings,
             gathered,
         }
@@ -116,8 +119,9 @@ impl Watcher {
                     let what = format!("what it signed cannot be kept: {error}");
                     return Some(self.failing(WitnessState::Failing, what, None));
                 }
-                self.gathered.heard(name);
+                self.gathered.has_cosigned(name);
                 self.backoff.reset();
+                self.warned = None;
                 self.done = Some(target.clone());
                 self.status.state = WitnessState::Following;
                 self.status.size = target.head.size;
@@ -139,7 +143,11 @@ impl Watcher {
                 Some(self.backoff.longest())
             }
             Verdict::Contradicts { size } => {
-                self.gathered.heard(name);
+                // It has judged a size that it knows itself, which is no more than there is. Of nothing
+                // there is no other history: whoever says that has not judged.
+                if size > 0 {
+                    self.gathered.heard(name);
+                }
                 let what = format!(
                     "it holds another history of this log: the {size} entries that it has cosigned are \
                      not the first {size} of this log; keep the whole audit directory as evidence \
@@ -148,10 +156,17 @@ impl Watcher {
                 self.failing(WitnessState::Contradicting, what, None);
                 Some(self.backoff.longest())
             }
-            Verdict::Unwilling(what) => {
-                self.gathered.heard(name);
+            Verdict::Unknown(what) => {
+                let (kept, log) = (&self.gathered.kept, target.log.name());
+                // A witness that was never given this log's key has nothing to say of it. One that has
+                // cosigned it knows it: whoever says otherwise stands in the way, or has forgotten.
+                if !kept.has_of(name, &self.settings.key, log).await {
+                    self.gathered.heard(name);
+                }
                 Some(self.failing(WitnessState::Refused, what, None))
             }
+            // Says nothing of what it knows: it may be somebody else in between who answers.
+            Verdict::Unwilling(what) => Some(self.failing(WitnessState::Refused, what, None)),
             Verdict::Failed(failure) => {
                 let (what, asked) = (failure.detail, failure.asked);
                 Some(self.failing(WitnessState::Failing, what, asked))
@@ -160,15 +175,20 @@ impl Watcher {
     }
 
     fn failing(&mut self, state: WitnessState, what: String, asked: Option<Duration>) -> Duration {
-        if self.status.trouble.as_ref() != Some(&what) {
+        if self.warned.as_ref() != Some(&what) {
             tracing::warn!(
                 witness = self.settings.name,
                 what,
                 "a witness did not cosign"
             );
         }
-        self.status.state = state;
-        self.status.trouble = Some(what);
+        self.warned = Some(what.clone());
+        // What it once said of another history is not taken back by its not answering.
+        let is_said = self.status.state == WitnessState::Contradicting;
+        if !is_said || state == WitnessState::Contradicting {
+            self.status.state = state;
+            self.status.trouble = Some(what);
+        }
         self.backoff.pause(asked, &*self.gathered.ports.random)
     }
 
