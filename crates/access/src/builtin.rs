@@ -173,6 +173,7 @@ const AUDIT: ActionSet = ActionSet::of(&[
     StorageRead,
     SealList,
     AuditRead,
+    AuditSeePeople,
 ]);
 
 /// What may be known of secrets without their values.

@@ -52,7 +52,8 @@ pub struct Actor {
     /// The token, if one was recognised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenId>,
-    /// The network address the request came from.
+    /// The pseudonym of the network address the request came from (docs/privacy.md); the address itself where
+    /// it says nothing about anybody, in entries of before version 2, and in those that are shown to who may see it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// How it was known.
@@ -60,6 +61,18 @@ pub struct Actor {
 }
 
 impl Actor {
+    /// The address, where it is one; not a pseudonym.
+    pub fn ip(&self) -> Option<&str> {
+        let address = self.address.as_deref()?;
+        address.parse::<std::net::IpAddr>().ok().map(|_| address)
+    }
+
+    /// What stands for the address, where it is none.
+    pub fn pseudonym(&self) -> Option<&str> {
+        let address = self.address.as_deref()?;
+        address.parse::<std::net::IpAddr>().is_err().then_some(address)
+    }
+
     /// The server itself.
     pub const fn system() -> Self {
         Self {

@@ -11,7 +11,7 @@ use crate::port::decide::Grant;
 /// Where a request comes from.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The peer's network address, without port.
+    /// The peer's network address, without port. In no entry: what stands there is its pseudonym.
     pub address: Option<String>,
     /// The request.
     pub correlation_id: CorrelationId,
@@ -26,6 +26,8 @@ pub struct Caller {
     pub(crate) home: Option<TenantId>,
     pub(crate) grants: Arc<[Grant]>,
     pub(crate) origin: Origin,
+    /// What stands in entries for the address of the origin.
+    pub(crate) seen_from: Option<String>,
     pub(crate) authentication: Authentication,
 }
 
@@ -41,6 +43,7 @@ impl Caller {
                 address: None,
                 correlation_id,
             },
+            seen_from: None,
             authentication: Authentication::System,
         }
     }
@@ -69,7 +72,7 @@ impl Caller {
         Actor {
             principal: self.principal,
             token: self.token,
-            address: self.origin.address.clone(),
+            address: self.seen_from.clone(),
             authentication: self.authentication,
         }
     }

@@ -21,6 +21,7 @@ pub mod names;
 pub mod node;
 pub mod noun;
 pub mod ops;
+mod people;
 pub mod port;
 pub mod retention;
 mod session;

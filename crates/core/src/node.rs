@@ -24,6 +24,7 @@ use crate::ops::reserve::Reservations;
 use crate::ops::storage::StorageWatch;
 use crate::ops::storage::migration::MigrationMemory;
 use crate::ops::storage::scrub::ScrubMemory;
+use crate::people::People;
 use crate::port::audit_log::{AuditError, AuditLog};
 use crate::port::audit_search::AuditSearch;
 use crate::port::backup::BackupStore;
@@ -148,6 +149,7 @@ pub(crate) struct Memory {
     pub(crate) pump: Arc<ChangePump>,
     pub(crate) conditions: ConditionBoard,
     pub(crate) texts: Arc<TextMemory>,
+    pub(crate) people: People,
     /// Both lead to the vault, the vault asks the registry, and the registry holds this: a node that
     /// is dropped must not live on in a circle, with the root key and its connections.
     providers: Vec<Weak<dyn KeyProvider>>,
@@ -212,6 +214,7 @@ impl Memory {
         let applied = self.hot.apply(change);
         self.conditions.follow(change);
         self.texts.follow(change);
+        self.people.follow(change);
         if applied.access {
             self.sessions.new_epoch();
         }
@@ -278,6 +281,7 @@ impl Node {
             pump: Arc::new(ChangePump::default()),
             conditions: ConditionBoard::default(),
             texts: text_memory,
+            people: People::default(),
             providers: ports.providers.values().map(Arc::downgrade).collect(),
             hierarchy: Arc::downgrade(&ports.hierarchy),
         });
@@ -454,6 +458,7 @@ impl Node {
     pub fn drop_secrets(&self) {
         self.ports.seal.seal();
         self.memory.texts.forget_keys();
+        self.memory.people.forget_all();
         self.memory.sessions.forget_facts();
         for provider in self.ports.providers.values() {
             provider.forget_all();

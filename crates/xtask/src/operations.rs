@@ -171,6 +171,7 @@ documented! {
     AuditRotateKey => deployment::AUDIT_ROTATE_KEY,
     AuditHandOverKey => deployment::AUDIT_HAND_OVER_KEY,
     AuditHeads => deployment::AUDIT_HEADS,
+    AuditSeePeople => deployment::AUDIT_SEE_PEOPLE,
 }
 
 const PREFACE: &str = "\

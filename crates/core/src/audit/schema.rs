@@ -9,7 +9,7 @@ use crate::noun::action::Action;
 
 /// The schema's name, with its version. A field that is added, taken away or means something else is a new
 /// version; an action more is not.
-pub const SCHEMA_ID: &str = "urn:keyward:audit-entry:1";
+pub const SCHEMA_ID: &str = "urn:keyward:audit-entry:2";
 
 /// The schema as text. The root is an entry as it is logged, a leaf of a tree; `#exported` is the same with
 /// its sequence number, as JSON Lines have it.
@@ -94,7 +94,7 @@ fn actor() -> Value {
         "description": "Who",
         "type": "object",
         "properties": {
-            "address": text("The network address that the request came from"),
+            "address": text("What stands for the network address that the request came from: `p:` and 22 characters, a pseudonym under a key of that person; `withheld`, where none could be made; the address itself, where it is the machine's own or is shown to who may see it. In version 1, the address"),
             "authentication": one_of(
                 "How the actor was known",
                 Authentication::ALL.iter().map(|it| it.name()),

@@ -12,6 +12,7 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::tenant::Digest;
 use crate::ops::gate::{Attempt, resource};
+use crate::ops::people::seen_from;
 use crate::ops::token::TokenText;
 use crate::port::decide::Grant;
 use crate::session::Session;
@@ -34,11 +35,13 @@ pub async fn authenticate(
         let right = constant_time_eq(&digest, &session.digest.0);
         let alive = session.expires_at.is_none_or(|end| now < end);
         if right && alive {
+            let who = Some((session.principal, session.home));
             return Ok(Caller {
                 principal: Some(session.principal),
                 token: Some(text.id),
                 home: session.home,
                 grants: session.grants.clone(),
+                seen_from: seen_from(node, who, &origin).await,
                 origin,
                 authentication: Authentication::Token,
             });
@@ -51,6 +54,7 @@ pub async fn authenticate(
             token: None,
             home: None,
             grants: Arc::new([]),
+            seen_from: seen_from(node, None, &origin).await,
             origin,
             authentication: Authentication::None,
         };

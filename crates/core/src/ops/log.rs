@@ -7,6 +7,7 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::ops::authenticate::log_by_system;
 use crate::ops::gate::{Attempt, detail, page_size, resource};
+use crate::ops::people::{Revealing, may_see};
 use crate::port::audit_log::TailQuery;
 
 mod damage;
@@ -75,7 +76,11 @@ pub async fn tail(
     let attempt = attempt(node, caller, scope);
     let read: Result<_, OpError> = async {
         let query = query(&attempt, scope, after, limit)?;
-        Ok(node.ports.audit.tail(query).await?)
+        let mut entries = node.ports.audit.tail(query).await?;
+        if may_see(&attempt, scope) {
+            Revealing::default().entries(node, &mut entries).await;
+        }
+        Ok(entries)
     }
     .await;
     match read {

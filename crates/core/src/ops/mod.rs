@@ -20,6 +20,7 @@ pub mod kek;
 pub mod key;
 pub mod log;
 mod own_key;
+mod people;
 pub mod policy;
 pub mod principal;
 pub mod registry_migration;

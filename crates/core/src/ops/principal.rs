@@ -30,7 +30,8 @@ pub async fn create(
     new: NewPrincipal,
     idempotency: Option<&Idempotency>,
 ) -> Result<Changed<Principal>, OpError> {
-    let named = resource("principal", None, Some(new.name.as_str()));
+    // Never by name: an entry cannot be altered, and the name may be a person's.
+    let named = resource("principal", None, None);
     let attempt = Attempt::new(
         node,
         caller,
@@ -104,10 +105,11 @@ pub async fn disable(
     principal: &PrincipalRef,
     reason: Option<String>,
 ) -> Result<Changed<Principal>, OpError> {
-    let named = match principal {
-        PrincipalRef::Id(id) => resource("principal", Some(id.uuid()), None),
-        PrincipalRef::Name(name) => resource("principal", None, Some(name.as_str())),
+    let id = match principal {
+        PrincipalRef::Id(id) => Some(id.uuid()),
+        PrincipalRef::Name(_) => None,
     };
+    let named = resource("principal", id, None);
     let attempt = Attempt::new(
         node,
         caller,

@@ -11,6 +11,7 @@ use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::ops::authenticate::log_by_system;
 use crate::ops::condition;
 use crate::ops::gate::{Attempt, detail, resource};
+use crate::ops::people::seen_from;
 use crate::port::seal::{SealStatus, UnsealError, UnsealTry};
 
 /// How the seal stands. Anyone may ask: it tells nothing of what is held.
@@ -77,6 +78,7 @@ async fn logged(
 ) -> Result<SealStatus, UnsealError> {
     let holder = Caller {
         authentication: Authentication::None,
+        seen_from: seen_from(node, None, &origin).await,
         origin: origin.clone(),
         ..Caller::system(origin.correlation_id)
     };

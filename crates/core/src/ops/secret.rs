@@ -21,6 +21,7 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::secret::{Secret, SecretState, SecretVersion};
 use crate::ops::gate::{Attempt, ensure_active, page_size, resource};
+use crate::people::PERSON;
 use crate::port::registry::Page;
 use crate::port::secret_store::{OpenedValue, SecretSpec};
 use crate::port::storage::StorageError;
@@ -95,7 +96,7 @@ fn ensure_not_own(
 ) -> Result<(), OpError> {
     let is_own = match scope {
         TenantRef::System => name.as_str().starts_with(OWN_PREFIX),
-        _ => name.as_str() == TEXT_KEY,
+        _ => name.as_str() == TEXT_KEY || name.as_str().starts_with(PERSON),
     };
     if is_own && !caller.is_system() {
         return Err(OpError::Forbidden {
@@ -201,6 +202,15 @@ async fn open(
         }
     }
     Err(OpError::Conflict)
+}
+
+/// The current value of what is the server's own, for itself: no reading that anybody asked for.
+pub(in crate::ops) async fn open_own(
+    node: &Node,
+    tenant: Option<TenantId>,
+    name: &SecretName,
+) -> Result<SecretValue, OpError> {
+    outgoing::whole(open(node, tenant, name, None).await?).await
 }
 
 async fn stored_version(

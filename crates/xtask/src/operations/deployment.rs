@@ -148,3 +148,10 @@ pub const AUDIT_READ: Operation = Operation {
     errors: &[],
     audit: "of an export, `format`, `after`, `to` and the number of `entries` of each page; of a search, how many entries were found (`search`) and the fields that were asked for (`by`); of counts, how many (`counts`) and `by`; otherwise nothing more. Following the log does not fill it: a page that shows nothing but readings and heads is no entry.",
 };
+
+pub const AUDIT_SEE_PEOPLE: Operation = Operation {
+    conditions: "beside `audit.read`, in the same scope; the server is unsealed, and the person is not erased.",
+    effects: "where entries are read, searched or exported, the address stands in the answer for its pseudonym; and entries are found by an address.",
+    errors: &[],
+    audit: "nothing of its own: the reading is the entry.",
+};

@@ -15,7 +15,8 @@ pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_js
         Severity::of(event).of_ten(),
     );
     let id = |id: Option<uuid::Uuid>| id.map(|id| id.to_string());
-    let address = event.actor.address.clone();
+    let address = event.actor.ip().map(ToOwned::to_owned);
+    let pseudonym = event.actor.pseudonym().map(ToOwned::to_owned);
     let is_v6 = address.as_ref().is_some_and(|text| text.contains(':'));
     let (v6, v4) = if is_v6 {
         (address, None)
@@ -38,6 +39,8 @@ pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_js
         ("src", v4),
         ("c6a2Label", label(&v6, "Source IPv6 Address")),
         ("c6a2", v6),
+        ("flexString1Label", label(&pseudonym, "SourcePseudonym")),
+        ("flexString1", pseudonym),
         (
             "suid",
             id(event.actor.principal.map(crate::ids::PrincipalId::uuid)),

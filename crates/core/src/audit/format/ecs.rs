@@ -46,8 +46,11 @@ pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_js
     if let Some(principal) = event.actor.principal {
         put("user", json!({ "id": principal.to_string() }));
     }
-    if let Some(address) = &event.actor.address {
+    // `source.ip` takes addresses alone, `source.address` any text.
+    if let Some(address) = event.actor.ip() {
         put("source", json!({ "ip": address }));
+    } else if let Some(pseudonym) = event.actor.pseudonym() {
+        put("source", json!({ "address": pseudonym }));
     }
     let mut own = serde_json::to_value(event)?;
     if let Some(own) = own.as_object_mut() {

@@ -17,7 +17,11 @@ pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_js
         ("devTime", Some(super::millis(entry).to_string())),
         ("cat", Some(event.resource.kind.to_string())),
         ("sev", Some(Severity::of(event).of_ten().to_string())),
-        ("src", event.actor.address.clone()),
+        ("src", event.actor.ip().map(ToOwned::to_owned)),
+        (
+            "srcPseudonym",
+            event.actor.pseudonym().map(ToOwned::to_owned),
+        ),
         ("usrName", event.actor.principal.map(|id| id.to_string())),
         ("identHostName", Some(event.node.to_string())),
         ("eventId", Some(id_of(entry))),

@@ -59,9 +59,10 @@ pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_js
         "device",
         json!({ "hostname": &*event.node, "type_id": 1, "type": "Server" }),
     );
-    let from_where = match &event.actor.address {
-        Some(address) => json!({ "ip": address }),
-        None => json!({ "hostname": &*event.node }),
+    let from_where = match (event.actor.ip(), event.actor.pseudonym()) {
+        (Some(address), _) => json!({ "ip": address }),
+        (None, Some(pseudonym)) => json!({ "uid": pseudonym }),
+        (None, None) => json!({ "hostname": &*event.node }),
     };
     put("src_endpoint", from_where);
     match class {

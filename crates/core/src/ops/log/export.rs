@@ -7,6 +7,7 @@ use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
 use crate::node::Node;
 use crate::ops::gate::{Attempt, detail};
+use crate::ops::people::{Revealing, may_see};
 
 /// Which entries, and how.
 #[derive(Clone, Debug)]
@@ -63,14 +64,22 @@ async fn page(
         deployment: attempt.node.ports.registry.deployment().await?.to_string(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let mut lines = Vec::new();
+    let mut entries = Vec::new();
     let selection = &request.selection;
     let went = selection.page(attempt, scope, usize::MAX, |entry| {
-        let line = request.format.line(&emitter, &entry);
-        lines.push(line.map_err(|_| OpError::invalid("format", "cannot hold an entry"))?);
+        entries.push(entry);
         Ok(())
     });
     let went = went.await?;
+    if may_see(attempt, scope) {
+        let node = attempt.node;
+        Revealing::default().entries(node, &mut entries).await;
+    }
+    let lines = entries.iter().map(|entry| {
+        let line = request.format.line(&emitter, entry);
+        line.map_err(|_| OpError::invalid("format", "cannot hold an entry"))
+    });
+    let lines = lines.collect::<Result<_, _>>()?;
     Ok(ExportPage {
         head: (selection.after == 0)
             .then(|| request.format.head())

@@ -1,5 +1,7 @@
 //! Searching the log, and counting what is in it.
 
+mod address;
+
 use crate::audit::Outcome;
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
@@ -8,8 +10,9 @@ use crate::names::CorrelationId;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::ops::gate::{Attempt, detail};
+use crate::ops::people::{Revealing, may_see, searched};
 use crate::port::audit_search::{
-    AuditSearch, CountBy, CountEvery, CountQuery, Counts, SearchFilter, SearchPage, SearchQuery,
+    AuditSearch, CountBy, CountEvery, CountQuery, Counts, SearchFilter, SearchPage,
     WantedAction, WantedVersion, group, words,
 };
 use crate::port::registry::KeyRef;
@@ -69,12 +72,13 @@ pub async fn search(
             Some(limit @ 1..=LIMIT_MAX) => limit,
             Some(_) => return Err(OpError::invalid("limit", "must be 1 to 500")),
         };
-        let query = SearchQuery {
-            filter,
-            before,
-            limit,
-        };
-        Ok(port(node)?.search(query).await?)
+        let people = may_see(&attempt, scope);
+        let filters = by_address(&attempt, scope, wish, filter, people).await?;
+        let mut page = address::search(port(node)?, filters, before, limit).await?;
+        if people {
+            Revealing::default().entries(node, &mut page.entries).await;
+        }
+        Ok(page)
     }
     .await;
     match found {
@@ -98,13 +102,16 @@ pub async fn counts(
 ) -> Result<Counts, OpError> {
     let attempt = super::attempt(node, caller, scope);
     let counted: Result<_, OpError> = async {
-        let query = CountQuery {
-            filter: filter(&attempt, scope, wish)?,
+        let filter = filter(&attempt, scope, wish)?;
+        let people = may_see(&attempt, scope);
+        let filters = by_address(&attempt, scope, wish, filter, people).await?;
+        let query = |filter| CountQuery {
+            filter,
             by,
             every,
             before,
         };
-        Ok(port(node)?.counts(query).await?)
+        address::counts(port(node)?, filters, query).await
     }
     .await;
     match counted {
@@ -144,6 +151,26 @@ async fn log(
     detail(&mut event, "by", names.join(","));
     attempt.node.ports.audit.append(event).await?;
     Ok(())
+}
+
+/// The filter, once for each text as which an address that is looked for stands in the log. Who may not see
+/// whose a pseudonym is finds what is written as he wrote it.
+async fn by_address(
+    attempt: &Attempt<'_>,
+    scope: Option<&TenantRef>,
+    wish: &SearchWish,
+    filter: SearchFilter,
+    people: bool,
+) -> Result<Vec<SearchFilter>, OpError> {
+    let Some(address) = wish.address.as_deref().filter(|_| people) else {
+        return Ok(vec![filter]);
+    };
+    let texts = searched(attempt.node, scope, address, wish.principal).await?;
+    let each = texts.into_iter().map(|text| SearchFilter {
+        address: Some(text),
+        ..filter.clone()
+    });
+    Ok(each.collect())
 }
 
 fn port(node: &Node) -> Result<&dyn AuditSearch, OpError> {
