@@ -2,6 +2,7 @@
 //! SQLite or PostgreSQL, embedded or file vault, journal on disk. Stories go through its few doors.
 #![allow(clippy::expect_used, clippy::panic, clippy::missing_panics_doc)] // a world that cannot be built ends its test
 
+mod another;
 mod ground;
 pub mod moving;
 mod repairing;

@@ -29,6 +29,7 @@ mod keks;
 mod large_values;
 mod limits;
 mod migration;
+mod people;
 mod repairs;
 mod restart;
 mod rolled_back;
