@@ -73,6 +73,8 @@ const MEMBERS: ActionSet = ActionSet::of(&[
     RoleUpdate,
     RoleAssign,
     RoleUnassign,
+    PrivacyExport,
+    PrivacyErase,
 ]);
 
 /// The everyday life of keys, and what stops a leak.

@@ -6,15 +6,26 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::change::{Change, Row, Write, WriteKind};
-use crate::ids::{ImportKeyId, KeyId, PrincipalId, RecordId, TenantId, TokenId, VersionId};
+use crate::ids::{
+    ImportKeyId, KeyId, PrincipalId, RecordId, SecretId, TenantId, TokenId, VersionId,
+};
 use crate::noun::import_key::ImportKey;
 use crate::noun::job::{Job, JobKind};
 use crate::noun::key_version::KeyVersion;
 use crate::noun::principal::Principal;
+use crate::noun::secret::{Secret, SecretState};
 use crate::noun::state::State;
 use crate::noun::tenant::{Tenant, TenantKek, TenantState};
 use crate::noun::token::Token;
+use crate::people::{NOT_BEFORE, Subject};
 use crate::port::registry::{KeyRef, Registry, RegistryError};
+
+/// A person's book of which something was erased.
+struct ErasedBook {
+    row: Secret,
+    /// Versions below this one are never restored.
+    below: i64,
+}
 
 /// The facts, and the records that no restore brings back.
 #[derive(Default)]
@@ -27,6 +38,10 @@ pub struct Facts {
     pub(crate) keks: BTreeMap<(TenantId, i64), TenantKek>,
     pub(crate) import_keys: BTreeMap<(TenantId, ImportKeyId), ImportKey>,
     shreddings: BTreeMap<TenantId, Job>,
+    /// People's books of which something was erased.
+    books: BTreeMap<SecretId, ErasedBook>,
+    /// Records of values that were marked to be destroyed after that second, by secret.
+    marked: BTreeMap<SecretId, Vec<(i64, RecordId)>>,
     leaves_new_keks: bool,
     /// Records that were destroyed.
     pub gone: HashSet<RecordId>,
@@ -41,7 +56,38 @@ impl Facts {
             self.note_gone(write, is_after);
             if is_after {
                 self.note(&write.row);
+                self.note_book(&write.row);
             }
+        }
+    }
+
+    /// Of a person's book that was erased no record is restored, whichever of its versions that second had.
+    fn note_book(&mut self, row: &Row) {
+        match row {
+            Row::Secret(row) if Subject::of_name(row.name.as_str()).is_some() => {
+                let below = match row.state {
+                    SecretState::Deleted => Some(i64::MAX),
+                    SecretState::Stored => row.labels.get(NOT_BEFORE).and_then(|it| it.parse().ok()),
+                };
+                if let Some(below) = below {
+                    let row = row.clone();
+                    self.books.insert(row.id, ErasedBook { row, below });
+                }
+            }
+            Row::SecretVersion(version) if version.destroying_at.is_some() => {
+                let marked = self.marked.entry(version.secret).or_default();
+                marked.push((version.version, version.record));
+            }
+            _ => {}
+        }
+        let id = match row {
+            Row::Secret(row) => row.id,
+            Row::SecretVersion(version) => version.secret,
+            _ => return,
+        };
+        if let (Some(book), Some(marked)) = (self.books.get(&id), self.marked.get(&id)) {
+            let gone = marked.iter().filter(|(version, _)| *version < book.below);
+            self.gone.extend(gone.map(|(_, record)| *record));
         }
     }
 
@@ -96,6 +142,8 @@ impl Facts {
             .retain(|_, it| it.tenant.is_none_or(|of| of == tenant));
         let is_ours = |it: &Principal| it.tenant.is_none_or(|of| of == tenant);
         self.principals.retain(|_, it| is_ours(it));
+        self.books
+            .retain(|_, it| it.row.tenant.is_none_or(|of| of == tenant));
     }
 
     fn note_gone(&mut self, write: &Write, is_after: bool) {
@@ -181,17 +229,20 @@ impl Facts {
         }
         for token in self.tokens.values() {
             if let Some(found) = registry.token(token.id).await?
-                && found.revoked_at.is_none()
+                && (found.revoked_at.is_none() || found.label != token.label)
             {
                 let mut row = found;
                 row.revoked_at = token.revoked_at;
+                // A label changes only when its person is erased.
+                row.label.clone_from(&token.label);
                 row.etag += 1;
                 all.push((row.tenant, vec![Write::update(Row::Token(row))]));
             }
         }
         for principal in self.principals.values() {
             if let Some(found) = registry.principal(principal.id).await?
-                && found.disabled_at.is_none()
+                // A name changes only when its person is erased.
+                && (found.disabled_at.is_none() || found.name != principal.name)
             {
                 let mut row = principal.clone();
                 row.etag = found.etag + 1;
@@ -208,6 +259,9 @@ impl Facts {
                 row.etag += 1;
                 all.push((Some(*tenant), vec![Write::update(Row::ImportKey(row))]));
             }
+        }
+        for book in self.books.values() {
+            all.extend(missing_of_book(registry, book).await?);
         }
         for (place, latest) in &self.latest {
             all.extend(self.missing_of_key(registry, *place, *latest).await?);
@@ -255,6 +309,39 @@ impl Facts {
         writes.insert(0, Write::update(Row::Key(Box::new(key))));
         Ok(Some((Some(tenant), writes)))
     }
+}
+
+/// The rows with which a book goes whose records are not restored.
+async fn missing_of_book(
+    registry: &dyn Registry,
+    book: &ErasedBook,
+) -> Result<Option<(Option<TenantId>, Vec<Write>)>, RegistryError> {
+    let found = registry.secret(book.row.tenant, &book.row.name).await?;
+    let is_meant = |it: &Secret| it.id == book.row.id && it.state == SecretState::Stored;
+    let Some(mut row) = found.filter(is_meant) else {
+        return Ok(None);
+    };
+    let versions = registry.secret_versions(row.id).await?;
+    let gone: Vec<_> = versions
+        .into_iter()
+        .filter(|it| it.version < book.below)
+        .collect();
+    if gone.is_empty() {
+        return Ok(None);
+    }
+    let tenant = row.tenant;
+    let mut writes = Vec::new();
+    if row.latest_version < book.below {
+        row.state = SecretState::Deleted;
+        row.description = String::new();
+        row.labels.clear();
+        row.latest_version = row.latest_version.max(book.row.latest_version);
+        row.etag += 1;
+        writes.push(Write::update(Row::Secret(row)));
+    }
+    let gone = gone.into_iter().map(Row::SecretVersion);
+    writes.extend(gone.map(Write::delete));
+    Ok(Some((tenant, writes)))
 }
 
 /// What holds of a version for ever. One that was compromised while its destruction was pending is

@@ -41,6 +41,8 @@ const PSEUDONYM_BYTES: usize = 16;
 const ADDRESS: &[u8] = b"keyward/pseudonym/1\0address\0";
 /// Books in memory; past that it is emptied and fills again.
 const CAPACITY: usize = 20_000;
+/// Which label of a book tells below which version none is ever restored: something was erased from it.
+pub(crate) const NOT_BEFORE: &str = "not_before";
 /// How long a subject whose book could not be written is not tried again, in seconds.
 const PAUSE_SECONDS: i64 = 10;
 
@@ -102,12 +104,24 @@ impl Book {
         }
     }
 
+    /// One under another key that has what this one has, but for an address. What the others stand as stays;
+    /// the key under which it was made does not, so that nobody can make the missing one again.
+    pub(crate) fn without(&self, address: &str, key: &[u8]) -> Self {
+        let mut book = Self::new(key);
+        for (kept, pseudonym) in &self.pseudonyms {
+            if kept != address {
+                book.know(kept, pseudonym.clone());
+            }
+        }
+        book
+    }
+
     /// The same with an address more.
     pub(crate) fn with(&self, address: &str) -> Self {
         let mut book = Self::new(self.key.expose());
-        for address in self.addresses().chain([address]) {
-            book.enter(address);
-        }
+        book.pseudonyms.clone_from(&self.pseudonyms);
+        book.addresses.clone_from(&self.addresses);
+        book.enter(address);
         book
     }
 
@@ -116,7 +130,10 @@ impl Book {
         let digest = hmac_sha256(self.key.expose(), &input);
         let kept = digest.get(..PSEUDONYM_BYTES).unwrap_or_default();
         let text = format!("{PSEUDONYM}{}", URL_SAFE_NO_PAD.encode(kept));
-        let pseudonym: Arc<str> = text.into();
+        self.know(address, text.into());
+    }
+
+    fn know(&mut self, address: &str, pseudonym: Arc<str>) {
         self.pseudonyms
             .insert(address.to_owned(), pseudonym.clone());
         self.addresses.insert(pseudonym, address.to_owned());
@@ -132,9 +149,10 @@ impl Book {
         self.addresses.get(pseudonym).map(String::as_str)
     }
 
-    /// All addresses.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
-        self.pseudonyms.keys().map(String::as_str)
+    /// All addresses and as what each stands.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.pseudonyms.iter();
+        all.map(|(address, pseudonym)| (address.as_str(), &**pseudonym))
     }
 
     /// How many.
@@ -142,15 +160,18 @@ impl Book {
         self.pseudonyms.len()
     }
 
-    /// As it lies in the vault: four letters, the key, and a line for each address.
+    /// As it lies in the vault: four letters, the key, and a line for each address and its pseudonym.
     pub(crate) fn written(&self) -> SecretBytes {
-        let lines = self.addresses().map(|it| it.len() + 1).sum::<usize>();
+        let lines = self.pseudonyms.iter();
+        let lines = lines.map(|(it, known)| it.len() + known.len() + 2).sum::<usize>();
         // Room enough from the start, so that growing leaves no copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MARK.len() + KEY_BYTES + lines));
         bytes.extend_from_slice(MARK);
         bytes.extend_from_slice(self.key.expose());
-        for address in self.addresses() {
+        for (address, pseudonym) in &self.pseudonyms {
             bytes.extend_from_slice(address.as_bytes());
+            bytes.push(b' ');
+            bytes.extend_from_slice(pseudonym.as_bytes());
             bytes.push(b'\n');
         }
         SecretBytes::copy_from(&bytes)
@@ -162,7 +183,8 @@ impl Book {
         let (key, lines) = rest.split_at_checked(KEY_BYTES)?;
         let mut book = Self::new(key);
         for line in std::str::from_utf8(lines).ok()?.lines() {
-            book.enter(line);
+            let (address, pseudonym) = line.split_once(' ')?;
+            book.know(address, pseudonym.into());
         }
         Some(book)
     }
@@ -267,6 +289,12 @@ mod tests {
         assert!(pseudonym.parse::<IpAddr>().is_err());
         let another = Book::new(&[8; KEY_BYTES]).with("192.0.2.7");
         assert_ne!(another.pseudonym("192.0.2.7"), Some(pseudonym));
+        // Without one of them, the other stays; and nobody can make the missing one again.
+        let less = book.without("192.0.2.7", &[9; KEY_BYTES]);
+        let less = Book::read(less.written().expose()).unwrap();
+        assert_eq!(less.address(pseudonym), None);
+        assert_eq!(less.pseudonym("2001:db8::7"), book.pseudonym("2001:db8::7"));
+        assert_ne!(less.with("192.0.2.7").pseudonym("192.0.2.7"), Some(pseudonym));
         assert!(Book::read(b"KWP1short").is_none());
         assert!(Book::read(b"").is_none());
     }

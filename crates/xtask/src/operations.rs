@@ -172,6 +172,8 @@ documented! {
     AuditHandOverKey => deployment::AUDIT_HAND_OVER_KEY,
     AuditHeads => deployment::AUDIT_HEADS,
     AuditSeePeople => deployment::AUDIT_SEE_PEOPLE,
+    PrivacyExport => deployment::PRIVACY_EXPORT,
+    PrivacyErase => deployment::PRIVACY_ERASE,
 }
 
 const PREFACE: &str = "\

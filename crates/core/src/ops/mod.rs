@@ -23,6 +23,7 @@ mod own_key;
 mod people;
 pub mod policy;
 pub mod principal;
+pub mod privacy;
 pub mod registry_migration;
 pub(crate) mod reserve;
 pub mod restore;

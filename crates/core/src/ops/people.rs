@@ -4,6 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use zeroize::Zeroizing;
+
 use crate::audit::Journaled;
 use crate::caller::{Caller, Origin, TenantRef};
 use crate::error::OpError;
@@ -16,7 +18,7 @@ use crate::noun::secret::SecretState;
 use crate::ops::gate::Attempt;
 use crate::ops::secret::{self, NewValue};
 use crate::people::{
-    ADDRESSES_MAX, Book, PERSON, PSEUDONYM, STRANGERS, Subject, WITHHELD, canonical, is_nobodys,
+    ADDRESSES_MAX, Book, NOT_BEFORE, PERSON, PSEUDONYM, STRANGERS, Subject, WITHHELD, canonical, is_nobodys,
 };
 
 /// How often it is tried again when somebody else wrote the same book meanwhile.
@@ -92,9 +94,9 @@ async fn enter(
         let book = match found {
             Some(book) if book.len() >= ADDRESSES_MAX => return Err(OpError::Conflict),
             Some(book) => book.with(address),
-            None => fresh(node)?.with(address),
+            None => Book::new(&new_key(node)?[..]).with(address),
         };
-        match put(node, subject, home, &book, stored.version).await {
+        match put(node, subject, home, &book, stored.version, None).await {
             // Another node may have been faster: its book counts.
             Ok(())
             | Err(
@@ -106,14 +108,14 @@ async fn enter(
     Err(OpError::Conflict)
 }
 
-fn fresh(node: &Node) -> Result<Book, OpError> {
-    let mut key = zeroize::Zeroizing::new([0; 32]);
+fn new_key(node: &Node) -> Result<Zeroizing<[u8; 32]>, OpError> {
+    let mut key = Zeroizing::new([0; 32]);
     let filled = node.ports.random.fill(&mut *key);
     filled.map_err(|_| OpError::Crypto)?;
-    Ok(Book::new(&*key))
+    Ok(key)
 }
 
-fn name_of(subject: &Subject) -> Result<SecretName, OpError> {
+pub(super) fn name_of(subject: &Subject) -> Result<SecretName, OpError> {
     SecretName::new(&subject.name()).map_err(|_| OpError::Crypto)
 }
 
@@ -127,13 +129,14 @@ async fn put(
     home: Option<TenantId>,
     book: &Book,
     before: i64,
+    labels: Option<BTreeMap<String, String>>,
 ) -> Result<(), OpError> {
     let caller = Caller::system(node.own_correlation_id()?);
     let new = NewValue {
         name: name_of(subject)?,
         value: book.written(),
         description: (before == 0).then(|| "Whose pseudonyms are whose. The server's own.".into()),
-        labels: None,
+        labels,
         // What was the book before is destroyed in the vault.
         keep: Some(1),
         expected_version: Some(before),
@@ -177,6 +180,32 @@ async fn load(
         book: Some(book),
         version: found.version.version,
     })
+}
+
+/// Takes an address out of a book for ever, whoever writes into it meanwhile. Whether it was in it.
+pub(super) async fn strike(
+    node: &Node,
+    subject: &Subject,
+    home: Option<TenantId>,
+    address: &str,
+) -> Result<bool, OpError> {
+    let _one = node.memory.people.writing.lock().await;
+    for _ in 0..TRIES {
+        let stored = load(node, subject, home).await?;
+        let has_it = |book: &Arc<Book>| book.pseudonym(address).is_some();
+        let Some(book) = stored.book.filter(has_it) else {
+            return Ok(false);
+        };
+        let book = book.without(address, &new_key(node)?[..]);
+        let not_before = (stored.version + 1).to_string();
+        let labels = BTreeMap::from([(NOT_BEFORE.to_owned(), not_before)]);
+        match put(node, subject, home, &book, stored.version, Some(labels)).await {
+            Ok(()) => return Ok(true),
+            Err(OpError::Conflict | OpError::VersionMoved { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(OpError::Conflict)
 }
 
 /// A book from memory, or from where it is stored; none if there is none, or none to be had now.
@@ -332,7 +361,7 @@ async fn homes(
 }
 
 /// Whose books there are in a place.
-async fn subjects(
+pub(super) async fn subjects(
     node: &Node,
     home: Option<TenantId>,
     looked_at: &mut usize,

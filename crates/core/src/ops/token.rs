@@ -213,7 +213,6 @@ pub async fn create(
                     |event| {
                         event.resource = resource("token", Some(id.uuid()), None);
                         detail(event, "principal", principal.id.to_string());
-                        detail(event, "label", new.label.clone());
                     },
                 )
                 .await?;

@@ -155,3 +155,17 @@ pub const AUDIT_SEE_PEOPLE: Operation = Operation {
     errors: &[],
     audit: "nothing of its own: the reading is the entry.",
 };
+
+pub const PRIVACY_EXPORT: Operation = Operation {
+    conditions: "the server is unsealed; the subject is a principal of the scope, by name or id, or `address:` and an address.",
+    effects: "none.",
+    errors: &[E::Sealed, E::StorageUnavailable],
+    audit: "of a principal its id; how many `addresses` were given out. Never the address.",
+};
+
+pub const PRIVACY_ERASE: Operation = Operation {
+    conditions: "the server is unsealed; a principal must be disabled before. By `address:` what strangers left is erased, in the scope `system`; addresses of principals go with them.",
+    effects: "the person's key and addresses are destroyed in the vault for ever; the principal's name becomes `erased-` and its id, its tokens are revoked and lose their labels, also in the change feed. A restore of what was before does not bring it back. Done again it finishes what is left. The answer says what remains, and why.",
+    errors: &[E::Sealed, E::StorageUnavailable, E::Conflict],
+    audit: "of a principal its id; the reason; how many `addresses` went. Never the address or the name.",
+};

@@ -29,7 +29,7 @@ pub const TOKEN_CREATE: Operation = Operation {
     conditions: "the principal is there and enabled; the caller may itself do or give everything that the principal holds, or is that principal; the expiry is in the future; the label has at most 128 characters.",
     effects: "a token, of which the registry keeps a digest; its text is in the answer and nowhere else. The same request again answers `already_created` with the id.",
     errors: &[E::AlreadyCreated, E::IdempotencyMismatch],
-    audit: "the token's id, `principal` and `label`.",
+    audit: "the token's id and `principal`; never its label, which may name a person.",
 };
 
 pub const TOKEN_LIST: Operation = Operation {

@@ -100,7 +100,7 @@ pub async fn delete(
 }
 
 /// The versions that go, marked.
-async fn going(
+pub(in crate::ops) async fn going(
     node: &Node,
     secret: &Secret,
     only: Option<i64>,
@@ -119,7 +119,7 @@ async fn going(
 }
 
 /// Destroys the values of marked versions and forgets the versions.
-pub(super) async fn destroy(
+pub(in crate::ops) async fn destroy(
     node: &Node,
     caller: &Caller,
     versions: Vec<SecretVersion>,
