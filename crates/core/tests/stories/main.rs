@@ -30,6 +30,7 @@ mod large_values;
 mod limits;
 mod migration;
 mod people;
+mod people_erased;
 mod repairs;
 mod restart;
 mod rolled_back;

@@ -18,11 +18,11 @@ use keyward_testkit::world::{Tenancy, World};
 
 use crate::backups::made;
 
-const ADDRESS: &str = "198.51.100.23";
-const ANOTHER: &str = "2001:db8:51::23";
-const STRANGE: &str = "203.0.113.99";
+pub const ADDRESS: &str = "198.51.100.23";
+pub const ANOTHER: &str = "2001:db8:51::23";
+pub const STRANGE: &str = "203.0.113.99";
 
-async fn from(node: &Node, token: &str, address: &str) -> Result<Caller, OpError> {
+pub async fn from(node: &Node, token: &str, address: &str) -> Result<Caller, OpError> {
     let origin = Origin {
         address: Some(address.to_owned()),
         correlation_id: CorrelationId::new("from-afar").unwrap(),
@@ -31,14 +31,14 @@ async fn from(node: &Node, token: &str, address: &str) -> Result<Caller, OpError
 }
 
 /// What the caller's entries have in the address's place.
-async fn logged(node: &Node, world: &World, caller: &Caller, place: &TenantRef) -> Option<String> {
+pub async fn logged(node: &Node, world: &World, caller: &Caller, place: &TenantRef) -> Option<String> {
     // Allowed or refused, it is logged.
     let _ = tenant::read(node, caller, place).await;
     world.last_entry().await.event.actor.address
 }
 
 /// A member of the tenant and its token.
-async fn member(world: &World, clinic: &Tenancy, name: &str, role: &str) -> String {
+pub async fn member(world: &World, clinic: &Tenancy, name: &str, role: &str) -> String {
     let (admin, place) = (&clinic.admin, &clinic.place);
     world.member_token(admin, place, name, role, None).await
 }
@@ -57,7 +57,7 @@ async fn reader(world: &World, clinic: &Tenancy) -> Caller {
     world.authenticated(&token).await
 }
 
-fn from_afar(entries: Vec<Journaled>) -> Vec<String> {
+pub fn from_afar(entries: Vec<Journaled>) -> Vec<String> {
     let of_it = entries.into_iter().filter(|entry| {
         let event = &entry.event;
         event.correlation_id.as_str() == "from-afar"
@@ -68,7 +68,7 @@ fn from_afar(entries: Vec<Journaled>) -> Vec<String> {
 }
 
 /// Every file below a directory that has these bytes.
-fn holding(directory: &Path, text: &str) -> Vec<String> {
+pub fn holding(directory: &Path, text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -134,14 +134,14 @@ async fn no_file_holds_an_address_or_a_name_and_who_may_see_sees_them() {
 }
 
 /// Who may see the whole log.
-async fn overseer(world: &World) -> Caller {
+pub async fn overseer(world: &World) -> Caller {
     let (root, system) = (world.root().clone(), TenantRef::System);
     let made = world.member(&root, &system, "overseer", "auditor", None);
     made.await
 }
 
 /// Changes in the outbox that have a text in them.
-async fn changes_with(world: &World, text: &str) -> usize {
+pub async fn changes_with(world: &World, text: &str) -> usize {
     let changes = world.registry.changes_after(0, 10_000).await.unwrap();
     let found = changes.iter().filter(|it| format!("{it:?}").contains(text));
     found.count()
