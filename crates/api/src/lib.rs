@@ -23,6 +23,7 @@ pub mod names;
 pub mod page;
 pub mod policy;
 pub mod principal;
+pub mod privacy;
 pub mod registry_migration;
 pub mod role;
 pub mod seal;

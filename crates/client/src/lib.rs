@@ -39,6 +39,7 @@ mod lifecycle;
 mod pages;
 mod policy;
 mod principal;
+mod privacy;
 mod random;
 mod registry_migration;
 mod request;

@@ -19,6 +19,7 @@ mod lifecycle;
 mod listing;
 mod policy;
 mod principal;
+mod privacy;
 mod public_key;
 mod registry_migration;
 mod retention;
@@ -53,6 +54,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(kek::routes());
     routes.extend(text_seal::routes());
     routes.extend(principal::routes());
+    routes.extend(privacy::routes());
     routes.extend(token::routes());
     routes.extend(role::routes());
     routes.extend(key::routes());

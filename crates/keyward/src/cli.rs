@@ -13,6 +13,7 @@ use crate::commands::key::KeyCommand;
 use crate::commands::login::LoginCommand;
 use crate::commands::policy::PolicyCommand;
 use crate::commands::principal::PrincipalCommand;
+use crate::commands::privacy::PrivacyCommand;
 use crate::commands::random::RandomCommand;
 use crate::commands::registry::RegistryCommand;
 use crate::commands::role::RoleCommand;
@@ -57,6 +58,8 @@ enum Command {
     Tenant(TenantCommand),
     #[command(subcommand)]
     Principal(PrincipalCommand),
+    #[command(subcommand)]
+    Privacy(PrivacyCommand),
     #[command(subcommand)]
     Token(TokenCommand),
     #[command(subcommand)]
@@ -128,6 +131,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Login(command) => command.run(context).await,
             Command::Tenant(command) => command.run(context).await,
             Command::Principal(command) => command.run(context).await,
+            Command::Privacy(command) => command.run(context).await,
             Command::Token(command) => command.run(context).await,
             Command::Role(command) => command.run(context).await,
             Command::Key(command) => command.run(context).await,

@@ -11,6 +11,7 @@ pub mod key;
 pub mod login;
 pub mod policy;
 pub mod principal;
+pub mod privacy;
 pub mod random;
 pub mod registry;
 pub mod registry_steering;

@@ -78,6 +78,8 @@ fn it_is_openapi_3_1_with_every_noun_and_verb() {
         "/v1/tenants/{tenant}/shred",
         "/v1/tenants/{tenant}/principals",
         "/v1/tenants/{tenant}/principals/{principal}/disable",
+        "/v1/tenants/{tenant}/privacy/erase",
+        "/v1/tenants/{tenant}/privacy/export",
         "/v1/tenants/{tenant}/tokens",
         "/v1/tenants/{tenant}/tokens/{token}/revoke",
         "/v1/tenants/{tenant}/roles",

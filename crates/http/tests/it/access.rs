@@ -210,6 +210,8 @@ fn body_for(path: &str) -> Option<serde_json::Value> {
             json!({ "alert_id": "01900000-0000-7000-8000-000000000000", "etag": 1 })
         }
         "rate" => json!({ "per_second": 1 }),
+        "export" if path.contains("privacy") => json!({ "subject": "nobody" }),
+        "erase" => json!({ "subject": "nobody", "reason": "asked" }),
         "export" => json!({ "method": "hpke-x-wing", "recipient": "aGk=", "format": "raw" }),
         "decapsulate" => json!({ "encapsulation": "kw1:x" }),
         "data-key" | "encapsulate" | "roles" => json!({}),
