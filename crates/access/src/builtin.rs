@@ -176,6 +176,7 @@ const AUDIT: ActionSet = ActionSet::of(&[
     SealList,
     AuditRead,
     AuditSeePeople,
+    PrivacyExport,
 ]);
 
 /// What may be known of secrets without their values.

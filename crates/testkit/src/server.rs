@@ -215,6 +215,20 @@ impl Api {
         }
     }
 
+    /// The same by the same token, from another address of this machine (127.0.0.0/8).
+    #[must_use]
+    pub fn coming_from(&self, address: std::net::IpAddr) -> Self {
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .local_address(address)
+            .build()
+            .expect("a client");
+        Self {
+            client,
+            ..self.clone()
+        }
+    }
+
     /// Where it is.
     pub fn address(&self) -> &str {
         &self.address

@@ -142,7 +142,7 @@ impl Desk {
     pub async fn send(&self, request: Request<Body>) -> Answer {
         let method = request.method().as_str().to_lowercase();
         let path = request.uri().path().to_owned();
-        let response = self.front.answer(request, "192.0.2.7".parse().ok()).await;
+        let response = self.front.answer(request, "127.0.0.1".parse().ok()).await;
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes().to_vec();
         let answer = Answer {
@@ -215,7 +215,7 @@ impl Desk {
             .header("authorization", format!("Bearer {token}"))
             .header("accept", "application/octet-stream")
             .body(Body::empty());
-        let address = "192.0.2.7".parse().ok();
+        let address = "127.0.0.1".parse().ok();
         self.front.answer(request.unwrap(), address).await
     }
 

@@ -23,7 +23,7 @@ async fn what_was_done_is_in_the_log_under_the_callers_correlation_id() {
         .expect("an entry");
     assert_eq!(entry["action"], "key.create");
     assert_eq!(entry["outcome"], "ok");
-    assert_eq!(entry["actor"]["address"], "192.0.2.7");
+    assert_eq!(entry["actor"]["address"], "127.0.0.1");
     assert_eq!(entry["resource"]["id"], made.ok()["id"]);
     assert_eq!(entry["revision"], made.ok()["revision"]);
 }

@@ -61,7 +61,7 @@ async fn what_happened_to_a_key_is_found_newest_first_and_page_by_page() {
     for asked in [
         "text=payroll&action=key.create",
         "action=key.*&version=1&text=PAYROLL",
-        &format!("key={id}&action=key.create&outcome=ok&node=node-1&address=192.0.2.7"),
+        &format!("key={id}&action=key.create&outcome=ok&node=node-1&address=127.0.0.1"),
     ] {
         let path = format!("/v1/tenants/acme/audit/search?{asked}");
         let found = items(&desk, &desk.token, &path).await;

@@ -6,6 +6,7 @@ mod alerts;
 mod collector;
 mod files;
 mod nats;
+mod people;
 mod stage;
 mod syslog;
 mod web;

@@ -59,12 +59,7 @@ pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_js
         "device",
         json!({ "hostname": &*event.node, "type_id": 1, "type": "Server" }),
     );
-    let from_where = match (event.actor.ip(), event.actor.pseudonym()) {
-        (Some(address), _) => json!({ "ip": address }),
-        (None, Some(pseudonym)) => json!({ "uid": pseudonym }),
-        (None, None) => json!({ "hostname": &*event.node }),
-    };
-    put("src_endpoint", from_where);
+    put("src_endpoint", source(event));
     match class {
         ENTITY => put("entity", thing(event)),
         ACCOUNT | AUTHENTICATION => put("user", user(event)),
@@ -99,6 +94,15 @@ pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_js
     }
     put("unmapped", own);
     Ok(Value::Object(root))
+}
+
+/// From where it came. `ip` takes addresses alone.
+fn source(event: &AuditEvent) -> Value {
+    match (event.actor.ip(), event.actor.pseudonym()) {
+        (Some(address), _) => json!({ "ip": address }),
+        (None, Some(pseudonym)) => json!({ "uid": pseudonym }),
+        (None, None) => json!({ "hostname": &*event.node }),
+    }
 }
 
 fn product(from: &Emitter) -> Value {
