@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -195,6 +195,8 @@ impl Book {
 pub(crate) struct People {
     books: HashMap<Subject, Arc<Book>>,
     paused: HashMap<Subject, i64>,
+    /// Until when none is written.
+    all_paused: AtomicI64,
     /// Counts the times something was forgotten: a book whose reading began before is not kept.
     forgotten: AtomicU64,
     /// One writer at a time.
@@ -230,8 +232,11 @@ impl People {
         }
     }
 
-    /// Whether a subject's book could not be written just now.
+    /// Whether a subject's book, or any, could not be written just now.
     pub(crate) fn is_paused(&self, subject: &Subject, now: Timestamp) -> bool {
+        if now.as_micros() < self.all_paused.load(Ordering::Acquire) {
+            return true;
+        }
         let paused = self.paused.pin();
         let until = paused.get(subject).copied();
         until.is_some_and(|until| now.as_micros() < until)
@@ -244,6 +249,13 @@ impl People {
             paused.clear();
         }
         paused.insert(subject, now.plus_seconds(PAUSE_SECONDS).as_micros());
+    }
+
+    /// Has no book be written for a while: those who wait for their turn do not each wait for what does not
+    /// answer.
+    pub(crate) fn pause_all(&self, now: Timestamp) {
+        let until = now.plus_seconds(PAUSE_SECONDS).as_micros();
+        self.all_paused.store(until, Ordering::Release);
     }
 
     /// Follows a change that is durable.
@@ -267,6 +279,7 @@ impl People {
         self.forgotten.fetch_add(1, Ordering::AcqRel);
         self.books.pin().clear();
         self.paused.pin().clear();
+        self.all_paused.store(0, Ordering::Release);
     }
 }
 

@@ -70,11 +70,22 @@ pub(crate) async fn seen_from(
     let home = who.and_then(|(_, home)| home);
     match Box::pin(enter(node, &subject, home, &address)).await {
         Ok(pseudonym) => Some(pseudonym.to_string()),
-        Err(_) => {
+        Err(error) => {
             people.pause(subject, now);
+            if is_general(&error) {
+                people.pause_all(now);
+            }
             Some(WITHHELD.to_owned())
         }
     }
+}
+
+/// Whether it concerns other books as well.
+const fn is_general(error: &OpError) -> bool {
+    matches!(
+        error,
+        OpError::Storage(_) | OpError::Registry(_) | OpError::Audit(_) | OpError::NotInBackup { .. }
+    )
 }
 
 /// Writes an address into a book; what counts is what is read back.
@@ -84,7 +95,12 @@ async fn enter(
     home: Option<TenantId>,
     address: &str,
 ) -> Result<Arc<str>, OpError> {
-    let _one = node.memory.people.writing.lock().await;
+    let people = &node.memory.people;
+    let _one = people.writing.lock().await;
+    // Whoever was before may have found that nothing answers.
+    if people.is_paused(subject, node.now()) {
+        return Err(NO_PERSON);
+    }
     for _ in 0..TRIES {
         let stored = load(node, subject, home).await?;
         let found = stored.book.as_ref();
