@@ -70,7 +70,10 @@ impl Actor {
     /// What stands for the address, where it is none.
     pub fn pseudonym(&self) -> Option<&str> {
         let address = self.address.as_deref()?;
-        address.parse::<std::net::IpAddr>().is_err().then_some(address)
+        address
+            .parse::<std::net::IpAddr>()
+            .is_err()
+            .then_some(address)
     }
 
     /// The server itself.

@@ -67,7 +67,9 @@ impl Facts {
             Row::Secret(row) if Subject::of_name(row.name.as_str()).is_some() => {
                 let below = match row.state {
                     SecretState::Deleted => Some(i64::MAX),
-                    SecretState::Stored => row.labels.get(NOT_BEFORE).and_then(|it| it.parse().ok()),
+                    SecretState::Stored => {
+                        row.labels.get(NOT_BEFORE).and_then(|it| it.parse().ok())
+                    }
                 };
                 if let Some(below) = below {
                     let row = row.clone();

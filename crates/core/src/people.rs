@@ -163,7 +163,9 @@ impl Book {
     /// As it lies in the vault: four letters, the key, and a line for each address and its pseudonym.
     pub(crate) fn written(&self) -> SecretBytes {
         let lines = self.pseudonyms.iter();
-        let lines = lines.map(|(it, known)| it.len() + known.len() + 2).sum::<usize>();
+        let lines = lines
+            .map(|(it, known)| it.len() + known.len() + 2)
+            .sum::<usize>();
         // Room enough from the start, so that growing leaves no copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MARK.len() + KEY_BYTES + lines));
         bytes.extend_from_slice(MARK);
@@ -307,7 +309,10 @@ mod tests {
         let less = Book::read(less.written().expose()).unwrap();
         assert_eq!(less.address(pseudonym), None);
         assert_eq!(less.pseudonym("2001:db8::7"), book.pseudonym("2001:db8::7"));
-        assert_ne!(less.with("192.0.2.7").pseudonym("192.0.2.7"), Some(pseudonym));
+        assert_ne!(
+            less.with("192.0.2.7").pseudonym("192.0.2.7"),
+            Some(pseudonym)
+        );
         assert!(Book::read(b"KWP1short").is_none());
         assert!(Book::read(b"").is_none());
     }

@@ -2,6 +2,7 @@
 //! address again for those who may see it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -18,7 +19,8 @@ use crate::noun::secret::SecretState;
 use crate::ops::gate::Attempt;
 use crate::ops::secret::{self, NewValue};
 use crate::people::{
-    ADDRESSES_MAX, Book, NOT_BEFORE, PERSON, PSEUDONYM, STRANGERS, Subject, WITHHELD, canonical, is_nobodys,
+    ADDRESSES_MAX, Book, NOT_BEFORE, PERSON, PSEUDONYM, STRANGERS, Subject, WITHHELD, canonical,
+    is_nobodys,
 };
 
 /// How often it is tried again when somebody else wrote the same book meanwhile.
@@ -84,7 +86,10 @@ pub(crate) async fn seen_from(
 const fn is_general(error: &OpError) -> bool {
     matches!(
         error,
-        OpError::Storage(_) | OpError::Registry(_) | OpError::Audit(_) | OpError::NotInBackup { .. }
+        OpError::Storage(_)
+            | OpError::Registry(_)
+            | OpError::Audit(_)
+            | OpError::NotInBackup { .. }
     )
 }
 
@@ -163,11 +168,7 @@ async fn put(
 }
 
 /// Reads a book where it is stored, and keeps it in memory.
-async fn load(
-    node: &Node,
-    subject: &Subject,
-    home: Option<TenantId>,
-) -> Result<Stored, OpError> {
+async fn load(node: &Node, subject: &Subject, home: Option<TenantId>) -> Result<Stored, OpError> {
     node.ensure_unsealed()?;
     let began_at = node.memory.people.forgotten();
     let name = name_of(subject)?;
@@ -259,9 +260,11 @@ impl Revealing {
     pub(crate) async fn entry(&mut self, node: &Node, entry: &mut Journaled) {
         let event = &mut entry.event;
         // Entries name principals by their ids.
-        if let (PRINCIPAL, Some(id), None) =
-            (&*event.resource.kind, event.resource.id, &event.resource.name)
-        {
+        if let (PRINCIPAL, Some(id), None) = (
+            &*event.resource.kind,
+            event.resource.id,
+            &event.resource.name,
+        ) {
             let row = self.row(node, PrincipalId::from_uuid(id)).await;
             event.resource.name = row.map(|row| row.name.to_string());
         }
@@ -312,11 +315,14 @@ impl Revealing {
     }
 
     async fn row(&mut self, node: &Node, id: PrincipalId) -> Option<&Principal> {
-        if !self.rows.contains_key(&id) {
-            let row = node.ports.registry.principal(id).await.ok().flatten();
-            self.rows.insert(id, row);
-        }
-        self.rows.get(&id).and_then(Option::as_ref)
+        let row = match self.rows.entry(id) {
+            Entry::Occupied(row) => row.into_mut(),
+            Entry::Vacant(place) => {
+                let row = node.ports.registry.principal(id).await;
+                place.insert(row.ok().flatten())
+            }
+        };
+        row.as_ref()
     }
 }
 
@@ -356,10 +362,7 @@ pub(crate) async fn searched(
 }
 
 /// Where those are at home whose entries are in the log of a scope.
-async fn homes(
-    node: &Node,
-    scope: Option<&TenantRef>,
-) -> Result<Vec<Option<TenantId>>, OpError> {
+async fn homes(node: &Node, scope: Option<&TenantRef>) -> Result<Vec<Option<TenantId>>, OpError> {
     let mut homes = vec![None];
     if let Some(scope) = scope {
         homes.extend(node.tenant_id(scope).map(Some));

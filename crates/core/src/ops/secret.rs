@@ -28,8 +28,8 @@ use crate::port::storage::StorageError;
 use crate::texts::TEXT_KEY;
 
 pub(crate) use self::deletion::sweep;
-pub(in crate::ops) use self::deletion::{destroy, going};
 pub use self::deletion::{DeleteRequest, Deletion, delete};
+pub(in crate::ops) use self::deletion::{destroy, going};
 pub use self::incoming::SentValue;
 pub use self::outgoing::{StreamedValue, get_stream};
 pub use self::put::{KEEP, NewValue, PutVersion, Terms, VALUE_BYTES_MAX, put, put_stream};

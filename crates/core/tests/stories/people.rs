@@ -31,7 +31,12 @@ pub async fn from(node: &Node, token: &str, address: &str) -> Result<Caller, OpE
 }
 
 /// What the caller's entries have in the address's place.
-pub async fn logged(node: &Node, world: &World, caller: &Caller, place: &TenantRef) -> Option<String> {
+pub async fn logged(
+    node: &Node,
+    world: &World,
+    caller: &Caller,
+    place: &TenantRef,
+) -> Option<String> {
     // Allowed or refused, it is logged.
     let _ = tenant::read(node, caller, place).await;
     world.last_entry().await.event.actor.address
@@ -119,7 +124,10 @@ async fn no_file_holds_an_address_or_a_name_and_who_may_see_sees_them() {
             async move { log::tail(&node, &caller, Some(&place), None, Some(500)).await }
         };
         let seen = tail(clinic.auditor.clone()).await.unwrap();
-        let names: Vec<_> = seen.iter().map(|it| it.event.resource.name.clone()).collect();
+        let names: Vec<_> = seen
+            .iter()
+            .map(|it| it.event.resource.name.clone())
+            .collect();
         assert!(names.contains(&Some("dr.grey-goose".to_owned())));
         let seen = from_afar(seen);
         assert!(seen.iter().any(|it| it == ADDRESS) && seen.iter().any(|it| it == ANOTHER));

@@ -73,7 +73,10 @@ async fn i09_an_erased_person_is_nowhere_and_no_restore_brings_it_back() {
         let mut addresses: Vec<_> = held.addresses.iter().map(|it| &*it.address).collect();
         addresses.sort_unstable();
         assert_eq!(addresses, [ADDRESS, ANOTHER]);
-        assert_eq!((held.roles.join(","), held.tokens.len()), ("operator".to_owned(), 1));
+        assert_eq!(
+            (held.roles.join(","), held.tokens.len()),
+            ("operator".to_owned(), 1)
+        );
         assert!(held.entries.unwrap() >= 2);
         let by_address = export(&world, admin, place, &format!("address:{ADDRESS}")).await;
         assert_eq!(by_address.addresses[0].principal, Some(id));
@@ -97,7 +100,10 @@ async fn i09_an_erased_person_is_nowhere_and_no_restore_brings_it_back() {
         // Nobody sees it, and nobody finds it; what was logged is as it was.
         let tail = log::tail(&world.node, &clinic.auditor, Some(place), None, Some(500));
         let seen = from_afar(tail.await.unwrap());
-        assert!(seen.len() >= 2 && seen.iter().all(|it| it.starts_with("p:")), "{seen:?}");
+        assert!(
+            seen.len() >= 2 && seen.iter().all(|it| it.starts_with("p:")),
+            "{seen:?}"
+        );
         let wish = SearchWish {
             address: Some(ADDRESS.to_owned()),
             ..SearchWish::default()
@@ -107,8 +113,20 @@ async fn i09_an_erased_person_is_nowhere_and_no_restore_brings_it_back() {
         let after = world.entries().await;
         assert_eq!(after[..entries.len()], entries[..]);
         let book = keyward_core::names::SecretName::new(&format!("keyward.person.{id}")).unwrap();
-        let row = world.registry.secret(Some(clinic.id), &book).await.unwrap().unwrap();
-        assert!(world.registry.secret_versions(row.id).await.unwrap().is_empty());
+        let row = world
+            .registry
+            .secret(Some(clinic.id), &book)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(
+            world
+                .registry
+                .secret_versions(row.id)
+                .await
+                .unwrap()
+                .is_empty()
+        );
 
         // Its name is in no file, nor in what the database keeps of earlier rows.
         assert_eq!(changes_with(&world, NAME).await, 0);
@@ -126,11 +144,28 @@ async fn i09_an_erased_person_is_nowhere_and_no_restore_brings_it_back() {
         assert!(row.name.as_str().starts_with("erased-") && row.disabled_at.is_some());
         let root = other.root().clone();
         let auditor = overseer(&other).await;
-        let held = other.registry.secret(Some(clinic.id), &book).await.unwrap().unwrap();
-        assert!(other.registry.secret_versions(held.id).await.unwrap().is_empty());
+        let held = other
+            .registry
+            .secret(Some(clinic.id), &book)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(
+            other
+                .registry
+                .secret_versions(held.id)
+                .await
+                .unwrap()
+                .is_empty()
+        );
         let dossier = export(&other, &root, place, &id.to_string()).await;
         assert_eq!(dossier.addresses, []);
-        assert!(dossier.tokens.iter().all(|it| it.label.is_empty() && it.revoked_at.is_some()));
+        assert!(
+            dossier
+                .tokens
+                .iter()
+                .all(|it| it.label.is_empty() && it.revoked_at.is_some())
+        );
         drop(auditor);
     }
 }
@@ -148,7 +183,13 @@ async fn i09_what_a_stranger_left_is_erased_and_others_are_still_known() {
     world.clock.advance_seconds(10);
     let root = world.root().clone();
     let subject = format!("address:{STRANGE}");
-    assert_eq!(export(&world, &root, &system, &subject).await.addresses.len(), 1);
+    assert_eq!(
+        export(&world, &root, &system, &subject)
+            .await
+            .addresses
+            .len(),
+        1
+    );
     assert_eq!(erase(&world, &root, &system, &subject).await.addresses, 1);
     clockwork::tick(&world.node).await.unwrap();
     assert_eq!(export(&world, &root, &system, &subject).await.addresses, []);
@@ -164,5 +205,11 @@ async fn i09_what_a_stranger_left_is_erased_and_others_are_still_known() {
     assert_eq!(export(&other, &root, &system, &subject).await.addresses, []);
     // A book begins anew.
     assert!(from(&other.node, "kw_nobody", STRANGE).await.is_err());
-    assert_eq!(export(&other, &root, &system, &subject).await.addresses.len(), 1);
+    assert_eq!(
+        export(&other, &root, &system, &subject)
+            .await
+            .addresses
+            .len(),
+        1
+    );
 }

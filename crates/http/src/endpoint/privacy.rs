@@ -46,7 +46,9 @@ pub fn routes() -> Vec<Route> {
 fn subject(text: &str) -> Result<privacy::PrivacySubject, Failure> {
     let found = privacy::PrivacySubject::parse(text);
     found.ok_or_else(|| {
-        Failure::invalid("subject: give a principal's name or id, or address: and a network address")
+        Failure::invalid(
+            "subject: give a principal's name or id, or address: and a network address",
+        )
     })
 }
 

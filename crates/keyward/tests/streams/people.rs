@@ -66,7 +66,10 @@ async fn i13_tiles_and_streams_have_no_address_and_proofs_hold_when_somebody_is_
     until("the stream", || async { has_all(&answered, &sent()).await }).await;
     let tile = data.join("audit/log");
     until("a tile", || async { !holds(&tile, "r0-").is_empty() }).await;
-    assert!(sent().contains(r#""address":"p:"#), "the stream has pseudonyms");
+    assert!(
+        sent().contains(r#""address":"p:"#),
+        "the stream has pseudonyms"
+    );
     assert_eq!(holds(place.path(), FROM), [""; 0]);
 
     assert!(addresses(&auditor).await.iter().all(|it| it == FROM));
@@ -83,15 +86,28 @@ async fn i13_tiles_and_streams_have_no_address_and_proofs_hold_when_somebody_is_
     let manager = server.api.member("demo", "keeper", "tenant-admin").await;
     let manager = server.api.by(&manager);
     let subject = json!({"subject": "app"});
-    let held = manager.post("/v1/tenants/demo/privacy/export", subject).await;
+    let held = manager
+        .post("/v1/tenants/demo/privacy/export", subject)
+        .await;
     assert_eq!(held.ok()["addresses"][0]["address"], FROM);
     let path = "/v1/tenants/demo/principals/app/disable";
     manager.post(path, json!({})).await.ok();
     let wanted = json!({"subject": "app", "reason": "asked"});
-    let done = manager.post("/v1/tenants/demo/privacy/erase", wanted).await.ok();
-    assert_eq!((&done["addresses"], &done["destroyed"]), (&json!(1), &json!(true)));
+    let done = manager
+        .post("/v1/tenants/demo/privacy/erase", wanted)
+        .await
+        .ok();
+    assert_eq!(
+        (&done["addresses"], &done["destroyed"]),
+        (&json!(1), &json!(true))
+    );
 
-    assert!(addresses(&auditor).await.iter().all(|it| it.starts_with("p:")));
+    assert!(
+        addresses(&auditor)
+            .await
+            .iter()
+            .all(|it| it.starts_with("p:"))
+    );
     let path = format!("/v1/tenants/demo/audit/search?address={FROM}");
     assert_eq!(auditor.get(&path).await.ok()["items"], json!([]));
     // What was proven is proven still, and the entry is what it was.

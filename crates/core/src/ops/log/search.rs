@@ -12,8 +12,8 @@ use crate::noun::action::Action;
 use crate::ops::gate::{Attempt, detail};
 use crate::ops::people::{Revealing, may_see, searched};
 use crate::port::audit_search::{
-    AuditSearch, CountBy, CountEvery, CountQuery, Counts, SearchFilter, SearchPage,
-    WantedAction, WantedVersion, group, words,
+    AuditSearch, CountBy, CountEvery, CountQuery, Counts, SearchFilter, SearchPage, WantedAction,
+    WantedVersion, group, words,
 };
 use crate::port::registry::KeyRef;
 use crate::time::Timestamp;

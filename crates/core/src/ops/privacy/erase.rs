@@ -71,9 +71,7 @@ pub async fn erase(
                 attempt.resource.id = Some(row.id.uuid());
                 principal(&attempt, proof, row, reason).await
             }
-            PrivacySubject::Address(address) => {
-                strangers(&attempt, home, address, reason).await
-            }
+            PrivacySubject::Address(address) => strangers(&attempt, home, address, reason).await,
         }
     }
     .await;
@@ -122,7 +120,9 @@ async fn principal(
     });
     commit.await?;
     // What cannot be destroyed now, the clockwork destroys.
-    let destroyed = secret::destroy(node, attempt.caller, versions).await.is_ok();
+    let destroyed = secret::destroy(node, attempt.caller, versions)
+        .await
+        .is_ok();
     feed_forgets(node, &nobody).await?;
     let filter = SearchFilter {
         principal: Some(row.id),

@@ -120,9 +120,15 @@ mod tests {
     fn pages_are_put_together_in_order_and_none_is_left_out_between_them() {
         // The second has looked down to 5 only: what the first has below it comes with the next page.
         let both = together(vec![page(&[9, 3], Some(3)), page(&[8, 5], Some(5))], 10);
-        assert_eq!((sequences(&both), both.next_before), (vec![9, 8, 5], Some(5)));
+        assert_eq!(
+            (sequences(&both), both.next_before),
+            (vec![9, 8, 5], Some(5))
+        );
         let most = together(vec![page(&[9, 3], None), page(&[8, 5], None)], 3);
-        assert_eq!((sequences(&most), most.next_before), (vec![9, 8, 5], Some(5)));
+        assert_eq!(
+            (sequences(&most), most.next_before),
+            (vec![9, 8, 5], Some(5))
+        );
         let all = together(vec![page(&[9], None), page(&[8], None)], 3);
         assert_eq!((sequences(&all), all.next_before), (vec![9, 8], None));
     }
