@@ -49,6 +49,14 @@ impl JournalIo for Memory {
         Ok(())
     }
 
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut files = self.0.lock().unwrap();
+        files.retain(|(other, _)| other != to);
+        let found = files.iter_mut().find(|(other, _)| other == from);
+        found.ok_or(io::ErrorKind::NotFound)?.0 = to.to_owned();
+        Ok(())
+    }
+
     fn sync_dir(&self) -> io::Result<()> {
         Ok(())
     }

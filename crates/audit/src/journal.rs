@@ -22,6 +22,7 @@ use crate::queue::{By, Offer, Pending};
 use crate::reader::{Place, Reader, Written};
 use crate::recovery::{OpenError, Recovered, doing, recover};
 use crate::revisions::Revisions;
+use crate::sealed::Sealer;
 use crate::std_io::StdIo;
 use crate::watch::Watch;
 use crate::writer::{Active, Origin, Shared, Writer, discard, make};
@@ -210,6 +211,11 @@ impl Journal {
     /// Begins to watch the files.
     pub fn watch(&self) -> Watch {
         Watch::new(Arc::clone(&self.reader.io), Arc::clone(&self.shared))
+    }
+
+    /// What seals finished segments, driven by whoever knows which are covered and how fast it may go.
+    pub fn sealer(&self) -> Sealer {
+        Sealer::new(Arc::clone(&self.reader.io), Arc::clone(&self.shared))
     }
 
     /// Waits until no fault keeps entries from being appended, or the journal is closed.

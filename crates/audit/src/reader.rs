@@ -12,8 +12,8 @@ use crate::catalog::{Catalog, Segment};
 use crate::fault;
 use crate::frame::{Frame, Kind};
 use crate::frames::{self, Frames, Step};
-use crate::io::{Access, JournalIo, SegmentFile};
-use crate::segment;
+use crate::io::{JournalIo, SegmentFile};
+use crate::sealed;
 
 /// Whose entries: `None` means all.
 pub(crate) type Filter = Option<Option<TenantId>>;
@@ -96,12 +96,13 @@ impl Reader {
         for place in places {
             let first = place.segment;
             if open.as_ref().is_none_or(|(at, _)| *at != first) {
-                let file = self.io.open(&segment::name(first), Access::Read);
-                open = Some((first, file.map_err(|error| unreadable(&error, first))?));
+                let opened = sealed::open(&*self.io, first);
+                let opened = opened.map_err(|error| unreadable(&error, first))?;
+                open = Some((first, opened.file));
             }
             let Some((_, file)) = &open else { continue };
             let read = frames::entry(&**file, place.offset);
-            let read = read.map_err(|error| fault::unavailable(&error))?;
+            let read = read.map_err(|error| fault::reading(&error, first))?;
             let (_, bytes) = read.ok_or(AuditError::Damaged { sequence: first })?;
             found.push(bytes);
         }
@@ -114,9 +115,12 @@ impl Reader {
         if i64::try_from(place.offset).is_err() {
             return Ok(None);
         }
-        let name = segment::name(place.segment);
-        let file = self.io.open(&name, Access::Read)?;
-        let found = frames::entry(&*file, place.offset)?;
+        let read = sealed::open(&*self.io, place.segment)
+            .and_then(|opened| frames::entry(&*opened.file, place.offset));
+        let found = match read {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+            read => read?,
+        };
         Ok(found.map(|(sequence, bytes)| Written {
             sequence,
             place,
@@ -222,11 +226,15 @@ impl Reader {
         let damaged = AuditError::Damaged {
             sequence: segment.first,
         };
-        let file = self
-            .io
-            .open(&segment::name(segment.first), Access::Read)
+        let opened = sealed::open(&*self.io, segment.first)
             .map_err(|error| unreadable(&error, segment.first))?;
-        match frames::header(&*file).map_err(|error| fault::unavailable(&error))? {
+        if let Some(places) = opened.places
+            && !segment.is_whole()
+        {
+            segment.learn(places);
+        }
+        let file = opened.file;
+        match frames::header(&*file).map_err(|error| fault::reading(&error, segment.first))? {
             Ok((header, start)) if header.first == segment.first => {
                 Ok((file, start, header.follows))
             }
@@ -265,7 +273,10 @@ pub(crate) fn walk(
     let mut frames = Frames::at(file, offset);
     let mut last = None;
     while expected <= durable {
-        match frames.step().map_err(|error| fault::unavailable(&error))? {
+        match frames
+            .step()
+            .map_err(|error| fault::reading(&error, expected))?
+        {
             Step::Frame(_, frame) if frame.kind == Kind::Mark => {}
             Step::Frame(at, frame) if frame.sequence == expected => {
                 last = Some(expected);
@@ -315,6 +326,6 @@ fn unreadable(error: &io::Error, first: u64) -> AuditError {
     if error.kind() == io::ErrorKind::NotFound {
         AuditError::Damaged { sequence: first }
     } else {
-        fault::unavailable(error)
+        fault::reading(error, first)
     }
 }
