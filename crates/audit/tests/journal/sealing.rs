@@ -9,7 +9,7 @@ use keyward_audit::{Journal, JournalConfig, SealError, Sealer, StdIo, Touched, W
 use keyward_core::port::audit_log::{AuditError, AuditLog, TailQuery};
 
 use crate::disk::Disk;
-use crate::fixture::{append, config, entries, event, named, open_with, tenant};
+use crate::fixture::{Ledger, append, config, entries, event, named, open_with, tenant};
 
 pub fn small() -> JournalConfig {
     JournalConfig {
@@ -145,7 +145,7 @@ async fn i13_any_change_of_a_sealed_file_is_found_and_its_segment_is_named() {
         let disk = disk.copy();
         disk.put(&name, &altered);
         // Never a torn write that a start would cut away.
-        let opened = open_with(&disk, small(), crate::fixture::Ledger::at(30));
+        let opened = open_with(&disk, small(), Ledger::at(30));
         let journal = opened.unwrap();
         let read = journal.written(first - 1, usize::MAX);
         match read {
@@ -270,12 +270,11 @@ async fn i13_two_files_of_one_segment_that_differ_both_stay() {
     let journal = open(&disk);
     let segments = seal(&journal).unwrap();
     journal.close().await;
-    // Another entry, and a CRC that is right.
     let mut other = before.file(name);
     let at = other.windows(4).position(|four| four == b"e0-0").unwrap();
     other[at..at + 4].copy_from_slice(b"e9-9");
     disk.put(name, &other);
-    let journal = open(&disk);
+    let journal = open_with(&disk, small(), Ledger::at(30)).unwrap();
     let mut sealer = journal.sealer();
     let refused = seal_one(&mut sealer, 30).unwrap_err();
     assert!(matches!(refused, SealError::Differ { .. }), "{refused}");
@@ -301,7 +300,7 @@ async fn a_damaged_segment_is_not_sealed_and_stays_as_it_is() {
     let at = bytes.len() - 30;
     bytes[at] ^= 1;
     disk.put(name, &bytes);
-    let journal = open(&disk);
+    let journal = open_with(&disk, small(), Ledger::at(30)).unwrap();
     let refused = seal(&journal).unwrap_err();
     assert!(matches!(refused, SealError::Damaged { .. }), "{refused}");
     assert_eq!(disk.file(name), bytes);
