@@ -213,6 +213,14 @@ impl Journal {
         Watch::new(Arc::clone(&self.reader.io), Arc::clone(&self.shared))
     }
 
+    /// All segments that begin before this number are sealed, and end at or before `until`.
+    pub(crate) fn sealed_before(&self, until: u64) -> u64 {
+        let segments = self.shared.catalog.segments();
+        let pairs = segments.iter().zip(segments.iter().skip(1));
+        let sealed = pairs.take_while(|(one, next)| one.is_sealed() && next.first - 1 <= until);
+        sealed.last().map_or(0, |(_, next)| next.first)
+    }
+
     /// What seals finished segments, driven by whoever knows which are covered and how fast it may go.
     pub fn sealer(&self) -> Sealer {
         Sealer::new(Arc::clone(&self.reader.io), Arc::clone(&self.shared))

@@ -14,5 +14,7 @@ mod heads;
 mod receipts;
 mod signed;
 mod stage;
+mod sizes;
+mod thinning;
 mod whole;
 mod witnessed;

@@ -1,11 +1,12 @@
 //! Finished segments of the journal are sealed while the server runs: those whose entries are all in the
 //! trees and covered by what was signed, one after another, and so slowly that operations do not feel it.
+//! Then the trees let go of what can be made from them again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_audit::trees::{LastSigned, LogDirectory};
+use keyward_audit::trees::{LastSigned, LogDirectory, Thinning, TreesError};
 use keyward_audit::{Journal, SealError, Sealer};
 use keyward_core::node::Node;
 use keyward_core::ops::log;
@@ -67,12 +68,27 @@ struct Seals {
 impl Seals {
     async fn run(self, mut ended: watch::Receiver<bool>) {
         let mut sealer = self.journal.sealer();
+        let mut thinning = Thinning::default();
+        // What an earlier life sealed and did not come to let go of.
+        let mut may_thin = true;
         loop {
             let pause = match self.seal_one(sealer, &mut ended).await {
                 None => return,
-                Some((kept, Ok(sealed))) => {
+                Some((kept, Ok(true))) => {
                     sealer = kept;
-                    if sealed { Duration::ZERO } else { EACH }
+                    may_thin = true;
+                    Duration::ZERO
+                }
+                Some((kept, Ok(false))) => {
+                    sealer = kept;
+                    if may_thin {
+                        let Some((kept, thinned)) = self.thin(thinning, &mut ended).await else {
+                            return;
+                        };
+                        thinning = kept;
+                        may_thin = !thinned;
+                    }
+                    EACH
                 }
                 Some((kept, Err(error))) => {
                     sealer = kept;
@@ -127,6 +143,42 @@ impl Seals {
                 Ok(true) => {}
                 Ok(false) => return Some((sealer, Ok(true))),
                 Err(error) => return Some((sealer, Err(error))),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(began.elapsed() * REST) => {}
+                _ = ended.wait_for(|ended| *ended) => return None,
+            }
+        }
+    }
+
+    /// Goes over all trees once; whether it came to the end. None if the server ends, or a thread died.
+    async fn thin(
+        &self,
+        mut thinning: Thinning,
+        ended: &mut watch::Receiver<bool>,
+    ) -> Option<(Thinning, bool)> {
+        let Some(trees) = self.published.trees() else {
+            return Some((thinning, false));
+        };
+        loop {
+            let began = Instant::now();
+            let trees = trees.clone();
+            let stepped = spawn_blocking(move || {
+                let more = trees.lock().thin(&mut thinning);
+                (thinning, more)
+            });
+            let more;
+            (thinning, more) = stepped.await.ok()?;
+            match more {
+                Ok(true) => {}
+                Ok(false) => return Some((thinning, true)),
+                Err(error) => {
+                    if !matches!(error, TreesError::Io { .. }) {
+                        log::log_checked(&self.node, Some(&error.to_string())).await;
+                    }
+                    tracing::warn!(%error, "tiles of the audit log were not let go of");
+                    return Some((thinning, false));
+                }
             }
             tokio::select! {
                 () = tokio::time::sleep(began.elapsed() * REST) => {}
