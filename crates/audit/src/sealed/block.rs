@@ -5,7 +5,7 @@
 use crate::frame;
 
 /// The least of frames that makes a block, in bytes, but for the last one of a segment.
-pub(super) const LEAST: usize = 128 * 1024;
+pub(super) const LEAST: usize = 512 * 1024;
 /// No block holds more.
 pub(super) const MOST: usize = LEAST + frame::HEAD + frame::PAYLOAD_MAX;
 /// Columns take no more beside payloads than the frames' heads did: each field at most this much more.

@@ -17,7 +17,7 @@ use crate::segment;
 use crate::writer::Shared;
 
 /// How hard zstd tries. Higher levels take several times as long for a few per cent.
-const LEVEL: i32 = 9;
+const LEVEL: i32 = 10;
 /// From how many places of a segment entries are taken into its dictionary.
 const SAMPLES: u64 = 64;
 /// One sample for so many bytes, so that a dictionary is small beside what it is for.

@@ -19,7 +19,7 @@ use crate::server::config::AuditSync;
 use crate::server::published::Published;
 
 /// How often it is looked whether a segment is due.
-const EACH: Duration = Duration::from_secs(10);
+const EACH: Duration = Duration::from_secs(5);
 /// How long a disk that failed is left alone.
 const AFTER_FAILURE: Duration = Duration::from_mins(1);
 /// For each moment of work so many of rest: a tenth of one core.
