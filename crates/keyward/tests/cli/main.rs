@@ -26,6 +26,7 @@ mod offline;
 mod profiles;
 mod sealing;
 mod seals;
+mod retaining;
 mod searching;
 mod stage;
 mod storing;
