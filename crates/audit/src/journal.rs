@@ -123,10 +123,7 @@ impl Journal {
             clock,
         };
         let catalog = Arc::clone(&found.catalog);
-        let reader = Reader {
-            io: Arc::clone(&io),
-            catalog: Arc::clone(&catalog),
-        };
+        let reader = Reader::new(Arc::clone(&io), Arc::clone(&catalog));
         let (last, seen) = (found.last, observer.replay_after());
         if last < seen && config.sync == SyncMode::Always {
             return Err(OpenError::Shortened { last, seen });

@@ -168,12 +168,15 @@ async fn i13_any_change_of_a_sealed_file_is_found_and_its_segment_is_named() {
 async fn damage_within_a_large_segment_is_found_where_it_is() {
     let place = tempfile::tempdir().unwrap();
     let large = JournalConfig {
-        segment_bytes: 600_000,
+        segment_bytes: 2_000_000,
         ..config()
     };
     let journal = open_with(&StdIo::new(place.path()).unwrap(), large, Arc::default()).unwrap();
-    let appends = (0..4_000).map(|turn| journal.append(event(&format!("e{turn}"), None)));
-    futures_util::future::join_all(appends).await;
+    for from in (0..12_000).step_by(1_000) {
+        let turns = from..from + 1_000;
+        let appends = turns.map(|turn| journal.append(event(&format!("e{turn}"), None)));
+        futures_util::future::join_all(appends).await;
+    }
     let before = journal.written(0, usize::MAX).unwrap();
     assert!(seal(&journal).unwrap() > 0);
     assert_eq!(journal.written(0, usize::MAX).unwrap(), before);
