@@ -131,7 +131,9 @@ pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered,
 
 /// The first entries of all segments, in order, and whether only the sealed file of each is there.
 fn segments(names: &[String]) -> Vec<(u64, bool)> {
-    let sealed = names.iter().filter_map(|name| segment::sealed_first_of(name));
+    let sealed = names
+        .iter()
+        .filter_map(|name| segment::sealed_first_of(name));
     let mut found: BTreeMap<u64, bool> = sealed.map(|first| (first, true)).collect();
     let written = names.iter().filter_map(|name| segment::first_of(name));
     found.extend(written.map(|first| (first, false)));

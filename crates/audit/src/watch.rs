@@ -83,7 +83,11 @@ impl Watch {
             let Some((name, found, sealed)) = self.find(first)? else {
                 let known = self.known.get(&first).is_some_and(|known| known.sealed);
                 let sealed = known || segment.is_sealed();
-                let name = if sealed { segment::sealed_name(first) } else { segment::name(first) };
+                let name = if sealed {
+                    segment::sealed_name(first)
+                } else {
+                    segment::name(first)
+                };
                 return Ok(Some(Touched::Gone { name }));
             };
             let now = Known {
@@ -119,7 +123,10 @@ impl Watch {
 
     /// The file in which a segment is now, and whether that is the sealed one; none if it is gone.
     fn find(&self, first: u64) -> io::Result<Option<(String, Identity, bool)>> {
-        for (name, sealed) in [(segment::name(first), false), (segment::sealed_name(first), true)] {
+        for (name, sealed) in [
+            (segment::name(first), false),
+            (segment::sealed_name(first), true),
+        ] {
             match self.io.identity(&name) {
                 Ok(found) => return Ok(Some((name, found, sealed))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}

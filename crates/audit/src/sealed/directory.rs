@@ -3,8 +3,8 @@
 
 use keyward_ledger::Hash;
 
-use crate::segment::HEADER_MAX;
 use crate::sealed::block;
+use crate::segment::HEADER_MAX;
 
 /// The format written.
 pub(crate) const VERSION: u16 = 1;

@@ -78,7 +78,10 @@ impl SealedFile {
 
     /// Where each block begins: the number of the first entry from there on, and the offset.
     pub(crate) fn places(&self) -> Vec<(u64, u64)> {
-        let with_entries = self.blocks.iter().filter(|block| block.row.next <= self.last);
+        let with_entries = self
+            .blocks
+            .iter()
+            .filter(|block| block.row.next <= self.last);
         with_entries
             .map(|block| (block.row.next, block.start))
             .collect()
@@ -126,7 +129,9 @@ impl SegmentFile for SealedFile {
             return Ok(copy(part, into));
         }
         let after = self.blocks.partition_point(|block| block.start <= offset);
-        let found = after.checked_sub(1).and_then(|index| Some((index, self.blocks.get(index)?)));
+        let found = after
+            .checked_sub(1)
+            .and_then(|index| Some((index, self.blocks.get(index)?)));
         let Some((index, block)) = found.filter(|_| offset < self.end) else {
             return Ok(0);
         };

@@ -108,7 +108,10 @@ impl Sealer {
             Ok(_) => None,
         };
         let Some(made) = gone else { return Ok(false) };
-        let found = self.io.identity(&segment::sealed_name(first)).map_err(failed)?;
+        let found = self
+            .io
+            .identity(&segment::sealed_name(first))
+            .map_err(failed)?;
         if found == made {
             self.io.sync_dir().map_err(failed)?;
             segment.sealed();
@@ -170,7 +173,9 @@ impl Sealing {
     ) -> Result<Self, SealError> {
         let first = segment.first;
         let failed = |source: io::Error| failure(first, first, source);
-        let source = io.open(&segment::name(first), Access::Read).map_err(failed)?;
+        let source = io
+            .open(&segment::name(first), Access::Read)
+            .map_err(failed)?;
         let following = super::open(&**io, successor).map_err(failed)?;
         let following = header(&*following.file).map_err(failed)?;
         let own = header(&*source).map_err(failed)?;
@@ -279,11 +284,7 @@ impl Sealing {
     }
 
     /// Compares a piece with what was written; all of it being the same, it takes its place.
-    fn compare(
-        &mut self,
-        sealed: SealedFile,
-        unnamed: bool,
-    ) -> Result<io::Result<()>, SealError> {
+    fn compare(&mut self, sealed: SealedFile, unnamed: bool) -> Result<io::Result<()>, SealError> {
         let (mut made, mut written) = (vec![0; block::LEAST], vec![0; block::LEAST]);
         let read = fill(&sealed, self.at, &mut made)
             .and_then(|made| Ok((made, fill(&*self.source, self.at, &mut written)?)));

@@ -170,7 +170,9 @@ impl<F: LogFiles> Forest<F> {
             self.take(entry)?;
         }
         // And when a segment was finished: before that none of its tiles is let go of.
-        let begun = self.last.is_some_and(|last| last.place.segment > self.kept_in);
+        let begun = self
+            .last
+            .is_some_and(|last| last.place.segment > self.kept_in);
         if begun || self.sequence() >= self.kept + KEPT_EVERY {
             self.keep()?;
         }

@@ -36,7 +36,10 @@ impl<F: LogFiles> Tiles<'_, F> {
         if MemoryTree::new(leaves.iter().copied()).root() != full.root {
             return Err(self.damaged(entries));
         }
-        self.put(&places::path(entries), &places::encode(&full.places, &full.root))?;
+        self.put(
+            &places::path(entries),
+            &places::encode(&full.places, &full.root),
+        )?;
         self.put(&entries.to_string(), &bundle)?;
         self.put(&tile.to_string(), &bytes_of(&leaves))?;
         // Every 256th of a level makes one above it full.
@@ -218,5 +221,8 @@ impl<F: LogFiles> Tiles<'_, F> {
 }
 
 fn is_of_leaves(tile: Tile) -> bool {
-    matches!(tile.content(), Content::Entries | Content::Hashes { level: 0 })
+    matches!(
+        tile.content(),
+        Content::Entries | Content::Hashes { level: 0 }
+    )
 }

@@ -150,7 +150,10 @@ async fn i13_any_change_of_a_sealed_file_is_found_and_its_segment_is_named() {
         let read = journal.written(first - 1, usize::MAX);
         match read {
             Err(AuditError::Damaged { sequence }) => {
-                assert!((first..=last).contains(&sequence), "case {case}: {sequence}");
+                assert!(
+                    (first..=last).contains(&sequence),
+                    "case {case}: {sequence}"
+                );
             }
             // Another format, says what changed its number.
             Err(AuditError::Unavailable { .. }) if case / 2 < 6 => {}
@@ -258,7 +261,10 @@ async fn i13_sealing_is_no_alarm_and_whoever_touches_a_sealed_file_is() {
             if looked || planted {
                 assert_eq!(watch.look().unwrap(), None);
             }
-            touch(place.path(), &place.path().join("journal-00000000000000000001.kws"));
+            touch(
+                place.path(),
+                &place.path().join("journal-00000000000000000001.kws"),
+            );
             assert_eq!(watch.look().unwrap(), Some(expected.clone()));
             journal.close().await;
         }
@@ -307,6 +313,10 @@ async fn a_damaged_segment_is_not_sealed_and_stays_as_it_is() {
     let refused = seal(&journal).unwrap_err();
     assert!(matches!(refused, SealError::Damaged { .. }), "{refused}");
     assert_eq!(disk.file(name), bytes);
-    assert!(!disk.names().contains(&"journal-00000000000000000001.kws".to_owned()));
+    assert!(
+        !disk
+            .names()
+            .contains(&"journal-00000000000000000001.kws".to_owned())
+    );
     journal.close().await;
 }

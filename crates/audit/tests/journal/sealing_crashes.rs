@@ -35,7 +35,10 @@ async fn i02_a_power_cut_at_any_instant_of_sealing_leaves_every_segment_whole() 
             let found = journal.written(0, usize::MAX).unwrap();
             assert_eq!(found, before, "cut {cut}, seed {seed}");
             let names = disk.names();
-            assert!(!names.iter().any(|name| name.ends_with(".new")), "{names:?}");
+            assert!(
+                !names.iter().any(|name| name.ends_with(".new")),
+                "{names:?}"
+            );
             let unsealed = names.iter().filter(|name| name.ends_with(".kwj"));
             assert_eq!(unsealed.count(), 1, "cut {cut}, seed {seed}: {names:?}");
         }
@@ -57,10 +60,15 @@ async fn a_disk_that_fails_at_any_act_of_sealing_costs_a_try() {
             assert_eq!(watch.look().unwrap(), None, "{failing} {failure:?}");
             // The same process tries again.
             let told = first_try.map_err(|error| error.to_string());
-            seal(&journal).unwrap_or_else(|error| panic!("{failing} {failure:?}: {error}, {told:?}"));
+            seal(&journal)
+                .unwrap_or_else(|error| panic!("{failing} {failure:?}: {error}, {told:?}"));
             assert_eq!(watch.look().unwrap(), None, "{failing} {failure:?}");
             assert_eq!(journal.written(0, usize::MAX).unwrap(), before);
-            let unsealed = disk.names().iter().filter(|name| name.ends_with(".kwj")).count();
+            let unsealed = disk
+                .names()
+                .iter()
+                .filter(|name| name.ends_with(".kwj"))
+                .count();
             assert_eq!(unsealed, 1, "{failing} {failure:?}");
         }
     }
@@ -76,8 +84,16 @@ async fn a_start_behind_a_sealed_segment_begins_a_new_one() {
     // The making of the one behind was interrupted, or it is lost with all that was in it.
     let last = disk.names().into_iter().find(|name| name.ends_with(".kwj"));
     disk.delete(&last.unwrap());
-    let left = before.iter().map(|entry| entry.place.segment).max().unwrap() - 1;
-    assert!(open_with(&disk, small(), Ledger::at(30)).is_err(), "it is known to be lost");
+    let left = before
+        .iter()
+        .map(|entry| entry.place.segment)
+        .max()
+        .unwrap()
+        - 1;
+    assert!(
+        open_with(&disk, small(), Ledger::at(30)).is_err(),
+        "it is known to be lost"
+    );
     let journal = open_with(&disk, small(), Arc::default()).unwrap();
     assert_eq!(journal.last(), left);
     let found = journal.written(0, usize::MAX).unwrap();

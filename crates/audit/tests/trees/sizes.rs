@@ -18,7 +18,7 @@ use keyward_core::port::audit_log::AuditLog;
 use keyward_core::time::Timestamp;
 use uuid::Uuid;
 
-use crate::stage::{Noon, Nobody, tenant};
+use crate::stage::{Nobody, Noon, tenant};
 
 const ENTRIES: u64 = 50_000;
 /// An eighth of what a server has, so that there are several.
@@ -51,7 +51,9 @@ fn operation(number: u64) -> AuditEvent {
         bytes: (random >> 50) as i64 % 4_096,
     };
     AuditEvent {
-        time: Timestamp::from_micros(1_795_000_000_000_000 + number as i64 * 1_000 + random as i64 % 997),
+        time: Timestamp::from_micros(
+            1_795_000_000_000_000 + number as i64 * 1_000 + random as i64 % 997,
+        ),
         node: "node-a".into(),
         tenant: Some(tenant(u128::from(of % 10))),
         actor: Actor {
@@ -60,7 +62,11 @@ fn operation(number: u64) -> AuditEvent {
             address: Some(format!("10.1.{}.{}", by % 4, 7 + (random >> 60))),
             authentication: Authentication::Token,
         },
-        action: if random % 5 < 2 { Action::KeyDecrypt } else { Action::KeyEncrypt },
+        action: if random % 5 < 2 {
+            Action::KeyDecrypt
+        } else {
+            Action::KeyEncrypt
+        },
         resource: Resource {
             kind: "key".into(),
             id: Some(id(1, of)),
@@ -131,7 +137,11 @@ async fn a_sealed_entry_takes_at_most_a_hundred_bytes_of_the_disk() {
     let mut thinning = Thinning::default();
     while forest.thin(&mut thinning).unwrap() {}
     let entries = journal.written(0, usize::MAX).unwrap();
-    let open = entries.iter().map(|entry| entry.place.segment).max().unwrap();
+    let open = entries
+        .iter()
+        .map(|entry| entry.place.segment)
+        .max()
+        .unwrap();
     // What is hot still is of the segment that is written to, or of tiles that reach into it.
     let left = on_disk(place.path(), &is_hot);
     assert!(left * 3 < hot_of_leaves, "{left} of {hot_of_leaves}");

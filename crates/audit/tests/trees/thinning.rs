@@ -28,11 +28,19 @@ fn thin(forest: &Forest<Handle>) -> Result<(), TreesError> {
 
 /// Every tile that there is, and some narrower ones.
 fn given(forest: &Forest<Handle>) -> Given {
-    let trees = [Tree::System, Tree::Operations(tenant(1)), Tree::Changes(tenant(1))];
+    let trees = [
+        Tree::System,
+        Tree::Operations(tenant(1)),
+        Tree::Changes(tenant(1)),
+    ];
     let mut found = Given::new();
     for tree in trees {
         let size = forest.head(tree).size;
-        for content in [Content::Entries, Content::Hashes { level: 0 }, Content::Hashes { level: 1 }] {
+        for content in [
+            Content::Entries,
+            Content::Hashes { level: 0 },
+            Content::Hashes { level: 1 },
+        ] {
             for index in 0..=size / u64::from(TILE_WIDTH) {
                 for width in [1, 7, 100, TILE_WIDTH] {
                     let tile = Tile::new(content, index, width).unwrap();
@@ -71,7 +79,11 @@ async fn what_is_given_out_is_the_same_after_tiles_were_let_go_of() {
     thin(&forest).unwrap();
     // But for those that reach into the segment that is still written to.
     let left = of_leaves(&disk.stored());
-    assert!(left < of_leaves(&files) * 2 / 3, "{left} of {}", of_leaves(&files));
+    assert!(
+        left < of_leaves(&files) * 2 / 3,
+        "{left} of {}",
+        of_leaves(&files)
+    );
     assert_eq!(given(&forest), before);
     check(&forest).unwrap();
     // The log goes on, also by another life.
@@ -106,7 +118,10 @@ async fn i13_what_tiles_are_made_again_from_is_checked() {
     seal(&journal);
     thin(&forest).unwrap();
     let stored = disk.stored();
-    let of_places: Vec<&String> = stored.keys().filter(|path| path.contains("/places/")).collect();
+    let of_places: Vec<&String> = stored
+        .keys()
+        .filter(|path| path.contains("/places/"))
+        .collect();
     assert!(of_places.len() > 3);
     // Another tile's places are right in themselves.
     let other = stored[of_places[1]].clone();

@@ -203,5 +203,7 @@ impl Seals {
 fn signed(dir: &Path) -> u64 {
     let files = LogDirectory::new(dir).map_err(|error| error.to_string());
     let last = files.and_then(|files| LastSigned::open(files).map_err(|error| error.to_string()));
-    last.ok().and_then(|last| last.through()).unwrap_or_default()
+    last.ok()
+        .and_then(|last| last.through())
+        .unwrap_or_default()
 }

@@ -35,9 +35,15 @@ fn i02_i13_a_servers_finished_segment_is_sealed_and_the_log_is_what_it_was() {
     move_in(&mut stage, &dev);
     until(&stage, || !stage.path(WRITTEN).exists());
     let sealed = fs::metadata(stage.path(SEALED)).unwrap().len();
-    assert!(sealed * 4 < before.len() as u64, "{sealed} of {}", before.len());
+    assert!(
+        sealed * 4 < before.len() as u64,
+        "{sealed} of {}",
+        before.len()
+    );
     // Its tiles of leaves are gone too, and are given out all the same.
-    until(&stage, || !full.iter().any(|file| stage.path(file).exists()));
+    until(&stage, || {
+        !full.iter().any(|file| stage.path(file).exists())
+    });
     let key = stage.keyward("audit key").done();
     let key = key.trim();
     stage.keyward("audit copy copy").done();

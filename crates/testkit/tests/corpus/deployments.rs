@@ -205,7 +205,11 @@ async fn a_journal_of_every_format_is_read() {
     for place in ["journal/1/audit", "sealed-segment/1/audit"] {
         let folder = tempfile::tempdir().unwrap();
         copy(&corpus(place), folder.path());
-        is_as_told(&open_journal(folder.path(), &told, text(&told, "node")), &told).await;
+        is_as_told(
+            &open_journal(folder.path(), &told, text(&told, "node")),
+            &told,
+        )
+        .await;
     }
 }
 
