@@ -28,14 +28,12 @@ impl<F: LogFiles> Forest<F> {
     pub fn thin(&self, thinning: &mut Thinning) -> Result<bool, TreesError> {
         let sealed = self.journal.sealed_before(self.kept);
         let tree = match thinning.tree.checked_sub(1) {
-            None => Tree::System,
-            Some(other) => match self.trees.get(other) {
-                Some((tree, _)) => *tree,
-                None => {
-                    thinning.tree = 0;
-                    return Ok(false);
-                }
-            },
+            None => Some(Tree::System),
+            Some(other) => self.trees.get(other).map(|(tree, _)| *tree),
+        };
+        let Some(tree) = tree else {
+            thinning.tree = 0;
+            return Ok(false);
         };
         if thinning.next.len() <= thinning.tree {
             thinning.next.resize(thinning.tree + 1, 0);

@@ -58,22 +58,28 @@ pub fn seal(journal: &Journal) -> Result<usize, SealError> {
     Ok(sealed)
 }
 
+/// Whether a file's name ends with a dot and this.
+pub fn is_of_kind(name: &str, kind: &str) -> bool {
+    name.rsplit_once('.')
+        .is_some_and(|(_, found)| found == kind)
+}
+
 fn of_kind(disk: &Disk, kind: &str) -> Vec<String> {
     let names = disk.names().into_iter();
-    names.filter(|name| name.ends_with(kind)).collect()
+    names.filter(|name| is_of_kind(name, kind)).collect()
 }
 
 #[tokio::test]
 async fn i02_entries_of_sealed_segments_are_read_as_they_were_written() {
     let disk = Disk::default();
     let before = written(&disk).await;
-    let segments = of_kind(&disk, ".kwj").len();
+    let segments = of_kind(&disk, "kwj").len();
     for life in 0..2 {
         let journal = open(&disk);
         let sealed = seal(&journal).unwrap();
         assert_eq!(sealed, if life == 0 { segments - 1 } else { 0 });
-        assert_eq!(of_kind(&disk, ".kwj").len(), 1, "{:?}", disk.names());
-        assert_eq!(of_kind(&disk, ".kws").len(), segments - 1);
+        assert_eq!(of_kind(&disk, "kwj").len(), 1, "{:?}", disk.names());
+        assert_eq!(of_kind(&disk, "kws").len(), segments - 1);
         // Places too are what they were.
         assert_eq!(journal.written(0, usize::MAX).unwrap(), before);
         let places: Vec<_> = before.iter().map(|entry| entry.place).collect();
@@ -127,7 +133,7 @@ async fn i13_any_change_of_a_sealed_file_is_found_and_its_segment_is_named() {
     let journal = open(&disk);
     seal(&journal).unwrap();
     journal.close().await;
-    let name = of_kind(&disk, ".kws")[1].clone();
+    let name = of_kind(&disk, "kws")[1].clone();
     let bytes = disk.file(&name);
     let of = before.iter().map(|entry| entry.place.segment);
     let first = of.filter(|first| *first > 1).min().unwrap();
@@ -255,7 +261,8 @@ async fn i13_sealing_is_no_alarm_and_whoever_touches_a_sealed_file_is() {
             while sealer.step(&mut sealing).unwrap() {
                 assert_eq!(watch.look().unwrap(), None);
             }
-            let planted = matches!(&expected, Touched::Replaced { name } if name.ends_with("kwj"));
+            let planted =
+                matches!(&expected, Touched::Replaced { name } if is_of_kind(name, "kwj"));
             // What was sealed is known also to who does not look before it is touched; a file that is
             // put back where one was is known to be another once the sealed one was seen.
             if looked || planted {
@@ -295,7 +302,7 @@ async fn i13_two_files_of_one_segment_that_differ_both_stay() {
     disk.put(name, &before.file(name));
     let journal = open(&disk);
     assert_eq!(seal(&journal).unwrap(), 1);
-    assert_eq!(of_kind(&disk, ".kws").len(), segments);
+    assert_eq!(of_kind(&disk, "kws").len(), segments);
     assert!(!disk.names().contains(&name.to_owned()));
     journal.close().await;
 }

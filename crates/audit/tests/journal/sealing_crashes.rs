@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::disk::{Dice, Disk, Failure};
 use crate::fixture::{Ledger, open_with};
-use crate::sealing::{open, seal, small, written};
+use crate::sealing::{is_of_kind, open, seal, small, written};
 
 /// How many operations sealing takes, two segments of it and a part of the third at most.
 fn operations(disk: &Disk) -> u64 {
@@ -36,10 +36,10 @@ async fn i02_a_power_cut_at_any_instant_of_sealing_leaves_every_segment_whole() 
             assert_eq!(found, before, "cut {cut}, seed {seed}");
             let names = disk.names();
             assert!(
-                !names.iter().any(|name| name.ends_with(".new")),
+                !names.iter().any(|name| is_of_kind(name, "new")),
                 "{names:?}"
             );
-            let unsealed = names.iter().filter(|name| name.ends_with(".kwj"));
+            let unsealed = names.iter().filter(|name| is_of_kind(name, "kwj"));
             assert_eq!(unsealed.count(), 1, "cut {cut}, seed {seed}: {names:?}");
         }
     }
@@ -67,7 +67,7 @@ async fn a_disk_that_fails_at_any_act_of_sealing_costs_a_try() {
             let unsealed = disk
                 .names()
                 .iter()
-                .filter(|name| name.ends_with(".kwj"))
+                .filter(|name| is_of_kind(name, "kwj"))
                 .count();
             assert_eq!(unsealed, 1, "{failing} {failure:?}");
         }
@@ -82,7 +82,10 @@ async fn a_start_behind_a_sealed_segment_begins_a_new_one() {
     seal(&journal).unwrap();
     journal.close().await;
     // The making of the one behind was interrupted, or it is lost with all that was in it.
-    let last = disk.names().into_iter().find(|name| name.ends_with(".kwj"));
+    let last = disk
+        .names()
+        .into_iter()
+        .find(|name| is_of_kind(name, "kwj"));
     disk.delete(&last.unwrap());
     let left = before
         .iter()

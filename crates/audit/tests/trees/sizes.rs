@@ -111,7 +111,9 @@ fn open(place: &Path) -> Arc<Journal> {
 
 /// A tile of leaves or of entries, or a segment that is not sealed.
 fn is_hot(path: &str) -> bool {
-    path.contains("/tile/0/") || path.contains("/tile/entries/") || path.ends_with(".kwj")
+    path.contains("/tile/0/")
+        || path.contains("/tile/entries/")
+        || path.rsplit('.').next() == Some("kwj")
 }
 
 #[tokio::test]
@@ -146,8 +148,11 @@ async fn a_sealed_entry_takes_at_most_a_hundred_bytes_of_the_disk() {
     let left = on_disk(place.path(), &is_hot);
     assert!(left * 3 < hot_of_leaves, "{left} of {hot_of_leaves}");
     let sealed = on_disk(place.path(), &|path| !is_hot(path)) / (open - 1);
-    println!("{hot} bytes an entry as it is written, {sealed} sealed");
-    assert!(sealed <= 100, "{sealed} bytes an entry");
-    assert!(hot > 600, "{hot} bytes an entry as it is written");
+    // What docs/audit-retention.md says, but for a byte or two.
+    assert!(
+        (1_220..1_240).contains(&hot),
+        "{hot} bytes an entry as it is written"
+    );
+    assert!((85..=95).contains(&sealed), "{sealed} bytes an entry");
     journal.close().await;
 }
