@@ -66,7 +66,7 @@ impl Reader {
         }
     }
 
-    /// It is kept at hand if it is a sealed one: another is opened as cheaply as it is read.
+    /// It is kept at hand if it is a sealed one: to open one that is not costs next to nothing.
     fn give_back(&self, first: u64, opened: Opened) {
         if opened.places.is_some() {
             *self.recent.lock() = Some((first, opened));

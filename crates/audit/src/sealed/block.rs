@@ -8,7 +8,7 @@ use crate::frame;
 pub(super) const LEAST: usize = 512 * 1024;
 /// No block holds more.
 pub(super) const MOST: usize = LEAST + frame::HEAD + frame::PAYLOAD_MAX;
-/// Columns take no more beside payloads than the frames' heads did: each field at most this much more.
+/// No block is larger when it is packed: the columns of a frame take at most 27 bytes, its head took 21.
 pub(super) const PACKED_MOST: usize = 2 * MOST;
 
 /// Frames from the beginning of some bytes.

@@ -74,6 +74,16 @@ impl Sealer {
         }
     }
 
+    /// Whether a finished segment waits for being sealed.
+    pub fn is_due(&self) -> bool {
+        let segments = self.shared.catalog.segments();
+        let finished = segments
+            .split_last()
+            .map_or(&[][..], |(_, finished)| finished);
+        let mut due = finished.iter().filter(|segment| !segment.is_sealed());
+        due.any(|segment| !self.given_up.contains(&segment.first))
+    }
+
     /// Begins with the oldest segment that is finished, is not sealed, and has no entry after `covered`;
     /// none if there is none. What a crash left of an earlier try goes. Blocks while it reads.
     ///

@@ -118,6 +118,9 @@ impl Seals {
         mut sealer: Sealer,
         ended: &mut watch::Receiver<bool>,
     ) -> Option<(Sealer, Result<bool, SealError>)> {
+        if !sealer.is_due() {
+            return Some((sealer, Ok(false)));
+        }
         let covered = self.covered().await;
         let (kept, begun) = spawn_blocking(move || {
             let begun = sealer.begin(covered);
