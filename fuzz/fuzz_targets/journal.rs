@@ -1,4 +1,4 @@
-//! A segment of the audit journal as somebody left it on the disk: it opens or is refused by name,
+//! A segment of the audit journal, as it is written or sealed, as somebody left it on the disk: it opens or is refused by name,
 //! and what it shows afterwards is in order.
 #![no_main]
 
@@ -46,6 +46,14 @@ impl JournalIo for Memory {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         self.0.lock().unwrap().retain(|(other, _)| other != name);
+        Ok(())
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut files = self.0.lock().unwrap();
+        files.retain(|(other, _)| other != to);
+        let found = files.iter_mut().find(|(other, _)| other == from);
+        found.ok_or(io::ErrorKind::NotFound)?.0 = to.to_owned();
         Ok(())
     }
 
@@ -130,7 +138,9 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    let name = "journal-00000000000000000001.kwj".to_owned();
+    // As it is written, or sealed.
+    let kind = if data.starts_with(b"KWS1") { "kws" } else { "kwj" };
+    let name = format!("journal-00000000000000000001.{kind}");
     let file = (name, Arc::new(Mutex::new(data.to_vec())));
     let io = Arc::new(Memory(Mutex::new(vec![file])));
     let observer = Arc::new(InOrder(Mutex::new(0)));

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::io::Identity;
+
 /// Bytes between two places to start reading from.
 const STRIDE: u64 = 64 * 1024;
 
@@ -13,6 +15,16 @@ pub(crate) struct Segment {
     /// The sequence number of its first entry.
     pub(crate) first: u64,
     places: Mutex<Places>,
+    sealed: Mutex<Sealed>,
+}
+
+/// Whether a segment is sealed.
+#[derive(Clone, Copy, Default)]
+struct Sealed {
+    /// The file that was written is gone.
+    alone: bool,
+    /// By what the sealed file is recognised, if this process made it.
+    identity: Option<Identity>,
 }
 
 /// Where some frames start: sequence number and offset, ascending, from the first frame on.
@@ -28,7 +40,28 @@ impl Segment {
         Self {
             first,
             places: Mutex::default(),
+            sealed: Mutex::default(),
         }
+    }
+
+    /// The sealed file, which is this one, is about to take the place of the one that was written.
+    pub(crate) fn will_be_sealed(&self, identity: Identity) {
+        self.sealed.lock().identity = Some(identity);
+    }
+
+    /// Only the sealed file is there.
+    pub(crate) fn sealed(&self) {
+        self.sealed.lock().alone = true;
+    }
+
+    /// Whether only the sealed file is there.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealed.lock().alone
+    }
+
+    /// By what the sealed file is recognised, if this process made it or is about to put it there.
+    pub(crate) fn sealed_as(&self) -> Option<Identity> {
+        self.sealed.lock().identity
     }
 
     /// Takes note of where a frame starts, if the last note is far enough behind.
@@ -47,6 +80,11 @@ impl Segment {
     /// Takes over the places of a segment that nobody appends to.
     pub(crate) fn learn(&self, known: Vec<(u64, u64)>) {
         *self.places.lock() = Places { known, whole: true };
+    }
+
+    /// Whether all places are known.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.places.lock().whole
     }
 
     /// All places, if they reach to the segment's end.
@@ -70,9 +108,14 @@ pub(crate) struct Catalog {
 }
 
 impl Catalog {
-    /// A catalog of the segments that start with these sequence numbers, ascending.
-    pub(crate) fn new(firsts: &[u64]) -> Self {
-        let segments = firsts.iter().map(|first| Arc::new(Segment::new(*first)));
+    /// A catalog of the segments that start with these sequence numbers, ascending, and whether only the
+    /// sealed file of each is there.
+    pub(crate) fn new(firsts: impl Iterator<Item = (u64, bool)>) -> Self {
+        let segments = firsts.map(|(first, alone)| {
+            let segment = Segment::new(first);
+            segment.sealed.lock().alone = alone;
+            Arc::new(segment)
+        });
         Self {
             segments: Mutex::new(segments.collect()),
         }

@@ -11,6 +11,14 @@ pub(crate) fn unavailable(error: &io::Error) -> AuditError {
     }
 }
 
+/// Reading failed where this entry should be: for its bytes, or for the disk.
+pub(crate) fn reading(error: &io::Error, sequence: u64) -> AuditError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => AuditError::Damaged { sequence },
+        _ => unavailable(error),
+    }
+}
+
 /// The journal has been closed.
 pub(crate) fn closed() -> AuditError {
     AuditError::Unavailable {

@@ -21,6 +21,9 @@ const PREFIX: usize = 8;
 /// Bytes that `length` counts beside the payload.
 const COUNTED_HEAD: usize = HEAD - PREFIX;
 
+/// The number of the kind that is an entry.
+pub(crate) const ENTRY: u8 = 1;
+
 /// What a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -55,7 +58,7 @@ pub(crate) struct NotAFrame;
 
 /// Appends an entry's frame.
 pub(crate) fn put_entry(out: &mut Vec<u8>, sequence: u64, behind: u32, payload: &[u8]) {
-    put(out, 1, sequence, behind, payload);
+    put(out, ENTRY, sequence, behind, payload);
 }
 
 /// Appends a mark.
@@ -63,7 +66,8 @@ pub(crate) fn put_mark(out: &mut Vec<u8>, sequence: u64) {
     put(out, 2, sequence, 0, &[]);
 }
 
-fn put(out: &mut Vec<u8>, kind: u8, sequence: u64, behind: u32, payload: &[u8]) {
+/// Appends a frame of any kind.
+pub(crate) fn put(out: &mut Vec<u8>, kind: u8, sequence: u64, behind: u32, payload: &[u8]) {
     let start = out.len();
     let length = (COUNTED_HEAD + payload.len()) as u32;
     out.extend_from_slice(&length.to_be_bytes());
@@ -86,8 +90,24 @@ pub(crate) fn size(length: [u8; 4]) -> Result<usize, NotAFrame> {
     }
 }
 
-/// Reads the frame at the start of `bytes`.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Frame<'_>, NotAFrame> {
+/// A frame whose CRC is right, of a kind that may be unknown.
+#[derive(Clone, Copy)]
+pub(crate) struct RawFrame<'a> {
+    pub(crate) kind: u8,
+    pub(crate) behind: u32,
+    pub(crate) sequence: u64,
+    pub(crate) payload: &'a [u8],
+}
+
+impl RawFrame<'_> {
+    /// How many bytes the frame is.
+    pub(crate) fn size(&self) -> usize {
+        HEAD + self.payload.len()
+    }
+}
+
+/// Reads the frame at the start of `bytes`, whatever its kind.
+pub(crate) fn raw(bytes: &[u8]) -> Result<RawFrame<'_>, NotAFrame> {
     let length = bytes.first_chunk::<4>().ok_or(NotAFrame)?;
     let whole = bytes.get(..size(*length)?).ok_or(NotAFrame)?;
     let (prefix, counted) = whole.split_at(PREFIX);
@@ -97,14 +117,26 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Frame<'_>, NotAFrame> {
     let (head, payload) = counted.split_at(COUNTED_HEAD);
     let (kind, numbers) = head.split_first().ok_or(NotAFrame)?;
     let (behind, sequence) = numbers.split_first_chunk::<4>().ok_or(NotAFrame)?;
+    Ok(RawFrame {
+        kind: *kind,
+        behind: u32::from_be_bytes(*behind),
+        sequence: u64::from_be_bytes(*sequence.first_chunk().ok_or(NotAFrame)?),
+        payload,
+    })
+}
+
+/// Reads the frame at the start of `bytes`.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Frame<'_>, NotAFrame> {
+    let found = raw(bytes)?;
+    let payload = found.payload;
     let frame = Frame {
-        kind: match kind {
-            1 => Kind::Entry,
+        kind: match found.kind {
+            ENTRY => Kind::Entry,
             2 => Kind::Mark,
             _ => return Err(NotAFrame),
         },
-        behind: u32::from_be_bytes(*behind),
-        sequence: u64::from_be_bytes(*sequence.first_chunk().ok_or(NotAFrame)?),
+        behind: found.behind,
+        sequence: found.sequence,
         payload,
     };
     let sound = match frame.kind {

@@ -159,13 +159,16 @@ pub(crate) fn entry(file: &dyn SegmentFile, offset: u64) -> io::Result<Option<(u
     Ok(frame.map(|frame| (frame.sequence, frame.payload.to_vec())))
 }
 
-/// Reads until `into` is full or the file ends.
+/// Reads until `into` is full or the file ends, or up to bytes that are damaged: those are an error only
+/// where they are asked for first, so that all before them can be read.
 pub(crate) fn fill(file: &dyn SegmentFile, offset: u64, into: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < into.len() {
-        match file.read_at(offset + filled as u64, &mut into[filled..])? {
-            0 => break,
-            some => filled += some,
+        match file.read_at(offset + filled as u64, &mut into[filled..]) {
+            Ok(0) => break,
+            Ok(some) => filled += some,
+            Err(error) if filled > 0 && error.kind() == io::ErrorKind::InvalidData => break,
+            Err(error) => return Err(error),
         }
     }
     Ok(filled)

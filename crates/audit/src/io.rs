@@ -17,7 +17,11 @@ pub trait JournalIo: Send + Sync {
     /// Removes a file. It may return until [`JournalIo::sync_dir`].
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes creations and removals durable.
+    /// Gives a file another name, in one act; a file of that name is replaced. It may have either name
+    /// until [`JournalIo::sync_dir`], and never none.
+    fn rename(&self, from: &str, to: &str) -> io::Result<()>;
+
+    /// Makes creations, removals and new names durable.
     fn sync_dir(&self) -> io::Result<()>;
 
     /// By what a file is recognised, without opening it.

@@ -22,6 +22,7 @@ use crate::queue::{By, Offer, Pending};
 use crate::reader::{Place, Reader, Written};
 use crate::recovery::{OpenError, Recovered, doing, recover};
 use crate::revisions::Revisions;
+use crate::sealed::Sealer;
 use crate::std_io::StdIo;
 use crate::watch::Watch;
 use crate::writer::{Active, Origin, Shared, Writer, discard, make};
@@ -122,10 +123,7 @@ impl Journal {
             clock,
         };
         let catalog = Arc::clone(&found.catalog);
-        let reader = Reader {
-            io: Arc::clone(&io),
-            catalog: Arc::clone(&catalog),
-        };
+        let reader = Reader::new(Arc::clone(&io), Arc::clone(&catalog));
         let (last, seen) = (found.last, observer.replay_after());
         if last < seen && config.sync == SyncMode::Always {
             return Err(OpenError::Shortened { last, seen });
@@ -210,6 +208,19 @@ impl Journal {
     /// Begins to watch the files.
     pub fn watch(&self) -> Watch {
         Watch::new(Arc::clone(&self.reader.io), Arc::clone(&self.shared))
+    }
+
+    /// All segments that begin before this number are sealed, and end at or before `until`.
+    pub(crate) fn sealed_before(&self, until: u64) -> u64 {
+        let segments = self.shared.catalog.segments();
+        let pairs = segments.iter().zip(segments.iter().skip(1));
+        let sealed = pairs.take_while(|(one, next)| one.is_sealed() && next.first - 1 <= until);
+        sealed.last().map_or(0, |(_, next)| next.first)
+    }
+
+    /// What seals finished segments, driven by whoever knows which are covered and how fast it may go.
+    pub fn sealer(&self) -> Sealer {
+        Sealer::new(Arc::clone(&self.reader.io), Arc::clone(&self.shared))
     }
 
     /// Waits until no fault keeps entries from being appended, or the journal is closed.

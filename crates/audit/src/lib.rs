@@ -8,6 +8,7 @@
 //! append ─► canonical ─► queue (a lane per tenant) ─► writer ─► segment ─► observer ─► answer
 //! open   ─► recovery ─► tail (examine, settle) ─► reader ─► observer (what it has not kept)
 //! tail   ─► reader ─► segments, up to what is durable
+//! sealer ─► a finished segment, compressed; reads as it did
 //! ```
 //!
 //! The promise: an entry that `append` acknowledged is there after any crash, in its place, and
@@ -29,6 +30,7 @@ mod reader;
 mod recovery;
 mod revisions;
 mod room;
+mod sealed;
 mod segment;
 mod std_io;
 mod tail;
@@ -42,6 +44,7 @@ pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
 pub use lull::Lull;
 pub use reader::{Place, Written};
 pub use recovery::OpenError;
+pub use sealed::{SealError, Sealer, Sealing};
 pub use std_io::StdIo;
 pub use watch::{Touched, Watch};
 pub use witnessed::{WitnessError, WitnessMemory};

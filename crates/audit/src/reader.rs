@@ -7,13 +7,14 @@ use std::sync::Arc;
 use keyward_core::audit::{AuditEvent, Journaled};
 use keyward_core::ids::TenantId;
 use keyward_core::port::audit_log::AuditError;
+use parking_lot::Mutex;
 
 use crate::catalog::{Catalog, Segment};
 use crate::fault;
 use crate::frame::{Frame, Kind};
 use crate::frames::{self, Frames, Step};
-use crate::io::{Access, JournalIo, SegmentFile};
-use crate::segment;
+use crate::io::{JournalIo, SegmentFile};
+use crate::sealed::{self, Opened};
 
 /// Whose entries: `None` means all.
 pub(crate) type Filter = Option<Option<TenantId>>;
@@ -43,9 +44,35 @@ pub struct Written {
 pub(crate) struct Reader {
     pub(crate) io: Arc<dyn JournalIo>,
     pub(crate) catalog: Arc<Catalog>,
+    /// The sealed segment in which places were last looked up, and its number: many that are asked for one
+    /// after another lie in one block.
+    recent: Arc<Mutex<Option<(u64, Opened)>>>,
 }
 
 impl Reader {
+    pub(crate) fn new(io: Arc<dyn JournalIo>, catalog: Arc<Catalog>) -> Self {
+        Self {
+            io,
+            catalog,
+            recent: Arc::default(),
+        }
+    }
+
+    /// A segment to look places up in.
+    fn take(&self, first: u64) -> io::Result<Opened> {
+        match self.recent.lock().take() {
+            Some((at, opened)) if at == first => Ok(opened),
+            _ => sealed::open(&*self.io, first),
+        }
+    }
+
+    /// It is kept at hand if it is a sealed one: to open one that is not costs next to nothing.
+    fn give_back(&self, first: u64, opened: Opened) {
+        if opened.places.is_some() {
+            *self.recent.lock() = Some((first, opened));
+        }
+    }
+
     /// Up to `limit` entries after a sequence number, none after `durable`.
     pub(crate) fn forward(
         &self,
@@ -91,19 +118,22 @@ impl Reader {
 
     /// The bytes of entries whose places are known, in the order of the places.
     pub(crate) fn at(&self, places: &[Place]) -> Result<Vec<Vec<u8>>, AuditError> {
-        let mut open: Option<(u64, Box<dyn SegmentFile>)> = None;
+        let mut open: Option<(u64, Opened)> = None;
         let mut found = Vec::with_capacity(places.len());
         for place in places {
             let first = place.segment;
             if open.as_ref().is_none_or(|(at, _)| *at != first) {
-                let file = self.io.open(&segment::name(first), Access::Read);
-                open = Some((first, file.map_err(|error| unreadable(&error, first))?));
+                let opened = self.take(first);
+                open = Some((first, opened.map_err(|error| unreadable(&error, first))?));
             }
-            let Some((_, file)) = &open else { continue };
-            let read = frames::entry(&**file, place.offset);
-            let read = read.map_err(|error| fault::unavailable(&error))?;
+            let Some((_, opened)) = &open else { continue };
+            let read = frames::entry(&*opened.file, place.offset);
+            let read = read.map_err(|error| fault::reading(&error, first))?;
             let (_, bytes) = read.ok_or(AuditError::Damaged { sequence: first })?;
             found.push(bytes);
+        }
+        if let Some((first, opened)) = open {
+            self.give_back(first, opened);
         }
         Ok(found)
     }
@@ -114,9 +144,15 @@ impl Reader {
         if i64::try_from(place.offset).is_err() {
             return Ok(None);
         }
-        let name = segment::name(place.segment);
-        let file = self.io.open(&name, Access::Read)?;
-        let found = frames::entry(&*file, place.offset)?;
+        let read = self.take(place.segment).and_then(|opened| {
+            let read = frames::entry(&*opened.file, place.offset)?;
+            self.give_back(place.segment, opened);
+            Ok(read)
+        });
+        let found = match read {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+            read => read?,
+        };
         Ok(found.map(|(sequence, bytes)| Written {
             sequence,
             place,
@@ -222,11 +258,15 @@ impl Reader {
         let damaged = AuditError::Damaged {
             sequence: segment.first,
         };
-        let file = self
-            .io
-            .open(&segment::name(segment.first), Access::Read)
+        let opened = sealed::open(&*self.io, segment.first)
             .map_err(|error| unreadable(&error, segment.first))?;
-        match frames::header(&*file).map_err(|error| fault::unavailable(&error))? {
+        if let Some(places) = opened.places
+            && !segment.is_whole()
+        {
+            segment.learn(places);
+        }
+        let file = opened.file;
+        match frames::header(&*file).map_err(|error| fault::reading(&error, segment.first))? {
             Ok((header, start)) if header.first == segment.first => {
                 Ok((file, start, header.follows))
             }
@@ -265,7 +305,10 @@ pub(crate) fn walk(
     let mut frames = Frames::at(file, offset);
     let mut last = None;
     while expected <= durable {
-        match frames.step().map_err(|error| fault::unavailable(&error))? {
+        match frames
+            .step()
+            .map_err(|error| fault::reading(&error, expected))?
+        {
             Step::Frame(_, frame) if frame.kind == Kind::Mark => {}
             Step::Frame(at, frame) if frame.sequence == expected => {
                 last = Some(expected);
@@ -315,6 +358,6 @@ fn unreadable(error: &io::Error, first: u64) -> AuditError {
     if error.kind() == io::ErrorKind::NotFound {
         AuditError::Damaged { sequence: first }
     } else {
-        fault::unavailable(error)
+        fault::reading(error, first)
     }
 }

@@ -1,6 +1,7 @@
 //! Opening a journal: find the segments, examine the last one, make it sound. There is no other
 //! way to open one, so that this code runs on every start and not only after a crash.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::frame::{Frame, Kind};
 use crate::frames::{self, Frames};
 use crate::io::{Access, JournalIo, SegmentFile};
 use crate::revisions::Revisions;
+use crate::sealed;
 use crate::segment::{self, Header, HeaderFault};
 use crate::tail::{self, TailFault};
 
@@ -95,10 +97,11 @@ pub(crate) struct Recovered {
 /// Finds and repairs what is there.
 pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered, OpenError> {
     let names = io.list().map_err(doing("listing the directory"))?;
-    let segments = names.iter().filter_map(|name| segment::first_of(name));
-    let mut firsts: Vec<u64> = segments.collect();
-    firsts.sort_unstable();
-    while let Some(first) = firsts.last().copied() {
+    let mut firsts = segments(&names);
+    while let Some((first, sealed)) = firsts.last().copied() {
+        if sealed {
+            return open_sealed(io, &firsts, first, deployment);
+        }
         let file = io
             .open(&segment::name(first), Access::Write)
             .map_err(doing("opening the last segment"))?;
@@ -126,14 +129,61 @@ pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered,
     })
 }
 
+/// The first entries of all segments, in order, and whether only the sealed file of each is there.
+fn segments(names: &[String]) -> Vec<(u64, bool)> {
+    let sealed = names
+        .iter()
+        .filter_map(|name| segment::sealed_first_of(name));
+    let mut found: BTreeMap<u64, bool> = sealed.map(|first| (first, true)).collect();
+    let written = names.iter().filter_map(|name| segment::first_of(name));
+    found.extend(written.map(|first| (first, false)));
+    found.into_iter().collect()
+}
+
+/// The last segment is a sealed one: the one behind it is gone, or held nothing when its making was
+/// interrupted. It is read, and a new one is begun behind it.
+fn open_sealed(
+    io: &dyn JournalIo,
+    firsts: &[(u64, bool)],
+    first: u64,
+    deployment: Uuid,
+) -> Result<Recovered, OpenError> {
+    let damaged = || OpenError::Damaged { sequence: first };
+    let reading = |source: io::Error| match source.kind() {
+        io::ErrorKind::InvalidData => damaged(),
+        _ => doing("reading the last segment")(source),
+    };
+    let opened = sealed::open(io, first).map_err(reading)?;
+    let header = frames::header(&*opened.file).map_err(reading)?;
+    let (header, start) = header.map_err(|_| damaged())?;
+    check(&header, first, deployment)?;
+    let catalog = Catalog::new(firsts.iter().copied());
+    let segment = catalog
+        .last()
+        .unwrap_or_else(|| Arc::new(Segment::new(header.first)));
+    let mut revisions = header.revisions;
+    let tail = tail::examine(&*opened.file, &segment, start, &mut revisions).map_err(tail_fault)?;
+    if tail.torn {
+        let sequence = tail.last + 1;
+        return Err(OpenError::Damaged { sequence });
+    }
+    Ok(Recovered {
+        catalog: Arc::new(catalog),
+        open: None,
+        last: tail.last,
+        present: tail.last,
+        revisions,
+    })
+}
+
 /// Reads the last segment and makes it sound.
 fn open_last(
-    firsts: &[u64],
+    firsts: &[(u64, bool)],
     mut file: Box<dyn SegmentFile>,
     header: Header,
     start: u64,
 ) -> Result<Recovered, OpenError> {
-    let catalog = Catalog::new(firsts);
+    let catalog = Catalog::new(firsts.iter().copied());
     let segment = catalog
         .last()
         .unwrap_or_else(|| Arc::new(Segment::new(header.first)));

@@ -32,6 +32,17 @@ pub(crate) fn first_of(name: &str) -> Option<u64> {
     (self::name(first) == name).then_some(first)
 }
 
+/// The name of the same segment, sealed.
+pub(crate) fn sealed_name(first: u64) -> String {
+    format!("journal-{first:020}.kws")
+}
+
+/// The first sequence number of the sealed segment with this name, if it is one's.
+pub(crate) fn sealed_first_of(name: &str) -> Option<u64> {
+    let first = first_of(&format!("{}.kwj", name.strip_suffix(".kws")?))?;
+    (sealed_name(first) == name).then_some(first)
+}
+
 /// What a segment says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {

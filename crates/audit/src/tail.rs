@@ -54,7 +54,11 @@ pub(crate) fn examine(
     let mut unproven: std::collections::VecDeque<(u64, u64)> = std::collections::VecDeque::new();
     let (end, torn) = loop {
         let end = frames.offset();
-        match frames.step()? {
+        let step = frames.step().map_err(|error| match error.kind() {
+            io::ErrorKind::InvalidData => TailFault::Damaged(next),
+            _ => TailFault::Io(error),
+        });
+        match step? {
             Step::End => break (end, false),
             Step::Bad => {
                 // Something readable behind it that was written after this entry was acknowledged

@@ -4,7 +4,8 @@
 //! The journal is the truth: it has every entry before anything here is made of it, and every entry
 //! is a leaf of one tree, in the journal's order. So whatever a crash left undone is made again, the
 //! same. Only full tiles are files; the end of a tree is its peaks and the places of its last
-//! entries, and is read from the journal.
+//! entries, and is read from the journal. Tiles of leaves whose entries are all sealed are let go of and
+//! made again from there, by a file that says where their entries lie.
 //!
 //! ```text
 //! journal ─► Forest::grow ─► tree of each entry ─► full tiles ─► settle ─► state
@@ -18,9 +19,11 @@ mod error;
 mod forest;
 mod handovers;
 mod heads;
+mod places;
 mod receipt;
 mod signed;
 mod state;
+mod thinning;
 mod tiles;
 mod tree;
 mod whole;
@@ -32,5 +35,6 @@ pub use handovers::Handovers;
 pub use heads::{Heads, leaf, salted};
 pub use receipt::{CheckError, Found, Proved, check};
 pub use signed::{LastSigned, ToSign};
+pub use thinning::Thinning;
 pub use tree::Tree;
 pub use whole::WholeCheck;

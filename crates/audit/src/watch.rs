@@ -52,6 +52,8 @@ struct Known {
     identity: Identity,
     /// Nobody writes to it any more.
     finished: bool,
+    /// It is the sealed file.
+    sealed: bool,
 }
 
 impl Watch {
@@ -78,19 +80,35 @@ impl Watch {
             if is_last && durable < first {
                 continue;
             }
-            let name = segment::name(first);
-            let found = match self.io.identity(&name) {
-                Ok(found) => found,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    return Ok(Some(Touched::Gone { name }));
-                }
-                Err(error) => return Err(error),
+            let Some((name, found, sealed)) = self.find(first)? else {
+                let known = self.known.get(&first).is_some_and(|known| known.sealed);
+                let sealed = known || segment.is_sealed();
+                let name = if sealed {
+                    segment::sealed_name(first)
+                } else {
+                    segment::name(first)
+                };
+                return Ok(Some(Touched::Gone { name }));
             };
             let now = Known {
                 identity: found,
                 finished: !is_last,
+                sealed,
             };
-            let Some(known) = self.known.insert(first, now) else {
+            let known = self.known.insert(first, now);
+            // One that this process sealed is known before anybody looks at it.
+            if sealed && known.as_ref().is_none_or(|known| !known.sealed) {
+                match segment.sealed_as() {
+                    Some(made) if made.file != found.file => {
+                        return Ok(Some(Touched::Replaced { name }));
+                    }
+                    Some(made) if made != found => return Ok(Some(Touched::Changed { name })),
+                    // It was written when it was seen last, and nobody here sealed it.
+                    None if known.is_some() => return Ok(Some(Touched::Replaced { name })),
+                    Some(_) | None => continue,
+                }
+            }
+            let Some(known) = known else {
                 continue;
             };
             if known.identity.file != found.file {
@@ -98,6 +116,21 @@ impl Watch {
             }
             if known.finished && known.identity != found {
                 return Ok(Some(Touched::Changed { name }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The file in which a segment is now, and whether that is the sealed one; none if it is gone.
+    fn find(&self, first: u64) -> io::Result<Option<(String, Identity, bool)>> {
+        for (name, sealed) in [
+            (segment::name(first), false),
+            (segment::sealed_name(first), true),
+        ] {
+            match self.io.identity(&name) {
+                Ok(found) => return Ok(Some((name, found, sealed))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         Ok(None)

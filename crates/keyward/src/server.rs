@@ -31,6 +31,7 @@ pub mod restore_alone;
 pub mod restore_part;
 pub mod run;
 pub mod sample;
+pub mod sealing;
 pub mod seals;
 pub mod searching;
 pub mod self_test;

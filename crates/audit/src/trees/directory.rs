@@ -85,6 +85,13 @@ impl LogFiles for LogDirectory {
             .try_for_each(|path| File::open(path)?.sync_all())
     }
 
+    fn remove(&self, path: &str) -> io::Result<()> {
+        match fs::remove_file(self.place.join(path)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => removed,
+        }
+    }
+
     fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         self.place(path, bytes, true)?;
         self.settle()

@@ -38,6 +38,9 @@ pub trait LogFiles {
     /// Makes everything durable that was put.
     fn settle(&self) -> io::Result<()>;
 
+    /// Removes a file, if it is there. It may return after a power cut.
+    fn remove(&self, path: &str) -> io::Result<()>;
+
     /// Writes a file whole and durably, over what was there. It is never there in part.
     fn write(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
 }
@@ -49,7 +52,9 @@ pub struct Forest<F> {
     /// The last entry that is in its tree.
     last: Option<Last>,
     /// The last entry of which the kept state knows.
-    kept: u64,
+    pub(super) kept: u64,
+    /// The segment of the journal that it is in.
+    kept_in: u64,
     /// Which log it is, once an entry of heads says so.
     log: Option<Uuid>,
     /// Where the journal ended when the trees were opened: heads that are in it lie up to there.
@@ -83,7 +88,8 @@ impl<F: LogFiles> Forest<F> {
         if let Some(bytes) = kept {
             if forest.resume(&bytes).is_none() {
                 tracing::warn!(
-                    "the transparency log's state is damaged: it is made from the journal"
+                    "the transparency log's state is damaged, or of an earlier version: the log is \
+                     made from the journal"
                 );
                 let Self { files, journal, .. } = forest;
                 return Ok(Self::empty(files, journal));
@@ -100,6 +106,7 @@ impl<F: LogFiles> Forest<F> {
             journal,
             last: None,
             kept: 0,
+            kept_in: 0,
             log: None,
             headed: 0,
             other: 0,
@@ -162,7 +169,11 @@ impl<F: LogFiles> Forest<F> {
         for entry in &page {
             self.take(entry)?;
         }
-        if self.sequence() >= self.kept + KEPT_EVERY {
+        // And when a segment was finished: before that none of its tiles is let go of.
+        let begun = self
+            .last
+            .is_some_and(|last| last.place.segment > self.kept_in);
+        if begun || self.sequence() >= self.kept + KEPT_EVERY {
             self.keep()?;
         }
         Ok(!page.is_empty())
@@ -301,6 +312,7 @@ impl<F: LogFiles> Forest<F> {
         let written = self.files.write(STATE, &out.close());
         written.map_err(of_state)?;
         self.kept = last.sequence;
+        self.kept_in = last.place.segment;
         Ok(())
     }
 
@@ -332,6 +344,7 @@ impl<F: LogFiles> Forest<F> {
         }
         self.last = Some(last);
         self.kept = last.sequence;
+        self.kept_in = last.place.segment;
         bytes.is_empty().then_some(())
     }
 

@@ -73,6 +73,11 @@ impl<F: LogFiles> LastSigned<F> {
         self.kept.as_ref().map(|(_, head)| *head)
     }
 
+    /// The last entry of the journal that it covers.
+    pub fn through(&self) -> Option<u64> {
+        self.kept.as_ref().map(|(kept, _)| kept.through)
+    }
+
     /// The key that signed it; none if nothing was signed, or if this was not written down yet.
     pub fn key(&self) -> Option<VerifierKey> {
         let (kept, _) = self.kept.as_ref()?;

@@ -4,8 +4,9 @@
 
 use keyward_ledger::Hash;
 
-/// Format and version.
-const MAGIC: &[u8; 4] = b"KWT1";
+/// Format and version. A log whose state has an earlier one is made again from the journal, with the
+/// files that it lacks.
+const MAGIC: &[u8; 4] = b"KWT2";
 
 /// Bytes being written.
 pub(super) struct Out(Vec<u8>);

@@ -8,10 +8,12 @@ use keyward_ledger::{
 };
 
 use crate::journal::Journal;
+use crate::reader::Place;
 use crate::trees::end::{End, Full};
+use crate::trees::places;
 use crate::trees::{LogFiles, Tree, TreesError};
 
-const WIDTH: u64 = TILE_WIDTH as u64;
+pub(super) const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// The files of one tree.
 pub(super) struct Tiles<'a, F> {
@@ -34,15 +36,19 @@ impl<F: LogFiles> Tiles<'_, F> {
         if MemoryTree::new(leaves.iter().copied()).root() != full.root {
             return Err(self.damaged(entries));
         }
-        self.put(entries, &bundle)?;
-        self.put(tile, &bytes_of(&leaves))?;
+        self.put(
+            &places::path(entries),
+            &places::encode(&full.places, &full.root),
+        )?;
+        self.put(&entries.to_string(), &bundle)?;
+        self.put(&tile.to_string(), &bytes_of(&leaves))?;
         // Every 256th of a level makes one above it full.
         while (tile.index() + 1).is_multiple_of(WIDTH)
             && let Content::Hashes { level } = tile.content()
             && level < 7
         {
             let above = self.full(Content::Hashes { level: level + 1 }, tile.index() / WIDTH)?;
-            self.put(above, &bytes_of(&self.over(above)?))?;
+            self.put(&above.to_string(), &bytes_of(&self.over(above)?))?;
             tile = above;
         }
         Ok(())
@@ -103,7 +109,15 @@ impl<F: LogFiles> Tiles<'_, F> {
         let first = tile.index() * WIDTH;
         let below = (first..first + u64::from(tile.width())).map(|index| {
             let full = self.full(Content::Hashes { level }, index)?;
-            let bytes = self.file(full)?;
+            let bytes = match self.present(full)? {
+                Some(bytes) => bytes,
+                // Of a tile of leaves that was let go of the root is known.
+                None if level == 0 => {
+                    let (_, root) = self.places(self.full(Content::Entries, index)?)?;
+                    return Ok(root);
+                }
+                None => return Err(self.damaged(full)),
+            };
             let hashes = hashes_of::<io::Error>(full, &bytes).map_err(|_| self.damaged(full))?;
             Ok(MemoryTree::new(hashes).root())
         });
@@ -125,18 +139,71 @@ impl<F: LogFiles> Tiles<'_, F> {
         TreesError::Damaged { path }
     }
 
-    pub(super) fn file(&self, tile: Tile) -> Result<Vec<u8>, TreesError> {
-        let path = self.path(tile);
-        match self.files.read(&path) {
-            Ok(found) => found.ok_or(TreesError::Damaged { path }),
-            Err(source) => Err(TreesError::Io { path, source }),
+    /// A full tile: its file, or what the journal says if it was let go of.
+    fn file(&self, tile: Tile) -> Result<Vec<u8>, TreesError> {
+        match self.present(tile)? {
+            Some(bytes) => Ok(bytes),
+            None if is_of_leaves(tile) => self.made_again(tile),
+            None => Err(self.damaged(tile)),
         }
+    }
+
+    /// A full tile's file; none if it is not there.
+    pub(super) fn present(&self, tile: Tile) -> Result<Option<Vec<u8>>, TreesError> {
+        self.bytes(&tile.to_string())
+    }
+
+    fn bytes(&self, file: &str) -> Result<Option<Vec<u8>>, TreesError> {
+        let path = format!("{}/{file}", self.tree);
+        let read = self.files.read(&path);
+        read.map_err(|source| TreesError::Io { path, source })
+    }
+
+    /// Where the entries of a full tile lie, as its file says it.
+    pub(super) fn places_file(&self, entries: Tile) -> Result<Vec<u8>, TreesError> {
+        let file = places::path(entries);
+        let damaged = || TreesError::Damaged {
+            path: format!("{}/{file}", self.tree),
+        };
+        self.bytes(&file)?.ok_or_else(damaged)
+    }
+
+    /// Where the entries of a full tile lie, and the root over them.
+    pub(super) fn places(&self, entries: Tile) -> Result<(Vec<Place>, Hash), TreesError> {
+        let damaged = || TreesError::Damaged {
+            path: format!("{}/{}", self.tree, places::path(entries)),
+        };
+        places::decode(&self.places_file(entries)?).ok_or_else(damaged)
+    }
+
+    /// A full tile of leaves, or of entries, from the journal.
+    fn made_again(&self, tile: Tile) -> Result<Vec<u8>, TreesError> {
+        let (places, root) = self.places(self.full(Content::Entries, tile.index())?)?;
+        let (mut bundle, mut leaves) = (Vec::new(), Vec::new());
+        for entry in self.journal.at(&places)? {
+            put_entry(&mut bundle, &entry)?;
+            leaves.push(Hash::of_leaf(&entry));
+        }
+        if MemoryTree::new(leaves.iter().copied()).root() != root {
+            return Err(self.damaged(tile));
+        }
+        Ok(match tile.content() {
+            Content::Entries => bundle,
+            Content::Hashes { .. } => bytes_of(&leaves),
+        })
+    }
+
+    /// Lets go of a file.
+    pub(super) fn remove(&self, tile: Tile) -> Result<(), TreesError> {
+        let path = self.path(tile);
+        let removed = self.files.remove(&path);
+        removed.map_err(|source| TreesError::Io { path, source })
     }
 
     /// Makes a full tile's file, also if it is there: what an earlier life of the process put, or a
     /// power cut left, is not known to be durable, nor to be whole.
-    fn put(&self, tile: Tile, bytes: &[u8]) -> Result<(), TreesError> {
-        let path = self.path(tile);
+    fn put(&self, file: &str, bytes: &[u8]) -> Result<(), TreesError> {
+        let path = format!("{}/{file}", self.tree);
         let io = |source| TreesError::Io {
             path: path.clone(),
             source,
@@ -151,4 +218,11 @@ impl<F: LogFiles> Tiles<'_, F> {
         }
         self.files.put(&path, bytes).map_err(io)
     }
+}
+
+fn is_of_leaves(tile: Tile) -> bool {
+    matches!(
+        tile.content(),
+        Content::Entries | Content::Hashes { level: 0 }
+    )
 }

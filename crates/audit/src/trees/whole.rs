@@ -4,14 +4,16 @@
 use std::collections::HashMap;
 
 use keyward_ledger::{
-    Content, Hash, Head, MemoryTree, Peaks, TILE_WIDTH, Tile, bytes_of, entries_of, hashes_of,
+    Content, Hash, Head, MemoryTree, TILE_WIDTH, Tile, bytes_of, entries_of, hashes_of,
 };
 
+use crate::reader::Written;
+use crate::trees::end::{End, Full};
 use crate::trees::forest::PAGE_BYTES;
+use crate::trees::places;
+use crate::trees::tiles::WIDTH;
 use crate::trees::tree::{Belongs, of};
 use crate::trees::{Forest, LogFiles, Tree, TreesError};
-
-const WIDTH: u64 = TILE_WIDTH as u64;
 
 /// A check that is under way.
 pub struct WholeCheck {
@@ -21,7 +23,7 @@ pub struct WholeCheck {
     until: u64,
     /// How the trees stood there.
     heads: Vec<(Tree, Head)>,
-    made: HashMap<Tree, Peaks>,
+    made: HashMap<Tree, End>,
 }
 
 impl WholeCheck {
@@ -52,7 +54,7 @@ impl<F: LogFiles> Forest<F> {
             let before = check.after;
             for entry in page.iter().filter(|entry| entry.sequence <= check.until) {
                 check.after = entry.sequence;
-                self.check_entry(&mut check.made, entry.sequence, &entry.bytes)?;
+                self.check_entry(&mut check.made, entry)?;
             }
             if check.after > before {
                 return Ok(true);
@@ -65,8 +67,8 @@ impl<F: LogFiles> Forest<F> {
         }
         for (tree, head) in &check.heads {
             let made = check.made.get(tree);
-            let made = made.map_or_else(|| Peaks::default().root(), Peaks::root);
-            if made != head.root {
+            let made = made.map_or_else(|| End::default().head(), End::head);
+            if made != *head {
                 return Err(damaged(*tree));
             }
         }
@@ -75,50 +77,84 @@ impl<F: LogFiles> Forest<F> {
 
     fn check_entry(
         &self,
-        made: &mut HashMap<Tree, Peaks>,
-        sequence: u64,
-        bytes: &[u8],
+        made: &mut HashMap<Tree, End>,
+        entry: &Written,
     ) -> Result<(), TreesError> {
-        let tree = match of(bytes).ok_or(TreesError::Contradiction { sequence })? {
+        let sequence = entry.sequence;
+        let contradicts = || TreesError::Contradiction { sequence };
+        let tree = match of(&entry.bytes).ok_or_else(contradicts)? {
             Belongs::To(tree) => tree,
             Belongs::Heads(_) => Tree::System,
         };
-        let peaks = made.entry(tree).or_default();
-        let Some(root) = peaks.append(Hash::of_leaf(bytes)) else {
-            return Ok(());
-        };
-        let index = peaks.size() / WIDTH - 1;
-        self.check_tiles(tree, index, root)
+        let end = made.entry(tree).or_default();
+        let full = end.append(Hash::of_leaf(&entry.bytes), entry.place);
+        match full.map_err(|_| contradicts())? {
+            Some(full) => self.check_tiles(tree, &full),
+            None => Ok(()),
+        }
     }
 
     /// The files of a tile of leaves that ends here, and of those above that end with it.
-    fn check_tiles(&self, tree: Tree, index: u64, root: Hash) -> Result<(), TreesError> {
+    fn check_tiles(&self, tree: Tree, full: &Full) -> Result<(), TreesError> {
         let tiles = self.tiles(tree);
         let level = |level, index| {
             Tile::new(Content::Hashes { level }, index, TILE_WIDTH).ok_or_else(|| damaged(tree))
         };
-        let mut tile = level(0, index)?;
+        let mut tile = level(0, full.index)?;
         let wrong = |tile: Tile| TreesError::Damaged {
             path: format!("{tree}/{tile}"),
         };
-        let hashes = hashes_of::<TreesError>(tile, &tiles.file(tile)?).map_err(|_| wrong(tile))?;
-        if MemoryTree::new(hashes.iter().copied()).root() != root {
-            return Err(wrong(tile));
+        let bundle =
+            Tile::new(Content::Entries, full.index, TILE_WIDTH).ok_or_else(|| damaged(tree))?;
+        // By this they are made again: right places of right entries.
+        if tiles.places_file(bundle)? != places::encode(&full.places, &full.root) {
+            return Err(TreesError::Damaged {
+                path: format!("{tree}/{}", places::path(bundle)),
+            });
         }
-        let bundle = Tile::new(Content::Entries, index, TILE_WIDTH).ok_or_else(|| damaged(tree))?;
-        let bytes = tiles.file(bundle)?;
-        let entries = entries_of(bundle, &bytes).map_err(|_| wrong(bundle))?;
-        let leaves = entries.iter().map(|entry| Hash::of_leaf(entry));
-        if !leaves.eq(hashes) {
-            return Err(wrong(bundle));
-        }
+        self.check_leaves(tree, full, tile, bundle)?;
         while (tile.index() + 1).is_multiple_of(WIDTH)
             && let Content::Hashes { level: below } = tile.content()
             && below < 7
         {
             tile = level(below + 1, tile.index() / WIDTH)?;
-            if tiles.file(tile)? != bytes_of(&tiles.over(tile)?) {
+            if tiles.present(tile)? != Some(bytes_of(&tiles.over(tile)?)) {
                 return Err(wrong(tile));
+            }
+        }
+        Ok(())
+    }
+
+    /// The files of a tile of leaves and of its entries, which are there or were let go of.
+    fn check_leaves(
+        &self,
+        tree: Tree,
+        full: &Full,
+        tile: Tile,
+        bundle: Tile,
+    ) -> Result<(), TreesError> {
+        let tiles = self.tiles(tree);
+        let wrong = |tile: Tile| TreesError::Damaged {
+            path: format!("{tree}/{tile}"),
+        };
+        // Only tiles whose entries are all sealed were let go of.
+        let sealed = self.journal.sealed_before(u64::MAX);
+        let may_be_gone = full.places.iter().all(|place| place.segment < sealed);
+        let file = |tile| match tiles.present(tile)? {
+            None if !may_be_gone => Err(wrong(tile)),
+            found => Ok(found),
+        };
+        if let Some(found) = file(tile)? {
+            let hashes = hashes_of::<TreesError>(tile, &found).map_err(|_| wrong(tile))?;
+            if MemoryTree::new(hashes).root() != full.root {
+                return Err(wrong(tile));
+            }
+        }
+        if let Some(found) = file(bundle)? {
+            let entries = entries_of(bundle, &found).map_err(|_| wrong(bundle))?;
+            let leaves = entries.iter().map(|entry| Hash::of_leaf(entry));
+            if MemoryTree::new(leaves).root() != full.root {
+                return Err(wrong(bundle));
             }
         }
         Ok(())

@@ -58,6 +58,7 @@ struct Inode {
 enum DirChange {
     Add(String, usize),
     Remove(String),
+    Rename(String, String),
 }
 
 #[derive(Clone, Default)]
@@ -289,6 +290,11 @@ impl DirChange {
         match self {
             Self::Add(name, inode) => dir.insert(name, inode),
             Self::Remove(name) => dir.remove(&name),
+            // Of a name that was never made durable there is nothing to rename.
+            Self::Rename(from, to) => match dir.remove(&from) {
+                Some(inode) => dir.insert(to, inode),
+                None => None,
+            },
         };
     }
 }
@@ -360,6 +366,18 @@ impl JournalIo for Disk {
             }
             if part != Part::None {
                 model.change_dir(DirChange::Remove(name.to_owned()));
+            }
+            Ok(())
+        })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.operate(true, |model, part| {
+            if !model.dir.contains_key(from) {
+                return Err(io::ErrorKind::NotFound.into());
+            }
+            if part != Part::None {
+                model.change_dir(DirChange::Rename(from.to_owned(), to.to_owned()));
             }
             Ok(())
         })

@@ -13,5 +13,7 @@ mod kill;
 mod order;
 mod power;
 mod reading;
+mod sealing;
+mod sealing_crashes;
 mod start;
 mod watching;

@@ -13,6 +13,8 @@ mod handovers;
 mod heads;
 mod receipts;
 mod signed;
+mod sizes;
 mod stage;
+mod thinning;
 mod whole;
 mod witnessed;

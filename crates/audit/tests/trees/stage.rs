@@ -117,6 +117,12 @@ impl LogFiles for Handle {
         })
     }
 
+    fn remove(&self, path: &str) -> io::Result<()> {
+        self.0.change(|| {
+            self.0.files.lock().unwrap().remove(path);
+        })
+    }
+
     fn settle(&self) -> io::Result<()> {
         self.0.change(|| self.0.unsettled.lock().unwrap().clear())
     }
@@ -129,7 +135,7 @@ impl LogFiles for Handle {
     }
 }
 
-struct Noon;
+pub struct Noon;
 
 impl Clock for Noon {
     fn now(&self) -> Timestamp {
@@ -154,7 +160,7 @@ pub fn journal_on(io: &(impl JournalIo + Clone + 'static)) -> Arc<Journal> {
     Arc::new(opened.unwrap())
 }
 
-struct Nobody;
+pub struct Nobody;
 
 impl JournalObserver for Nobody {
     fn replay_after(&self) -> u64 {

@@ -7,7 +7,7 @@ use keyward_core::port::audit_log::AuditLog;
 use crate::stage::{Disk, Handle, Stored, event, grown, journal, log, log_heads, tenant};
 
 /// Checks all of it. What is wrong, as it is told.
-fn check(forest: &Forest<Handle>) -> Result<(), String> {
+pub fn check(forest: &Forest<Handle>) -> Result<(), String> {
     let mut check = forest.begin_check();
     loop {
         match forest.check_page(&mut check) {

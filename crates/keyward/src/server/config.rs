@@ -409,6 +409,8 @@ settings! {
         check_hours: u64 = 24, "`24`";
         /// How many entries that reads in a second, at most.
         check_per_second: u64 = 20_000, "`20000`";
+        /// Whether finished segments of the journal are compressed, once what was signed covers them.
+        seal_segments: bool = true, "`true`";
         /// How many of the witnesses must have signed a checkpoint of the log before it is given out. 0:
         /// none; their signatures are given out as they come.
         witnesses_required: u64 = 0, "`0`";

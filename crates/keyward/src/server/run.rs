@@ -25,6 +25,7 @@ use crate::server::continuous;
 use crate::server::error::StartError;
 use crate::server::integrity::Guarding;
 use crate::server::registry_online;
+use crate::server::sealing::SealingSegments;
 use crate::server::seals;
 use crate::server::searching::Searching;
 use crate::server::sinks::Streams;
@@ -59,6 +60,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let following = Following::begin(&assembly);
     let searching = Searching::begin(assembly.index());
     let guarding = Guarding::begin(&assembly);
+    let sealing = SealingSegments::begin(&assembly);
     let (streams, witnessing) = (door.streams, door.witnessing);
     let (end, ended) = watch::channel(false);
     let rewrapping = rewrap(assembly.node.clone(), pace(&assembly), ended.clone());
@@ -101,6 +103,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     drilling.abort();
     let _ = drilling.await;
     let _ = moving.await;
+    sealing.end().await;
     guarding.end().await;
     let _ = moving_registry.await;
     witnessing.end().await;

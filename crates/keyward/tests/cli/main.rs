@@ -24,6 +24,7 @@ mod mistakes;
 mod moving_registry;
 mod offline;
 mod profiles;
+mod retaining;
 mod sealing;
 mod seals;
 mod searching;

@@ -198,17 +198,52 @@ async fn a_journal_of_every_format_is_read() {
         }
         tokio::task::yield_now().await;
     };
-    let folder = tempfile::tempdir().unwrap();
-    copy(&corpus("journal/1/audit"), folder.path());
-    let journal = Journal::open(
-        folder.path(),
+    if may_add() && !corpus("sealed-segment/1").exists() {
+        leave_sealed(&told).await;
+    }
+    // As it was written, and sealed.
+    for place in ["journal/1/audit", "sealed-segment/1/audit"] {
+        let folder = tempfile::tempdir().unwrap();
+        copy(&corpus(place), folder.path());
+        is_as_told(
+            &open_journal(folder.path(), &told, text(&told, "node")),
+            &told,
+        )
+        .await;
+    }
+}
+
+fn open_journal(place: &Path, told: &Value, node: &str) -> Journal {
+    Journal::open(
+        place,
         JournalConfig::default(),
-        text(&told, "node").into(),
-        text(&told, "deployment").parse().unwrap(),
+        node.into(),
+        text(told, "deployment").parse().unwrap(),
         Arc::new(DrivenClock::new()),
         Arc::new(UsageBook::new(0, 0)),
     )
-    .unwrap();
+    .unwrap()
+}
+
+/// The same journal, sealed: another name of the node ends its segment.
+async fn leave_sealed(told: &Value) {
+    let folder = tempfile::tempdir().unwrap();
+    copy(&corpus("journal/1/audit"), folder.path());
+    let journal = open_journal(folder.path(), told, "another");
+    let mut sealer = journal.sealer();
+    let mut sealing = sealer.begin(journal.last()).unwrap().unwrap();
+    while sealer.step(&mut sealing).unwrap() {}
+    journal.close().await;
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|kind| kind == "kwj") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    copy(folder.path(), &corpus("sealed-segment/1/audit"));
+}
+
+async fn is_as_told(journal: &Journal, told: &Value) {
     let expected = told["entries"].as_array().unwrap();
     let mut seen = Vec::new();
     while seen.len() < expected.len() {

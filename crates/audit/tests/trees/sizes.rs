@@ -1,0 +1,155 @@
+//! What an entry costs on a real disk, journal and trees together: entries of operations as they are,
+//! each with a correlation id that nothing can make smaller.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use keyward_audit::trees::{Forest, LogDirectory, Thinning};
+use keyward_audit::{Journal, JournalConfig, StdIo, SyncMode};
+use keyward_core::audit::{Actor, AuditEvent, Authentication, Outcome, Resource, Used};
+use keyward_core::ids::{KeyId, PrincipalId, TokenId, VersionId};
+use keyward_core::names::CorrelationId;
+use keyward_core::noun::action::Action;
+use keyward_core::port::audit_log::AuditLog;
+use keyward_core::time::Timestamp;
+use uuid::Uuid;
+
+use crate::stage::{Nobody, Noon, tenant};
+
+const ENTRIES: u64 = 50_000;
+/// An eighth of what a server has, so that there are several.
+const SEGMENT: u64 = 8 * 1024 * 1024;
+
+/// The n-th number of a generator that looks random (splitmix64).
+fn dice(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+fn id(kind: u64, of: u64) -> Uuid {
+    let of = dice(kind << 32 | of);
+    Uuid::from_u64_pair(dice(of), dice(of ^ 1))
+}
+
+/// One of a thousand keys of ten tenants, used by fifty services from forty addresses.
+fn operation(number: u64) -> AuditEvent {
+    let random = dice(number);
+    // Few keys are used much, and most little.
+    let of = (random % 1_000) * (random / 1_000 % 1_000) / 1_000;
+    let by = (random >> 40) % 50;
+    let used = Used {
+        key: KeyId::from_uuid(id(1, of)),
+        version: VersionId::from_uuid(id(2, of)),
+        protects: 1,
+        processes: 0,
+        bytes: (random >> 50) as i64 % 4_096,
+    };
+    AuditEvent {
+        time: Timestamp::from_micros(
+            1_795_000_000_000_000 + number as i64 * 1_000 + random as i64 % 997,
+        ),
+        node: "node-a".into(),
+        tenant: Some(tenant(u128::from(of % 10))),
+        actor: Actor {
+            principal: Some(PrincipalId::from_uuid(id(3, by))),
+            token: Some(TokenId::from_uuid(id(4, by))),
+            address: Some(format!("10.1.{}.{}", by % 4, 7 + (random >> 60))),
+            authentication: Authentication::Token,
+        },
+        action: if random % 5 < 2 {
+            Action::KeyDecrypt
+        } else {
+            Action::KeyEncrypt
+        },
+        resource: Resource {
+            kind: "key".into(),
+            id: Some(id(1, of)),
+            name: Some(format!("records-{of}")),
+            version: Some(1),
+        },
+        outcome: Outcome::Ok,
+        reason: None,
+        correlation_id: CorrelationId::new(&id(5, number).to_string()).unwrap(),
+        details: BTreeMap::new(),
+        used: vec![used],
+        revision: None,
+        change: None,
+    }
+}
+
+/// What the files of a directory take of the disk, inodes of 256 bytes and all.
+fn on_disk(place: &Path, counts: &impl Fn(&str) -> bool) -> u64 {
+    let mut size = 0;
+    for entry in fs::read_dir(place).unwrap() {
+        let path = entry.unwrap().path();
+        let meta = path.metadata().unwrap();
+        if meta.is_dir() {
+            size += on_disk(&path, counts);
+        } else if counts(path.to_str().unwrap()) {
+            size += meta.blocks() * 512 + 256;
+        }
+    }
+    size
+}
+
+fn open(place: &Path) -> Arc<Journal> {
+    let config = JournalConfig {
+        sync: SyncMode::Written,
+        segment_bytes: SEGMENT,
+        ..JournalConfig::default()
+    };
+    let io = Arc::new(StdIo::new(place).unwrap());
+    let (node, of, clock) = ("node-a".into(), Uuid::from_u128(7), Arc::new(Noon));
+    Arc::new(Journal::open_with(io, config, node, of, clock, Arc::new(Nobody)).unwrap())
+}
+
+/// A tile of leaves or of entries, or a segment that is not sealed.
+fn is_hot(path: &str) -> bool {
+    path.contains("/tile/0/")
+        || path.contains("/tile/entries/")
+        || path.rsplit('.').next() == Some("kwj")
+}
+
+#[tokio::test]
+async fn a_sealed_entry_takes_at_most_a_hundred_bytes_of_the_disk() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = open(place.path());
+    for from in (0..ENTRIES).step_by(1_000) {
+        let appends = (from..from + 1_000).map(|number| journal.append(operation(number)));
+        for appended in join_all(appends).await {
+            appended.unwrap();
+        }
+    }
+    let log = place.path().join("log");
+    let mut forest = Forest::open(LogDirectory::new(&log).unwrap(), journal.clone()).unwrap();
+    while forest.grow().unwrap() {}
+    forest.keep().unwrap();
+    let hot = on_disk(place.path(), &|_| true) / ENTRIES;
+    let hot_of_leaves = on_disk(place.path(), &is_hot);
+    let mut sealer = journal.sealer();
+    while let Some(mut sealing) = sealer.begin(journal.last()).unwrap() {
+        while sealer.step(&mut sealing).unwrap() {}
+    }
+    let mut thinning = Thinning::default();
+    while forest.thin(&mut thinning).unwrap() {}
+    let entries = journal.written(0, usize::MAX).unwrap();
+    let open = entries
+        .iter()
+        .map(|entry| entry.place.segment)
+        .max()
+        .unwrap();
+    // What is hot still is of the segment that is written to, or of tiles that reach into it.
+    let left = on_disk(place.path(), &is_hot);
+    assert!(left * 3 < hot_of_leaves, "{left} of {hot_of_leaves}");
+    let sealed = on_disk(place.path(), &|path| !is_hot(path)) / (open - 1);
+    // On ext4 1,231 and 93, as docs/audit-retention.md has it; other file systems lay files out otherwise.
+    assert!(hot > 1_000, "{hot} bytes an entry as it is written");
+    assert!(sealed <= 100, "{sealed} bytes an entry");
+    journal.close().await;
+}
