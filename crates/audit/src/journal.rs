@@ -18,11 +18,13 @@ use crate::fault;
 use crate::frame::PAYLOAD_MAX;
 use crate::io::JournalIo;
 use crate::lull::Lull;
+use crate::numbers::Numbers;
 use crate::queue::{By, Offer, Pending};
 use crate::reader::{Place, Reader, Written};
 use crate::recovery::{OpenError, Recovered, doing, recover};
 use crate::revisions::Revisions;
 use crate::std_io::StdIo;
+use crate::trees::Tree;
 use crate::watch::Watch;
 use crate::writer::{Active, Origin, Shared, Writer, discard, make};
 
@@ -151,6 +153,7 @@ impl Journal {
             synced: last,
             marked,
             revisions,
+            numbers: None,
             buffer: Vec::new(),
             room: 0,
         };
@@ -199,6 +202,22 @@ impl Journal {
     /// The entry at a place that may be wrong; none if there is none. Blocks while it reads.
     pub(crate) fn perhaps_at(&self, place: Place) -> std::io::Result<Option<Written>> {
         self.reader.perhaps_at(place)
+    }
+
+    /// From now on whoever is to be told learns where the entry stands in its tree: `sizes` are the trees'
+    /// after an entry. Blocks while it reads what came since.
+    pub(crate) fn number(
+        &self,
+        sizes: impl IntoIterator<Item = (Tree, u64)>,
+        after: u64,
+    ) -> Result<(), AuditError> {
+        let mut numbers = Numbers::new(sizes, after);
+        numbers.catch_up(&self.reader, self.last())?;
+        self.desk.still(|writer| {
+            numbers.catch_up(&self.reader, writer.last)?;
+            writer.numbers = Some(numbers);
+            Ok(())
+        })
     }
 
     /// Ends the gathering of a batch whenever the runtime's workers have nothing to do. The first

@@ -23,6 +23,7 @@ pub mod index;
 mod io;
 mod journal;
 mod lull;
+mod numbers;
 mod pace;
 mod queue;
 mod reader;

@@ -33,4 +33,5 @@ pub use heads::{Heads, leaf, salted};
 pub use receipt::{CheckError, Found, Proved, check};
 pub use signed::{LastSigned, ToSign};
 pub use tree::Tree;
+pub(crate) use tree::{of_entry, of_event};
 pub use whole::WholeCheck;

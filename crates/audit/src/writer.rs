@@ -15,6 +15,7 @@ use crate::fault;
 use crate::frame;
 use crate::io::{Access, JournalIo, SegmentFile};
 use crate::journal::{JournalConfig, SyncMode};
+use crate::numbers::Numbers;
 use crate::queue::{Pending, Queue};
 use crate::revisions::Revisions;
 use crate::room::Limits;
@@ -99,6 +100,8 @@ pub(crate) struct Writer {
     /// Whether a mark follows the last entry.
     pub(crate) marked: bool,
     pub(crate) revisions: Revisions,
+    /// How many entries each tree has, once somebody has counted them.
+    pub(crate) numbers: Option<Numbers>,
     pub(crate) buffer: Vec<u8>,
     /// The size of the frames last tried.
     pub(crate) room: usize,
@@ -131,6 +134,10 @@ impl Writer {
             self.last += 1;
             if let Some(revision) = pending.event.revision {
                 self.revisions.note(revision);
+            }
+            if let Some(numbers) = &mut self.numbers {
+                let leaf = numbers.take(&pending.event);
+                pending.event.leaf.is(leaf);
             }
             entries.push(Journaled {
                 sequence: self.last,

@@ -168,6 +168,13 @@ impl<F: LogFiles> Forest<F> {
         Ok(!page.is_empty())
     }
 
+    /// From now on the journal tells where an entry will stand in its tree as soon as it has it.
+    pub fn number_entries(&self) -> Result<(), TreesError> {
+        let all = self.trees.iter().map(|(tree, end)| (*tree, end.size()));
+        let all = all.chain([(Tree::System, self.system.size())]);
+        Ok(self.journal.number(all, self.sequence())?)
+    }
+
     /// Puts an entry behind all others of its tree.
     fn take(&mut self, entry: &Written) -> Result<(), TreesError> {
         let Written {

@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use futures_util::future::join_all;
 use keyward_audit::trees::{Forest, Heads, LogFiles, Tree, TreesError};
 use keyward_audit::{Journal, JournalConfig, JournalIo, StdIo, SyncMode};
-use keyward_core::audit::{Actor, AuditEvent, Journaled, Outcome, Resource};
+use keyward_core::audit::{Actor, AuditEvent, Journaled, LeafMark, Outcome, Resource};
 use keyward_core::ids::TenantId;
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -186,6 +186,7 @@ pub fn event(name: &str, tenant: Option<TenantId>, change: Option<i64>) -> Audit
         used: Vec::new(),
         revision: change,
         change,
+        leaf: LeafMark::default(),
     }
 }
 

@@ -172,6 +172,7 @@ impl Follower {
         self.published
             .set_handovers(signing.lock().handovers_text());
         self.published.opened(trees.clone());
+        let mut is_numbered = false;
         let mut seconds = tokio::time::interval(EACH);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -184,6 +185,11 @@ impl Follower {
             if !matches!(grown, Grown::Reading { .. }) {
                 // Before anything is committed to that contradicts what was signed.
                 ensure_continued(&trees, &signing).await?;
+                if !is_numbered {
+                    let trees = trees.clone();
+                    blocking(move || trees.lock().number_entries()).await?;
+                    is_numbered = true;
+                }
             }
             if self.log_heads(&trees).await? {
                 // The heads too: until the next ones are made, what is signed holds all that they cover.

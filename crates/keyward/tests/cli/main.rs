@@ -7,6 +7,7 @@
     clippy::print_stdout
 )]
 
+mod answering;
 mod asking;
 mod auditing;
 mod backing_up;
