@@ -81,7 +81,7 @@ fn i02_an_answer_names_its_entry_which_has_a_receipt_also_after_a_crash() {
 
     stage
         .keyward("--tenant demo audit receipt operations/999999")
-        .refused(4, &["part of the log"]);
+        .refused(3, &["part of the log"]);
     stage
         .keyward("--tenant demo audit receipt heads/1")
         .refused(2, &["operations/1234"]);
