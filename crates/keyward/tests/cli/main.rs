@@ -11,6 +11,7 @@ mod answering;
 mod asking;
 mod auditing;
 mod backing_up;
+mod clock;
 mod disasters;
 mod evidence;
 mod exchanging;
