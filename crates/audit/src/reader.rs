@@ -218,7 +218,10 @@ impl Reader {
     }
 
     /// The file, where its frames start, and which entry it follows.
-    fn open(&self, segment: &Segment) -> Result<(Box<dyn SegmentFile>, u64, u64), AuditError> {
+    pub(crate) fn open(
+        &self,
+        segment: &Segment,
+    ) -> Result<(Box<dyn SegmentFile>, u64, u64), AuditError> {
         let damaged = AuditError::Damaged {
             sequence: segment.first,
         };
@@ -266,7 +269,7 @@ pub(crate) fn walk(
     let mut last = None;
     while expected <= durable {
         match frames.step().map_err(|error| fault::unavailable(&error))? {
-            Step::Frame(_, frame) if frame.kind == Kind::Mark => {}
+            Step::Frame(_, frame) if frame.kind != Kind::Entry => {}
             Step::Frame(at, frame) if frame.sequence == expected => {
                 last = Some(expected);
                 expected += 1;

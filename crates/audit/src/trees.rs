@@ -12,6 +12,7 @@
 //!                  └─► Forest::heads ─► an entry of the journal again
 //! ```
 
+mod batches;
 mod directory;
 mod end;
 mod error;

@@ -142,6 +142,17 @@ pub fn journal(place: &Path) -> Arc<Journal> {
     journal_on(&StdIo::new(place).unwrap())
 }
 
+/// The same, synced or not.
+pub fn synced_journal(place: &Path, sync: SyncMode) -> Arc<Journal> {
+    let config = JournalConfig {
+        sync,
+        ..JournalConfig::default()
+    };
+    let (node, id) = ("node-a".into(), Uuid::from_u128(7));
+    let opened = Journal::open(place, config, node, id, Arc::new(Noon), Arc::new(Nobody));
+    Arc::new(opened.unwrap())
+}
+
 /// The same on any disk.
 pub fn journal_on(io: &(impl JournalIo + Clone + 'static)) -> Arc<Journal> {
     let config = JournalConfig {
