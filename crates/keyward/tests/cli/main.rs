@@ -34,6 +34,7 @@ mod storing;
 /// Other people's verifier.
 #[path = "../../../ledger/tests/log/sumdb.rs"]
 mod sumdb;
+mod tampering;
 mod text_sealing;
 mod tour;
 mod transparency;
