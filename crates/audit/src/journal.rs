@@ -139,17 +139,7 @@ impl Journal {
         replay(&reader, &*observer, last)?;
         let last = last.max(seen);
         let marked = found.open.as_ref().is_some_and(|open| open.marked);
-        let signing = match config.sync {
-            SyncMode::Always => {
-                let signer = Signer {
-                    deployment,
-                    node: Arc::clone(&origin.node),
-                };
-                let signed = found.open.as_ref().and_then(|open| open.signed);
-                Some(Signing::take_up(&reader, signer, signed, found.last).map_err(unread)?)
-            }
-            SyncMode::Written => None,
-        };
+        let signing = signing_of(config.sync, &reader, &origin, &found)?;
         let (active, revisions) = activate(&*io, &origin, found, last)?;
         catalog.push(Arc::clone(&active.segment));
         let shared = Arc::new(Shared::new(&config, catalog, last));
@@ -306,6 +296,25 @@ impl Journal {
             tracing::error!("the audit journal's writer panicked");
         }
     }
+}
+
+/// What is signed of a journal as it was found; none where entries may be lost that were answered.
+fn signing_of(
+    sync: SyncMode,
+    reader: &Reader,
+    origin: &Origin,
+    found: &Recovered,
+) -> Result<Option<Signing>, OpenError> {
+    if sync == SyncMode::Written {
+        return Ok(None);
+    }
+    let signed = found.open.as_ref().and_then(|open| open.signed);
+    let signer = Signer {
+        deployment: origin.deployment,
+        node: Arc::clone(&origin.node),
+    };
+    let signing = Signing::take_up(reader, signer, signed, found.last);
+    signing.map(Some).map_err(unread)
 }
 
 /// The segment to append to: the last one, or a new one if there is none, if the node was renamed,
