@@ -21,7 +21,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use keyward_audit::index::AuditIndex;
 use keyward_audit::{Journal, JournalConfig, SyncMode};
-use keyward_core::audit::{Actor, AuditEvent, Authentication, Journaled, Outcome, Resource, Used};
+use keyward_core::audit::{
+    Actor, AuditEvent, Authentication, Journaled, LeafMark, Outcome, Resource, Used,
+};
 use keyward_core::ids::{KeyId, PrincipalId, TenantId, TokenId, VersionId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -143,6 +145,7 @@ fn event(number: u64) -> AuditEvent {
         },
         revision: None,
         change: None,
+        leaf: LeafMark::default(),
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn encode(event: &AuditEvent) -> Vec<u8> {
         used,
         revision,
         change,
+        leaf: _,
     } = event;
     let mut json = Object::open(Vec::with_capacity(512));
     json.text("action", action.name());
@@ -271,6 +272,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use keyward_core::audit::LeafMark;
 
     /// The slow and obvious way: a generic tree, sorted, and the library's writer.
     fn reference(value: &Value, out: &mut Vec<u8>) {
@@ -400,6 +402,7 @@ mod tests {
                 used,
                 revision,
                 change,
+                leaf: LeafMark::default(),
             }
         }
     }

@@ -61,6 +61,11 @@ impl Desk {
         }
     }
 
+    /// Does something while nothing is written.
+    pub(crate) fn still<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> T {
+        work(&mut self.turn.lock().writer)
+    }
+
     /// The thread: works until the queue is closed and empty.
     pub(crate) fn run(&self) {
         let _ending = Ending(Arc::clone(&self.shared));

@@ -7,10 +7,13 @@
 //! Integers are big-endian; `length` counts what follows the CRC, and the CRC covers the same.
 //! `behind` says how many of the entries just before this one were not yet known to be durable
 //! when it was written. It is what tells a torn write from damage: a frame that is readable
-//! proves that everything up to `sequence - 1 - behind` had been acknowledged.
+//! proves that everything up to `sequence - 1 - behind` had been acknowledged. A signature counts its
+//! own sequence number among those just before it: it proves as much up to `sequence - behind`.
 //!
 //! The first byte of a frame is always zero and JSON never holds a zero byte, so that nothing a
 //! caller puts into an entry can look like a frame when a reader searches for the next one.
+
+use crate::signature;
 
 /// The largest payload.
 pub(crate) const PAYLOAD_MAX: usize = keyward_core::audit::ENTRY_BYTES_MAX;
@@ -31,6 +34,8 @@ pub(crate) enum Kind {
     Entry,
     /// Says that everything up to its sequence number is durable. Written on an orderly close.
     Mark,
+    /// Its payload is a signature over entries up to its sequence number.
+    Signature,
 }
 
 /// A frame whose CRC is right.
@@ -48,6 +53,7 @@ impl Frame<'_> {
         match self.kind {
             Kind::Entry => self.sequence - 1 - u64::from(self.behind),
             Kind::Mark => self.sequence,
+            Kind::Signature => self.sequence - u64::from(self.behind),
         }
     }
 }
@@ -64,6 +70,11 @@ pub(crate) fn put_entry(out: &mut Vec<u8>, sequence: u64, behind: u32, payload: 
 /// Appends a mark.
 pub(crate) fn put_mark(out: &mut Vec<u8>, sequence: u64) {
     put(out, 2, sequence, 0, &[]);
+}
+
+/// Appends a signature over entries up to a sequence number.
+pub(crate) fn put_signature(out: &mut Vec<u8>, sequence: u64, behind: u32, payload: &[u8]) {
+    put(out, 3, sequence, behind, payload);
 }
 
 /// Appends a frame of any kind.
@@ -133,6 +144,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Frame<'_>, NotAFrame> {
         kind: match found.kind {
             ENTRY => Kind::Entry,
             2 => Kind::Mark,
+            3 => Kind::Signature,
             _ => return Err(NotAFrame),
         },
         behind: found.behind,
@@ -142,6 +154,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Frame<'_>, NotAFrame> {
     let sound = match frame.kind {
         Kind::Entry => u64::from(frame.behind) < frame.sequence,
         Kind::Mark => frame.behind == 0 && payload.is_empty(),
+        Kind::Signature => {
+            u64::from(frame.behind) <= frame.sequence
+                && payload.len() <= signature::SIZE_MAX
+                && !payload.contains(&0)
+        }
     };
     if sound { Ok(frame) } else { Err(NotAFrame) }
 }
@@ -169,6 +186,9 @@ mod tests {
                 match frame.kind {
                     Kind::Entry => put_entry(&mut again, frame.sequence, frame.behind, frame.payload),
                     Kind::Mark => put_mark(&mut again, frame.sequence),
+                    Kind::Signature => {
+                        put_signature(&mut again, frame.sequence, frame.behind, frame.payload);
+                    }
                 }
                 prop_assert_eq!(&bytes[..again.len()], &again[..]);
             }

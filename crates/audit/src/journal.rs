@@ -18,12 +18,17 @@ use crate::fault;
 use crate::frame::PAYLOAD_MAX;
 use crate::io::JournalIo;
 use crate::lull::Lull;
+use crate::numbers::Numbers;
 use crate::queue::{By, Offer, Pending};
 use crate::reader::{Place, Reader, Written};
 use crate::recovery::{OpenError, Recovered, doing, recover};
 use crate::revisions::Revisions;
 use crate::sealed::Sealer;
+use crate::segment;
+use crate::signature::{BatchKey, BatchSignature, Signer, Unsigned};
+use crate::signing::Signing;
 use crate::std_io::StdIo;
+use crate::trees::Tree;
 use crate::watch::Watch;
 use crate::writer::{Active, Origin, Shared, Writer, discard, make};
 
@@ -86,6 +91,7 @@ pub struct Journal {
     desk: Arc<Desk>,
     reader: Reader,
     unlogged: Unlogged,
+    deployment: Uuid,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -131,6 +137,7 @@ impl Journal {
         replay(&reader, &*observer, last)?;
         let last = last.max(seen);
         let marked = found.open.as_ref().is_some_and(|open| open.marked);
+        let signing = signing_of(config.sync, &reader, &origin, &found)?;
         let (active, revisions) = activate(&*io, &origin, found, last)?;
         catalog.push(Arc::clone(&active.segment));
         let shared = Arc::new(Shared::new(&config, catalog, last));
@@ -149,6 +156,8 @@ impl Journal {
             synced: last,
             marked,
             revisions,
+            numbers: None,
+            signing,
             buffer: Vec::new(),
             room: 0,
         };
@@ -163,6 +172,7 @@ impl Journal {
             desk,
             reader,
             unlogged,
+            deployment,
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -197,6 +207,52 @@ impl Journal {
     /// The entry at a place that may be wrong; none if there is none. Blocks while it reads.
     pub(crate) fn perhaps_at(&self, place: Place) -> std::io::Result<Option<Written>> {
         self.reader.perhaps_at(place)
+    }
+
+    /// From now on whoever is to be told learns where the entry stands in its tree: `sizes` are the trees'
+    /// after an entry. Blocks while it reads what came since.
+    pub(crate) fn number(
+        &self,
+        sizes: impl IntoIterator<Item = (Tree, u64)>,
+        after: u64,
+    ) -> Result<(), AuditError> {
+        let mut numbers = Numbers::new(sizes, after);
+        numbers.catch_up(&self.reader, self.last())?;
+        self.desk.still(|writer| {
+            numbers.catch_up(&self.reader, writer.last)?;
+            writer.numbers = Some(numbers);
+            Ok(())
+        })
+    }
+
+    /// From now on each batch is signed by this key before it is answered, or by none; what is not signed
+    /// yet is signed at once. Nothing is signed where entries count as appended before they are synced.
+    /// Blocks while it writes.
+    pub fn sign_by(&self, key: Option<BatchKey>) {
+        let failed = self.desk.still(|writer| {
+            let signing = writer.signing.as_mut()?;
+            signing.key = key;
+            writer.sign().err()
+        });
+        if let Some(error) = failed {
+            // The next batch meets the same fault, and carries the signature when it is mended.
+            tracing::warn!(%error, "the audit journal could not be signed");
+        }
+    }
+
+    /// The signatures over entries after a sequence number, up to another. Blocks while it reads.
+    pub fn signatures(&self, after: u64, until: u64) -> Result<Vec<BatchSignature>, AuditError> {
+        self.reader.signatures(after, until)
+    }
+
+    /// The entries after one, up to another, as if none of them was signed. Blocks while it reads.
+    pub(crate) fn unsigned(&self, after: u64, until: u64) -> Result<Unsigned, AuditError> {
+        self.reader.unsigned(after, until)
+    }
+
+    /// Whether a signature is genuine: of the key that it names, for this deployment.
+    pub(crate) fn is_genuine(&self, signature: &BatchSignature) -> bool {
+        signature.is_genuine(self.deployment)
     }
 
     /// Ends the gathering of a batch whenever the runtime's workers have nothing to do. The first
@@ -253,6 +309,25 @@ impl Journal {
     }
 }
 
+/// What is signed of a journal as it was found; none where entries may be lost that were answered.
+fn signing_of(
+    sync: SyncMode,
+    reader: &Reader,
+    origin: &Origin,
+    found: &Recovered,
+) -> Result<Option<Signing>, OpenError> {
+    if sync == SyncMode::Written {
+        return Ok(None);
+    }
+    let signed = found.open.as_ref().and_then(|open| open.signed);
+    let signer = Signer {
+        deployment: origin.deployment,
+        node: Arc::clone(&origin.node),
+    };
+    let signing = Signing::take_up(reader, signer, signed, found.last);
+    signing.map(Some).map_err(unread)
+}
+
 /// The segment to append to: the last one, or a new one if there is none, if the node was renamed,
 /// or if entries up to `last` are known to have been lost.
 fn activate(
@@ -263,13 +338,20 @@ fn activate(
 ) -> Result<(Active, Revisions), OpenError> {
     let segment = found.catalog.last();
     let active = match (found.open, segment) {
-        (Some(open), Some(segment)) if *open.node == *origin.node && found.last == last => Active {
-            file: open.file,
-            segment,
-            start: open.start,
-            end: open.end,
-            reserved: open.end,
-        },
+        (Some(open), Some(segment))
+            if *open.node == *origin.node
+                && open.format == segment::VERSION
+                && found.last == last =>
+        {
+            Active {
+                file: open.file,
+                segment,
+                start: open.start,
+                end: open.end,
+                reserved: open.end,
+            }
+        }
+        // In a segment of an earlier format there can be no signatures.
         _ => discard(io, last + 1)
             .and_then(|()| make(io, origin, found.present, last + 1, &found.revisions, 0))
             .map_err(doing("making a segment"))?,
@@ -282,18 +364,22 @@ fn replay(reader: &Reader, observer: &dyn JournalObserver, last: u64) -> Result<
     while after < last {
         let page = reader
             .forward(after, last, None, REPLAY_PAGE)
-            .map_err(|error| match error {
-                AuditError::Damaged { sequence } => OpenError::Damaged { sequence },
-                other => OpenError::Io {
-                    doing: "replaying entries",
-                    source: std::io::Error::other(other),
-                },
-            })?;
+            .map_err(unread)?;
         let Some(entry) = page.last() else { break };
         after = entry.sequence;
         observer.observe(&page);
     }
     Ok(())
+}
+
+fn unread(error: AuditError) -> OpenError {
+    match error {
+        AuditError::Damaged { sequence } => OpenError::Damaged { sequence },
+        other => OpenError::Io {
+            doing: "replaying entries",
+            source: std::io::Error::other(other),
+        },
+    }
 }
 
 #[async_trait]

@@ -254,7 +254,10 @@ impl Reader {
     }
 
     /// The file, where its frames start, and which entry it follows.
-    fn open(&self, segment: &Segment) -> Result<(Box<dyn SegmentFile>, u64, u64), AuditError> {
+    pub(crate) fn open(
+        &self,
+        segment: &Segment,
+    ) -> Result<(Box<dyn SegmentFile>, u64, u64), AuditError> {
         let damaged = AuditError::Damaged {
             sequence: segment.first,
         };
@@ -309,7 +312,7 @@ pub(crate) fn walk(
             .step()
             .map_err(|error| fault::reading(&error, expected))?
         {
-            Step::Frame(_, frame) if frame.kind == Kind::Mark => {}
+            Step::Frame(_, frame) if frame.kind != Kind::Entry => {}
             Step::Frame(at, frame) if frame.sequence == expected => {
                 last = Some(expected);
                 expected += 1;

@@ -80,6 +80,10 @@ pub(crate) struct Open {
     pub(crate) marked: bool,
     /// The node that its header names.
     pub(crate) node: String,
+    /// Its format.
+    pub(crate) format: u16,
+    /// The last entry that a signature in it covers.
+    pub(crate) signed: Option<u64>,
 }
 
 /// What opening found.
@@ -207,6 +211,8 @@ fn open_last(
             end: tail.end,
             marked: tail.unproven == tail.end,
             node: header.node,
+            format: header.format,
+            signed: tail.signed,
         }),
         last: tail.last,
         present,

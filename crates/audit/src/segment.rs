@@ -12,7 +12,9 @@ use uuid::Uuid;
 use crate::revisions::{HOLES_MAX, Revisions};
 
 /// The format written.
-pub(crate) const VERSION: u16 = 1;
+pub(crate) const VERSION: u16 = 2;
+/// The oldest format that is read: without signatures.
+const OLDEST: u16 = 1;
 /// No header is longer.
 pub(crate) const HEADER_MAX: usize = FIXED + 8 * HOLES_MAX + 256 + 4;
 
@@ -59,6 +61,8 @@ pub(crate) struct Header {
     pub(crate) node: String,
     /// The revisions of all entries before it.
     pub(crate) revisions: Revisions,
+    /// The format: which frames may be in it.
+    pub(crate) format: u16,
 }
 
 /// Why a header cannot be used.
@@ -75,7 +79,7 @@ impl Header {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(128);
         out.extend_from_slice(MAGIC);
-        out.extend_from_slice(&VERSION.to_be_bytes());
+        out.extend_from_slice(&self.format.to_be_bytes());
         out.extend_from_slice(&[0; 2]);
         out.extend_from_slice(&self.first.to_be_bytes());
         out.extend_from_slice(&self.follows.to_be_bytes());
@@ -111,14 +115,14 @@ impl Header {
         }
         let mut rest = Reader(&covered[4..]);
         let version = u16::from_be_bytes(rest.take().ok_or(HeaderFault::Broken)?);
-        if version != VERSION {
+        if !(OLDEST..=VERSION).contains(&version) {
             return Err(HeaderFault::Version(version));
         }
-        let header = Self::fields(&mut rest).ok_or(HeaderFault::Broken)?;
+        let header = Self::fields(&mut rest, version).ok_or(HeaderFault::Broken)?;
         Ok((header, usize::from(length)))
     }
 
-    fn fields(rest: &mut Reader<'_>) -> Option<Self> {
+    fn fields(rest: &mut Reader<'_>, format: u16) -> Option<Self> {
         let _length: [u8; 2] = rest.take()?;
         let first = u64::from_be_bytes(rest.take()?);
         let follows = u64::from_be_bytes(rest.take()?);
@@ -142,6 +146,7 @@ impl Header {
             deployment,
             node: std::str::from_utf8(node).ok()?.to_owned(),
             revisions,
+            format,
         })
     }
 }
@@ -171,6 +176,7 @@ mod tests {
             deployment: Uuid::from_u128(7),
             node: "node-a".to_owned(),
             revisions,
+            format: VERSION,
         }
     }
 

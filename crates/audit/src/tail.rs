@@ -7,7 +7,7 @@ use std::io;
 use keyward_core::audit::AuditEvent;
 
 use crate::catalog::Segment;
-use crate::frame::Kind;
+use crate::frame::{Frame, Kind};
 use crate::frames::{Frames, Step, fill};
 use crate::io::SegmentFile;
 use crate::revisions::Revisions;
@@ -23,6 +23,8 @@ pub(crate) struct Tail {
     pub(crate) torn: bool,
     /// Where the frames start that no later frame proves to have been synced.
     pub(crate) unproven: u64,
+    /// The last entry that a signature in this segment covers.
+    pub(crate) signed: Option<u64>,
 }
 
 /// Why a tail cannot be used.
@@ -49,6 +51,7 @@ pub(crate) fn examine(
 ) -> Result<Tail, TailFault> {
     let mut frames = Frames::at(file, start);
     let mut next = segment.first;
+    let mut signed = None;
     let mut proven = segment.first - 1;
     // Frames that nothing proves yet: sequence number and offset.
     let mut unproven: std::collections::VecDeque<(u64, u64)> = std::collections::VecDeque::new();
@@ -62,8 +65,14 @@ pub(crate) fn examine(
             Step::End => break (end, false),
             Step::Bad => {
                 // Something readable behind it that was written after this entry was acknowledged
-                // makes it damage. Otherwise it was never acknowledged: a torn write.
-                if frames.search(|frame| frame.durable_before() >= next)? {
+                // makes it damage. Otherwise it was never acknowledged: a torn write. If this very
+                // entry is behind it, what is wrong is a signature, and a batch that is there was
+                // written when the one before had been synced.
+                let proves = |frame: &Frame<'_>| {
+                    let is_next = frame.kind == Kind::Entry && frame.sequence == next;
+                    is_next || frame.durable_before() >= next
+                };
+                if frames.search(proves)? {
                     return Err(TailFault::Damaged(next));
                 }
                 break (end, true);
@@ -78,13 +87,16 @@ pub(crate) fn examine(
                 }
                 match frame.kind {
                     Kind::Mark if frame.sequence == next - 1 => {}
+                    Kind::Signature if frame.sequence == next - 1 => signed = Some(next - 1),
                     Kind::Entry if frame.sequence == next && proven < next => {
                         segment.note(next, offset);
                         note_revision(frame.payload, next, revisions)?;
                         unproven.push_back((next, offset));
                         next += 1;
                     }
-                    Kind::Mark | Kind::Entry => return Err(TailFault::Damaged(next)),
+                    Kind::Mark | Kind::Signature | Kind::Entry => {
+                        return Err(TailFault::Damaged(next));
+                    }
                 }
             }
         }
@@ -95,6 +107,7 @@ pub(crate) fn examine(
         end,
         torn,
         unproven: unproven.front().map_or(end, |(_, offset)| *offset),
+        signed,
     })
 }
 

@@ -13,6 +13,7 @@
 //!                  └─► Forest::heads ─► an entry of the journal again
 //! ```
 
+mod batches;
 mod directory;
 mod end;
 mod error;
@@ -37,4 +38,5 @@ pub use receipt::{CheckError, Found, Proved, check};
 pub use signed::{LastSigned, ToSign};
 pub use thinning::Thinning;
 pub use tree::Tree;
+pub(crate) use tree::{of_entry, of_event};
 pub use whole::WholeCheck;

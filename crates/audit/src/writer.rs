@@ -15,10 +15,12 @@ use crate::fault;
 use crate::frame;
 use crate::io::{Access, JournalIo, SegmentFile};
 use crate::journal::{JournalConfig, SyncMode};
+use crate::numbers::Numbers;
 use crate::queue::{Pending, Queue};
 use crate::revisions::Revisions;
 use crate::room::Limits;
 use crate::segment::{self, Header};
+use crate::signing::Signing;
 use crate::tail::{self, TailFault};
 
 /// The most that one sync covers.
@@ -99,6 +101,10 @@ pub(crate) struct Writer {
     /// Whether a mark follows the last entry.
     pub(crate) marked: bool,
     pub(crate) revisions: Revisions,
+    /// How many entries each tree has, once somebody has counted them.
+    pub(crate) numbers: Option<Numbers>,
+    /// Who signs what is written, and what is not signed yet; none where nothing is synced.
+    pub(crate) signing: Option<Signing>,
     pub(crate) buffer: Vec<u8>,
     /// The size of the frames last tried.
     pub(crate) room: usize,
@@ -132,6 +138,10 @@ impl Writer {
             if let Some(revision) = pending.event.revision {
                 self.revisions.note(revision);
             }
+            if let Some(numbers) = &mut self.numbers {
+                let leaf = numbers.take(&pending.event);
+                pending.event.leaf.is(leaf);
+            }
             entries.push(Journaled {
                 sequence: self.last,
                 event: pending.event,
@@ -154,6 +164,15 @@ impl Writer {
         for (sequence, pending) in (self.last + 1..).zip(batch) {
             let behind = (sequence - 1 - self.synced) as u32;
             frame::put_entry(&mut self.buffer, sequence, behind, &pending.payload);
+        }
+        let last = self.last + batch.len() as u64;
+        let signed = self.signing.as_ref().map(|signing| {
+            let payloads = batch.iter().map(|pending| pending.payload.as_slice());
+            signing.sign(payloads, last)
+        });
+        if let Some((Some(signature), _)) = &signed {
+            let behind = (last - self.synced) as u32;
+            frame::put_signature(&mut self.buffer, last, behind, &signature.encode());
         }
         self.room = self.buffer.len();
         let size = self.buffer.len() as u64;
@@ -181,13 +200,22 @@ impl Writer {
             SyncMode::Always => {
                 active.write(&mut self.buffer, self.config.segment_bytes)?;
                 active.file.sync()?;
-                self.synced = self.last + batch.len() as u64;
+                self.synced = last;
             }
             SyncMode::Written => active.file.write_at(active.end, &self.buffer)?,
         }
         active.segment.note(self.last + 1, active.end);
         active.end += size;
+        if let (Some(signing), Some((_, unsigned))) = (&mut self.signing, signed) {
+            signing.unsigned = unsigned;
+        }
         Ok(())
+    }
+
+    /// Signs what is not signed yet, if there is a key.
+    pub(crate) fn sign(&mut self) -> io::Result<()> {
+        let is_due = self.signing.as_ref().is_some_and(Signing::is_due);
+        if is_due { self.put(&[]) } else { Ok(()) }
     }
 
     /// Refuses everything until the disk can be written again. False if the journal was closed.
@@ -348,6 +376,7 @@ pub(crate) fn make(
         deployment: origin.deployment,
         node: origin.node.as_ref().to_owned(),
         revisions: revisions.clone(),
+        format: segment::VERSION,
     };
     let mut bytes = header.encode();
     let start = bytes.len() as u64;

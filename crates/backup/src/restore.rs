@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
-use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
+use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
 use keyward_core::change::{Change, Commit, Write};
 use keyward_core::ids::{RecordId, TenantId};
 use keyward_core::names::CorrelationId;
@@ -421,6 +421,7 @@ impl<'a> Restoring<'a> {
             used: Vec::new(),
             revision: None,
             change: None,
+            leaf: LeafMark::default(),
         };
         Commit {
             tenant,

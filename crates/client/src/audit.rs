@@ -43,6 +43,12 @@ impl Client {
         self.get(&path).send().await
     }
 
+    /// An entry of the system's log, by its index there, and a receipt for it.
+    pub async fn audit_receipt_at(&self, index: u64) -> Result<AuditReceipt, ClientError> {
+        let path = ["v1", "audit", "log", "receipts", &index.to_string()];
+        self.get(&path).send().await
+    }
+
     /// A page of the entries of every tenant and the system, each with its receipt.
     pub async fn audit_evidence(
         &self,
@@ -97,6 +103,18 @@ impl Scope<'_> {
         query: &AuditEvidenceQuery,
     ) -> Result<AuditEvidence, ClientError> {
         evidence(self.client, &self.path(&["audit", "evidence"]), query).await
+    }
+
+    /// An entry of one of the tenant's logs (`changes` or `operations`), by its index there, and a receipt
+    /// for it.
+    pub async fn audit_receipt_at(
+        self,
+        log: &str,
+        index: u64,
+    ) -> Result<AuditReceipt, ClientError> {
+        let index = index.to_string();
+        let path = self.path(&["audit", "log", log, "receipts", &index]);
+        self.client.get(&path).send().await
     }
 
     /// An entry of the tenant's, and a receipt for it.

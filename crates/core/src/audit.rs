@@ -1,6 +1,7 @@
 //! The audit event: who did what to what, when, from where, and how it ended. No secrets, ever.
 
 pub mod format;
+mod leaf;
 mod schema;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::noun::action::Action;
 use crate::text_enum;
 use crate::time::Timestamp;
 
+pub use self::leaf::{Leaf, LeafMark, LeafSlot, LogKind};
 pub use self::schema::{SCHEMA_ID, schema, schema_text};
 
 /// The largest entry, in bytes of its canonical form.
@@ -161,6 +163,9 @@ pub struct AuditEvent {
     /// The number of the change in its tenant's change log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<i64>,
+    /// Who is told where it stands in its log.
+    #[serde(skip)]
+    pub leaf: LeafMark,
 }
 
 /// An entry as the journal holds it.

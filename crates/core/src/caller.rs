@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::audit::{Actor, Authentication};
+use crate::audit::{Actor, Authentication, LeafMark, LeafSlot, Outcome};
 use crate::ids::{PrincipalId, TenantId, TokenId};
 use crate::names::{CorrelationId, TenantName};
 use crate::noun::tenant::Digest;
@@ -15,6 +15,8 @@ pub struct Origin {
     pub address: Option<String>,
     /// The request.
     pub correlation_id: CorrelationId,
+    /// Where the place of the request's entry is put.
+    pub leaf: LeafSlot,
 }
 
 /// A caller whose token was checked, or the server itself. Only `ops::authenticate` and the
@@ -42,6 +44,7 @@ impl Caller {
             origin: Origin {
                 address: None,
                 correlation_id,
+                leaf: LeafSlot::default(),
             },
             seen_from: None,
             authentication: Authentication::System,
@@ -74,6 +77,19 @@ impl Caller {
             token: self.token,
             address: self.seen_from.clone(),
             authentication: self.authentication,
+        }
+    }
+
+    /// Whom the place of an entry about a tenant is told: a caller, in his own logs and, when it went
+    /// well, the deployment's own in a tenant's. How fast a log grows is the business of those whose it
+    /// is, and that there is one is nothing for those who were refused.
+    pub(crate) fn mark(&self, tenant: Option<TenantId>, outcome: Outcome) -> LeafMark {
+        let is_own = self.home == tenant;
+        let is_served = self.home.is_none() && outcome == Outcome::Ok;
+        if self.principal.is_some() && (is_own || is_served) {
+            LeafMark::to(self.origin.leaf.clone())
+        } else {
+            LeafMark::default()
         }
     }
 

@@ -8,6 +8,7 @@ use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{FromRequestParts, MatchedPath, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use keyward_core::audit::LeafSlot;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::error::OpError;
 use keyward_core::names::CorrelationId;
@@ -109,6 +110,7 @@ fn origin(exchange: &Exchange) -> Origin {
     Origin {
         address: exchange.peer.map(|peer| peer.to_string()),
         correlation_id: exchange.correlation_id.clone(),
+        leaf: exchange.leaf.clone(),
     }
 }
 
@@ -216,6 +218,7 @@ impl Guest {
         Origin {
             address: self.peer.map(|peer| peer.to_string()),
             correlation_id: self.correlation_id.clone(),
+            leaf: LeafSlot::default(),
         }
     }
 }

@@ -56,7 +56,8 @@ fn frame() -> OpenApi {
             "Key management: make, use, rotate and account for keys. Requests refuse unknown \
              fields; answers may gain fields. Every request may carry an `X-Correlation-Id` of at \
              most 64 of `[A-Za-z0-9._-]`; any other is replaced, and the answer carries the one \
-             that holds. Problems follow RFC 9457; their `code` never changes its meaning.",
+             that holds. `X-Audit-Index` names the entry that the answering node's audit log has of \
+             the request, for a receipt. Problems follow RFC 9457; their `code` never changes its meaning.",
         ))
         .license(Some(
             LicenseBuilder::new()
@@ -123,7 +124,7 @@ fn problem(status: &str, description: &str) -> Response {
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name("Problem")))
         .build();
-    let mut response = with_correlation_id(ResponseBuilder::new().description(description))
+    let mut response = with_headers(ResponseBuilder::new().description(description))
         .content("application/problem+json", content);
     if status == "429" {
         response = response.header("Retry-After", text_header("Seconds to wait."));
@@ -134,8 +135,12 @@ fn problem(status: &str, description: &str) -> Response {
     response.build()
 }
 
-fn with_correlation_id(response: ResponseBuilder) -> ResponseBuilder {
-    response.header("X-Correlation-Id", text_header("The request's id."))
+fn with_headers(response: ResponseBuilder) -> ResponseBuilder {
+    let index = "Where the request's entry stands in its log, if that is the caller's to know: \
+                 `system`, `changes` or `operations`, and its index, as in `operations/1234`.";
+    response
+        .header("X-Correlation-Id", text_header("The request's id."))
+        .header("X-Audit-Index", text_header(index))
 }
 
 fn text_header(description: &str) -> utoipa::openapi::Header {
@@ -254,7 +259,7 @@ impl Endpoint {
             .schema_type(SchemaType::new(Type::String))
             .build();
         let content = ContentBuilder::new().schema(Some(schema)).build();
-        let response = with_correlation_id(ResponseBuilder::new().description(description))
+        let response = with_headers(ResponseBuilder::new().description(description))
             .content(media_type, content);
         self.operation = self.operation.response(status, response.build());
         self
@@ -361,7 +366,7 @@ impl Endpoint {
             .schema_type(SchemaType::new(schema))
             .build();
         let content = ContentBuilder::new().schema(Some(schema)).build();
-        let response = with_correlation_id(ResponseBuilder::new().description(description))
+        let response = with_headers(ResponseBuilder::new().description(description))
             .content(media_type, content);
         self.operation = self.operation.response("200", response.build());
         self
@@ -373,7 +378,7 @@ impl Endpoint {
         let content = ContentBuilder::new()
             .schema(Some(self.refer::<T>()))
             .build();
-        let mut response = with_correlation_id(ResponseBuilder::new().description(description))
+        let mut response = with_headers(ResponseBuilder::new().description(description))
             .content("application/json", content);
         for (media_type, schema) in others {
             let schema = ObjectBuilder::new()
@@ -390,7 +395,7 @@ impl Endpoint {
         let content = ContentBuilder::new()
             .schema(Some(self.refer::<T>()))
             .build();
-        let mut response = with_correlation_id(ResponseBuilder::new().description(description))
+        let mut response = with_headers(ResponseBuilder::new().description(description))
             .content("application/json", content);
         for header in headers {
             let description = match *header {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::extract::MatchedPath;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use keyward_core::audit::LeafSlot;
 use keyward_core::ids::TokenId;
 use keyward_core::names::CorrelationId;
 use tokio::time::Instant;
@@ -14,6 +15,9 @@ use uuid::Uuid;
 
 /// The header that carries the correlation id, in and out.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// The header that says where the request's entry stands in its log: `operations/1234`.
+pub const AUDIT_INDEX: HeaderName = HeaderName::from_static("x-audit-index");
 
 /// What is known of a request, filled in as it becomes known. Lives in the request's extensions.
 #[derive(Debug)]
@@ -26,6 +30,8 @@ pub struct Exchange {
     pub route: OnceLock<MatchedPath>,
     /// The token that was recognised.
     pub token: OnceLock<TokenId>,
+    /// Where the request's entry stands in its log, once it is written.
+    pub leaf: LeafSlot,
     began: Instant,
     /// When its time begins to count, in milliseconds since it began.
     counts_from_millis: AtomicU64,
@@ -39,6 +45,7 @@ impl Exchange {
             peer,
             route: OnceLock::new(),
             token: OnceLock::new(),
+            leaf: LeafSlot::default(),
             began: Instant::now(),
             counts_from_millis: AtomicU64::new(0),
         }
@@ -60,6 +67,11 @@ impl Exchange {
             }
             tokio::time::sleep_until(at).await;
         }
+    }
+
+    /// Where the request's entry stands in its log, as a header's value, if the caller is to know.
+    pub fn audit_index_header(&self) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.leaf.get()?.to_string()).ok()
     }
 
     /// The correlation id as a header's value.

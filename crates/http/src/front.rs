@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use tower::Service;
 
 use crate::config::HttpConfig;
-use crate::exchange::{CORRELATION_ID, Exchange};
+use crate::exchange::{AUDIT_INDEX, CORRELATION_ID, Exchange};
 use crate::metrics::{self, RequestMetrics};
 use crate::problem::Failure;
 
@@ -110,6 +110,9 @@ fn finish(response: &mut Response, exchange: &Exchange) {
     }
     let headers = response.headers_mut();
     headers.insert(CORRELATION_ID, exchange.correlation_header());
+    if let Some(index) = exchange.audit_index_header() {
+        headers.insert(AUDIT_INDEX, index);
+    }
     // Unless an endpoint says that its answer may be kept.
     headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
     headers.insert(CONTENT_TYPE_OPTIONS, NO_SNIFF);

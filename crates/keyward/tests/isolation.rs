@@ -18,6 +18,12 @@ async fn i05_every_endpoint_hides_another_tenant_completely() {
     let rival = root.by(&root.member("rival", "rival-admin", "tenant-admin").await);
     let user = root.by(&root.member("rival", "rival-app", "crypto-user").await);
 
+    // From when on entries are counted: each answer asks again.
+    let mut waits = 0;
+    while root.get("/v1/tenants").await.audit_index.is_none() {
+        waits += 1;
+        assert!(waits < 10_000, "no answer names its entry");
+    }
     let document = root.get("/openapi.json").await.ok();
     let mut tried = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -34,6 +40,12 @@ async fn i05_every_endpoint_hides_another_tenant_completely() {
                 let absent = ask(stranger, &method, path, "no-such-tenant", body.as_ref()).await;
                 let what = format!("{method} {path} {}", theirs.body);
                 assert!(!theirs.status.is_success(), "{what}");
+                // How fast a log grows, and whether there is one, is told to those whose it is.
+                assert_eq!(
+                    (&theirs.audit_index, &absent.audit_index),
+                    (&None, &None),
+                    "{what}"
+                );
                 assert_eq!(theirs.status, absent.status, "{what} / {}", absent.body);
                 assert_eq!(without_request(theirs), without_request(absent), "{what}");
             }
@@ -48,9 +60,23 @@ async fn i05_every_endpoint_hides_another_tenant_completely() {
     assert_eq!(keys.len(), 4);
     assert!(keys.iter().all(|key| key["state"] == "active"), "{keys:?}");
     // Nor does the rival's own view show anything of the other.
-    let own = rival.get("/v1/tenants/rival/keys").await.ok();
-    assert_eq!(own["items"], json!([]));
-    assert_eq!(rival.get("/v1/tenants").await.code(), "forbidden");
+    let own = rival.get("/v1/tenants/rival/keys").await;
+    let index = own.audit_index.clone().expect("a place in its own log");
+    assert!(index.starts_with("operations/"), "{index}");
+    assert_eq!(own.ok()["items"], json!([]));
+    let refused = user.get("/v1/tenants/rival/principals").await;
+    assert_eq!(refused.code(), "forbidden");
+    assert!(refused.audit_index.is_some(), "its own log, too");
+    let elsewhere = rival.get("/v1/tenants").await;
+    assert_eq!(elsewhere.code(), "forbidden");
+    assert_eq!(elsewhere.audit_index, None);
+    let stranger = root.by("kw_nobody").get("/v1/tenants").await;
+    assert_eq!(
+        (stranger.status.as_u16(), stranger.audit_index),
+        (401, None)
+    );
+    let all = root.get("/v1/tenants").await.audit_index;
+    assert!(all.is_some_and(|index| index.starts_with("system/")));
     assert_eq!(rival.get("/v1/audit").await.code(), "forbidden");
 }
 
@@ -65,7 +91,8 @@ async fn ask(api: &Api, method: &Method, path: &str, tenant: &str, body: Option<
         .replace("{policy}", "yearly")
         .replace("{log}", "changes")
         .replace("{tile}", "entries/000")
-        .replace("{sequence}", "1");
+        .replace("{sequence}", "1")
+        .replace("{index}", "0");
     // What is left is an id of something.
     let mut concrete = String::new();
     let mut rest = path.as_str();

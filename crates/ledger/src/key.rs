@@ -116,7 +116,7 @@ impl VerifierKey {
     }
 
     /// Whether a signature over a message is this key's.
-    pub(crate) fn made(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+    pub fn made(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         UnparsedPublicKey::new(&ED25519, &self.public)
             .verify(message, signature)
             .is_ok()

@@ -141,6 +141,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use keyward_core::audit::LeafMark;
 
     fn entry(tenant: Option<u128>, action: Action, outcome: Outcome) -> Journaled {
         Journaled {
@@ -159,6 +160,7 @@ mod tests {
                 used: Vec::new(),
                 revision: None,
                 change: None,
+                leaf: LeafMark::default(),
             },
         }
     }

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
+use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
 use keyward_core::change::Commit;
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -40,6 +40,7 @@ fn commit() -> Commit {
             used: Vec::new(),
             revision: None,
             change: None,
+            leaf: LeafMark::default(),
         },
         idempotency: None,
     }

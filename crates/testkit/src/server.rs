@@ -174,6 +174,8 @@ pub struct Answer {
     pub status: StatusCode,
     /// Its body; null if there was none.
     pub body: Value,
+    /// Where its entry stands in the log, if the caller was told.
+    pub audit_index: Option<String>,
 }
 
 impl Answer {
@@ -259,9 +261,15 @@ impl Api {
         }
         let response = request.send().await?;
         let status = response.status();
+        let index = response.headers().get("X-Audit-Index");
+        let audit_index = index.map(|index| index.to_str().expect("a text").to_owned());
         let bytes = response.bytes().await?;
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Ok(Answer { status, body })
+        Ok(Answer {
+            status,
+            body,
+            audit_index,
+        })
     }
 
     /// GET.

@@ -19,6 +19,7 @@ use keyward_audit::index::{AuditIndex, Search};
 use keyward_audit::{Journal, JournalConfig};
 use keyward_backup::{Backups, Drills, Place, Recipients, Tip};
 use keyward_core::audit::Journaled;
+use keyward_core::audit::LeafSlot;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::names::{CorrelationId, PrincipalName, RoleName, TenantName};
 use keyward_core::node::{Node, Ports, Settings, UsageBook};
@@ -701,6 +702,7 @@ pub fn origin(correlation_id: &str) -> Origin {
     Origin {
         address: Some("127.0.0.1".to_owned()),
         correlation_id: CorrelationId::new(correlation_id).expect("a correlation id"),
+        leaf: LeafSlot::default(),
     }
 }
 

@@ -88,6 +88,18 @@ pub enum TreesError {
         /// Which entry.
         sequence: u64,
     },
+    /// The journal is not what its node signed.
+    #[error(
+        "entries {first} to {sequence} of the journal are not those that this node signed before it \
+         answered: the journal was altered. Nothing of it is signed. Keep a copy of its directory as \
+         evidence, then put the right journal back"
+    )]
+    NotSigned {
+        /// The first entry that the signature covers.
+        first: u64,
+        /// The last one.
+        sequence: u64,
+    },
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] AuditError),

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::journal::Journal;
 use crate::reader::{Place, Written};
+use crate::trees::batches::Batches;
 use crate::trees::end::End;
 use crate::trees::heads::{HeadsTree, leaf};
 use crate::trees::state::{Bytes, Out};
@@ -68,6 +69,7 @@ pub struct Forest<F> {
     pub(super) trees: Vec<(Tree, End)>,
     pub(super) index: HashMap<Tree, u32>,
     pub(super) heads: HeadsTree,
+    batches: Batches,
     /// The heads that were made last, and which entry of the system's tree they are, once they are.
     pub(super) made: Option<(Heads, Option<u64>)>,
 }
@@ -114,6 +116,7 @@ impl<F: LogFiles> Forest<F> {
             trees: Vec::new(),
             index: HashMap::new(),
             heads: HeadsTree::default(),
+            batches: Batches::after(0),
             made: None,
         }
     }
@@ -165,9 +168,21 @@ impl<F: LogFiles> Forest<F> {
     /// Takes entries from the journal, a page at most. Whether there may be more. After an error the
     /// trees are to be opened again.
     pub fn grow(&mut self) -> Result<bool, TreesError> {
-        let page = self.journal.written(self.sequence(), PAGE_BYTES)?;
+        let before = self.sequence();
+        let page = self.journal.written(before, PAGE_BYTES)?;
+        let until = page.last().map_or(before, |last| last.sequence);
+        // The last entry's own signature may have come behind it.
+        let signatures = self.journal.signatures(before.saturating_sub(1), until)?;
+        let mut signatures = signatures.iter().peekable();
+        while let Some(late) = signatures.next_if(|it| it.sequence <= before) {
+            self.batches.check(late, &self.journal)?;
+        }
         for entry in &page {
-            self.take(entry)?;
+            let leaf = self.take(entry)?;
+            self.batches.append(leaf);
+            while let Some(signature) = signatures.next_if(|it| it.sequence <= entry.sequence) {
+                self.batches.check(signature, &self.journal)?;
+            }
         }
         // And when a segment was finished: before that none of its tiles is let go of.
         let begun = self
@@ -179,8 +194,15 @@ impl<F: LogFiles> Forest<F> {
         Ok(!page.is_empty())
     }
 
+    /// From now on the journal tells where an entry will stand in its tree as soon as it has it.
+    pub fn number_entries(&self) -> Result<(), TreesError> {
+        let all = self.trees.iter().map(|(tree, end)| (*tree, end.size()));
+        let all = all.chain([(Tree::System, self.system.size())]);
+        Ok(self.journal.number(all, self.sequence())?)
+    }
+
     /// Puts an entry behind all others of its tree.
-    fn take(&mut self, entry: &Written) -> Result<(), TreesError> {
+    fn take(&mut self, entry: &Written) -> Result<Hash, TreesError> {
         let Written {
             sequence,
             place,
@@ -218,7 +240,22 @@ impl<F: LogFiles> Forest<F> {
             place: *place,
             leaf,
         });
-        Ok(())
+        Ok(leaf)
+    }
+
+    /// Whether the journal's node has signed all entries that the trees have.
+    pub fn is_signed(&self) -> bool {
+        self.batches.is_complete()
+    }
+
+    /// The public halves of keys that signed entries, and that nobody has confirmed to be the node's.
+    pub fn strangers(&self) -> Vec<[u8; 32]> {
+        self.batches.strangers().to_vec()
+    }
+
+    /// This is a key of the node's own.
+    pub fn confirm(&mut self, public: [u8; 32]) {
+        self.batches.confirm(public);
     }
 
     pub(super) fn end(&self, tree: Tree) -> Option<&End> {
@@ -343,6 +380,7 @@ impl<F: LogFiles> Forest<F> {
             *self.end_mut(tree) = End::take(&mut bytes)?;
         }
         self.last = Some(last);
+        self.batches = Batches::after(last.sequence);
         self.kept = last.sequence;
         self.kept_in = last.place.segment;
         bytes.is_empty().then_some(())

@@ -200,6 +200,20 @@ impl<F: LogFiles> Forest<F> {
         }))
     }
 
+    /// An entry of a tree, by its index; none if the tree does not have it (yet).
+    pub fn at(&self, tree: Tree, index: u64) -> Result<Option<Vec<u8>>, TreesError> {
+        if index >= self.head(tree).size {
+            return Ok(None);
+        }
+        self.entry(tree, index).map(|text| Some(text.into_bytes()))
+    }
+
+    /// Whether a tree may have an entry with this index once it has all of the journal.
+    pub fn may_have(&self, tree: Tree, index: u64) -> bool {
+        let to_come = self.journal.last().saturating_sub(self.sequence());
+        index < self.head(tree).size.saturating_add(to_come)
+    }
+
     /// Looks for an entry in the tile that ends before `among`; its index, or how many are left.
     pub fn look(&self, found: &Found, among: u64) -> Result<Result<u64, u64>, TreesError> {
         let Some(last) = among.checked_sub(1) else {

@@ -1,5 +1,6 @@
 //! Which of the trees an entry belongs to.
 
+use keyward_core::audit::AuditEvent;
 use keyward_core::ids::TenantId;
 use keyward_core::noun::action::Action;
 pub use keyward_core::port::transparency::Tree;
@@ -53,6 +54,23 @@ pub(super) fn of(entry: &[u8]) -> Option<Belongs> {
         None => Tree::System,
     };
     Some(Belongs::To(tree))
+}
+
+/// Which tree an entry belongs to; none if it is no entry.
+pub(crate) fn of_entry(entry: &[u8]) -> Option<Tree> {
+    Some(match of(entry)? {
+        Belongs::To(tree) => tree,
+        Belongs::Heads(_) => Tree::System,
+    })
+}
+
+/// The same of an entry that is not written yet.
+pub(crate) fn of_event(event: &AuditEvent) -> Tree {
+    match event.tenant {
+        Some(tenant) if event.change.is_some() => Tree::Changes(tenant),
+        Some(tenant) => Tree::Operations(tenant),
+        None => Tree::System,
+    }
 }
 
 /// What an entry of heads says; none if it is none.

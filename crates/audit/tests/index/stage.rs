@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use keyward_audit::index::AuditIndex;
 use keyward_audit::{Journal, JournalConfig, SyncMode};
-use keyward_core::audit::{Actor, AuditEvent, Authentication, Journaled, Outcome, Resource, Used};
+use keyward_core::audit::{
+    Actor, AuditEvent, Authentication, Journaled, LeafMark, Outcome, Resource, Used,
+};
 use keyward_core::ids::{KeyId, PrincipalId, TenantId, VersionId};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -141,6 +143,7 @@ pub fn event(plain: &Plain) -> AuditEvent {
             .collect(),
         revision: None,
         change: None,
+        leaf: LeafMark::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use keyward_audit::{Journal, JournalConfig, JournalIo, OpenError, SyncMode};
-use keyward_core::audit::{Actor, AuditEvent, Journaled, Outcome, Resource};
+use keyward_core::audit::{Actor, AuditEvent, Journaled, LeafMark, Outcome, Resource};
 use keyward_core::ids::TenantId;
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -103,6 +103,7 @@ pub fn event(name: &str, tenant: Option<TenantId>) -> AuditEvent {
         used: Vec::new(),
         revision: None,
         change: None,
+        leaf: LeafMark::default(),
     }
 }
 

@@ -126,7 +126,7 @@ async fn a_later_format_is_refused_by_name() {
     open_on(&disk).unwrap().close().await;
     let name = disk.names().remove(0);
     let mut bytes = disk.file(&name);
-    bytes[5] = 2;
+    bytes[5] = 3;
     let end = usize::from(u16::from_be_bytes([bytes[6], bytes[7]])) - 4;
     let crc = crc32fast::hash(&bytes[..end]).to_be_bytes();
     bytes[end..end + 4].copy_from_slice(&crc);
@@ -134,8 +134,8 @@ async fn a_later_format_is_refused_by_name() {
     assert!(matches!(
         open_on(&disk),
         Err(OpenError::UnknownFormat {
-            version: 2,
-            known: 1
+            version: 3,
+            known: 2
         })
     ));
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod batches;
 mod crashes;
 /// The disk of the journal's own tests.
 #[path = "../journal/disk.rs"]
@@ -11,6 +12,7 @@ mod disk;
 mod growing;
 mod handovers;
 mod heads;
+mod numbers;
 mod receipts;
 mod signed;
 mod sizes;

@@ -80,6 +80,7 @@ fn operation(number: u64) -> AuditEvent {
         used: vec![used],
         revision: None,
         change: None,
+        leaf: keyward_core::audit::LeafMark::default(),
     }
 }
 

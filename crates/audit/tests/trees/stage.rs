@@ -10,7 +10,7 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use futures_util::future::join_all;
 use keyward_audit::trees::{Forest, Heads, LogFiles, Tree, TreesError};
 use keyward_audit::{Journal, JournalConfig, JournalIo, StdIo, SyncMode};
-use keyward_core::audit::{Actor, AuditEvent, Journaled, Outcome, Resource};
+use keyward_core::audit::{Actor, AuditEvent, Journaled, LeafMark, Outcome, Resource};
 use keyward_core::ids::TenantId;
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -148,6 +148,17 @@ pub fn journal(place: &Path) -> Arc<Journal> {
     journal_on(&StdIo::new(place).unwrap())
 }
 
+/// The same, synced or not.
+pub fn synced_journal(place: &Path, sync: SyncMode) -> Arc<Journal> {
+    let config = JournalConfig {
+        sync,
+        ..JournalConfig::default()
+    };
+    let (node, id) = ("node-a".into(), Uuid::from_u128(7));
+    let opened = Journal::open(place, config, node, id, Arc::new(Noon), Arc::new(Nobody));
+    Arc::new(opened.unwrap())
+}
+
 /// The same on any disk.
 pub fn journal_on(io: &(impl JournalIo + Clone + 'static)) -> Arc<Journal> {
     let config = JournalConfig {
@@ -192,6 +203,7 @@ pub fn event(name: &str, tenant: Option<TenantId>, change: Option<i64>) -> Audit
         used: Vec::new(),
         revision: change,
         change,
+        leaf: LeafMark::default(),
     }
 }
 

@@ -163,7 +163,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::audit::{Actor, AuditEvent, Resource, Used};
+    use crate::audit::{Actor, AuditEvent, LeafMark, Resource, Used};
     use crate::ids::{KeyId, PrincipalId, TenantId, TokenId, VersionId};
     use crate::names::CorrelationId;
     use crate::time::Timestamp;
@@ -201,6 +201,7 @@ mod tests {
             }],
             revision: Some(3),
             change: Some(2),
+            leaf: LeafMark::default(),
         }
     }
 

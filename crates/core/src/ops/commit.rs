@@ -154,6 +154,7 @@ pub(crate) fn idempotency_key(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::audit::LeafMark;
     use crate::audit::{Actor, Resource};
     use crate::names::CorrelationId;
     use crate::time::Timestamp;
@@ -174,6 +175,7 @@ mod tests {
             used: Vec::new(),
             revision: None,
             change: None,
+            leaf: LeafMark::default(),
         };
         let size_of = |event: &AuditEvent| serde_json::to_vec(event).unwrap().len();
         let small = size_of(&event);

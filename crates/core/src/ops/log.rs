@@ -31,7 +31,9 @@ pub use signing_key::{
     checkpoint_keys, checkpoint_public, log_hand_over, rotate_key,
 };
 pub use sinks::{Sinks, present_sinks, sinks};
-pub use transparency::{LogScope, TreeKind, checkpoint, handovers, log_key, receipt, tile};
+pub use transparency::{
+    LogScope, TreeKind, checkpoint, handovers, log_key, receipt, receipt_at, tile,
+};
 pub use witnesses::{Witnesses, present_witnesses, witnesses};
 pub use witnessing::{add_checkpoint, witness_key, witness_name, witnessed};
 

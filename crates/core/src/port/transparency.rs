@@ -107,7 +107,10 @@ pub trait TransparencyLog: Send + Sync {
     /// the other one of the same tenant.
     async fn receipt(&self, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault>;
 
-    /// The same for several entries, in the order of their sequence numbers; all receipts rest on one
+    /// A receipt for an entry of this very tree, by its index there, counted from 0.
+    async fn receipt_at(&self, tree: Tree, index: u64) -> Result<LogReceipt, LogFault>;
+
+    /// Receipts for several entries, in the order of their sequence numbers; all receipts rest on one
     /// checkpoint.
     async fn receipts(&self, tree: Tree, sequences: &[u64]) -> Result<Vec<LogReceipt>, LogFault>;
 }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use keyward_api::audit::{AuditKeyRotation, AuditLogKey, AuditReceipt, RotateAuditKey};
 use keyward_core::ops;
 use keyward_core::ops::log::{LogScope, TreeKind};
+use keyward_core::port::transparency::LogReceipt;
 use utoipa::openapi::HttpMethod::{Get, Post};
 use utoipa::openapi::schema::Type;
 
@@ -117,6 +118,13 @@ fn tree(prefix: &str, id: &str, what: &str) -> Vec<Route> {
         )
         .answers_as(BYTES, Type::String, "The tile (C2SP tlog-tiles).")
         .to(tile),
+        endpoint(
+            "receipts/{index}",
+            "receipt",
+            format!("Proves that the entry with an index is in {what}"),
+        )
+        .answers::<AuditReceipt>("The entry, and a receipt for it.")
+        .to(receipt_at),
     ]
 }
 
@@ -184,6 +192,19 @@ async fn receipt(call: Call) -> Answer {
         Some(_) => Some(call.tenant()?),
     };
     let found = ops::log::receipt(call.node(), call.caller(), tenant.as_ref(), sequence).await?;
+    given(found)
+}
+
+async fn receipt_at(call: Call) -> Answer {
+    let index: u64 = call.at("index")?;
+    if index > SEQUENCE_MAX {
+        return Err(Failure::invalid("index: must be an index in the log"));
+    }
+    let found = ops::log::receipt_at(call.node(), call.caller(), &scope(&call)?, index).await?;
+    given(found)
+}
+
+fn given(found: LogReceipt) -> Answer {
     answer::ok(&AuditReceipt {
         entry: String::from_utf8(found.entry)
             .map_err(|_| Failure::internal("an entry that is no text"))?,

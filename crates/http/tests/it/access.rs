@@ -17,6 +17,7 @@ fn concrete(path: &str) -> String {
         .replace("{witnessed}", &"0".repeat(64))
         .replace("{tile}", "0/000")
         .replace("{sequence}", "1")
+        .replace("{index}", "0")
         .replace("{role}", "helper")
         .replace("{token}", id)
         .replace("{assignment}", id)

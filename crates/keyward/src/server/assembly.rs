@@ -10,6 +10,7 @@ use keyward_core::node::{Node, Ports, Settings, UsageBook};
 use keyward_core::noun::key::ProviderKind;
 use keyward_core::ops::builtin_roles;
 use keyward_core::ops::start::changes_watermark_name;
+use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::port::registry::Registry;
 use keyward_crypto::random::SystemRandom;
 use keyward_providers::{CacheLimits, NativeProvider};
@@ -28,6 +29,9 @@ use crate::server::seals;
 use crate::server::trees::ensure_holds_what_was_signed;
 use crate::server::witness_desk::Desk;
 use crate::server::{backups, repairs};
+
+/// Entries are logged about in the order of their times: the latest one is among the last so many.
+const LATEST: usize = 256;
 
 /// A node and what the binary itself keeps of its parts.
 pub struct Assembly {
@@ -221,7 +225,23 @@ async fn open_journal(
     // Recovery reads files: not for a thread that others wait on.
     let opened =
         tokio::task::spawn_blocking(move || Journal::open(&dir, config, name, id, clock, usage));
-    Ok(opened.await.map_err(std::io::Error::other)??)
+    let journal = opened.await.map_err(std::io::Error::other)??;
+    // The registry's memory ends with the last change. What was used since has its times here, and
+    // nothing that is logged from now on was before it.
+    let last = TailQuery {
+        limit: LATEST,
+        ..TailQuery::default()
+    };
+    match journal.tail(last).await {
+        Ok(last) => {
+            if let Some(latest) = last.iter().map(|entry| entry.event.time).max() {
+                deployment.clock.raise(latest);
+            }
+        }
+        // What is wrong with the journal is found, and told, by those who read all of it.
+        Err(error) => tracing::warn!(%error, "the latest entries' times cannot be read"),
+    }
+    Ok(journal)
 }
 
 fn journal_config(config: &Config) -> JournalConfig {

@@ -284,6 +284,11 @@ impl TransparencyLog for Published {
             .await
     }
 
+    async fn receipt_at(&self, tree: Tree, index: u64) -> Result<LogReceipt, LogFault> {
+        self.soon(move |ready| receipt_at(&ready, tree, index))
+            .await
+    }
+
     async fn receipts(&self, tree: Tree, sequences: &[u64]) -> Result<Vec<LogReceipt>, LogFault> {
         let sequences = sequences.to_vec();
         self.soon(move |ready| {
@@ -344,17 +349,36 @@ fn receipt(
     }
     let index = index_of(trees, &found, near.get(&found.tree).copied())?;
     near.insert(found.tree, index);
-    let made: Result<Option<Receipt>, TreesError> = {
-        let trees = trees.lock();
-        let (note, size) = (&signed.note, signed.head.size);
-        match found.tree {
-            Tree::System => trees.receipt_in_system(index, note, size),
-            tree => trees.receipt_in(tree, index, note, size),
-        }
+    proof(&trees.lock(), signed, found.tree, (index, found.bytes))
+}
+
+/// The same by its index in a tree.
+fn receipt_at(ready: &Ready, tree: Tree, index: u64) -> Result<LogReceipt, LogFault> {
+    let (trees, signed) = (ready.trees.lock(), ready.counted()?);
+    let Some(entry) = trees.at(tree, index).map_err(of_trees)? else {
+        return Err(if trees.may_have(tree, index) {
+            LogFault::NotYet
+        } else {
+            LogFault::NoSuch
+        });
+    };
+    proof(&trees, signed, tree, (index, entry))
+}
+
+fn proof(
+    trees: &Forest<LogDirectory>,
+    signed: &Signed,
+    tree: Tree,
+    (index, entry): (u64, Vec<u8>),
+) -> Result<LogReceipt, LogFault> {
+    let (note, size) = (&signed.note, signed.head.size);
+    let made: Result<Option<Receipt>, TreesError> = match tree {
+        Tree::System => trees.receipt_in_system(index, note, size),
+        tree => trees.receipt_in(tree, index, note, size),
     };
     let made = made.map_err(of_trees)?.ok_or(LogFault::NotYet)?;
     Ok(LogReceipt {
-        entry: found.bytes,
+        entry,
         index,
         receipt: made.to_string(),
     })

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use keyward_backup::{
     Chain, Manifest, Records, Source, Target, Verified, bring_records, changes_after, rewind,
 };
+use keyward_core::audit::LeafSlot;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::change::Change;
 use keyward_core::error::OpError;
@@ -343,6 +344,7 @@ async fn who(assembly: &Assembly, request: &PartRequest) -> Result<Caller, Start
     let origin = Origin {
         address: None,
         correlation_id: CorrelationId::new(&format!("kw-{:016x}", u64::from_be_bytes(random)))?,
+        leaf: LeafSlot::default(),
     };
     Ok(authenticate(&assembly.node, Some(token), origin).await?)
 }

@@ -1,6 +1,7 @@
 //! What `keyward dev` puts into a new deployment, so that there is something to try: a tenant with
 //! four keys, and somebody who may do everything.
 
+use keyward_core::audit::LeafSlot;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::error::OpError;
 use keyward_core::names::{CorrelationId, DataClass, KeyName, PrincipalName, RoleName, TenantName};
@@ -156,6 +157,7 @@ pub async fn is_known(node: &Node, token: &str) -> Result<bool, StartError> {
     let origin = Origin {
         address: None,
         correlation_id,
+        leaf: LeafSlot::default(),
     };
     match authenticate::authenticate(node, Some(token), origin).await {
         Ok(_) => Ok(true),

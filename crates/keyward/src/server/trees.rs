@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use keyward_audit::Journal;
 use keyward_audit::trees::{Forest, Handovers, LastSigned, LogDirectory, TreesError};
+use keyward_audit::{BatchKey, Journal};
 use keyward_core::node::Node;
 use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
 use keyward_core::ops::{condition, log};
@@ -111,12 +111,26 @@ pub async fn prepare(assembly: &Assembly) {
     };
     let reading = LogKeys::read(&assembly.node, last.as_ref());
     match timeout(KEY_PATIENCE, reading).await {
-        Ok(Ok(keys)) => assembly.published().set_keys(Some(Arc::new(keys))),
+        Ok(Ok(keys)) => {
+            let keys = Arc::new(keys);
+            sign_batches(&assembly.journal(), Some(&keys)).await;
+            assembly.published().set_keys(Some(keys));
+        }
         Ok(Err(error)) => {
             tracing::warn!(%error, "the key that signs the audit log cannot be had yet");
         }
         Err(_) => tracing::warn!("the vault does not give the key that signs the audit log yet"),
     }
+}
+
+/// From now on the journal signs each batch by the present key, as long as somebody holds it; or by none.
+async fn sign_batches(journal: &Arc<Journal>, keys: Option<&Arc<LogKeys>>) {
+    let key = keys.map(|keys| {
+        let (public, keys) = (keys.current.public(), Arc::downgrade(keys));
+        BatchKey::new(public, move |text| keys.upgrade()?.current.sign(text).ok())
+    });
+    let journal = journal.clone();
+    let _ = spawn_blocking(move || journal.sign_by(key)).await;
 }
 
 struct Follower {
@@ -172,6 +186,7 @@ impl Follower {
         self.published
             .set_handovers(signing.lock().handovers_text());
         self.published.opened(trees.clone());
+        let mut is_numbered = false;
         let mut seconds = tokio::time::interval(EACH);
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -184,6 +199,11 @@ impl Follower {
             if !matches!(grown, Grown::Reading { .. }) {
                 // Before anything is committed to that contradicts what was signed.
                 ensure_continued(&trees, &signing).await?;
+                if !is_numbered {
+                    let trees = trees.clone();
+                    blocking(move || trees.lock().number_entries()).await?;
+                    is_numbered = true;
+                }
             }
             if self.log_heads(&trees).await? {
                 // The heads too: until the next ones are made, what is signed holds all that they cover.
@@ -328,7 +348,7 @@ async fn grow(trees: &Trees) -> Result<Grown, TreesError> {
         let target = trees.lock().journal_last();
         while began.elapsed() < EACH {
             let mut trees = trees.lock();
-            if trees.sequence() >= target || !trees.grow()? {
+            if (trees.sequence() >= target && trees.is_signed()) || !trees.grow()? {
                 return Ok(Grown::All);
             }
         }

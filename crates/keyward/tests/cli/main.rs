@@ -7,9 +7,11 @@
     clippy::print_stdout
 )]
 
+mod answering;
 mod asking;
 mod auditing;
 mod backing_up;
+mod clock;
 mod disasters;
 mod evidence;
 mod exchanging;
@@ -33,6 +35,7 @@ mod storing;
 /// Other people's verifier.
 #[path = "../../../ledger/tests/log/sumdb.rs"]
 mod sumdb;
+mod tampering;
 mod text_sealing;
 mod tour;
 mod transparency;

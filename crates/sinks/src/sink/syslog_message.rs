@@ -58,7 +58,7 @@ fn plain(text: &str, most: usize) -> String {
 mod tests {
     use std::collections::BTreeMap;
 
-    use keyward_core::audit::{Actor, AuditEvent, Journaled, Outcome, Resource};
+    use keyward_core::audit::{Actor, AuditEvent, Journaled, LeafMark, Outcome, Resource};
     use keyward_core::names::CorrelationId;
     use keyward_core::noun::action::Action;
     use keyward_core::time::Timestamp;
@@ -83,6 +83,7 @@ mod tests {
                     used: Vec::new(),
                     revision: None,
                     change: None,
+                    leaf: LeafMark::default(),
                 },
             },
             line: line.to_owned(),

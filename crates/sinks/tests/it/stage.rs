@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use keyward_audit::{Journal, JournalConfig};
 use keyward_core::audit::format::{Emitter, Format};
-use keyward_core::audit::{Actor, AuditEvent, Journaled, Outcome, Resource};
+use keyward_core::audit::{Actor, AuditEvent, Journaled, LeafMark, Outcome, Resource};
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
 use keyward_core::port::audit_log::{AuditLog, JournalObserver};
@@ -101,6 +101,7 @@ impl Stage {
             used: Vec::new(),
             revision: None,
             change: None,
+            leaf: LeafMark::default(),
         }
     }
 

@@ -136,7 +136,7 @@ impl Lanes {
 mod tests {
     use std::collections::BTreeMap;
 
-    use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
+    use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
     use keyward_core::names::CorrelationId;
     use keyward_core::noun::action::Action;
     use keyward_core::time::Timestamp;
@@ -167,6 +167,7 @@ mod tests {
                 used: Vec::new(),
                 revision: None,
                 change: None,
+                leaf: LeafMark::default(),
             },
             idempotency: None,
         }

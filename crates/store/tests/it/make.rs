@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
+use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::{
     AssignmentId, BindingId, ConditionId, ImportKeyId, JobId, KeyId, PolicyId, PrincipalId,
@@ -57,6 +57,7 @@ pub fn event(tenant: Option<TenantId>) -> AuditEvent {
         used: Vec::new(),
         revision: None,
         change: None,
+        leaf: LeafMark::default(),
     }
 }
 

@@ -9,6 +9,7 @@ mod deployments;
 mod index;
 mod layouts;
 mod python;
+mod signed_journal;
 mod streams;
 mod uses;
 

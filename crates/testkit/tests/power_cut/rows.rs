@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_core::audit::{Actor, AuditEvent, Outcome, Resource};
+use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::{KeyId, RecordId, TenantId, TransitionId, VersionId};
 use keyward_core::names::CorrelationId;
@@ -38,6 +38,7 @@ pub fn event(name: &str, tenant: Option<TenantId>) -> AuditEvent {
         used: Vec::new(),
         revision: None,
         change: None,
+        leaf: LeafMark::default(),
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{Emitter, Format};
-use crate::audit::{Actor, AuditEvent, Authentication, Journaled, Outcome, Resource};
+use crate::audit::{Actor, AuditEvent, Authentication, Journaled, LeafMark, Outcome, Resource};
 use crate::ids::{PrincipalId, TenantId, TokenId};
 use crate::names::CorrelationId;
 use crate::noun::action::Action;
@@ -47,6 +47,7 @@ fn rotation() -> Journaled {
             used: Vec::new(),
             revision: Some(9),
             change: Some(4),
+            leaf: LeafMark::default(),
         },
     }
 }

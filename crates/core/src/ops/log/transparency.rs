@@ -101,6 +101,21 @@ pub async fn receipt(
         .await
 }
 
+/// A receipt for an entry, by its index in a tree, counted from 0.
+pub async fn receipt_at(
+    node: &Node,
+    caller: &Caller,
+    scope: &LogScope,
+    index: u64,
+) -> Result<LogReceipt, OpError> {
+    reading(node, caller, scope, "receipt")
+        .read(async {
+            let tree = tree(node, caller, scope)?;
+            log(node)?.receipt_at(tree, index).await.map_err(told)
+        })
+        .await
+}
+
 /// No tile's path is longer: seven groups of digits, a level and a width.
 const PATH_MAX: usize = 64;
 

@@ -10,7 +10,7 @@ use keyward_sinks::witness::Gate;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::{Follower, KEY_PATIENCE, LATE, blocking, fresh_id, grow};
+use super::{Follower, KEY_PATIENCE, LATE, blocking, fresh_id, grow, sign_batches};
 use crate::server::log_keys::LogKeys;
 use crate::server::published::Trees;
 
@@ -69,6 +69,11 @@ impl Follower {
             return Ok(());
         };
         self.keyless_until = None;
+        if !self.is_journal_signed(trees, &keys).await {
+            self.judge_unsigned("its entries are not signed by a key of this deployment")
+                .await;
+            return Ok(());
+        }
         let (named, current) = (signing.clone(), keys.current.public());
         blocking(move || named.lock().last.name_key(current)).await?;
         let (last, last_key) = {
@@ -119,6 +124,23 @@ impl Follower {
         Ok(())
     }
 
+    /// Whether this node has signed all that the trees have, by keys that are its own.
+    async fn is_journal_signed(&self, trees: &Trees, keys: &LogKeys) -> bool {
+        let (strangers, is_signed) = {
+            let trees = trees.lock();
+            (trees.strangers(), trees.is_signed())
+        };
+        for public in strangers {
+            let is_known = public == keys.current.public() || keys.former_with(public).is_some();
+            if !is_known && let Err(error) = log::checkpoint_key_of(&self.node, public).await {
+                tracing::warn!(%error, "entries are signed by a key that is not known");
+                return false;
+            }
+            trees.lock().confirm(public);
+        }
+        is_signed
+    }
+
     /// While the gate is not open: what was signed last is signed again, which says nothing new, so that
     /// witnesses can be asked with it. A log of which nothing was signed yet has nobody to contradict.
     async fn sign_again(
@@ -165,6 +187,7 @@ impl Follower {
         let error = match found {
             Ok(Ok(keys)) => {
                 let keys = Arc::new(keys);
+                sign_batches(&self.journal, Some(&keys)).await;
                 self.published.set_keys(Some(keys.clone()));
                 return Some(keys);
             }
