@@ -23,6 +23,7 @@ pub mod index;
 mod io;
 mod journal;
 mod lull;
+pub mod mirror;
 mod pace;
 mod queue;
 mod reader;
