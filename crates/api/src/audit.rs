@@ -7,8 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::names::{
-    AuditAuthentication, AuditFormat, AuditMirrorState, AuditOutcome, AuditSinkKind, AuditSinkState,
-    AuditWitnessState, Permission,
+    AuditAuthentication, AuditFormat, AuditMirrorState, AuditOutcome, AuditSinkKind,
+    AuditSinkState, AuditWitnessState, Permission,
 };
 use crate::time::Time;
 

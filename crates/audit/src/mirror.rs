@@ -180,13 +180,14 @@ impl Mirror {
         let newest = Arc::new(newest.clone());
         let mut first = None;
         let mut under_way = JoinSet::new();
-        let waiting = newest.committed.iter();
-        let mut waiting = waiting.filter(|(tree, head)| !self.has(*tree, *head));
-        let mut due: Vec<(Tree, Head)> = waiting.by_ref().copied().collect();
-        due.reverse();
+        let all = newest.committed.iter().rev();
+        let due = all.filter(|(tree, head)| !self.has(*tree, *head));
+        let mut due: Vec<(Tree, Head)> = due.copied().collect();
         loop {
             while under_way.len() < TREES_AT_ONCE
-                && first.as_ref().is_none_or(|error: &MirrorError| !error.is_passing())
+                && first
+                    .as_ref()
+                    .is_none_or(|error: &MirrorError| !error.is_passing())
                 && let Some((tree, head)) = due.pop()
             {
                 let held = self.held.remove(&tree);
@@ -218,7 +219,9 @@ impl Mirror {
     }
 
     fn has(&self, tree: Tree, head: Head) -> bool {
-        self.held.get(&tree).is_some_and(|held| held.size >= head.size)
+        self.held
+            .get(&tree)
+            .is_some_and(|held| held.size >= head.size)
     }
 
     /// How far it is, of what is to be in it.
@@ -233,7 +236,8 @@ impl Mirror {
             (None, _) => true,
         };
         let system = system.map(|(head, _)| (Tree::System, *head));
-        let behind = newest.committed.iter().map(lacks).sum::<u64>() + system.iter().map(lacks).sum::<u64>();
+        let behind =
+            newest.committed.iter().map(lacks).sum::<u64>() + system.iter().map(lacks).sum::<u64>();
         Reached {
             size: has(Tree::System),
             behind,

@@ -67,7 +67,9 @@ impl MirrorStatus {
 
     /// For how long something waits that is signed and not in it.
     pub fn behind_seconds(&self, now: Timestamp) -> u64 {
-        let seconds = self.waiting_since.map_or(0, |since| now.seconds_since(since));
+        let seconds = self
+            .waiting_since
+            .map_or(0, |since| now.seconds_since(since));
         u64::try_from(seconds).unwrap_or(0)
     }
 }

@@ -6,10 +6,10 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
+use keyward_core::mirror_board::MirrorState;
 use keyward_core::node::{Node, Readiness};
 use keyward_core::port::seal::SealStanding;
 use keyward_core::port::storage_care::StorageState;
-use keyward_core::mirror_board::MirrorState;
 use keyward_core::port::storage_migration::MigrationPhase;
 use keyward_core::sink_board::SinkState;
 use keyward_core::witness_board::WitnessState;

@@ -125,7 +125,11 @@ pub(super) async fn system(
 }
 
 impl Work<'_> {
-    fn done(self, outcome: Result<(), MirrorError>) -> Brought {
+    fn done(mut self, outcome: Result<(), MirrorError>) -> Brought {
+        // Nothing goes beside a file that is evidence.
+        if matches!(outcome, Err(MirrorError::Altered { .. })) {
+            self.held.partial.clear();
+        }
         // What it has is asked of itself again, if that is in doubt.
         let is_known = outcome != Err(MirrorError::Contended);
         Brought {
@@ -155,10 +159,10 @@ impl Work<'_> {
                 self.held.reached = to;
             }
         }
-        let note = note().ok_or_else(|| {
-            MirrorError::Log("a tenant's checkpoint cannot be signed".to_owned())
-        })?;
-        self.replace(HANDOVERS_PATH, self.newest.handovers.clone()).await?;
+        let note = note()
+            .ok_or_else(|| MirrorError::Log("a tenant's checkpoint cannot be signed".to_owned()))?;
+        self.replace(HANDOVERS_PATH, self.newest.handovers.clone())
+            .await?;
         self.replace(KEY_PATH, format!("{}\n", self.key()?)).await?;
         self.checkpoint(head, note).await?;
         self.forget_partial().await;
@@ -192,7 +196,9 @@ impl Work<'_> {
         if found.as_deref() == Some(text.as_bytes()) {
             return Ok(());
         }
-        let replaced = self.place.exchange(&path, found.as_deref(), text.into_bytes());
+        let replaced = self
+            .place
+            .exchange(&path, found.as_deref(), text.into_bytes());
         if !replaced.await? {
             return Err(MirrorError::Contended);
         }

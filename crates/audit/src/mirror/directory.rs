@@ -55,8 +55,10 @@ impl Directory {
     ) -> Result<bool, MirrorError> {
         let (place, before) = (self.root.join(path), before.to_owned());
         self.on_thread(move |_| {
-            if fs::read(&place)? != before {
-                return Ok(false);
+            match fs::read(&place) {
+                Ok(found) if found == before => {}
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => return Ok(false),
             }
             let beside = written_beside(&place, &bytes)?;
             fs::rename(beside, &place)?;
@@ -128,7 +130,12 @@ fn put(root: &Path, place: &Path, bytes: &[u8]) -> io::Result<Put> {
     let linked = match fs::hard_link(&beside, place) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Present),
         // A file system without them.
-        Err(error) if matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Unsupported | ErrorKind::PermissionDenied
+            ) =>
+        {
             return fs::rename(&beside, place)
                 .and_then(|()| sync_folder(place))
                 .map(|()| Put::Written);
@@ -145,11 +152,17 @@ fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
     let above = folder.ancestors().skip(1);
     let above = above.take_while(|above| above.starts_with(root) || root.starts_with(above));
     // The first of those above `root` holds `root` itself.
-    let within = above.clone().take_while(|above| above.starts_with(root)).count();
+    let within = above
+        .clone()
+        .take_while(|above| above.starts_with(root))
+        .count();
     for above in above.take(within + 1).filter(|it| it.is_dir()) {
         File::open(above)?.sync_all()?;
     }
@@ -169,7 +182,9 @@ fn written_beside(place: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
 }
 
 fn sync_folder(place: &Path) -> io::Result<()> {
-    place.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    place
+        .parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
 fn walk(root: &Path, below: &Path, found: &mut Vec<String>) -> io::Result<()> {

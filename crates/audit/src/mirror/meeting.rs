@@ -45,7 +45,10 @@ pub(super) async fn meet(
         let found = checkpoint.origin().to_owned();
         return Err(MirrorError::OtherLog { found });
     }
-    let is_signed = newest.keys.iter().any(|key| is_signed_by(&note, &origin, key));
+    let is_signed = newest
+        .keys
+        .iter()
+        .any(|key| is_signed_by(&note, &origin, key));
     if !is_signed {
         return Err(unsigned());
     }
@@ -60,7 +63,9 @@ pub(super) async fn meet(
         }
         trees.root_at(tree, size).map(Some)
     });
-    let known = known.await.map_err(|error| MirrorError::Log(error.to_string()))?;
+    let known = known
+        .await
+        .map_err(|error| MirrorError::Log(error.to_string()))?;
     let known = known.map_err(|error| MirrorError::Log(error.to_string()))?;
     if known != Some(head.root) {
         return Err(MirrorError::Contradicts { path, size });

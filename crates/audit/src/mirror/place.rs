@@ -74,13 +74,11 @@ impl MirrorPlace {
         };
         match self {
             Self::Directory(directory) => directory.exchange(path, before, bytes).await,
-            Self::Store(store) => {
-                match store.compare_and_swap(&name(path)?, before, bytes).await {
-                    Ok(()) => Ok(true),
-                    Err(StorageError::Conflict) => Ok(false),
-                    Err(error) => Err(told(&error)),
-                }
-            }
+            Self::Store(store) => match store.compare_and_swap(&name(path)?, before, bytes).await {
+                Ok(()) => Ok(true),
+                Err(StorageError::Conflict) => Ok(false),
+                Err(error) => Err(told(&error)),
+            },
         }
     }
 
@@ -118,7 +116,8 @@ impl MirrorPlace {
 }
 
 fn name(path: &str) -> Result<ObjectName, MirrorError> {
-    ObjectName::new(path).ok_or_else(|| MirrorError::Place(format!("{path} is no name of an object")))
+    ObjectName::new(path)
+        .ok_or_else(|| MirrorError::Place(format!("{path} is no name of an object")))
 }
 
 fn told(error: &StorageError) -> MirrorError {

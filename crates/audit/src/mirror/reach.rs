@@ -62,7 +62,10 @@ mod tests {
                 let step = next(reached, to);
                 let brought = tiles(reached, step, to);
                 there.extend(brought.iter().map(ToString::to_string));
-                assert!(step > reached && brought.len() <= 3 * 64 + 16, "{from} {to}");
+                assert!(
+                    step > reached && brought.len() <= 3 * 64 + 16,
+                    "{from} {to}"
+                );
                 reached = step;
             }
             let expected: BTreeSet<String> = all(from).union(&all(to)).cloned().collect();
@@ -72,7 +75,8 @@ mod tests {
 
     #[test]
     fn what_is_not_full_is_named() {
-        let named = |size| -> Vec<String> { partial(size).iter().map(ToString::to_string).collect() };
+        let named =
+            |size| -> Vec<String> { partial(size).iter().map(ToString::to_string).collect() };
         assert!(named(0).is_empty());
         assert_eq!(named(256), ["tile/1/000.p/1"]);
         assert_eq!(

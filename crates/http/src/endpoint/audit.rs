@@ -1,8 +1,8 @@
 //! `/v1/audit` and `/v1/tenants/{tenant}/audit`: the log, read or followed.
 
 use keyward_api::audit::{
-    AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery,
-    AuditMirrors, AuditProvenEntry, AuditQuery, AuditSinks, AuditWitnesses,
+    AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery, AuditMirrors,
+    AuditProvenEntry, AuditQuery, AuditSinks, AuditWitnesses,
 };
 use keyward_api::time::Time;
 use keyward_core::audit::Journaled;

@@ -71,7 +71,13 @@ impl Assembly {
         } else {
             Gate::Asking
         };
-        let published = Arc::new(Published::new(config.audit.witnesses_required, gate));
+        let mirrors = if config.audit_mirror.is_empty() {
+            Gate::Open
+        } else {
+            Gate::Asking
+        };
+        let required = config.audit.witnesses_required;
+        let published = Arc::new(Published::new(required, gate, mirrors));
         let is_durable = deployment.config.audit.sync == AuditSync::Always;
         let desk = Desk::open(&deployment)?;
         let backups = backups::open(&deployment)?;

@@ -24,6 +24,7 @@ use crate::server::config::{Backup, Config, Limits};
 use crate::server::continuous;
 use crate::server::error::StartError;
 use crate::server::integrity::Guarding;
+use crate::server::mirrors::Mirroring;
 use crate::server::registry_online;
 use crate::server::seals;
 use crate::server::searching::Searching;
@@ -59,7 +60,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let following = Following::begin(&assembly);
     let searching = Searching::begin(assembly.index());
     let guarding = Guarding::begin(&assembly);
-    let (streams, witnessing) = (door.streams, door.witnessing);
+    let (streams, witnessing, mirroring) = (door.streams, door.witnessing, door.mirroring);
     let (end, ended) = watch::channel(false);
     let rewrapping = rewrap(assembly.node.clone(), pace(&assembly), ended.clone());
     let rewrapping = tokio::spawn(rewrapping);
@@ -104,6 +105,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     guarding.end().await;
     let _ = moving_registry.await;
     witnessing.end().await;
+    mirroring.end().await;
     following.end().await;
     searching.end().await;
     streams.end().await;
@@ -120,6 +122,7 @@ struct Door {
     url: String,
     streams: Streams,
     witnessing: Witnessing,
+    mirroring: Mirroring,
 }
 
 impl Door {
@@ -144,6 +147,7 @@ impl Door {
         let http = http_config(assembly)?;
         let streams = Streams::begin(assembly)?;
         let witnessing = Witnessing::begin(assembly)?;
+        let mirroring = Mirroring::begin(assembly)?;
         Ok(Self {
             listener,
             tls,
@@ -151,6 +155,7 @@ impl Door {
             url,
             streams,
             witnessing,
+            mirroring,
         })
     }
 }
