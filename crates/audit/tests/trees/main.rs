@@ -11,6 +11,7 @@ mod disk;
 mod growing;
 mod handovers;
 mod heads;
+mod mirrors;
 mod receipts;
 mod signed;
 mod stage;
