@@ -94,6 +94,20 @@ pub enum MirrorError {
 }
 
 impl MirrorError {
+    /// The one of two that says more of the log: that it is of another history, before that something is
+    /// wrong with a file, before that something does not answer.
+    fn worse(self, other: Option<Self>) -> Self {
+        let rank = |error: &Self| match error {
+            Self::Contradicts { .. } => 2,
+            error if error.is_passing() => 0,
+            _ => 1,
+        };
+        match other {
+            Some(other) if rank(&other) >= rank(&self) => other,
+            _ => self,
+        }
+    }
+
     /// Whether trying again may help, without anybody doing anything.
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Place(_) | Self::Log(_) | Self::Contended)
@@ -174,20 +188,18 @@ impl Mirror {
     /// Brings the mirror up to what is given out: the tenants' trees first, the system's last.
     ///
     /// # Errors
-    /// The first that was met. What is wrong with one tenant's tree keeps no other from being mirrored.
+    /// The worst that was met. What is wrong with one tenant's tree keeps no other from being mirrored.
     pub async fn bring(&mut self, newest: &Newest) -> Result<(), MirrorError> {
         self.meet(newest).await?;
         let newest = Arc::new(newest.clone());
-        let mut first = None;
+        let (mut worst, mut goes_on) = (None, true);
         let mut under_way = JoinSet::new();
         let all = newest.committed.iter().rev();
         let due = all.filter(|(tree, head)| !self.has(*tree, *head));
         let mut due: Vec<(Tree, Head)> = due.copied().collect();
         loop {
-            while under_way.len() < TREES_AT_ONCE
-                && first
-                    .as_ref()
-                    .is_none_or(|error: &MirrorError| !error.is_passing())
+            while goes_on
+                && under_way.len() < TREES_AT_ONCE
                 && let Some((tree, head)) = due.pop()
             {
                 let held = self.held.remove(&tree);
@@ -198,16 +210,19 @@ impl Mirror {
                 break;
             };
             let brought = done.map_err(|error| MirrorError::Log(error.to_string()))?;
-            first = self.settle(brought).err().or(first);
+            if let Err(error) = self.settle(brought) {
+                goes_on &= !error.is_passing();
+                worst = Some(error.worse(worst));
+            }
         }
-        if first.as_ref().is_none_or(|error| !error.is_passing())
-            && let Some((head, note)) = &newest.counted
-        {
+        if goes_on && let Some((head, note)) = &newest.counted {
             let held = self.held.remove(&Tree::System).unwrap_or_default();
             let brought = bringing::system(&self.place, &newest, (*head, note), held).await;
-            first = self.settle(brought).err().or(first);
+            if let Err(error) = self.settle(brought) {
+                worst = Some(error.worse(worst));
+            }
         }
-        first.map_or(Ok(()), Err)
+        worst.map_or(Ok(()), Err)
     }
 
     fn settle(&mut self, brought: Brought) -> Result<(), MirrorError> {

@@ -7,12 +7,16 @@ use std::sync::Arc;
 use keyward_ledger::{
     Algorithm, CHECKPOINT_PATH, HANDOVERS_PATH, Head, KeyName, Note, Tile, VerifierKey,
 };
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinSet, spawn_blocking};
 
-use super::{KEY_PATH, MirrorError, MirrorPlace, Newest, Sign, meeting, origin_of, reach};
+use super::{
+    KEY_PATH, MirrorError, MirrorPlace, MirroredTrees, Newest, Sign, meeting, origin_of, reach,
+};
 use crate::mirror::place::Put;
 use crate::trees::Tree;
 
+/// Tiles of a tree that are written at a time.
+const TILES_AT_ONCE: usize = 8;
 /// Partial tiles of so many checkpoints are kept: whoever has read the one before is still reading them.
 const KEPT: usize = 2;
 
@@ -58,7 +62,7 @@ pub(super) struct Brought {
 
 /// What the work on one tree is done with.
 struct Work<'a> {
-    place: &'a MirrorPlace,
+    place: &'a Arc<MirrorPlace>,
     newest: &'a Newest,
     tree: Tree,
     held: Held,
@@ -104,7 +108,7 @@ pub(super) async fn tenants(
 
 /// Brings the system's tree up to a checkpoint.
 pub(super) async fn system(
-    place: &MirrorPlace,
+    place: &Arc<MirrorPlace>,
     newest: &Newest,
     (head, note): (Head, &Note),
     held: Held,
@@ -151,9 +155,7 @@ impl Work<'_> {
         }
         while from < head.size {
             let to = reach::next(from, head.size);
-            for tile in reach::tiles(from, to, head.size) {
-                self.put(tile).await?;
-            }
+            self.put_all(reach::tiles(from, to, head.size)).await?;
             from = to;
             if to < head.size {
                 self.held.reached = to;
@@ -169,24 +171,29 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// Writes a tile that is not there, or compares the one that is.
-    async fn put(&mut self, tile: Tile) -> Result<(), MirrorError> {
-        let (trees, tree) = (self.newest.trees.clone(), self.tree);
-        let read = spawn_blocking(move || trees.lock().tile(tree, tile)).await;
-        let log = |why: String| MirrorError::Log(why);
-        let read = read.map_err(|error| log(error.to_string()))?;
-        let bytes = read.map_err(|error| log(error.to_string()))?;
-        let bytes = bytes.ok_or_else(|| log(format!("it has no {tile}")))?;
-        let path = format!("{tree}/{tile}");
-        if self.place.put(&path, bytes.clone()).await? == Put::Written {
-            self.written += 1;
-            return Ok(());
+    /// Writes tiles that are not there, and compares those that are.
+    async fn put_all(&mut self, tiles: Vec<Tile>) -> Result<(), MirrorError> {
+        let mut under_way = JoinSet::new();
+        let mut waiting = tiles.into_iter();
+        let mut worst = None;
+        loop {
+            while worst.is_none()
+                && under_way.len() < TILES_AT_ONCE
+                && let Some(tile) = waiting.next()
+            {
+                let trees = self.newest.trees.clone();
+                under_way.spawn(put(self.place.clone(), trees, self.tree, tile));
+            }
+            let Some(done) = under_way.join_next().await else {
+                break;
+            };
+            match done.map_err(|error| MirrorError::Log(error.to_string())) {
+                Ok(Ok(Put::Written)) => self.written += 1,
+                Ok(Ok(Put::Present)) => {}
+                Ok(Err(error)) | Err(error) => worst = Some(error.worse(worst)),
+            }
         }
-        // From an earlier life; or somebody else's.
-        match self.place.read(&path).await? {
-            Some(found) if found == bytes => Ok(()),
-            _ => Err(MirrorError::Altered { path }),
-        }
+        worst.map_or(Ok(()), Err)
     }
 
     /// Makes a file say what it should; what says it already is left alone.
@@ -246,5 +253,28 @@ impl Work<'_> {
         let name = name.ok_or_else(|| MirrorError::Log("its name cannot be a key's".to_owned()))?;
         let public = self.newest.log.public();
         Ok(VerifierKey::new(name, Algorithm::Ed25519, public))
+    }
+}
+
+/// Writes a tile if nothing is there, and compares what is.
+async fn put(
+    place: Arc<MirrorPlace>,
+    trees: MirroredTrees,
+    tree: Tree,
+    tile: Tile,
+) -> Result<Put, MirrorError> {
+    let read = spawn_blocking(move || trees.lock().tile(tree, tile)).await;
+    let log = |why: String| MirrorError::Log(why);
+    let read = read.map_err(|error| log(error.to_string()))?;
+    let bytes = read.map_err(|error| log(error.to_string()))?;
+    let bytes = bytes.ok_or_else(|| log(format!("it has no {tile}")))?;
+    let path = format!("{tree}/{tile}");
+    if place.put(&path, bytes.clone()).await? == Put::Written {
+        return Ok(Put::Written);
+    }
+    // From an earlier life; or somebody else's.
+    match place.read(&path).await? {
+        Some(found) if found == bytes => Ok(Put::Present),
+        _ => Err(MirrorError::Altered { path }),
     }
 }

@@ -1,6 +1,7 @@
 //! A mirror in a directory, perhaps of another machine: what hangs there holds a thread of its own, a few
 //! at most, and nobody else.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::timeout;
 
@@ -23,13 +25,18 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct Directory {
     root: PathBuf,
     turns: Arc<Semaphore>,
+    /// Folders of which this process knows that they stay.
+    settled: Settled,
 }
+
+type Settled = Arc<Mutex<HashSet<PathBuf>>>;
 
 impl Directory {
     pub(super) fn new(root: &Path) -> Self {
         Self {
             root: root.to_owned(),
             turns: Arc::new(Semaphore::new(AT_ONCE)),
+            settled: Settled::default(),
         }
     }
 
@@ -44,7 +51,9 @@ impl Directory {
 
     pub(super) async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<Put, MirrorError> {
         let place = self.root.join(path);
-        self.on_thread(move |root| put(root, &place, &bytes)).await
+        let settled = self.settled.clone();
+        self.on_thread(move |root| put((root, &settled), &place, &bytes))
+            .await
     }
 
     pub(super) async fn exchange(
@@ -68,13 +77,17 @@ impl Directory {
     }
 
     pub(super) async fn remove(&self, path: &str) -> Result<(), MirrorError> {
-        let place = self.root.join(path);
+        let (place, settled) = (self.root.join(path), self.settled.clone());
         self.on_thread(move |_| match fs::remove_file(&place) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
             other => {
                 other?;
                 // The folder of a partial tile's widths; not if another width is in it.
-                let _ = place.parent().map(fs::remove_dir);
+                if let Some(folder) = place.parent()
+                    && fs::remove_dir(folder).is_ok()
+                {
+                    settled.lock().remove(folder);
+                }
                 Ok(())
             }
         })
@@ -119,12 +132,12 @@ fn told(error: &io::Error) -> MirrorError {
 }
 
 /// Gives a file its name if nothing has it.
-fn put(root: &Path, place: &Path, bytes: &[u8]) -> io::Result<Put> {
+fn put((root, settled): (&Path, &Settled), place: &Path, bytes: &[u8]) -> io::Result<Put> {
     if fs::symlink_metadata(place).is_ok() {
         return Ok(Put::Present);
     }
     let folder = place.parent().unwrap_or(root);
-    make_folder(root, folder)?;
+    make_folder((root, settled), folder)?;
     let beside = written_beside(place, bytes)?;
     // A name that is there is never taken over by a link.
     let linked = match fs::hard_link(&beside, place) {
@@ -147,25 +160,25 @@ fn put(root: &Path, place: &Path, bytes: &[u8]) -> io::Result<Put> {
     linked
 }
 
-/// Makes a folder, and what it lies in, durably.
-fn make_folder(root: &Path, folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
+/// Makes a folder, and what it lies in, durably; also one that is there: whoever made it may have synced
+/// nothing.
+fn make_folder((root, settled): (&Path, &Settled), folder: &Path) -> io::Result<()> {
+    if settled.lock().contains(folder) && folder.is_dir() {
         return Ok(());
     }
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)?;
-    let above = folder.ancestors().skip(1);
-    let above = above.take_while(|above| above.starts_with(root) || root.starts_with(above));
-    // The first of those above `root` holds `root` itself.
-    let within = above
-        .clone()
-        .take_while(|above| above.starts_with(root))
-        .count();
-    for above in above.take(within + 1).filter(|it| it.is_dir()) {
+    let within = folder
+        .ancestors()
+        .take_while(|above| above.starts_with(root));
+    // And the one that holds `root` itself.
+    let many = within.count() + 1;
+    for above in folder.ancestors().take(many).filter(|it| it.is_dir()) {
         File::open(above)?.sync_all()?;
     }
+    settled.lock().insert(folder.to_owned());
     Ok(())
 }
 
