@@ -309,7 +309,7 @@ impl Node {
             storage_watch: StorageWatch::default(),
             sinks: SinkBoard::default(),
             witnesses: WitnessBoard::default(),
-            mirrors: Default::default(),
+            mirrors: crate::mirror_board::MirrorBoard::default(),
             migrating: Mutex::default(),
             registry_migrating: Mutex::default(),
             requests_forgotten_at: AtomicI64::new(0),
