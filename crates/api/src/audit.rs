@@ -7,8 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::names::{
-    AuditAuthentication, AuditFormat, AuditOutcome, AuditSinkKind, AuditSinkState,
-    AuditWitnessState, Permission,
+    AuditAuthentication, AuditFormat, AuditMirrorState, AuditOutcome, AuditSinkKind,
+    AuditSinkState, AuditWitnessState, Permission,
 };
 use crate::time::Time;
 
@@ -360,6 +360,48 @@ pub struct AuditWitnesses {
     pub behind_seconds: u64,
     /// The witnesses, by name.
     pub items: Vec<AuditWitness>,
+}
+
+/// A mirror of a node's log, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditMirror {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it is: `directory`, or the kind of the store.
+    pub kind: String,
+    /// How it does. `contradicting`: it holds another history of this log, a longer one, or a file that is
+    /// not what was written.
+    pub state: AuditMirrorState,
+    /// How many entries of the system's log the checkpoint has that lies in it.
+    #[schema(minimum = 0)]
+    pub size: u64,
+    /// How many entries of all logs are signed and not in it.
+    #[schema(minimum = 0)]
+    pub behind_entries: u64,
+    /// For how many seconds something waits that is signed and not in it.
+    #[schema(minimum = 0)]
+    pub behind_seconds: u64,
+    /// How many files were written into it since the server started.
+    #[schema(minimum = 0)]
+    pub written: u64,
+    /// How often it could not be written or read.
+    #[schema(minimum = 0)]
+    pub failures: u64,
+    /// What is wrong; absent while nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trouble: Option<String>,
+    /// When it was last brought up to what was signed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mirrored_at: Option<Time>,
+}
+
+/// The mirrors of a node's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditMirrors {
+    /// Of which node.
+    pub node: String,
+    /// The mirrors, by name.
+    pub items: Vec<AuditMirror>,
 }
 
 /// By which key a server cosigns other deployments' logs.

@@ -134,6 +134,7 @@ names! {
     AuditCountBy "By what entries of the audit log are counted." ["all", "tenant", "key", "version", "principal", "action", "outcome", "address", "node"];
     AuditCountEvery "For which spans of time entries of the audit log are counted, in UTC." ["all", "hour", "day", "month"];
     AuditWitnessState "How a witness of the audit log does." ["asking", "following", "failing", "refused", "contradicting"];
+    AuditMirrorState "How a mirror of the audit log does." ["asking", "following", "failing", "refused", "contradicting"];
     AuditPending "The change is durable; its journal entry follows." ["pending"];
     Permission "An action that a role can allow, as the audit log names it." [
         "system.init", "system.unseal", "system.seal", "seal.list", "seal.prove", "seal.add", "seal.remove", "seal.rewrap", "root_key.rotate", "root_key.rewrap", "system.key_create", "system.start", "system.stop",

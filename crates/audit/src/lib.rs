@@ -24,6 +24,7 @@ pub mod index;
 mod io;
 mod journal;
 mod lull;
+pub mod mirror;
 mod numbers;
 mod pace;
 mod queue;

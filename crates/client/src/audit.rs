@@ -2,8 +2,8 @@
 
 use keyward_api::audit::{
     AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery,
-    AuditKeyRotation, AuditLogKey, AuditQuery, AuditReceipt, AuditSinks, AuditWitnessKey,
-    AuditWitnesses, RotateAuditKey,
+    AuditKeyRotation, AuditLogKey, AuditMirrors, AuditQuery, AuditReceipt, AuditSinks,
+    AuditWitnessKey, AuditWitnesses, RotateAuditKey,
 };
 
 use crate::connection::Client;
@@ -77,6 +77,11 @@ impl Client {
     /// How the witnesses of the node's log stand.
     pub async fn audit_witnesses(&self) -> Result<AuditWitnesses, ClientError> {
         self.get(&["v1", "audit", "witnesses"]).send().await
+    }
+
+    /// How the mirrors of the node's log stand.
+    pub async fn audit_mirrors(&self) -> Result<AuditMirrors, ClientError> {
+        self.get(&["v1", "audit", "mirrors"]).send().await
     }
 }
 

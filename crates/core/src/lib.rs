@@ -17,6 +17,7 @@ pub mod free_text;
 mod hot;
 pub mod ids;
 pub mod lifecycle;
+pub mod mirror_board;
 pub mod names;
 pub mod node;
 pub mod noun;

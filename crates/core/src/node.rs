@@ -128,6 +128,7 @@ pub struct Node {
     pub(crate) sinks: SinkBoard,
     /// How the witnesses of the log stand.
     pub(crate) witnesses: WitnessBoard,
+    pub(crate) mirrors: crate::mirror_board::MirrorBoard,
     pub(crate) value_streams: ValueStreams,
     /// One turn at a time.
     pub(crate) migrating: Mutex<MigrationMemory>,
@@ -313,6 +314,7 @@ impl Node {
             storage_watch: StorageWatch::default(),
             sinks: SinkBoard::default(),
             witnesses: WitnessBoard::default(),
+            mirrors: crate::mirror_board::MirrorBoard::default(),
             migrating: Mutex::default(),
             registry_migrating: Mutex::default(),
             requests_forgotten_at: AtomicI64::new(0),

@@ -6,6 +6,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::http::Method;
+use keyward_core::mirror_board::MirrorState;
 use keyward_core::node::{Node, Readiness};
 use keyward_core::port::seal::SealStanding;
 use keyward_core::port::storage_care::StorageState;
@@ -43,6 +44,11 @@ const WITNESS_SECONDS: &str = "keyward_audit_witness_behind_seconds";
 const WITNESS_STATE: &str = "keyward_audit_witness_state";
 const WITNESS_COSIGNED: &str = "keyward_audit_witness_cosigned_total";
 const WITNESS_FAILURES: &str = "keyward_audit_witness_failures_total";
+const MIRROR_ENTRIES: &str = "keyward_audit_mirror_behind_entries";
+const MIRROR_SECONDS: &str = "keyward_audit_mirror_behind_seconds";
+const MIRROR_STATE: &str = "keyward_audit_mirror_state";
+const MIRROR_WRITTEN: &str = "keyward_audit_mirror_written_total";
+const MIRROR_FAILURES: &str = "keyward_audit_mirror_failures_total";
 const COUNTED_SECONDS: &str = "keyward_audit_log_uncounted_seconds";
 const REGISTRY_PHASE: &str = "keyward_registry_migration_phase";
 const REGISTRY_BEHIND: &str = "keyward_registry_migration_behind";
@@ -85,6 +91,7 @@ pub fn install() -> &'static PrometheusHandle {
         describe_migration();
         describe_sinks();
         describe_witnesses();
+        describe_mirrors();
         describe_registry_migration();
         metrics::describe_gauge!(
             "keyward_journal_fault",
@@ -133,6 +140,23 @@ fn describe_witnesses() {
     metrics::describe_gauge!(
         COUNTED_SECONDS,
         "For how long a checkpoint waits for as many witnesses as must sign it"
+    );
+}
+
+fn describe_mirrors() {
+    metrics::describe_gauge!(
+        MIRROR_ENTRIES,
+        "Entries of the audit log that are signed and not in a mirror"
+    );
+    metrics::describe_gauge!(
+        MIRROR_SECONDS,
+        "For how long something waits that is signed and not in a mirror"
+    );
+    metrics::describe_gauge!(MIRROR_STATE, "1 for how a mirror does");
+    metrics::describe_counter!(MIRROR_WRITTEN, "Files written into a mirror");
+    metrics::describe_counter!(
+        MIRROR_FAILURES,
+        "How often a mirror could not be written or read"
     );
 }
 
@@ -188,6 +212,7 @@ pub fn render(node: &Node) -> String {
     migration(node);
     sinks(node);
     witnesses(node);
+    mirrors(node);
     registry_migration(node);
     handle.render()
 }
@@ -305,6 +330,24 @@ fn witnesses(node: &Node) {
         }
         metrics::counter!(WITNESS_COSIGNED, "witness" => witness.clone()).absolute(it.cosigned);
         metrics::counter!(WITNESS_FAILURES, "witness" => witness).absolute(it.failures);
+    }
+}
+
+/// How the mirrors of the log stand. Their names are the operator's.
+fn mirrors(node: &Node) {
+    let now = node.now();
+    for it in keyward_core::ops::log::present_mirrors(node) {
+        let seconds = it.behind_seconds(now);
+        let mirror = it.name;
+        metrics::gauge!(MIRROR_ENTRIES, "mirror" => mirror.clone()).set(it.behind_entries as f64);
+        metrics::gauge!(MIRROR_SECONDS, "mirror" => mirror.clone()).set(seconds as f64);
+        for state in MirrorState::ALL {
+            let holds = f64::from(u8::from(it.state == *state));
+            let state = state.name();
+            metrics::gauge!(MIRROR_STATE, "mirror" => mirror.clone(), "state" => state).set(holds);
+        }
+        metrics::counter!(MIRROR_WRITTEN, "mirror" => mirror.clone()).absolute(it.written);
+        metrics::counter!(MIRROR_FAILURES, "mirror" => mirror).absolute(it.failures);
     }
 }
 

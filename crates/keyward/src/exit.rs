@@ -54,6 +54,11 @@ impl Failure {
         Self::new(Exit::Failure, what)
     }
 
+    /// Whether the process would end with this code.
+    pub fn is(&self, exit: Exit) -> bool {
+        self.exit == exit
+    }
+
     /// Says what to do next.
     #[must_use]
     pub fn next(mut self, next: impl Into<String>) -> Self {

@@ -17,6 +17,7 @@ pub mod init;
 pub mod integrity;
 pub mod log_keys;
 pub mod logging;
+pub mod mirrors;
 pub mod published;
 pub mod registry_migration;
 pub mod registry_moving;

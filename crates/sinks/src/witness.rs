@@ -92,6 +92,13 @@ pub enum Gate {
         /// How many.
         size: u64,
     },
+    /// No: a mirror holds more of this log, or another history of it.
+    Mirrored {
+        /// Which.
+        mirror: String,
+        /// What it holds.
+        what: String,
+    },
 }
 
 /// Proves that the first entries of the log are those of an older, smaller checkpoint: from one size to

@@ -166,6 +166,15 @@ impl<F: LogFiles> Forest<F> {
         self.end(tree)?.committed
     }
 
+    /// How all trees but the system's stood when heads were last made, if they are among the first `size`
+    /// entries of the system's tree; none if they are not yet.
+    pub fn all_committed(&self, size: u64) -> Option<Vec<(Tree, Head)>> {
+        self.heads_below(size)?;
+        let all = self.trees.iter();
+        let committed = all.filter_map(|(tree, end)| Some((*tree, end.committed?)));
+        Some(committed.collect())
+    }
+
     /// Where in the system's tree the heads are that were made last, if it is below `size`.
     fn heads_below(&self, size: u64) -> Option<u64> {
         let (_, logged) = self.made?;

@@ -12,6 +12,7 @@ mod disk;
 mod growing;
 mod handovers;
 mod heads;
+mod mirrors;
 mod numbers;
 mod receipts;
 mod signed;

@@ -107,6 +107,8 @@ kinds! {
     AUDIT_SINK_BEHIND "audit_sink_behind";
     /// A witness of the audit log does not cosign, or holds another history; or too few do.
     AUDIT_WITNESS_BEHIND "audit_witness_behind";
+    /// A mirror of the audit log is far behind it, or holds something else.
+    AUDIT_MIRROR_BEHIND "audit_mirror_behind";
     /// Another deployment's log, of which this node is a witness, contradicts itself.
     WITNESSED_LOG_FORKED "witnessed_log_forked";
 }

@@ -13,6 +13,7 @@ use crate::port::audit_log::TailQuery;
 mod damage;
 mod evidence;
 mod export;
+mod mirrors;
 mod search;
 mod selection;
 mod signing_key;
@@ -24,6 +25,7 @@ mod witnessing;
 pub use damage::{journal_touched, log_checked};
 pub use evidence::{EvidencePage, Proven, evidence};
 pub use export::{ExportPage, ExportRequest, export};
+pub use mirrors::{mirrors, present_mirrors};
 pub use search::{SearchWish, counts, search};
 pub use selection::Selection;
 pub use signing_key::{

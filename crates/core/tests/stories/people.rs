@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use keyward_core::audit::Journaled;
+use keyward_core::audit::LeafSlot;
 use keyward_core::caller::{Caller, Origin, TenantRef};
 use keyward_core::error::OpError;
 use keyward_core::names::{CorrelationId, PrincipalName, RoleName};
@@ -26,6 +27,7 @@ pub async fn from(node: &Node, token: &str, address: &str) -> Result<Caller, OpE
     let origin = Origin {
         address: Some(address.to_owned()),
         correlation_id: CorrelationId::new("from-afar").unwrap(),
+        leaf: LeafSlot::default(),
     };
     authenticate::authenticate(node, Some(token), origin).await
 }

@@ -1,7 +1,7 @@
 //! `/v1/audit` and `/v1/tenants/{tenant}/audit`: the log, read or followed.
 
 use keyward_api::audit::{
-    AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery,
+    AuditEntries, AuditEvidence, AuditEvidenceQuery, AuditExport, AuditExportQuery, AuditMirrors,
     AuditProvenEntry, AuditQuery, AuditSinks, AuditWitnesses,
 };
 use keyward_api::time::Time;
@@ -56,6 +56,17 @@ pub fn routes() -> Vec<Route> {
         )
         .answers::<AuditWitnesses>("The witnesses, by name.")
         .to(witnesses),
+    );
+    routes.push(
+        Endpoint::new(
+            Get,
+            "/v1/audit/mirrors",
+            "show_audit_mirrors",
+            TAG,
+            "Shows how the mirrors of the node's log stand",
+        )
+        .answers::<AuditMirrors>("The mirrors, by name.")
+        .to(mirrors),
     );
     routes
 }
@@ -278,6 +289,17 @@ async fn witnesses(call: Call) -> Answer {
         signed: found.counting.signed,
         counted: found.counting.counted,
         behind_seconds: found.counting.behind_seconds(now),
+        items: shown.collect(),
+    })
+}
+
+async fn mirrors(call: Call) -> Answer {
+    let node = call.node();
+    let now = node.now();
+    let found = ops::log::mirrors(node, call.caller()).await?;
+    let shown = found.into_iter().map(|it| view::mirror(it, now));
+    answer::ok(&AuditMirrors {
+        node: node.settings().name.to_string(),
         items: shown.collect(),
     })
 }

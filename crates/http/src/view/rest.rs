@@ -1,13 +1,14 @@
 //! Classes, bindings, policies, jobs, log entries and the seal as the wire shows them.
 
 use keyward_api::names::{
-    AuditAuthentication, AuditOutcome, AuditSinkKind, AuditSinkState, AuditWitnessState, JobKind,
-    JobState, Permission,
+    AuditAuthentication, AuditMirrorState, AuditOutcome, AuditSinkKind, AuditSinkState,
+    AuditWitnessState, JobKind, JobState, Permission,
 };
 use keyward_api::{audit, binding, class, job, policy, system};
 use keyward_core::audit::Journaled;
 use keyward_core::free_text::withhold;
 use keyward_core::ids::{KeyId, PrincipalId, TenantId, TokenId};
+use keyward_core::mirror_board::MirrorStatus;
 use keyward_core::noun;
 use keyward_core::port::seal::SealStatus;
 use keyward_core::sink_board::SinkStatus;
@@ -141,6 +142,22 @@ pub fn witness(status: WitnessStatus, now: Timestamp) -> audit::AuditWitness {
         failures: status.failures,
         trouble: status.trouble,
         cosigned_at: status.cosigned_at.map(time),
+    }
+}
+
+/// A mirror of the log.
+pub fn mirror(status: MirrorStatus, now: Timestamp) -> audit::AuditMirror {
+    audit::AuditMirror {
+        behind_seconds: status.behind_seconds(now),
+        name: status.name,
+        kind: status.kind,
+        state: AuditMirrorState::from(status.state.name()),
+        size: status.size,
+        behind_entries: status.behind_entries,
+        written: status.written,
+        failures: status.failures,
+        trouble: status.trouble,
+        mirrored_at: status.mirrored_at.map(time),
     }
 }
 

@@ -48,6 +48,7 @@ fn the_wire_names_what_core_knows() {
         AuditCountBy = keyward_core::port::audit_search::CountBy,
         AuditCountEvery = keyward_core::port::audit_search::CountEvery,
         AuditWitnessState = keyward_core::witness_board::WitnessState,
+        AuditMirrorState = keyward_core::mirror_board::MirrorState,
         AuditAuthentication = Authentication,
         Permission = Action,
     );

@@ -7,6 +7,7 @@ mod custody;
 mod directory;
 mod evidence;
 mod export;
+mod mirror;
 mod prove;
 mod receipt;
 mod remote;
@@ -33,6 +34,7 @@ use self::copy::CopyArguments;
 use self::custody::CustodyArguments;
 use self::evidence::EvidenceArguments;
 use self::export::ExportArguments;
+use self::mirror::MirrorCommand;
 use self::prove::ProveArguments;
 use self::receipt::{ReceiptArguments, WhichLog};
 use self::rotate_key::RotateKeyArguments;
@@ -97,8 +99,12 @@ pub enum AuditCommand {
     ///
     /// Waits until a signed checkpoint holds the entry, a second or two.
     Receipt(ReceiptArguments),
-    /// Copy the server's transparency log into a directory, or bring a copy up to date
+    /// Copy the server's transparency log, or all logs of a mirror, into a directory, or bring a copy up to
+    /// date
     Copy(CopyArguments),
+    /// Copies of the log elsewhere that the server keeps up
+    #[command(subcommand)]
+    Mirror(MirrorCommand),
     /// The streams of the log to other systems
     #[command(subcommand)]
     Sink(SinkCommand),
@@ -158,6 +164,7 @@ impl AuditCommand {
             Self::Prove(_) | Self::Check(_) | Self::Schema => return Ok(()),
             Self::Sink(command) => return command.run(context).await,
             Self::Witness(command) => return command.run(context).await,
+            Self::Mirror(command) => return command.run(context).await,
         };
         let client = context.client()?;
         let tenant = context.tenant().ok();

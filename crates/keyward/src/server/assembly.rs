@@ -70,12 +70,7 @@ impl Assembly {
         let config = &deployment.config;
         let index_dir = config.audit_dir().join("index");
         let index = Arc::new(AuditIndex::new(journal.clone(), &index_dir));
-        let gate = if config.audit_witness.is_empty() {
-            Gate::Open
-        } else {
-            Gate::Asking
-        };
-        let published = Arc::new(Published::new(config.audit.witnesses_required, gate));
+        let published = Arc::new(published(config));
         let is_durable = deployment.config.audit.sync == AuditSync::Always;
         let desk = Desk::open(&deployment)?;
         let backups = backups::open(&deployment)?;
@@ -173,6 +168,16 @@ impl Assembly {
         self.deployment.registry.close().await;
         Ok(stopped?)
     }
+}
+
+/// Nothing new is signed before those were asked who are configured.
+fn published(config: &Config) -> Published {
+    let gate = |is_asked: bool| if is_asked { Gate::Asking } else { Gate::Open };
+    Published::new(
+        config.audit.witnesses_required,
+        gate(!config.audit_witness.is_empty()),
+        gate(!config.audit_mirror.is_empty()),
+    )
 }
 
 fn settings(deployment: &Deployment) -> Settings {

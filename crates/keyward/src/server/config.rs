@@ -2,11 +2,13 @@
 //! `KEYWARD_<SECTION>_<KEY>` and by `--set section.key=value`. Secrets are references to files
 //! or to the vault, never values. This file says what can be configured; it starts nothing.
 
+pub mod audit_mirror;
 pub mod audit_sink;
 pub mod audit_witness;
 pub mod audit_witness_for;
 mod check;
 mod check_backup;
+mod check_mirrors;
 mod check_repairs;
 mod check_seal;
 mod check_sinks;
@@ -23,6 +25,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use audit_mirror::AuditMirror;
 use audit_sink::AuditSink;
 use audit_witness::AuditWitness;
 use audit_witness_for::AuditWitnessFor;
@@ -131,6 +134,8 @@ choice! {
 settings! {
     /// Everything that can be configured.
     pub struct Config {
+        /// Mirrors of the audit log, by name.
+        audit_mirror: BTreeMap<String, AuditMirror>,
         /// Streams of the audit log, by name.
         audit_sink: BTreeMap<String, AuditSink>,
         /// Witnesses of the audit log, by name.
@@ -417,6 +422,8 @@ settings! {
         /// How long after a start nothing new is signed while some witnesses have not said what they know
         /// of this log: a witness that is gone holds up the log no longer than that.
         witness_wait_seconds: u64 = 30, "`30`";
+        /// The same for mirrors.
+        mirror_wait_seconds: u64 = 30, "`30`";
     }
 
     /// What one client may ask for.

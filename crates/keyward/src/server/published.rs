@@ -19,6 +19,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::server::log_keys::LogKeys;
 
+mod mirrored;
+
 /// The trees, as those who grow them and those who read them share them.
 pub type Trees = Arc<Mutex<Forest<LogDirectory>>>;
 
@@ -34,8 +36,10 @@ pub struct Published {
     required: u64,
     /// The newest signed checkpoint, for witnesses.
     newest: watch::Sender<Option<Arc<Signed>>>,
-    /// Whether anything new may be signed.
+    /// Whether anything new may be signed, as witnesses say.
     gate: watch::Sender<Gate>,
+    /// The same as mirrors say.
+    mirrors: watch::Sender<Gate>,
     /// How often something was signed: whoever waits looks again.
     signed: watch::Sender<u64>,
     /// Few read at a time: those who make the log come first.
@@ -71,13 +75,14 @@ impl Ready {
 
 impl Published {
     /// Nothing yet. `required` witnesses must sign what is given out; anything new may be signed when the
-    /// `gate` is open.
-    pub fn new(required: u64, gate: Gate) -> Self {
+    /// gates of witnesses and mirrors are open.
+    pub fn new(required: u64, gate: Gate, mirrors: Gate) -> Self {
         Self {
             now: Mutex::default(),
             required,
             newest: watch::Sender::new(None),
             gate: watch::Sender::new(gate),
+            mirrors: watch::Sender::new(mirrors),
             signed: watch::Sender::new(0),
             readers: Semaphore::new(READERS),
         }
@@ -104,7 +109,7 @@ impl Published {
         self.newest.subscribe()
     }
 
-    /// Whether anything new may be signed.
+    /// Whether anything new may be signed, for witnesses to say.
     pub const fn gate(&self) -> &watch::Sender<Gate> {
         &self.gate
     }

@@ -24,6 +24,7 @@ use crate::server::config::{Backup, Config, Limits};
 use crate::server::continuous;
 use crate::server::error::StartError;
 use crate::server::integrity::Guarding;
+use crate::server::mirrors::Mirroring;
 use crate::server::registry_online;
 use crate::server::sealing::SealingSegments;
 use crate::server::seals;
@@ -61,7 +62,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let searching = Searching::begin(assembly.index());
     let guarding = Guarding::begin(&assembly);
     let sealing = SealingSegments::begin(&assembly);
-    let (streams, witnessing) = (door.streams, door.witnessing);
+    let (streams, witnessing, mirroring) = (door.streams, door.witnessing, door.mirroring);
     let (end, ended) = watch::channel(false);
     let rewrapping = rewrap(assembly.node.clone(), pace(&assembly), ended.clone());
     let rewrapping = tokio::spawn(rewrapping);
@@ -107,6 +108,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     guarding.end().await;
     let _ = moving_registry.await;
     witnessing.end().await;
+    mirroring.end().await;
     following.end().await;
     searching.end().await;
     streams.end().await;
@@ -123,6 +125,7 @@ struct Door {
     url: String,
     streams: Streams,
     witnessing: Witnessing,
+    mirroring: Mirroring,
 }
 
 impl Door {
@@ -147,6 +150,7 @@ impl Door {
         let http = http_config(assembly)?;
         let streams = Streams::begin(assembly)?;
         let witnessing = Witnessing::begin(assembly)?;
+        let mirroring = Mirroring::begin(assembly)?;
         Ok(Self {
             listener,
             tls,
@@ -154,6 +158,7 @@ impl Door {
             url,
             streams,
             witnessing,
+            mirroring,
         })
     }
 }

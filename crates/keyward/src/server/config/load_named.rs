@@ -5,7 +5,7 @@ use toml::{Table, Value};
 
 use super::load::{Problem, unknown, wrong_form};
 use super::settings::Row;
-use super::{audit_sink, audit_witness, audit_witness_for};
+use super::{audit_mirror, audit_sink, audit_witness, audit_witness_for};
 
 /// Tables of one kind.
 #[derive(Clone, Copy)]
@@ -19,6 +19,11 @@ pub(super) struct Named {
 
 /// All kinds; of names that begin alike the longer one first.
 pub(super) const ALL: &[Named] = &[
+    Named {
+        section: audit_mirror::SECTION,
+        what: "a mirror",
+        rows: audit_mirror::ROWS,
+    },
     Named {
         section: audit_sink::SECTION,
         what: "a sink",

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::settings::Row;
-use super::{ROWS, SECTIONS, audit_sink, audit_witness, audit_witness_for};
+use super::{ROWS, SECTIONS, audit_mirror, audit_sink, audit_witness, audit_witness_for};
 
 /// Renders the reference as Markdown.
 pub fn config_reference() -> String {
@@ -18,6 +18,7 @@ pub fn config_reference() -> String {
         );
     }
     for (sections, rows) in [
+        (audit_mirror::SECTIONS, audit_mirror::ROWS),
         (audit_sink::SECTIONS, audit_sink::ROWS),
         (audit_witness::SECTIONS, audit_witness::ROWS),
         (audit_witness_for::SECTIONS, audit_witness_for::ROWS),

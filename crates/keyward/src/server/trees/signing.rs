@@ -81,7 +81,7 @@ impl Follower {
             (signing.last_signed(), signing.last.key())
         };
         let handed_from = last_key.filter(|last| last.public() != keys.current.public());
-        let gate = self.published.gate().borrow().clone();
+        let gate = self.published.may_sign();
         if gate != Gate::Open
             && let Some(last) = last
         {
@@ -163,7 +163,10 @@ impl Follower {
             );
             return self.raise(&detail).await;
         }
-        let why = "it waits for witnesses: too few have said what they know of this log";
+        if let Gate::Mirrored { mirror, what } = gate {
+            return self.raise(&format!("the mirror {mirror}: {what}")).await;
+        }
+        let why = "it waits for witnesses or mirrors: too few have said what they know of this log";
         self.judge_unsigned(why).await;
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use keyward_core::port::storage::StorageError;
-use object_store::aws::{AmazonS3Builder, S3ConditionalPut};
+use object_store::aws::{AmazonS3Builder, Checksum, S3ConditionalPut};
 use object_store::azure::MicrosoftAzureBuilder;
 use object_store::gcp::GoogleCloudStorageBuilder;
 use object_store::list::PaginatedListStore;
@@ -154,6 +154,9 @@ impl S3Settings {
             .with_bucket_name(&self.bucket)
             .with_virtual_hosted_style_request(self.virtual_hosted)
             .with_conditional_put(S3ConditionalPut::ETagMatch)
+            // A bucket with object lock and a default retention refuses what comes without
+            // (Amazon S3 User Guide, "Object Lock considerations").
+            .with_checksum_algorithm(Checksum::SHA256)
             // One request for one object: not every compatible store knows the other kind.
             .with_disable_bulk_delete(true)
             .with_retry(no_retries())

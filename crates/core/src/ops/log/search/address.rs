@@ -104,6 +104,7 @@ mod tests {
                 used: Vec::new(),
                 revision: None,
                 change: None,
+                leaf: crate::audit::LeafMark::default(),
             },
         };
         SearchPage {

@@ -1,0 +1,214 @@
+//! A mirror in a directory, perhaps of another machine: what hangs there holds a thread of its own, a few
+//! at most, and nobody else.
+
+use std::collections::HashSet;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+
+use crate::mirror::MirrorError;
+use crate::mirror::place::Put;
+
+/// How many operations are under way at a time.
+const AT_ONCE: usize = 4;
+/// How long one may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The directory.
+pub struct Directory {
+    root: PathBuf,
+    turns: Arc<Semaphore>,
+    /// Folders of which this process knows that they stay.
+    settled: Settled,
+}
+
+type Settled = Arc<Mutex<HashSet<PathBuf>>>;
+
+impl Directory {
+    pub(super) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            settled: Settled::default(),
+        }
+    }
+
+    pub(super) async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, MirrorError> {
+        let place = self.root.join(path);
+        self.on_thread(move |_| match fs::read(place) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            other => other.map(Some),
+        })
+        .await
+    }
+
+    pub(super) async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<Put, MirrorError> {
+        let place = self.root.join(path);
+        let settled = self.settled.clone();
+        self.on_thread(move |root| put((root, &settled), &place, &bytes))
+            .await
+    }
+
+    pub(super) async fn exchange(
+        &self,
+        path: &str,
+        before: &[u8],
+        bytes: Vec<u8>,
+    ) -> Result<bool, MirrorError> {
+        let (place, before) = (self.root.join(path), before.to_owned());
+        self.on_thread(move |_| {
+            match fs::read(&place) {
+                Ok(found) if found == before => {}
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => return Ok(false),
+            }
+            let beside = written_beside(&place, &bytes)?;
+            fs::rename(beside, &place)?;
+            sync_folder(&place).map(|()| true)
+        })
+        .await
+    }
+
+    pub(super) async fn remove(&self, path: &str) -> Result<(), MirrorError> {
+        let (place, settled) = (self.root.join(path), self.settled.clone());
+        self.on_thread(move |_| match fs::remove_file(&place) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => {
+                other?;
+                // The folder of a partial tile's widths; not if another width is in it.
+                if let Some(folder) = place.parent()
+                    && fs::remove_dir(folder).is_ok()
+                {
+                    settled.lock().remove(folder);
+                }
+                Ok(())
+            }
+        })
+        .await
+    }
+
+    pub(super) async fn list(&self) -> Result<Vec<String>, MirrorError> {
+        self.on_thread(|root| {
+            let mut found = Vec::new();
+            walk(root, root, &mut found)?;
+            found.sort_unstable();
+            Ok(found)
+        })
+        .await
+    }
+
+    /// Works on a thread of its own. One that never comes back keeps its turn.
+    async fn on_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, MirrorError> {
+        let hangs = || MirrorError::Place("the directory does not answer".to_owned());
+        let turn = timeout(PATIENCE, self.turns.clone().acquire_owned()).await;
+        let turn = turn.map_err(|_| hangs())?.map_err(|_| hangs())?;
+        let (done, answer) = oneshot::channel();
+        let root = self.root.clone();
+        let thread = std::thread::Builder::new().name("audit-mirror".to_owned());
+        let begun = thread.spawn(move || {
+            let worked = work(&root);
+            drop(turn);
+            // Whoever waited may have given up.
+            let _ = done.send(worked);
+        });
+        begun.map_err(|error| told(&error))?;
+        let answered = timeout(PATIENCE, answer).await.map_err(|_| hangs())?;
+        answered.map_err(|_| hangs())?.map_err(|error| told(&error))
+    }
+}
+
+fn told(error: &io::Error) -> MirrorError {
+    MirrorError::Place(format!("the directory: {error}"))
+}
+
+/// Gives a file its name if nothing has it.
+fn put((root, settled): (&Path, &Settled), place: &Path, bytes: &[u8]) -> io::Result<Put> {
+    if fs::symlink_metadata(place).is_ok() {
+        return Ok(Put::Present);
+    }
+    let folder = place.parent().unwrap_or(root);
+    make_folder((root, settled), folder)?;
+    let beside = written_beside(place, bytes)?;
+    // A name that is there is never taken over by a link.
+    let linked = match fs::hard_link(&beside, place) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Put::Present),
+        // A file system without them.
+        Err(error)
+            if matches!(
+                error.kind(),
+                ErrorKind::Unsupported | ErrorKind::PermissionDenied
+            ) =>
+        {
+            return fs::rename(&beside, place)
+                .and_then(|()| sync_folder(place))
+                .map(|()| Put::Written);
+        }
+        other => other.map(|()| Put::Written),
+    };
+    fs::remove_file(&beside)?;
+    sync_folder(place)?;
+    linked
+}
+
+/// Makes a folder, and what it lies in, durably; also one that is there: whoever made it may have synced
+/// nothing.
+fn make_folder((root, settled): (&Path, &Settled), folder: &Path) -> io::Result<()> {
+    if settled.lock().contains(folder) && folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let within = folder
+        .ancestors()
+        .take_while(|above| above.starts_with(root));
+    // And the one that holds `root` itself.
+    let many = within.count() + 1;
+    for above in folder.ancestors().take(many).filter(|it| it.is_dir()) {
+        File::open(above)?.sync_all()?;
+    }
+    settled.lock().insert(folder.to_owned());
+    Ok(())
+}
+
+/// Writes a file beside its place, so that it is never there in part.
+fn written_beside(place: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    let mut beside = place.as_os_str().to_owned();
+    beside.push(".new");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.open(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    Ok(beside.into())
+}
+
+fn sync_folder(place: &Path) -> io::Result<()> {
+    place
+        .parent()
+        .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn walk(root: &Path, below: &Path, found: &mut Vec<String>) -> io::Result<()> {
+    for entry in fs::read_dir(below)? {
+        let entry = entry?;
+        let path = entry.path();
+        if entry.file_type()?.is_dir() {
+            walk(root, &path, found)?;
+        } else if let Ok(name) = path.strip_prefix(root) {
+            found.extend(name.to_str().map(ToOwned::to_owned));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,85 @@
+//! Invariant 8: a whole disk that was put back is found out by a mirror, before anything is signed.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::stage::{alerts, beyond, launch, log_key, mirror, size, until, verify, work};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i08_a_disk_that_was_put_back_signs_nothing_that_its_mirror_would_contradict() {
+    let place = tempfile::tempdir().unwrap();
+    let (data, copied) = (place.path().join("data"), place.path().join("mirror"));
+    let launch = launch(&data, &copied);
+    let server = launch.start().await;
+    let key = log_key(&server.api).await;
+    beyond(&copied, 1).await;
+    server.stop().await;
+    let old = place.path().join("old");
+    copy(&data, &old);
+    let server = launch.start().await;
+    work(&server.api, "later").await;
+    let signed = crate::stage::signed(&old);
+    let has = beyond(&copied, signed + 1).await;
+    server.kill().await;
+    let kept = std::fs::read(copied.join("system/checkpoint")).unwrap();
+
+    // The whole disk as it was: journal, what was signed last and vault alike.
+    std::fs::remove_dir_all(&data).unwrap();
+    copy(&old, &data);
+    let server = launch.start().await;
+    let api = server.api.clone();
+    until("the alerts", || async {
+        let log = alerts(&api, "audit_log_behind").await;
+        let is_told = log.iter().any(|it| {
+            let detail = it["detail"].as_str().unwrap();
+            it["severity"] == "critical" && detail.contains("the mirror one")
+        });
+        let mirrors = alerts(&api, "audit_mirror_behind").await;
+        is_told && mirrors.iter().any(|it| it["severity"] == "critical")
+    })
+    .await;
+    assert_eq!(mirror(&api).await["state"], "contradicting");
+    // Work goes on and is logged, and none of it is signed under that name, nor comes into the mirror.
+    work(&api, "another").await;
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(crate::stage::signed(&data), signed, "of {has}");
+    let checkpoint = copied.join("system/checkpoint");
+    assert_eq!(std::fs::read(&checkpoint).unwrap(), kept);
+    server.stop().await;
+    verify(&copied, &key);
+
+    // The newer mirror taken away, a log under another name begins in a place of its own.
+    for file in ["log-signed", "log"] {
+        let file = data.join("audit").join(file);
+        let _ = std::fs::remove_dir_all(&file).or_else(|_| std::fs::remove_file(&file));
+    }
+    let server = launch.start().await;
+    let api = server.api.clone();
+    until("the refusal", || async {
+        mirror(&api).await["state"] == "refused"
+    })
+    .await;
+    assert_eq!(std::fs::read(&checkpoint).unwrap(), kept, "another log's");
+    server.stop().await;
+    let other = place.path().join("other");
+    let server = crate::stage::launch(&data, &other).start().await;
+    beyond(&other, 1).await;
+    let key = log_key(&server.api).await;
+    let api = server.api.clone();
+    until("the end of the alerts", || async {
+        alerts(&api, "audit_log_behind").await.is_empty()
+            && alerts(&api, "audit_mirror_behind").await.is_empty()
+    })
+    .await;
+    server.stop().await;
+    verify(&other, &key);
+    assert!(size(&other.join("system/checkpoint")) > Some(1));
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-a").args([from, to]).status();
+    assert!(copied.unwrap().success());
+}
