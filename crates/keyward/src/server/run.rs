@@ -70,11 +70,8 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let watching = tokio::spawn(seals::watch(assembly.node.clone(), every, ended.clone()));
     let under_root = seals::rewrap_under_root(assembly.node.clone(), ended.clone());
     let under_root = tokio::spawn(under_root);
-    let scrubbing = tokio::spawn(scrub(
-        assembly.node.clone(),
-        scrub_pace(&assembly),
-        ended.clone(),
-    ));
+    let scrubbing = scrub(assembly.node.clone(), scrub_pace(&assembly), ended.clone());
+    let scrubbing = tokio::spawn(scrubbing);
     let watching_storage = tokio::spawn(watch_storage(assembly.node.clone(), ended.clone()));
     let schedule = assembly.deployment.config.backup.clone();
     let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
