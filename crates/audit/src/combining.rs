@@ -13,6 +13,7 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::time::Instant;
@@ -21,6 +22,9 @@ use crate::journal::SyncMode;
 use crate::pace::Pace;
 use crate::queue::Pending;
 use crate::writer::{BATCH, Shared, Writer};
+
+/// After so long it is looked whether the disk is the reason for waiting.
+const STILL: Duration = Duration::from_millis(100);
 
 /// How often a caller looks for more to write before it leaves the rest to the thread.
 const ROUNDS: usize = 4;
@@ -61,9 +65,17 @@ impl Desk {
         }
     }
 
-    /// Does something while nothing is written.
-    pub(crate) fn still<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> T {
-        work(&mut self.turn.lock().writer)
+    /// Does something while nothing is written; none while the disk cannot be written, for as long as that
+    /// takes: the thread keeps its turn until it can.
+    pub(crate) fn still<T>(&self, work: impl FnOnce(&mut Writer) -> T) -> Option<T> {
+        loop {
+            if let Some(mut turn) = self.turn.try_lock_for(STILL) {
+                return Some(work(&mut turn.writer));
+            }
+            if *self.shared.broken.borrow() || self.shared.queue.fault().is_some() {
+                return None;
+            }
+        }
     }
 
     /// The thread: works until the queue is closed and empty.

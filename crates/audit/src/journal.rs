@@ -218,26 +218,30 @@ impl Journal {
     ) -> Result<(), AuditError> {
         let mut numbers = Numbers::new(sizes, after);
         numbers.catch_up(&self.reader, self.last())?;
-        self.desk.still(|writer| {
+        let numbered = self.desk.still(|writer| {
             numbers.catch_up(&self.reader, writer.last)?;
             writer.numbers = Some(numbers);
             Ok(())
-        })
+        });
+        // Who wants to know asks again when it can be written.
+        numbered.unwrap_or_else(|| Err(self.shared.queue.fault().unwrap_or_else(fault::stopped)))
     }
 
     /// From now on each batch is signed by this key before it is answered, or by none; what is not signed
     /// yet is signed at once. Nothing is signed where entries count as appended before they are synced.
     /// Blocks while it writes.
-    pub fn sign_by(&self, key: Option<BatchKey>) {
+    /// False if the disk cannot be written now: nothing has changed.
+    pub fn sign_by(&self, key: Option<BatchKey>) -> bool {
         let failed = self.desk.still(|writer| {
             let signing = writer.signing.as_mut()?;
             signing.key = key;
             writer.sign().err()
         });
-        if let Some(error) = failed {
+        if let Some(Some(error)) = &failed {
             // The next batch meets the same fault, and carries the signature when it is mended.
             tracing::warn!(%error, "the audit journal could not be signed");
         }
+        failed.is_some()
     }
 
     /// The signatures over entries after a sequence number, up to another. Blocks while it reads.

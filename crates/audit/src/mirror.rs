@@ -172,12 +172,17 @@ impl Mirror {
     /// # Errors
     /// What it has instead, or that it does not say.
     pub async fn meet(&mut self, newest: &Newest) -> Result<(), MirrorError> {
-        if !self.held.contains_key(&Tree::System) {
+        if !self.is_met() {
             meeting::claim(&self.place, newest).await?;
             let held = meeting::meet(&self.place, newest, Tree::System).await?;
             self.held.insert(Tree::System, held);
         }
         Ok(())
+    }
+
+    /// Whether it is known what the mirror has of the system's tree: the beginning of this log.
+    pub fn is_met(&self) -> bool {
+        self.held.contains_key(&Tree::System)
     }
 
     /// Forgets what the mirror is known to have: it is asked again.
@@ -211,7 +216,7 @@ impl Mirror {
             };
             let brought = done.map_err(|error| MirrorError::Log(error.to_string()))?;
             if let Err(error) = self.settle(brought) {
-                goes_on &= !error.is_passing();
+                goes_on &= !matches!(error, MirrorError::Place(_));
                 worst = Some(error.worse(worst));
             }
         }

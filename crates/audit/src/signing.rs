@@ -17,10 +17,6 @@ use crate::signature::{BatchKey, BatchSignature, Signer, Unsigned};
 /// Bytes of entries that are read at once.
 const PAGE_BYTES: usize = 1024 * 1024;
 
-/// How many segments are looked through for the last signature. A node that writes more while it is sealed
-/// signs what is in the last ones.
-const SEGMENTS_MAX: usize = 16;
-
 /// What the writer knows of signing.
 pub(crate) struct Signing {
     pub(crate) signer: Signer,
@@ -84,17 +80,17 @@ impl Signing {
 
 impl Reader {
     /// The last entry that a signature covers in the segments before the last one. There is none in a
-    /// segment of the first format: what it holds was in checkpoints before there were signatures.
+    /// segment of the first format: what the last one of them holds is signed with what came since.
     fn signed_before(&self) -> Result<u64, AuditError> {
         let segments = self.catalog.segments();
         let mut first = segments.last().map_or(1, |last| last.first);
-        for segment in segments.iter().rev().skip(1).take(SEGMENTS_MAX) {
+        for segment in segments.iter().rev().skip(1) {
             let (file, _, _) = self.open(segment)?;
             let header = frames::header(&*file);
             let header = header.map_err(|error| fault::reading(&error, segment.first))?;
             let is_signed = header.is_ok_and(|(header, _)| header.format == segment::VERSION);
             if !is_signed {
-                break;
+                return Ok(segment.first - 1);
             }
             let found = self.signatures(segment.first - 1, first - 1)?;
             if let Some(signature) = found.last() {

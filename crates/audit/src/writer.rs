@@ -20,6 +20,7 @@ use crate::queue::{Pending, Queue};
 use crate::revisions::Revisions;
 use crate::room::Limits;
 use crate::segment::{self, Header};
+use crate::signature;
 use crate::signing::Signing;
 use crate::tail::{self, TailFault};
 
@@ -212,10 +213,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Signs what is not signed yet, if there is a key.
+    /// Signs what is not signed yet, if there is a key. Not at the beginning of a segment: one in which no
+    /// entry was acknowledged may be discarded, and a signature with it. The next batch signs it then.
     pub(crate) fn sign(&mut self) -> io::Result<()> {
         let is_due = self.signing.as_ref().is_some_and(Signing::is_due);
-        if is_due { self.put(&[]) } else { Ok(()) }
+        let limit = self.config.segment_bytes;
+        let has_room = self.active.as_ref().is_some_and(|active| {
+            let reach = active.end + (frame::HEAD + signature::SIZE_MAX) as u64;
+            self.last >= active.segment.first && reach <= limit
+        });
+        if is_due && has_room { self.put(&[]) } else { Ok(()) }
     }
 
     /// Refuses everything until the disk can be written again. False if the journal was closed.

@@ -322,7 +322,7 @@ impl OpError {
 const fn restore_code(refusal: &Refusal) -> ErrorCode {
     match refusal {
         Refusal::NotThereThen { .. } | Refusal::TenantMissing => ErrorCode::NotFound,
-        Refusal::Shredded | Refusal::Destroyed => ErrorCode::WrongState,
+        Refusal::Shredded | Refusal::Destroyed | Refusal::Erased => ErrorCode::WrongState,
         Refusal::NameTaken { .. } => ErrorCode::AlreadyExists,
         Refusal::KeepsItsName { .. } | Refusal::OnlyNewer { .. } | Refusal::TextsReadable => {
             ErrorCode::Conflict

@@ -64,14 +64,9 @@ impl Facts {
     /// Of a person's book that was erased no record is restored, whichever of its versions that second had.
     fn note_book(&mut self, row: &Row) {
         match row {
-            Row::Secret(row) if Subject::of_name(row.name.as_str()).is_some() => {
-                let below = match row.state {
-                    SecretState::Deleted => Some(i64::MAX),
-                    SecretState::Stored => {
-                        row.labels.get(NOT_BEFORE).and_then(|it| it.parse().ok())
-                    }
-                };
-                if let Some(below) = below {
+            Row::Secret(row) => {
+                let below = erased_below(row);
+                if below > 0 {
                     let row = row.clone();
                     self.books.insert(row.id, ErasedBook { row, below });
                 }
@@ -91,6 +86,11 @@ impl Facts {
             let gone = marked.iter().filter(|(version, _)| *version < book.below);
             self.gone.extend(gone.map(|(_, record)| *record));
         }
+    }
+
+    /// Below which number no version of a person's book is ever restored; 0 if none was erased.
+    pub(crate) fn erased_below(&self, book: SecretId) -> i64 {
+        self.books.get(&book).map_or(0, |book| book.below)
     }
 
     /// From here on a key-encryption key that was made is nothing to be asserted: its record is not
@@ -310,6 +310,22 @@ impl Facts {
         key.etag += 1;
         writes.insert(0, Write::update(Row::Key(Box::new(key))));
         Ok(Some((Some(tenant), writes)))
+    }
+}
+
+/// Below which number no version of a secret is ever restored, by what its row says: it is a person's book,
+/// and something was erased from it. 0 otherwise.
+pub(crate) fn erased_below(row: &Secret) -> i64 {
+    // What somebody put under such a name, before it was the server's, is no book.
+    if row.created_by.is_some() || Subject::of_name(row.name.as_str()).is_none() {
+        return 0;
+    }
+    match row.state {
+        SecretState::Deleted => i64::MAX,
+        SecretState::Stored => {
+            let label = row.labels.get(NOT_BEFORE);
+            label.and_then(|it| it.parse().ok()).unwrap_or_default()
+        }
     }
 }
 

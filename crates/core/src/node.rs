@@ -119,6 +119,8 @@ pub struct Node {
     /// knows.
     pub(crate) awaits_full: AtomicBool,
     pub(crate) flushing: Mutex<()>,
+    /// Erased people whom the change feed has to forget.
+    pub(crate) forgetting: crate::ops::privacy::Forgetting,
     /// One writer of conditions at a time.
     pub(crate) settling: Mutex<()>,
     /// One batch of a check at a time.
@@ -309,6 +311,7 @@ impl Node {
             segmented_to: AtomicI64::new(0),
             awaits_full: AtomicBool::new(false),
             flushing: Mutex::new(()),
+            forgetting: crate::ops::privacy::Forgetting::default(),
             settling: Mutex::new(()),
             scrubbing: Mutex::default(),
             storage_watch: StorageWatch::default(),
@@ -455,6 +458,12 @@ impl Node {
     /// Takes no new work; what has begun is finished.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Why the address of a request was withheld from the log lately, if that was not asked before: for
+    /// the server's own log. It is no longer there when it was told.
+    pub fn address_withheld(&self) -> Option<&'static str> {
+        self.memory.people.take_unsaid()
     }
 
     /// Forgets every key in memory and drops the root key.

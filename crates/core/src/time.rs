@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use futures_util::future::BoxFuture;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An instant in UTC, in whole microseconds since the Unix epoch.
@@ -101,6 +102,12 @@ impl<'de> Deserialize<'de> for Timestamp {
 pub trait Clock: Send + Sync {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// Is over when so many seconds have passed: the end of somebody's patience. With a clock that tells the time
+    /// and nothing else it is never over.
+    fn after_seconds(&self, _seconds: u32) -> BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
 }
 
 #[cfg(test)]

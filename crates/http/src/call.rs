@@ -53,7 +53,11 @@ impl FromRequestParts<App> for Call {
         let authorization = parts.headers.remove(header::AUTHORIZATION);
         let token = authorization.as_ref().and_then(bearer);
         app.rates().hear(exchange.peer, token)?;
-        let caller = match authenticate(app.node(), token, origin(&exchange)).await {
+        let authenticated = authenticate(app.node(), token, origin(&exchange)).await;
+        if let Some(why) = app.node().address_withheld() {
+            tracing::warn!(why, "the audit log says that addresses are withheld");
+        }
+        let caller = match authenticated {
             Ok(caller) => caller,
             Err(error) => {
                 if matches!(error, OpError::Unauthenticated) {

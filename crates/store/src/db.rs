@@ -1,6 +1,8 @@
 //! Connections: one writer and many readers on SQLite, one pool on PostgreSQL, and one way to run
 //! a statement on either. Knows no table.
 
+mod files;
+
 use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -129,35 +131,6 @@ impl Database {
         read: impl FnMut(&mut Cells<'_>) -> Result<T, RegistryError>,
     ) -> Result<Option<T>, RegistryError> {
         Ok(self.rows(text, values, read).await?.into_iter().next())
-    }
-
-    /// Gives up what deleted and replaced rows left behind. In SQLite: words that are no longer in the
-    /// text index, pages and parts of pages that are free, and the write-ahead log; it needs as much
-    /// memory as the file is long, and writers wait. PostgreSQL's dead rows are left to its vacuum,
-    /// which takes a right that the server does not have.
-    pub(crate) async fn compact(&self) -> Result<(), RegistryError> {
-        let Pools::Lite { writer, .. } = &self.pools else {
-            return Ok(());
-        };
-        let failed = |error: sqlx::Error| Fault::from(error).on("registry");
-        let mut connection = writer.acquire().await.map_err(failed)?;
-        for text in [
-            "INSERT INTO key_text (key_text) VALUES ('optimize')",
-            "VACUUM",
-        ] {
-            let done = sqlx::raw_sql(text).execute(&mut *connection).await;
-            done.map_err(failed)?;
-        }
-        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(failed)?;
-        match sqlx::Row::try_get::<i64, _>(&row, 0) {
-            Ok(0) => Ok(()),
-            _ => Err(RegistryError::Unavailable {
-                cause: "a long reader keeps the write-ahead log from being emptied".to_owned(),
-            }),
-        }
     }
 
     /// Begins a transaction that will write. On SQLite there is one at a time.
@@ -422,7 +395,9 @@ async fn open_sqlite(config: &Config) -> Result<Pools, OpenError> {
         .clone()
         .create_if_missing(true)
         .pragma("cache_size", WRITER_CACHE)
-        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES);
+        .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+        // What a row said before is overwritten with zeroes: <https://www.sqlite.org/pragma.html#pragma_secure_delete>.
+        .pragma("secure_delete", "on");
     let writer = open_writer(config, writing).await?;
     let readers = SqlitePoolOptions::new()
         .max_connections(config.connections)

@@ -101,4 +101,8 @@ impl Upkeep for SqlRegistry {
     async fn compact(&self) -> Result<(), RegistryError> {
         self.present().compact().await
     }
+
+    async fn empty_log(&self) -> Result<(), RegistryError> {
+        self.present().empty_log().await
+    }
 }

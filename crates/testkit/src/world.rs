@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use futures_util::future::BoxFuture;
 use keyward_access::RoleDecider;
 use keyward_audit::index::{AuditIndex, Search};
 use keyward_audit::{Journal, JournalConfig};
@@ -54,17 +55,24 @@ pub use self::restored::{Blank, PartError, WantedPart};
 pub use self::silent::Silent;
 
 /// A clock that stands still until a test moves it.
-pub struct DrivenClock(AtomicI64);
+pub struct DrivenClock {
+    micros: AtomicI64,
+    moved: tokio::sync::Notify,
+}
 
 impl DrivenClock {
     /// A clock at some day of 2027.
     pub fn new() -> Self {
-        Self(AtomicI64::new(1_800_000_000_000_000))
+        Self {
+            micros: AtomicI64::new(1_800_000_000_000_000),
+            moved: tokio::sync::Notify::new(),
+        }
     }
 
     /// Moves on.
     pub fn advance_seconds(&self, seconds: i64) {
-        self.0.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+        self.micros.fetch_add(seconds * 1_000_000, Ordering::SeqCst);
+        self.moved.notify_waiters();
     }
 }
 
@@ -77,7 +85,21 @@ impl Default for DrivenClock {
 impl Clock for DrivenClock {
     fn now(&self) -> Timestamp {
         // Each look is a microsecond later than the one before: times in tests are in order.
-        Timestamp::from_micros(self.0.fetch_add(1, Ordering::SeqCst))
+        Timestamp::from_micros(self.micros.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn after_seconds(&self, seconds: u32) -> BoxFuture<'_, ()> {
+        let until = self.now().plus_seconds(seconds.into());
+        Box::pin(async move {
+            loop {
+                // Told of every move from here on, also of one before it is looked at the time.
+                let moved = self.moved.notified();
+                if self.now() >= until {
+                    return;
+                }
+                moved.await;
+            }
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use keyward_ledger::{
     Algorithm, CHECKPOINT_PATH, HANDOVERS_PATH, Head, KeyName, Note, Tile, VerifierKey,
 };
+use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
@@ -19,6 +20,10 @@ use crate::trees::Tree;
 const TILES_AT_ONCE: usize = 8;
 /// Partial tiles of so many checkpoints are kept: whoever has read the one before is still reading them.
 const KEPT: usize = 2;
+
+/// Tiles are read one after another, for all mirrors: to make one again from sealed segments takes its time,
+/// and those who make the log and its receipts wait for the same trees.
+static READERS: Semaphore = Semaphore::const_new(1);
 
 /// What a mirror has of a tree.
 #[derive(Clone, Debug, Default)]
@@ -165,7 +170,7 @@ impl Work<'_> {
             .ok_or_else(|| MirrorError::Log("a tenant's checkpoint cannot be signed".to_owned()))?;
         self.replace(HANDOVERS_PATH, self.newest.handovers.clone())
             .await?;
-        self.replace(KEY_PATH, format!("{}\n", self.key()?)).await?;
+        self.replace_key().await?;
         self.checkpoint(head, note).await?;
         self.forget_partial().await;
         Ok(())
@@ -211,6 +216,23 @@ impl Work<'_> {
         }
         self.written += 1;
         Ok(())
+    }
+
+    /// Writes the tree's key, over one under the same name and over no other.
+    async fn replace_key(&mut self) -> Result<(), MirrorError> {
+        let (key, path) = (self.key()?, format!("{}/{KEY_PATH}", self.tree));
+        if let Some(found) = self.place.read(&path).await? {
+            let found = String::from_utf8_lossy(&found);
+            match found.trim_end().parse::<VerifierKey>() {
+                Ok(there) if there.name() == key.name() => {}
+                Ok(there) => {
+                    let found = there.name().to_string();
+                    return Err(MirrorError::OtherLog { found });
+                }
+                Err(_) => return Err(MirrorError::Altered { path }),
+            }
+        }
+        self.replace(KEY_PATH, format!("{key}\n")).await
     }
 
     /// Writes the checkpoint over the one that this process knows to be there, and over no other.
@@ -263,7 +285,9 @@ async fn put(
     tree: Tree,
     tile: Tile,
 ) -> Result<Put, MirrorError> {
+    let turn = READERS.acquire().await;
     let read = spawn_blocking(move || trees.lock().tile(tree, tile)).await;
+    drop(turn);
     let log = |why: String| MirrorError::Log(why);
     let read = read.map_err(|error| log(error.to_string()))?;
     let bytes = read.map_err(|error| log(error.to_string()))?;

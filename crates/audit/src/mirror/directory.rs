@@ -3,10 +3,11 @@
 
 use std::collections::HashSet;
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -18,6 +19,8 @@ use crate::mirror::place::Put;
 
 /// How many operations are under way at a time.
 const AT_ONCE: usize = 4;
+/// The largest file: a bundle of 256 entries has 4 MiB at most.
+const FILE_MAX: u64 = 16 << 20;
 /// How long one may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -42,11 +45,7 @@ impl Directory {
 
     pub(super) async fn read(&self, path: &str) -> Result<Option<Vec<u8>>, MirrorError> {
         let place = self.root.join(path);
-        self.on_thread(move |_| match fs::read(place) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            other => other.map(Some),
-        })
-        .await
+        self.on_thread(move |_| read_bounded(&place)).await
     }
 
     pub(super) async fn put(&self, path: &str, bytes: Vec<u8>) -> Result<Put, MirrorError> {
@@ -64,13 +63,11 @@ impl Directory {
     ) -> Result<bool, MirrorError> {
         let (place, before) = (self.root.join(path), before.to_owned());
         self.on_thread(move |_| {
-            match fs::read(&place) {
-                Ok(found) if found == before => {}
-                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-                _ => return Ok(false),
+            if read_bounded(&place)?.is_none_or(|found| found != before) {
+                return Ok(false);
             }
             let beside = written_beside(&place, &bytes)?;
-            fs::rename(beside, &place)?;
+            rename(&beside, &place)?;
             sync_folder(&place).map(|()| true)
         })
         .await
@@ -136,6 +133,11 @@ fn put((root, settled): (&Path, &Settled), place: &Path, bytes: &[u8]) -> io::Re
     if fs::symlink_metadata(place).is_ok() {
         return Ok(Put::Present);
     }
+    // What is to be mounted there may not be: what was written would be on the disk that it is to outlive.
+    if !root.is_dir() {
+        let what = "is not there: is it mounted? (whoever sets the mirror up makes it)";
+        return Err(io::Error::new(ErrorKind::NotFound, what));
+    }
     let folder = place.parent().unwrap_or(root);
     make_folder((root, settled), folder)?;
     let beside = written_beside(place, bytes)?;
@@ -149,7 +151,7 @@ fn put((root, settled): (&Path, &Settled), place: &Path, bytes: &[u8]) -> io::Re
                 ErrorKind::Unsupported | ErrorKind::PermissionDenied
             ) =>
         {
-            return fs::rename(&beside, place)
+            return rename(&beside, place)
                 .and_then(|()| sync_folder(place))
                 .map(|()| Put::Written);
         }
@@ -173,25 +175,59 @@ fn make_folder((root, settled): (&Path, &Settled), folder: &Path) -> io::Result<
     let within = folder
         .ancestors()
         .take_while(|above| above.starts_with(root));
-    // And the one that holds `root` itself.
-    let many = within.count() + 1;
-    for above in folder.ancestors().take(many).filter(|it| it.is_dir()) {
+    for above in within {
         File::open(above)?.sync_all()?;
     }
     settled.lock().insert(folder.to_owned());
     Ok(())
 }
 
-/// Writes a file beside its place, so that it is never there in part.
+/// Writes a file beside its place, so that it is never there in part. Nobody else chooses its name: whoever
+/// can write there too must not lead us to a file of this machine, nor a thread that came back late into
+/// what another one writes.
 fn written_beside(place: &Path, bytes: &[u8]) -> io::Result<PathBuf> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let mut beside = place.as_os_str().to_owned();
-    beside.push(".new");
+    beside.push(format!(".{}-{number}.new", std::process::id()));
+    let beside = PathBuf::from(beside);
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    Ok(beside.into())
+    options.write(true).create_new(true).mode(0o600);
+    let mut file = match options.open(&beside) {
+        // Of a process of the same number that was killed: what it is, it is no longer needed.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            fs::remove_file(&beside)?;
+            options.open(&beside)?
+        }
+        opened => opened?,
+    };
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        let _ = fs::remove_file(&beside);
+        return Err(error);
+    }
+    Ok(beside)
+}
+
+fn rename(beside: &Path, place: &Path) -> io::Result<()> {
+    fs::rename(beside, place).inspect_err(|_| {
+        let _ = fs::remove_file(beside);
+    })
+}
+
+/// A file whole; none if it is not there. What is larger than anything that is written there is not read.
+fn read_bounded(place: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(place) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened?,
+    };
+    let mut bytes = Vec::new();
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > FILE_MAX {
+        let what = format!("{} is larger than any file of a log", place.display());
+        return Err(io::Error::new(ErrorKind::FileTooLarge, what));
+    }
+    Ok(Some(bytes))
 }
 
 fn sync_folder(place: &Path) -> io::Result<()> {

@@ -1,7 +1,10 @@
 //! What a mirror has when it is met again: of this log or of another one, as far as it says, and whether
 //! that is the beginning of what is here.
 
-use keyward_ledger::{CHECKPOINT_PATH, Checkpoint, Note, OpenedCheckpoint, VerifierKey};
+use keyward_ledger::{
+    CHECKPOINT_PATH, Checkpoint, HANDOVERS_PATH, Handover, Note, OpenedCheckpoint, VerifierKey,
+    succession,
+};
 use tokio::task::spawn_blocking;
 
 use super::bringing::Held;
@@ -45,11 +48,8 @@ pub(super) async fn meet(
         let found = checkpoint.origin().to_owned();
         return Err(MirrorError::OtherLog { found });
     }
-    let is_signed = newest
-        .keys
-        .iter()
-        .any(|key| is_signed_by(&note, &origin, key));
-    if !is_signed {
+    let is_by = |keys: &[VerifierKey]| keys.iter().any(|key| is_signed_by(&note, &origin, key));
+    if !is_by(&newest.keys) && !is_by(&led_to(place, newest).await?) {
         return Err(unsigned());
     }
     let head = checkpoint.head();
@@ -71,6 +71,16 @@ pub(super) async fn meet(
         return Err(MirrorError::Contradicts { path, size });
     }
     Ok(Held::met(size, note, bytes))
+}
+
+/// The keys to which the hand-overs that the mirror has lead from those that are known here: an older disk
+/// does not know what the log was handed over to since.
+async fn led_to(place: &MirrorPlace, newest: &Newest) -> Result<Vec<VerifierKey>, MirrorError> {
+    let path = format!("{}/{HANDOVERS_PATH}", Tree::System);
+    let found = place.read(&path).await?.unwrap_or_default();
+    let handovers = Handover::open_all(&found).unwrap_or_default();
+    let known = newest.keys.iter();
+    Ok(known.flat_map(|key| succession(key, &handovers)).collect())
 }
 
 fn is_signed_by(note: &Note, origin: &str, key: &VerifierKey) -> bool {

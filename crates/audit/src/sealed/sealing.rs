@@ -36,10 +36,10 @@ pub enum SealError {
         #[source]
         source: io::Error,
     },
-    /// The segment is not what was written.
+    /// The segment, the one behind it, or a sealed file that is there already, is not what was written.
     #[error("the journal's file {name} is damaged at sequence {sequence} and stays as it is")]
     Damaged {
-        /// Its name.
+        /// The name of the file.
         name: String,
         /// The first entry that cannot be read.
         sequence: u64,
@@ -55,6 +55,27 @@ pub enum SealError {
         /// The name of the sealed one.
         sealed: String,
     },
+    /// What was packed reads back otherwise.
+    #[error(
+        "what was sealed of the journal's file {name} does not read back as it was written: the disk or \
+         the memory fails. The file stays as it is, and the server tries again after its next start"
+    )]
+    ReadBack {
+        /// The name of the segment as it was written.
+        name: String,
+    },
+}
+
+impl SealError {
+    /// Whether there is no room: what was made is removed again, and to try soon would take the room from
+    /// those who write.
+    pub fn is_full(&self) -> bool {
+        use io::ErrorKind::{QuotaExceeded, StorageFull, WriteZero};
+        let Self::Io { source, .. } = self else {
+            return false;
+        };
+        matches!(source.kind(), StorageFull | QuotaExceeded | WriteZero)
+    }
 }
 
 /// Seals finished segments, the oldest first.
@@ -129,9 +150,13 @@ impl Sealer {
         Ok(found == made)
     }
 
-    /// Takes note of what became of a segment: what is wrong with it for good is not tried again.
+    /// Takes note of what became of a segment: what is wrong with it for good is not tried again, and no
+    /// part of a file is left to take room until the next try.
     fn note<T>(&mut self, first: u64, outcome: Result<T, SealError>) -> Result<T, SealError> {
-        if !matches!(outcome, Ok(_) | Err(SealError::Io { .. })) {
+        let Err(error) = &outcome else { return outcome };
+        // If that fails too, the next try removes it.
+        let _ = self.io.remove(&beside(first));
+        if !matches!(error, SealError::Io { .. }) {
             self.given_up.insert(first);
         }
         outcome
@@ -186,15 +211,21 @@ impl Sealing {
         let source = io
             .open(&segment::name(first), Access::Read)
             .map_err(failed)?;
-        let following = super::open(&**io, successor).map_err(failed)?;
-        let following = header(&*following.file).map_err(failed)?;
-        let own = header(&*source).map_err(failed)?;
-        let (Ok((following, _)), Ok((own, start))) = (following, own) else {
-            return Err(damaged(first, first));
-        };
-        if own.first != first {
-            return Err(damaged(first, first));
-        }
+        let following = super::open(&**io, successor)
+            .and_then(|opened| Ok((opened.places.is_some(), header(&*opened.file)?)))
+            .map_err(|source| failure(successor, successor, source))?;
+        let (is_sealed, following) = following;
+        let (following, _) = following.map_err(|_| SealError::Damaged {
+            name: if is_sealed {
+                segment::sealed_name(successor)
+            } else {
+                segment::name(successor)
+            },
+            sequence: successor,
+        })?;
+        let own = header(&*source).map_err(failed)?.ok();
+        let own = own.filter(|(own, _)| own.first == first);
+        let (_, start) = own.ok_or_else(|| damaged(first, first))?;
         let mut sealing = Self {
             io: Arc::clone(io),
             segment: Arc::clone(segment),
@@ -246,12 +277,16 @@ impl Sealing {
 
     fn step(&mut self) -> Result<bool, SealError> {
         let (first, next) = (self.segment.first, self.next);
-        match std::mem::replace(&mut self.phase, Phase::Done) {
-            Phase::Pack(packing) => self.pack(packing)?,
-            Phase::Check(sealed, unnamed) => self.compare(sealed, unnamed)?,
+        let (stepped, own) = match std::mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Pack(packing) => (self.pack(packing)?, true),
+            Phase::Check(sealed, unnamed) => (self.compare(sealed, unnamed)?, unnamed),
             Phase::Done => return Ok(false),
-        }
-        .map_err(|source| failure(first, next, source))?;
+        };
+        stepped.map_err(|source| match source.kind() {
+            // Not a file of anybody's: the one that was made here.
+            io::ErrorKind::InvalidData if own => read_back(first),
+            _ => failure(first, next, source),
+        })?;
         Ok(!matches!(self.phase, Phase::Done))
     }
 
@@ -296,21 +331,29 @@ impl Sealing {
     /// Compares a piece with what was written; all of it being the same, it takes its place.
     fn compare(&mut self, sealed: SealedFile, unnamed: bool) -> Result<io::Result<()>, SealError> {
         let (mut made, mut written) = (vec![0; block::LEAST], vec![0; block::LEAST]);
-        let read = fill(&sealed, self.at, &mut made)
-            .and_then(|made| Ok((made, fill(&*self.source, self.at, &mut written)?)));
-        let (of_made, of_written) = match read {
+        let read = fill(&sealed, self.at, &mut made).and_then(|made| {
+            let written = fill(&*self.source, self.at, &mut written)?;
+            Ok((made, written, sealed.len()?))
+        });
+        let (of_made, of_written, length) = match read {
             Ok(read) => read,
             Err(error) => return Ok(Err(error)),
         };
         let first = self.segment.first;
+        // If it does not end here it is damaged here, which the next step is told.
+        let ends = self.at + of_made as u64 == length;
         let rest = &written[of_made.min(of_written)..of_written];
         if of_made > of_written
             || made[..of_made] != written[..of_made]
-            || rest.iter().any(|byte| *byte != 0)
+            || (ends && rest.iter().any(|byte| *byte != 0))
         {
-            return Err(SealError::Differ {
-                name: segment::name(first),
-                sealed: segment::sealed_name(first),
+            return Err(if unnamed {
+                read_back(first)
+            } else {
+                SealError::Differ {
+                    name: segment::name(first),
+                    sealed: segment::sealed_name(first),
+                }
             });
         }
         self.at += of_made as u64;
@@ -376,14 +419,23 @@ fn beside(first: u64) -> String {
     format!("{}.new", segment::sealed_name(first))
 }
 
+/// Only of a sealed file a reader says that it is not what was written: another one is bytes to him.
 fn failure(first: u64, sequence: u64, source: io::Error) -> SealError {
     match source.kind() {
-        io::ErrorKind::InvalidData => damaged(first, sequence),
+        io::ErrorKind::InvalidData => SealError::Damaged {
+            name: segment::sealed_name(first),
+            sequence,
+        },
         _ => SealError::Io {
             name: segment::name(first),
             source,
         },
     }
+}
+
+fn read_back(first: u64) -> SealError {
+    let name = segment::name(first);
+    SealError::ReadBack { name }
 }
 
 fn damaged(first: u64, sequence: u64) -> SealError {

@@ -169,10 +169,17 @@ impl<F: LogFiles> Forest<F> {
     /// trees are to be opened again.
     pub fn grow(&mut self) -> Result<bool, TreesError> {
         let before = self.sequence();
-        let page = self.journal.written(before, PAGE_BYTES)?;
+        let mut page = self.journal.written(before, PAGE_BYTES)?;
         let until = page.last().map_or(before, |last| last.sequence);
         // The last entry's own signature may have come behind it.
         let signatures = self.journal.signatures(before.saturating_sub(1), until)?;
+        // A page ends where it may, mostly within a batch: whoever is behind takes whole ones, so that what
+        // the trees have can be signed meanwhile.
+        if until < self.journal.last()
+            && let Some(signed) = signatures.last().filter(|it| it.sequence > before)
+        {
+            page.retain(|entry| entry.sequence <= signed.sequence);
+        }
         let mut signatures = signatures.iter().peekable();
         while let Some(late) = signatures.next_if(|it| it.sequence <= before) {
             self.batches.check(late, &self.journal)?;
@@ -194,11 +201,13 @@ impl<F: LogFiles> Forest<F> {
         Ok(!page.is_empty())
     }
 
-    /// From now on the journal tells where an entry will stand in its tree as soon as it has it.
-    pub fn number_entries(&self) -> Result<(), TreesError> {
+    /// What makes the journal tell where an entry will stand in its tree as soon as it has it. It may wait for
+    /// whoever writes the journal: not while the trees are locked.
+    pub fn numbering(&self) -> impl FnOnce() -> Result<(), TreesError> + Send + 'static + use<F> {
         let all = self.trees.iter().map(|(tree, end)| (*tree, end.size()));
-        let all = all.chain([(Tree::System, self.system.size())]);
-        Ok(self.journal.number(all, self.sequence())?)
+        let all: Vec<_> = all.chain([(Tree::System, self.system.size())]).collect();
+        let (journal, after) = (Arc::clone(&self.journal), self.sequence());
+        move || Ok(journal.number(all, after)?)
     }
 
     /// Puts an entry behind all others of its tree.

@@ -9,13 +9,13 @@
 //! An entry of the system's own tree needs no extra.
 
 use keyward_ledger::{
-    Content, Hash, Head, Note, OpenedCheckpoint, ProofError, ProveError, Receipt, ReceiptError,
-    Tile, TileError, Tiles, VerifierKey, entries_of, hashes_of, prove_consistency, prove_inclusion,
-    root, verify_inclusion,
+    Hash, Head, Note, OpenedCheckpoint, ProofError, ProveError, Receipt, ReceiptError, Tile,
+    TileError, Tiles, VerifierKey, prove_consistency, prove_inclusion, root, verify_inclusion,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::trees::tree::{Belongs, changes_up_to, heads_in, of};
+use crate::reader::Place;
+use crate::trees::tree::{Belongs, heads_in, of};
 use crate::trees::{Forest, LogFiles, Tree, TreesError, leaf};
 
 /// The most bytes of extra data that are read: an entry, two paths, and what is around them.
@@ -132,10 +132,8 @@ pub struct Found {
     pub tree: Tree,
     /// As it was logged.
     pub bytes: Vec<u8>,
-    /// How many entries of its tree are to be looked through, the newest first.
-    pub among: u64,
-    /// Among how many it should be found at once: the changes of a tenant are logged about in their order.
-    pub guess: u64,
+    /// Where it lies in the journal.
+    pub place: Place,
 }
 
 impl<F: LogFiles> Forest<F> {
@@ -199,13 +197,10 @@ impl<F: LogFiles> Forest<F> {
             Some(Belongs::Heads(_)) => Tree::System,
             None => return Err(TreesError::Contradiction { sequence }),
         };
-        // A tree has no more entries than the journal has.
-        let among = self.head(tree).size.min(sequence);
         Ok(Some(Found {
             tree,
-            guess: changes_up_to(&entry.bytes).unwrap_or(among).min(among),
             bytes: entry.bytes,
-            among,
+            place: entry.place,
         }))
     }
 
@@ -223,20 +218,13 @@ impl<F: LogFiles> Forest<F> {
         index < self.head(tree).size.saturating_add(to_come)
     }
 
-    /// Looks for an entry in the tile that ends before `among`; its index, or how many are left.
-    pub fn look(&self, found: &Found, among: u64) -> Result<Result<u64, u64>, TreesError> {
-        let Some(last) = among.checked_sub(1) else {
-            return Ok(Err(0));
+    /// Which entry of its tree one is, from 0; none if it is in no tree. By where it lies, since places
+    /// ascend in a tree: a few small files are read, whatever was let go of, and nothing of the journal.
+    pub fn index_of(&self, found: &Found) -> Result<Option<u64>, TreesError> {
+        let Some(end) = self.end(found.tree) else {
+            return Ok(None);
         };
-        let width = u64::from(keyward_ledger::TILE_WIDTH);
-        let tile = Tile::in_tree(Content::Hashes { level: 0 }, last / width, among);
-        let tile = tile.ok_or_else(|| damaged(found.tree))?;
-        let bytes = self.there(found.tree, tile)?;
-        let hashes = hashes_of::<TreesError>(tile, &bytes).map_err(|_| damaged(found.tree))?;
-        let wanted = Hash::of_leaf(&found.bytes);
-        let first = tile.index() * width;
-        let at = hashes.iter().position(|hash| *hash == wanted);
-        Ok(at.map_or(Err(first), |at| Ok(first + at as u64)))
+        self.tiles(found.tree).index_of(found.place, end)
     }
 
     /// A receipt for an entry of the system's tree, under a checkpoint of that tree.
@@ -304,15 +292,9 @@ impl<F: LogFiles> Forest<F> {
 
     /// An entry of a tree that has it, as text.
     fn entry(&self, tree: Tree, index: u64) -> Result<String, TreesError> {
-        let width = u64::from(keyward_ledger::TILE_WIDTH);
-        let size = self.head(tree).size;
-        let tile = Tile::in_tree(Content::Entries, index / width, size);
-        let tile = tile.ok_or_else(|| damaged(tree))?;
-        let bytes = self.there(tree, tile)?;
-        let entries = entries_of(tile, &bytes).map_err(|_| damaged(tree))?;
-        let entry = entries.get((index % width) as usize).copied();
-        let entry = entry.and_then(|entry| String::from_utf8(entry.to_vec()).ok());
-        entry.ok_or_else(|| damaged(tree))
+        let end = self.end(tree).ok_or_else(|| damaged(tree))?;
+        let entry = self.tiles(tree).entry(index, end)?;
+        String::from_utf8(entry).map_err(|_| damaged(tree))
     }
 
     /// A tile that the tree must have.

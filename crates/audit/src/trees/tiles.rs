@@ -14,6 +14,8 @@ use crate::trees::places;
 use crate::trees::{LogFiles, Tree, TreesError};
 
 pub(super) const WIDTH: u64 = TILE_WIDTH as u64;
+/// How many damaged files one after another a search goes past.
+const PASSED_OVER: usize = 8;
 
 /// The files of one tree.
 pub(super) struct Tiles<'a, F> {
@@ -84,6 +86,73 @@ impl<F: LogFiles> Tiles<'_, F> {
         self.beginning(bytes, tile).map(Some)
     }
 
+    /// One entry of a tree that has it. Of a tile that was let go of no other is read, if the hash that it
+    /// must have is at hand.
+    pub(super) fn entry(&self, index: u64, end: &End) -> Result<Vec<u8>, TreesError> {
+        let (number, within) = (index / WIDTH, (index % WIDTH) as usize);
+        if number == end.size() / WIDTH {
+            let place = end.places().get(within).copied();
+            return self.at(place)?.ok_or_else(|| self.gone());
+        }
+        let entries = self.full(Content::Entries, number)?;
+        let tile = self.full(Content::Hashes { level: 0 }, number)?;
+        let bundle = match (self.present(entries)?, self.present(tile)?) {
+            (Some(bundle), _) => bundle,
+            (None, Some(hashes)) => {
+                let hashes = hashes_of::<io::Error>(tile, &hashes);
+                let hashes = hashes.map_err(|_| self.damaged(tile))?;
+                let (places, _) = self.places(entries)?;
+                let entry = self.at(places.get(within).copied())?;
+                let leaf = entry.as_ref().map(|entry| Hash::of_leaf(entry));
+                let same = leaf.as_ref() == hashes.get(within);
+                return entry.filter(|_| same).ok_or_else(|| self.damaged(entries));
+            }
+            (None, None) => self.made_again(entries)?,
+        };
+        let all = entries_of(entries, &bundle).map_err(|_| self.damaged(entries))?;
+        let entry = all.get(within).map(|entry| entry.to_vec());
+        entry.ok_or_else(|| self.damaged(entries))
+    }
+
+    fn at(&self, place: Option<Place>) -> Result<Option<Vec<u8>>, TreesError> {
+        Ok(self.journal.at(place.as_slice())?.pop())
+    }
+
+    /// Which entry of the tree lies at a place: by halves, over the tiles and then within one.
+    pub(super) fn index_of(&self, place: Place, end: &End) -> Result<Option<u64>, TreesError> {
+        let (mut from, mut until) = (0, end.size() / WIDTH);
+        if let Ok(at) = end.places().binary_search(&place) {
+            return Ok(Some(until * WIDTH + at as u64));
+        }
+        while from < until {
+            let middle = from + (until - from) / 2;
+            let (number, places) = self.places_from(middle, until)?;
+            match (places.first(), places.last()) {
+                (Some(first), _) if place < *first => until = middle,
+                (_, Some(last)) if place > *last => from = number + 1,
+                _ => {
+                    let at = places.binary_search(&place).ok();
+                    return Ok(at.map(|at| number * WIDTH + at as u64));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the entries of a tile lie; if that is damaged, those of one of the next: what lies elsewhere is
+    /// found all the same.
+    fn places_from(&self, first: u64, until: u64) -> Result<(u64, Vec<Place>), TreesError> {
+        let mut told = None;
+        for number in (first..until).take(PASSED_OVER) {
+            match self.places(self.full(Content::Entries, number)?) {
+                Ok((places, _)) => return Ok((number, places)),
+                Err(error @ TreesError::Io { .. }) => return Err(error),
+                Err(error) => _ = told.get_or_insert(error),
+            }
+        }
+        Err(told.unwrap_or_else(|| self.gone()))
+    }
+
     /// As much of a full tile as a narrower one has.
     fn beginning(&self, mut bytes: Vec<u8>, tile: Tile) -> Result<Vec<u8>, TreesError> {
         let width = usize::from(tile.width());
@@ -125,13 +194,18 @@ impl<F: LogFiles> Tiles<'_, F> {
     }
 
     fn full(&self, content: Content, index: u64) -> Result<Tile, TreesError> {
-        Tile::new(content, index, TILE_WIDTH).ok_or_else(|| TreesError::Damaged {
-            path: self.tree.to_string(),
-        })
+        Tile::new(content, index, TILE_WIDTH).ok_or_else(|| self.gone())
     }
 
     fn path(&self, tile: Tile) -> String {
         format!("{}/{tile}", self.tree)
+    }
+
+    /// The tree has not what it must.
+    fn gone(&self) -> TreesError {
+        TreesError::Damaged {
+            path: self.tree.to_string(),
+        }
     }
 
     fn damaged(&self, tile: Tile) -> TreesError {

@@ -85,10 +85,3 @@ pub(super) fn heads_in(entry: &[u8]) -> Option<Heads> {
         root,
     })
 }
-
-/// The number of a tenant's change; none if the entry is of something else.
-pub(super) fn changes_up_to(entry: &[u8]) -> Option<u64> {
-    let marks: Marks<'_> = serde_json::from_slice(entry).ok()?;
-    let change = marks.change.filter(|_| marks.tenant.is_some())?;
-    u64::try_from(change).ok()
-}

@@ -298,6 +298,17 @@ async fn i13_two_files_of_one_segment_that_differ_both_stay() {
     // It is not tried again and again, and no other waits for it.
     assert!(!seal_one(&mut sealer, 30).unwrap());
     journal.close().await;
+    // Of the two the damaged one is named.
+    let (damaged, sealed) = (disk.copy(), "journal-00000000000000000001.kws");
+    damaged.put(name, &before.file(name));
+    let mut bytes = disk.file(sealed);
+    let at = bytes.len() / 2;
+    bytes[at] ^= 1;
+    damaged.put(sealed, &bytes);
+    let journal = open(&damaged);
+    let refused = seal(&journal).unwrap_err().to_string();
+    assert!(refused.contains(sealed), "{refused}");
+    journal.close().await;
     // The right one is compared, and goes.
     disk.put(name, &before.file(name));
     let journal = open(&disk);

@@ -75,6 +75,32 @@ async fn a_disk_that_fails_at_any_act_of_sealing_costs_a_try() {
 }
 
 #[tokio::test]
+async fn a_full_disk_is_told_and_what_was_made_leaves_no_trace() {
+    let disk = Disk::default();
+    let before = written(&disk).await;
+    let names = disk.names();
+    let mut refused = 0;
+    for room in (0..2_000).step_by(100) {
+        let disk = disk.copy();
+        let journal = open(&disk);
+        disk.limit(disk.used() + room);
+        if let Err(error) = seal(&journal) {
+            assert!(error.is_full(), "{room}: {error}");
+            let left = disk.names();
+            assert!(!left.iter().any(|name| is_of_kind(name, "new")), "{left:?}");
+            refused += 1;
+        }
+        assert_eq!(journal.written(0, usize::MAX).unwrap(), before);
+        // When there is room again the same process goes on.
+        disk.mend();
+        seal(&journal).unwrap();
+        assert_eq!(journal.written(0, usize::MAX).unwrap(), before);
+        assert_eq!(disk.names().len(), names.len());
+    }
+    assert!(refused > 0);
+}
+
+#[tokio::test]
 async fn a_start_behind_a_sealed_segment_begins_a_new_one() {
     let disk = Disk::default();
     let before = written(&disk).await;

@@ -63,7 +63,7 @@ async fn the_place_that_is_told_has_that_entry() {
     log(&journal, 0..700).await;
     let forest = grown(&disk, &journal).unwrap();
     let before = told(&journal, 0..300).await;
-    forest.number_entries().unwrap();
+    forest.numbering()().unwrap();
     let after = told(&journal, 300..900).await;
     let forest = grown(&disk, &journal).unwrap();
     assert_eq!(assert_true(&forest, &before), 0, "nobody had counted yet");
@@ -77,7 +77,7 @@ async fn the_place_that_is_told_has_that_entry() {
     journal.close().await;
     let journal = crate::stage::journal(place.path());
     let forest = open(&disk, &journal).unwrap();
-    forest.number_entries().unwrap();
+    forest.numbering()().unwrap();
     let again = told(&journal, 900..1_000).await;
     let forest = grown(&disk, &journal).unwrap();
     assert_eq!(assert_true(&forest, &again), 100);
@@ -99,7 +99,7 @@ async fn counting_begins_while_entries_are_written() {
             })
             .collect();
         let forest = open(&disk, &journal).unwrap();
-        forest.number_entries().unwrap();
+        forest.numbering()().unwrap();
         let all: Vec<Told> = join_all(writing)
             .await
             .into_iter()

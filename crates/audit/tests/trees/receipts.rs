@@ -1,12 +1,18 @@
 //! Receipts: every entry that signed heads cover has one, and it proves that entry and no other.
 
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use keyward_audit::trees::{CheckError, Forest, Tree, check};
+use keyward_audit::{Access, Identity, JournalIo, SegmentFile, StdIo};
 use keyward_ledger::{Algorithm, Checkpoint, KeyName, Note, Receipt, VerifierKey};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::stage::{Disk, Handle, Stored, journal, log, log_heads, open, tenant};
+use crate::stage::{Disk, Handle, Stored, journal, journal_on, log, log_heads, open, tenant};
+use crate::thinning::{seal, thin};
 
 struct Signer {
     pair: Ed25519KeyPair,
@@ -40,13 +46,7 @@ fn receipt(
     sequence: u64,
 ) -> (Vec<u8>, Option<Receipt>) {
     let found = forest.find(sequence).unwrap().unwrap();
-    let mut among = found.among;
-    let index = loop {
-        match forest.look(&found, among).unwrap() {
-            Ok(index) => break index,
-            Err(left) => among = left,
-        }
-    };
+    let index = forest.index_of(&found).unwrap().unwrap();
     let made = match found.tree {
         Tree::System => forest.receipt_in_system(index, note, *size),
         tree => forest.receipt_in(tree, index, note, *size),
@@ -170,5 +170,115 @@ async fn i13_a_receipt_in_which_anything_was_changed_proves_nothing() {
     let (system, _) = receipt(&forest, &signed, of_system);
     let refused = check(&made, &system, &signer.key, &[]).unwrap_err();
     assert_eq!(refused, CheckError::Entry);
+    journal.close().await;
+}
+
+/// A directory that counts how often sealed segments are read.
+#[derive(Clone)]
+struct Counting {
+    io: StdIo,
+    reads: Arc<AtomicU64>,
+}
+
+impl JournalIo for Counting {
+    fn list(&self) -> io::Result<Vec<String>> {
+        self.io.list()
+    }
+
+    fn create(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
+        self.io.create(name)
+    }
+
+    fn open(&self, name: &str, access: Access) -> io::Result<Box<dyn SegmentFile>> {
+        let file = self.io.open(name, access)?;
+        Ok(match name.rsplit('.').next() {
+            Some("kws") => Box::new(Counted(file, self.reads.clone())),
+            _ => file,
+        })
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        self.io.remove(name)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        self.io.rename(from, to)
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.io.sync_dir()
+    }
+
+    fn identity(&self, name: &str) -> io::Result<Identity> {
+        self.io.identity(name)
+    }
+}
+
+struct Counted(Box<dyn SegmentFile>, Arc<AtomicU64>);
+
+impl SegmentFile for Counted {
+    fn len(&self) -> io::Result<u64> {
+        self.0.len()
+    }
+
+    fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read_at(offset, into)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_at(offset, bytes)
+    }
+
+    fn truncate(&mut self, length: u64) -> io::Result<()> {
+        self.0.truncate(length)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync()
+    }
+}
+
+#[tokio::test]
+async fn a_receipt_of_an_old_entry_is_the_same_and_nothing_sealed_is_searched_for_it() {
+    let place = tempfile::tempdir().unwrap();
+    let reads = Arc::new(AtomicU64::new(0));
+    let io = StdIo::new(place.path()).unwrap();
+    let journal = journal_on(&Counting {
+        io,
+        reads: reads.clone(),
+    });
+    let signer = Signer::new();
+    let disk = Disk::with(Stored::new());
+    let mut forest = open(&disk, &journal).unwrap();
+    for from in (0..5_000).step_by(100) {
+        log(&journal, from..from + 100).await;
+    }
+    while forest.grow().unwrap() {}
+    let heads = forest.heads(Uuid::from_u128(1)).unwrap();
+    log_heads(&journal, heads).await;
+    while forest.grow().unwrap() {}
+    forest.keep().unwrap();
+    let signed = signer.sign(&forest);
+    let given = |sequence| {
+        let (entry, made) = receipt(&forest, &signed, sequence);
+        (entry, made.unwrap().to_string())
+    };
+    let sequences: Vec<u64> = (1..=5_000).step_by(41).collect();
+    let before: Vec<_> = sequences.iter().map(|sequence| given(*sequence)).collect();
+    seal(&journal);
+    thin(&forest).unwrap();
+    let first = format!("{}/tile/0/000", Tree::Operations(tenant(1)));
+    assert!(!disk.stored().contains_key(&first));
+    let now = || reads.load(Ordering::Relaxed);
+    let begun = now();
+    for (sequence, before) in sequences.iter().zip(before) {
+        let found = forest.find(*sequence).unwrap().unwrap();
+        let until = now();
+        assert!(forest.index_of(&found).unwrap().is_some());
+        assert_eq!(now(), until, "{sequence}");
+        assert_eq!(given(*sequence), before);
+    }
+    assert!(now() > begun, "the entries themselves are sealed");
     journal.close().await;
 }

@@ -4,23 +4,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use keyward_audit::Journal;
 use keyward_audit::trees::{Forest, Thinning, Tree, TreesError};
-use keyward_ledger::{Content, TILE_WIDTH, Tile};
+use keyward_core::port::audit_log::AuditLog;
+use keyward_ledger::{Content, TILE_WIDTH, Tile, entries_of};
 
-use crate::stage::{Disk, Handle, Stored, grown, journal, log, tenant};
+use crate::stage::{Disk, Handle, Stored, event, grown, journal, log, tenant};
 use crate::whole::check;
 
 type Given = BTreeMap<String, Option<Vec<u8>>>;
 
-fn seal(journal: &Journal) {
+pub fn seal(journal: &Journal) {
     let mut sealer = journal.sealer();
     while let Some(mut sealing) = sealer.begin(journal.last()).unwrap() {
         while sealer.step(&mut sealing).unwrap() {}
     }
 }
 
-fn thin(forest: &Forest<Handle>) -> Result<(), TreesError> {
+pub fn thin(forest: &Forest<Handle>) -> Result<(), TreesError> {
     let mut thinning = Thinning::default();
     while forest.thin(&mut thinning)? {}
     Ok(())
@@ -169,5 +171,96 @@ async fn a_crash_while_tiles_are_let_go_of_costs_nothing() {
             assert_eq!(given(&forest), before, "{at} {done}");
         }
     }
+    journal.close().await;
+}
+
+/// Made again it would take a block of a sealed segment for each few of its entries, and a receipt would
+/// have to wait for all of them.
+#[tokio::test]
+async fn the_hashes_of_a_tree_so_quiet_that_its_entries_lie_far_apart_stay() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = journal(place.path());
+    // No segment is larger than a batch makes it.
+    for from in (0..11_000).step_by(100) {
+        let appends = (from..from + 100).map(|number: u64| {
+            let of = if number.is_multiple_of(32) { 5 } else { 1 };
+            journal.append(event(&format!("entry-{number}"), Some(tenant(of)), None))
+        });
+        for appended in join_all(appends).await {
+            appended.unwrap();
+        }
+    }
+    let disk = Disk::with(Stored::new());
+    let forest = grown(&disk, &journal).unwrap();
+    let (quiet, busy) = (Tree::Operations(tenant(5)), Tree::Operations(tenant(1)));
+    let entries = Tile::new(Content::Entries, 0, TILE_WIDTH).unwrap();
+    let hashes = Tile::new(Content::Hashes { level: 0 }, 0, TILE_WIDTH).unwrap();
+    let tiles = || [entries, hashes].map(|tile| forest.tile(quiet, tile).unwrap().unwrap());
+    let before = tiles();
+    seal(&journal);
+    thin(&forest).unwrap();
+    let is_there = |tree: Tree, tile| disk.stored().contains_key(&format!("{tree}/{tile}"));
+    assert!(is_there(quiet, hashes));
+    assert!(!is_there(busy, hashes), "few blocks have all of these");
+    assert!(!is_there(quiet, entries) && !is_there(busy, entries));
+    assert_eq!(tiles(), before);
+    check(&forest).unwrap();
+    // One entry needs no other; and it is the one that the tree has.
+    for (index, entry) in entries_of(entries, &before[0]).unwrap().iter().enumerate() {
+        let found = forest.at(quiet, index as u64).unwrap().unwrap();
+        assert_eq!(found, *entry);
+    }
+    let path = format!("{quiet}/{hashes}");
+    disk.files.lock().unwrap().get_mut(&path).unwrap()[0] ^= 1;
+    assert!(forest.at(quiet, 0).is_err());
+    assert!(forest.at(quiet, 1).is_ok());
+    journal.close().await;
+}
+
+#[tokio::test]
+async fn a_damaged_tree_is_told_once_and_no_other_waits_for_it() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = journal(place.path());
+    for from in (0..5_000).step_by(100) {
+        log(&journal, from..from + 100).await;
+    }
+    let disk = Disk::with(Stored::new());
+    let forest = grown(&disk, &journal).unwrap();
+    seal(&journal);
+    let damaged = format!("{}/places/000", Tree::System);
+    disk.files.lock().unwrap().get_mut(&damaged).unwrap()[5] ^= 1;
+    let (mut thinning, mut told) = (Thinning::default(), Vec::new());
+    for _ in 0..3 {
+        loop {
+            match forest.thin(&mut thinning) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => told.push(error.to_string()),
+            }
+        }
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains(&damaged), "{told:?}");
+    let stored = disk.stored();
+    let has_first = |tree: Tree| stored.contains_key(&format!("{tree}/tile/entries/000"));
+    assert!(has_first(Tree::System));
+    assert!(!has_first(Tree::Operations(tenant(1))));
+    assert!(!has_first(Tree::Changes(tenant(1))));
+    // What lies elsewhere in that tree is found all the same.
+    let mut next = 0;
+    for sequence in 1..=forest.sequence() {
+        let found = forest.find(sequence).unwrap().unwrap();
+        if found.tree != Tree::System {
+            continue;
+        }
+        let index = forest.index_of(&found);
+        if next < u64::from(TILE_WIDTH) {
+            assert!(index.is_err(), "{index:?}");
+        } else {
+            assert_eq!(index.unwrap(), Some(next));
+        }
+        next += 1;
+    }
+    assert!(next > 1_000);
     journal.close().await;
 }

@@ -25,23 +25,19 @@ pub async fn authenticate(
 ) -> Result<Caller, OpError> {
     node.ensure_auditable()?;
     let parsed = token.and_then(TokenText::parse);
-    let recognised = match &parsed {
-        None => None,
-        Some(text) => session(node, text.id).await?,
-    };
-    let now = node.now();
-    if let (Some(text), Some(session)) = (&parsed, &recognised) {
-        let digest = sha256(text.secret());
-        let right = constant_time_eq(&digest, &session.digest.0);
-        let alive = session.expires_at.is_none_or(|end| now < end);
-        if right && alive {
-            let who = Some((session.principal, session.home));
+    if let Some(text) = &parsed
+        && let Some(recognised) = recognised(node, text).await?
+    {
+        let who = Some((recognised.principal, recognised.home));
+        let seen_from = seen_from(node, who, &origin).await;
+        // That may have taken a while: what counts is whether the token is good now.
+        if let Some(session) = self::recognised(node, text).await? {
             return Ok(Caller {
                 principal: Some(session.principal),
                 token: Some(text.id),
                 home: session.home,
                 grants: session.grants.clone(),
-                seen_from: seen_from(node, who, &origin).await,
+                seen_from,
                 origin,
                 authentication: Authentication::Token,
             });
@@ -63,6 +59,18 @@ pub async fn authenticate(
         return Err(attempt.log_failure(OpError::Unauthenticated).await);
     }
     Err(OpError::Unauthenticated)
+}
+
+/// The session of a token that is good now.
+async fn recognised(node: &Node, text: &TokenText) -> Result<Option<Arc<Session>>, OpError> {
+    let Some(session) = session(node, text.id).await? else {
+        return Ok(None);
+    };
+    let digest = sha256(text.secret());
+    let right = constant_time_eq(&digest, &session.digest.0);
+    let now = node.now();
+    let alive = session.expires_at.is_none_or(|end| now < end);
+    Ok((right && alive).then_some(session))
 }
 
 /// The caller of something that took long, as he is now: his token may have been revoked or have expired

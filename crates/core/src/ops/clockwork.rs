@@ -68,6 +68,9 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
     if let Err(error) = super::text_seal::slice(node).await {
         first_failure.get_or_insert(error);
     }
+    if let Err(error) = super::privacy::slice(node).await {
+        first_failure.get_or_insert(error);
+    }
     if node.forget_requests_now() {
         let before = node.now().plus_seconds(-REQUESTS_KEPT_SECONDS);
         node.ports.registry.forget_idempotency(before).await?;

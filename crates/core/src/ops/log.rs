@@ -22,7 +22,7 @@ mod transparency;
 mod witnesses;
 mod witnessing;
 
-pub use damage::{journal_touched, log_checked};
+pub use damage::{journal_touched, log_checked, segments_sealed};
 pub use evidence::{EvidencePage, Proven, evidence};
 pub use export::{ExportPage, ExportRequest, export};
 pub use mirrors::{mirrors, present_mirrors};

@@ -1,52 +1,105 @@
-//! People's books in registry and vault: an address becomes a pseudonym before it is in any entry, and an
-//! address again for those who may see it.
+//! People's books in registry and vault: an address becomes a pseudonym before it is in any entry.
+
+mod shown;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures_util::future::{BoxFuture, Either, select};
 use zeroize::Zeroizing;
 
-use crate::audit::Journaled;
 use crate::caller::{Caller, Origin, TenantRef};
 use crate::error::OpError;
 use crate::ids::{PrincipalId, TenantId};
 use crate::names::SecretName;
 use crate::node::Node;
-use crate::noun::action::Action;
-use crate::noun::principal::Principal;
 use crate::noun::secret::SecretState;
-use crate::ops::gate::Attempt;
-use crate::ops::secret::{self, NewValue};
+use crate::ops::privacy::is_erased;
+use crate::ops::secret::{self, DeleteRequest, NewValue};
 use crate::people::{
-    ADDRESSES_MAX, Book, NOT_BEFORE, PERSON, PSEUDONYM, STRANGERS, Subject, WITHHELD, canonical,
-    is_nobodys,
+    ADDRESSES_MAX, Book, NOT_BEFORE, Subject, WITHHELD, Whose, canonical, is_nobodys,
 };
+use crate::port::storage::StorageError;
+
+pub(super) use self::shown::subjects;
+pub(crate) use self::shown::{Revealing, may_see, searched};
 
 /// How often it is tried again when somebody else wrote the same book meanwhile.
 const TRIES: usize = 8;
-/// Names of books read at once.
-const PAGE: usize = 500;
-/// Books that are looked through for an address.
-const BOOKS_MAX: usize = 5_000;
-/// Pseudonyms of one address that are searched for at once.
-const PSEUDONYMS_MAX: usize = 256;
+/// How long a request waits for its address to be written at most, in seconds.
+const PATIENCE_SECONDS: u32 = 1;
 
-/// The kind of resource that a principal is.
-const PRINCIPAL: &str = "principal";
-
-/// A book as it is stored, and the number of its version; 0 if there is none.
+/// A book as it is stored.
 struct Stored {
     book: Option<Arc<Book>>,
+    /// The number of its version; 0 if there is none.
     version: i64,
+    /// Whether it is never written again: erased, or somebody else's.
+    is_closed: bool,
+}
+
+impl Stored {
+    const fn nothing(is_closed: bool) -> Self {
+        Self {
+            book: None,
+            version: 0,
+            is_closed,
+        }
+    }
+
+    fn pseudonym(&self, address: &str) -> Option<Arc<str>> {
+        self.book.as_ref()?.pseudonym(address).cloned()
+    }
+}
+
+/// Why an address is not in a book.
+enum Fault {
+    /// Others are writing it.
+    Busy,
+    /// It took too long.
+    Late,
+    /// It was refused.
+    Failed(OpError),
+}
+
+impl From<OpError> for Fault {
+    fn from(error: OpError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Fault {
+    /// For the server's log. It says nothing of anybody.
+    fn why(&self) -> &'static str {
+        match self {
+            Self::Busy => "too many new addresses at once",
+            Self::Late => "registry or vault did not answer in time",
+            Self::Failed(error) => error.code().as_str(),
+        }
+    }
+
+    /// Whether other books of the same place have it as well.
+    const fn is_general(&self) -> bool {
+        matches!(
+            self,
+            Self::Late
+                | Self::Failed(
+                    OpError::Storage(_)
+                        | OpError::Registry(_)
+                        | OpError::Audit(_)
+                        | OpError::NotInBackup { .. }
+                )
+        )
+    }
 }
 
 const NO_PERSON: OpError = OpError::NotFound { what: "person" };
 
 /// As what the address of a request stands in its entries. What is known costs a look into memory; an
-/// address that is new is written into its person's book first. Where that is not possible (the server is
-/// sealed, the vault does not answer) the entry says that the address is withheld: never the address, and
-/// never a pseudonym that nobody could ever resolve.
+/// address that is new is written into its person's book first, for which no request waits longer than
+/// `PATIENCE_SECONDS`. Where that is not possible (the server is sealed, the vault does not answer) the entry
+/// says that the address is withheld: never the address, and never a pseudonym that nobody could ever resolve.
 pub(crate) async fn seen_from(
     node: &Node,
     who: Option<(PrincipalId, Option<TenantId>)>,
@@ -57,67 +110,106 @@ pub(crate) async fn seen_from(
         return Some(address);
     }
     let now = node.now();
-    let subject = who.map_or_else(
-        || Subject::Strangers(now.day()),
-        |(id, _)| Subject::Person(id),
+    let whose = who.map_or_else(
+        || Whose::strangers(now.day()),
+        |(id, home)| Whose::person(id, home),
     );
     let people = &node.memory.people;
-    if let Some(known) = people.pseudonym(&subject, &address) {
+    if let Some(known) = people.pseudonym(&whose, &address) {
         return Some(known.to_string());
     }
-    let is_hopeless = node.ports.seal.is_sealed() || people.is_paused(&subject, now);
+    let is_hopeless = node.ports.seal.is_sealed() || people.is_paused(&whose, now);
     if is_hopeless {
         return Some(WITHHELD.to_owned());
     }
-    let home = who.and_then(|(_, home)| home);
-    match Box::pin(enter(node, &subject, home, &address)).await {
+    match Box::pin(entered(node, &whose, &address)).await {
         Ok(pseudonym) => Some(pseudonym.to_string()),
-        Err(error) => {
-            people.pause(subject, now);
-            if is_general(&error) {
-                people.pause_all(now);
+        Err(fault) => {
+            let now = node.now();
+            people.withheld(fault.why(), now);
+            if !matches!(fault, Fault::Busy) {
+                people.pause(&whose, now);
+            }
+            if fault.is_general() && matches!(whose.subject, Subject::Person(_)) {
+                people.pause_home(whose.home, now);
             }
             Some(WITHHELD.to_owned())
         }
     }
 }
 
-/// Whether it concerns other books as well.
-const fn is_general(error: &OpError) -> bool {
-    matches!(
-        error,
-        OpError::Storage(_)
-            | OpError::Registry(_)
-            | OpError::Audit(_)
-            | OpError::NotInBackup { .. }
-    )
+/// Finds an address in a book, or writes it there, unless that takes too long. Whoever is only late for his turn
+/// has not found that nothing answers.
+async fn entered(node: &Node, whose: &Whose, address: &str) -> Result<Arc<str>, Fault> {
+    let people = &node.memory.people;
+    let mut patience = node.ports.clock.after_seconds(PATIENCE_SECONDS);
+    let mut stored = None;
+    // What a person's book has already is found without waiting for those who write it. Strangers are as many
+    // as like: they do not each read theirs.
+    if matches!(whose.subject, Subject::Person(_)) {
+        let found = within(&mut patience, load(node, whose)).await;
+        let found = found.ok_or(Fault::Late)??;
+        if let Some(known) = found.pseudonym(address) {
+            return Ok(known);
+        }
+        stored = Some(found);
+    }
+    let line = people.line(whose).ok_or(Fault::Busy)?;
+    let turn = within(&mut patience, line.turn()).await;
+    let _turn = turn.ok_or(Fault::Busy)?;
+    // Whoever was before may have written it, or found that nothing answers.
+    if let Some(known) = people.pseudonym(whose, address) {
+        return Ok(known);
+    }
+    if people.is_paused(whose, node.now()) {
+        return Err(Fault::Busy);
+    }
+    let written = within(&mut patience, enter(node, whose, address, stored)).await;
+    Ok(written.ok_or(Fault::Late)??)
+}
+
+/// What comes of it while there is patience.
+async fn within<T>(
+    patience: &mut BoxFuture<'_, ()>,
+    work: impl Future<Output = T> + Send,
+) -> Option<T> {
+    match select(pin!(work), patience).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
 }
 
 /// Writes an address into a book; what counts is what is read back.
 async fn enter(
     node: &Node,
-    subject: &Subject,
-    home: Option<TenantId>,
+    whose: &Whose,
     address: &str,
+    mut found: Option<Stored>,
 ) -> Result<Arc<str>, OpError> {
     let people = &node.memory.people;
-    let _one = people.writing.lock().await;
-    // Whoever was before may have found that nothing answers.
-    if people.is_paused(subject, node.now()) {
-        return Err(NO_PERSON);
+    let is_full = |book: &Arc<Book>| book.len() >= ADDRESSES_MAX;
+    if people.book(whose).as_ref().is_some_and(is_full) {
+        return Err(OpError::Conflict);
     }
     for _ in 0..TRIES {
-        let stored = load(node, subject, home).await?;
-        let found = stored.book.as_ref();
-        if let Some(known) = found.and_then(|book| book.pseudonym(address)) {
-            return Ok(known.clone());
+        let stored = match found.take() {
+            Some(stored) => stored,
+            None => load(node, whose).await?,
+        };
+        if stored.is_closed {
+            return Err(NO_PERSON);
         }
-        let book = match found {
-            Some(book) if book.len() >= ADDRESSES_MAX => return Err(OpError::Conflict),
+        if let Some(known) = stored.pseudonym(address) {
+            return Ok(known);
+        }
+        ensure_there(node, whose).await?;
+        let book = match &stored.book {
+            Some(book) if is_full(book) => return Err(OpError::Conflict),
             Some(book) => book.with(address),
             None => Book::new(&new_key(node)?[..]).with(address),
         };
-        match put(node, subject, home, &book, stored.version, None).await {
+        match put(node, whose, &book, stored.version, None).await {
+            Ok(()) if stored.version == 0 => ensure_not_erased(node, whose).await?,
             // Another node may have been faster: its book counts.
             Ok(())
             | Err(
@@ -127,6 +219,32 @@ async fn enter(
         }
     }
     Err(OpError::Conflict)
+}
+
+/// Refuses to write about who is disabled, as who is erased is: a request may have been recognised before.
+async fn ensure_there(node: &Node, whose: &Whose) -> Result<(), OpError> {
+    let Subject::Person(id) = whose.subject else {
+        return Ok(());
+    };
+    let row = node.ports.registry.principal(id).await?;
+    let is_there = row.is_some_and(|row| row.disabled_at.is_none() && row.tenant == whose.home);
+    if is_there { Ok(()) } else { Err(NO_PERSON) }
+}
+
+/// Takes a person's first book back if the person was erased while it was written: there was none that the
+/// erasure could have closed. A book that was there it closed, and nothing is written into a closed one.
+async fn ensure_not_erased(node: &Node, whose: &Whose) -> Result<(), OpError> {
+    let Subject::Person(id) = whose.subject else {
+        return Ok(());
+    };
+    let row = node.ports.registry.principal(id).await?;
+    if row.is_some_and(|row| !is_erased(&row)) {
+        return Ok(());
+    }
+    let caller = Caller::system(node.own_correlation_id()?);
+    let (scope, name) = (scope_of(whose.home), name_of(&whose.subject)?);
+    secret::delete(node, &caller, &scope, &name, DeleteRequest::default()).await?;
+    Err(NO_PERSON)
 }
 
 fn new_key(node: &Node) -> Result<Zeroizing<[u8; 32]>, OpError> {
@@ -146,15 +264,14 @@ fn scope_of(home: Option<TenantId>) -> TenantRef {
 
 async fn put(
     node: &Node,
-    subject: &Subject,
-    home: Option<TenantId>,
+    whose: &Whose,
     book: &Book,
     before: i64,
     labels: Option<BTreeMap<String, String>>,
 ) -> Result<(), OpError> {
     let caller = Caller::system(node.own_correlation_id()?);
     let new = NewValue {
-        name: name_of(subject)?,
+        name: name_of(&whose.subject)?,
         value: book.written(),
         description: (before == 0).then(|| "Whose pseudonyms are whose. The server's own.".into()),
         labels,
@@ -163,39 +280,37 @@ async fn put(
         expected_version: Some(before),
         if_match: None,
     };
-    secret::put(node, &caller, &scope_of(home), new, None).await?;
+    secret::put(node, &caller, &scope_of(whose.home), new, None).await?;
     Ok(())
 }
 
 /// Reads a book where it is stored, and keeps it in memory.
-async fn load(node: &Node, subject: &Subject, home: Option<TenantId>) -> Result<Stored, OpError> {
+async fn load(node: &Node, whose: &Whose) -> Result<Stored, OpError> {
     node.ensure_unsealed()?;
     let began_at = node.memory.people.forgotten();
-    let name = name_of(subject)?;
-    let row = node.ports.registry.secret(home, &name).await?;
-    let nothing = Stored {
-        book: None,
-        version: 0,
-    };
+    let name = name_of(&whose.subject)?;
+    let row = node.ports.registry.secret(whose.home, &name).await?;
     let Some(row) = row else {
-        return Ok(nothing);
+        return Ok(Stored::nothing(false));
     };
-    match (row.state, subject) {
-        // Somebody had put one under this name, before it was the server's.
-        (SecretState::Stored, _) if row.created_by.is_some() => return Err(NO_PERSON),
-        (SecretState::Stored, _) => {}
+    // Somebody may have put one under this name, before it was the server's.
+    let is_ours = row.created_by.is_none();
+    match (row.state, &whose.subject) {
+        (SecretState::Stored, _) if is_ours => {}
+        (SecretState::Stored, _) => return Ok(Stored::nothing(true)),
         // Erased for ever.
-        (_, Subject::Person(_)) => return Err(NO_PERSON),
-        (_, Subject::Strangers(_)) => return Ok(nothing),
+        (_, Subject::Person(_)) if is_ours => return Ok(Stored::nothing(true)),
+        _ => return Ok(Stored::nothing(false)),
     }
-    let found = secret::open_own(node, home, &name).await?;
+    let found = secret::open_own(node, whose.home, &name).await?;
     let book = Book::read(found.value.expose()).ok_or(OpError::Crypto)?;
     let book = Arc::new(book);
     let people = &node.memory.people;
-    people.keep(subject.clone(), book.clone(), began_at);
+    people.keep(whose.clone(), book.clone(), began_at);
     Ok(Stored {
         book: Some(book),
         version: found.version.version,
+        is_closed: false,
     })
 }
 
@@ -206,9 +321,18 @@ pub(super) async fn strike(
     home: Option<TenantId>,
     address: &str,
 ) -> Result<bool, OpError> {
-    let _one = node.memory.people.writing.lock().await;
+    let whose = Whose {
+        home,
+        subject: subject.clone(),
+    };
+    // Where too many wait already it is tried without a turn: what counts is the registry's transaction.
+    let line = node.memory.people.line(&whose);
+    let _turn = match &line {
+        Some(line) => Some(line.turn().await),
+        None => None,
+    };
     for _ in 0..TRIES {
-        let stored = load(node, subject, home).await?;
+        let stored = load(node, &whose).await?;
         let has_it = |book: &Arc<Book>| book.pseudonym(address).is_some();
         let Some(book) = stored.book.filter(has_it) else {
             return Ok(false);
@@ -216,7 +340,7 @@ pub(super) async fn strike(
         let book = book.without(address, &new_key(node)?[..]);
         let not_before = (stored.version + 1).to_string();
         let labels = BTreeMap::from([(NOT_BEFORE.to_owned(), not_before)]);
-        match put(node, subject, home, &book, stored.version, Some(labels)).await {
+        match put(node, &whose, &book, stored.version, Some(labels)).await {
             Ok(()) => return Ok(true),
             Err(OpError::Conflict | OpError::VersionMoved { .. }) => {}
             Err(error) => return Err(error),
@@ -225,186 +349,24 @@ pub(super) async fn strike(
     Err(OpError::Conflict)
 }
 
-/// A book from memory, or from where it is stored; none if there is none, or none to be had now.
+/// A book from memory, or from where it is stored; none if there is none, or no more. That it cannot be read now
+/// is an error: it does not mean that nothing is in it.
 pub(crate) async fn book(
     node: &Node,
     subject: &Subject,
     home: Option<TenantId>,
-) -> Option<Arc<Book>> {
-    if let Some(book) = node.memory.people.book(subject) {
-        return Some(book);
+) -> Result<Option<Arc<Book>>, OpError> {
+    let whose = Whose {
+        home,
+        subject: subject.clone(),
+    };
+    if let Some(book) = node.memory.people.book(&whose) {
+        return Ok(Some(book));
     }
-    let stored = Box::pin(load(node, subject, home)).await;
-    stored.ok().and_then(|stored| stored.book)
-}
-
-/// Whether who reads the log is shown who people are.
-pub(crate) fn may_see(attempt: &Attempt<'_>, scope: Option<&TenantRef>) -> bool {
-    let (node, caller, action) = (attempt.node, attempt.caller, Action::AuditSeePeople);
-    match scope {
-        None => node.authorize_system(caller, action).is_ok(),
-        Some(scope) => node.authorize_scope(caller, action, scope).is_ok(),
+    match Box::pin(load(node, &whose)).await {
+        Ok(stored) => Ok(stored.book),
+        // Its record went with a restore or an erasure, or its tenant's key was shredded.
+        Err(OpError::NotFound { .. } | OpError::Record(StorageError::NoTenantKek)) => Ok(None),
+        Err(error) => Err(error),
     }
-}
-
-/// Entries as they are shown, to those who may see it with the addresses for which pseudonyms stand. What is
-/// erased, or cannot be opened now, stays a pseudonym.
-#[derive(Default)]
-pub(crate) struct Revealing {
-    books: BTreeMap<Subject, Option<Arc<Book>>>,
-    rows: BTreeMap<PrincipalId, Option<Principal>>,
-}
-
-impl Revealing {
-    /// Shows an entry.
-    pub(crate) async fn entry(&mut self, node: &Node, entry: &mut Journaled) {
-        let event = &mut entry.event;
-        // Entries name principals by their ids.
-        if let (PRINCIPAL, Some(id), None) = (
-            &*event.resource.kind,
-            event.resource.id,
-            &event.resource.name,
-        ) {
-            let row = self.row(node, PrincipalId::from_uuid(id)).await;
-            event.resource.name = row.map(|row| row.name.to_string());
-        }
-        let Some(address) = &mut event.actor.address else {
-            return;
-        };
-        if !address.starts_with(PSEUDONYM) {
-            return;
-        }
-        // The address was made a pseudonym a moment before its entry was made: around midnight it is in the
-        // book of the day before.
-        let subjects = event.actor.principal.map_or_else(
-            || {
-                let before = event.time.plus_seconds(-60).day();
-                let mut days = vec![event.time.day(), before];
-                days.dedup();
-                days.into_iter().map(Subject::Strangers).collect()
-            },
-            |id| vec![Subject::Person(id)],
-        );
-        for subject in subjects {
-            let book = self.book(node, subject).await;
-            if let Some(clear) = book.as_deref().and_then(|book| book.address(address)) {
-                clear.clone_into(address);
-                return;
-            }
-        }
-    }
-
-    /// Shows entries.
-    pub(crate) async fn entries(&mut self, node: &Node, entries: &mut [Journaled]) {
-        for entry in entries {
-            self.entry(node, entry).await;
-        }
-    }
-
-    async fn book(&mut self, node: &Node, subject: Subject) -> Option<Arc<Book>> {
-        if let Some(looked) = self.books.get(&subject) {
-            return looked.clone();
-        }
-        let home = match &subject {
-            Subject::Person(id) => self.row(node, *id).await.and_then(|row| row.tenant),
-            Subject::Strangers(_) => None,
-        };
-        let found = book(node, &subject, home).await;
-        self.books.insert(subject, found.clone());
-        found
-    }
-
-    async fn row(&mut self, node: &Node, id: PrincipalId) -> Option<&Principal> {
-        let row = match self.rows.entry(id) {
-            Entry::Occupied(row) => row.into_mut(),
-            Entry::Vacant(place) => {
-                let row = node.ports.registry.principal(id).await;
-                place.insert(row.ok().flatten())
-            }
-        };
-        row.as_ref()
-    }
-}
-
-/// As what an address stands in the log of a scope: clear, in entries of before there were pseudonyms, and as
-/// the pseudonyms of everybody who has it in his book.
-pub(crate) async fn searched(
-    node: &Node,
-    scope: Option<&TenantRef>,
-    address: &str,
-    principal: Option<PrincipalId>,
-) -> Result<Vec<String>, OpError> {
-    let address = canonical(address);
-    let mut found = vec![address.clone()];
-    let mut looked_at = 0;
-    for home in homes(node, scope).await? {
-        for subject in subjects(node, home, &mut looked_at).await? {
-            let is_wanted = match (&subject, principal) {
-                (Subject::Person(id), Some(wanted)) => *id == wanted,
-                (Subject::Strangers(_), Some(_)) => false,
-                (_, None) => true,
-            };
-            if !is_wanted {
-                continue;
-            }
-            let book = book(node, &subject, home).await;
-            let pseudonym = book.as_deref().and_then(|book| book.pseudonym(&address));
-            found.extend(pseudonym.map(ToString::to_string));
-        }
-    }
-    if found.len() > PSEUDONYMS_MAX {
-        return Err(OpError::invalid(
-            "address",
-            "stands for more than 255 people; say the principal too",
-        ));
-    }
-    Ok(found)
-}
-
-/// Where those are at home whose entries are in the log of a scope.
-async fn homes(node: &Node, scope: Option<&TenantRef>) -> Result<Vec<Option<TenantId>>, OpError> {
-    let mut homes = vec![None];
-    if let Some(scope) = scope {
-        homes.extend(node.tenant_id(scope).map(Some));
-        return Ok(homes);
-    }
-    let mut after = None;
-    loop {
-        let page = node.ports.registry.tenants(after.as_ref(), PAGE).await?;
-        after = page.rows.last().map(|last| last.name.clone());
-        homes.extend(page.rows.into_iter().map(|tenant| Some(tenant.id)));
-        if !page.more {
-            return Ok(homes);
-        }
-    }
-}
-
-/// Whose books there are in a place.
-pub(super) async fn subjects(
-    node: &Node,
-    home: Option<TenantId>,
-    looked_at: &mut usize,
-) -> Result<Vec<Subject>, OpError> {
-    let mut found = Vec::new();
-    for prefix in [PERSON, STRANGERS] {
-        let mut after = None;
-        loop {
-            let registry = &node.ports.registry;
-            let page = registry.secrets(home, prefix, after.as_ref(), PAGE).await?;
-            after = page.rows.last().map(|last| last.name.clone());
-            let names = page.rows.iter().map(|it| it.name.as_str());
-            found.extend(names.filter_map(Subject::of_name));
-            *looked_at += page.rows.len();
-            if *looked_at > BOOKS_MAX {
-                return Err(OpError::invalid(
-                    "address",
-                    "there are too many people to look for one by address; say a tenant",
-                ));
-            }
-            if !page.more {
-                break;
-            }
-        }
-    }
-    Ok(found)
 }

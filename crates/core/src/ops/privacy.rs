@@ -1,6 +1,7 @@
 //! What is held about a person: given out to whoever may have it, and erased for ever (docs/privacy.md).
 
 mod erase;
+mod feed;
 
 use crate::audit::Outcome;
 use crate::caller::{Caller, TenantRef};
@@ -17,6 +18,10 @@ use crate::people::{Subject, canonical};
 use crate::port::audit_search::{CountBy, CountEvery, CountQuery, SearchFilter};
 
 pub use self::erase::{Erasure, Remaining, erase};
+pub(crate) use self::feed::{Forgetting, slice};
+
+/// What the name of an erased principal begins with; its id follows.
+const ERASED: &str = "erased-";
 
 /// What stands before an address that somebody asks about.
 const ADDRESS: &str = "address:";
@@ -81,6 +86,13 @@ pub struct Dossier {
     pub entries: Option<u64>,
 }
 
+/// Whether a principal was erased. Nobody is given such a name: its id is not known before it is made.
+pub(crate) fn is_erased(row: &Principal) -> bool {
+    let rest = row.name.as_str().strip_prefix(ERASED);
+    let is_called_so = rest.is_some_and(|it| it.starts_with(&row.id.uuid().simple().to_string()));
+    is_called_so && row.disabled_at.is_some()
+}
+
 /// Gives out everything that is held about a person in a scope.
 pub async fn export(
     node: &Node,
@@ -124,7 +136,7 @@ async fn of_principal(node: &Node, row: Principal) -> Result<Dossier, OpError> {
             roles.push(role.name.to_string());
         }
     }
-    let found = book(node, &Subject::Person(row.id), row.tenant).await;
+    let found = book(node, &Subject::Person(row.id), row.tenant).await?;
     let known = found.iter().flat_map(|book| book.all());
     let addresses = known.map(|(address, pseudonym)| KnownAddress {
         address: address.to_owned(),
@@ -152,7 +164,7 @@ async fn of_address(
 ) -> Result<Dossier, OpError> {
     let (mut addresses, mut looked_at, mut count) = (Vec::new(), 0, None);
     for subject in subjects(node, home, &mut looked_at).await? {
-        let found = book(node, &subject, home).await;
+        let found = book(node, &subject, home).await?;
         let Some(pseudonym) = found.as_deref().and_then(|book| book.pseudonym(address)) else {
             continue;
         };

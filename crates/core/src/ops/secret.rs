@@ -21,7 +21,6 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::secret::{Secret, SecretState, SecretVersion};
 use crate::ops::gate::{Attempt, ensure_active, page_size, resource};
-use crate::people::PERSON;
 use crate::port::registry::Page;
 use crate::port::secret_store::{OpenedValue, SecretSpec};
 use crate::port::storage::StorageError;
@@ -84,27 +83,38 @@ fn ensure_scope_active(node: &Node, scope: &TenantRef) -> Result<(), OpError> {
         .map_or(Ok(()), |tenant| ensure_active(&tenant))
 }
 
-/// What the names of the server's own secrets begin with: they are shown and listed like others, and
-/// put, given out and deleted by the server alone.
+/// What the names of the server's own secrets begin with, in the system and in every tenant: they are
+/// shown and listed like others, and put, given out and deleted by the server alone.
 pub(crate) const OWN_PREFIX: &str = "keyward.";
 
-/// Refuses to touch what is the server's own.
-fn ensure_not_own(
+/// Refuses to put what is the server's own, or would look so.
+fn ensure_may_put(caller: &Caller, action: Action, name: &SecretName) -> Result<(), OpError> {
+    if caller.is_system() || !name.as_str().starts_with(OWN_PREFIX) {
+        return Ok(());
+    }
+    Err(OpError::Forbidden {
+        action: action.name(),
+    })
+}
+
+/// Refuses to touch what is the server's own. What somebody put into a tenant before such names were the
+/// server's is still his.
+async fn ensure_not_own(
+    node: &Node,
     caller: &Caller,
     action: Action,
-    scope: &TenantRef,
+    tenant: Option<TenantId>,
     name: &SecretName,
 ) -> Result<(), OpError> {
-    let is_own = match scope {
-        TenantRef::System => name.as_str().starts_with(OWN_PREFIX),
-        _ => name.as_str() == TEXT_KEY || name.as_str().starts_with(PERSON),
+    let Err(refused) = ensure_may_put(caller, action, name) else {
+        return Ok(());
     };
-    if is_own && !caller.is_system() {
-        return Err(OpError::Forbidden {
-            action: action.name(),
-        });
+    if tenant.is_none() || name.as_str() == TEXT_KEY {
+        return Err(refused);
     }
-    Ok(())
+    let found = node.ports.registry.secret(tenant, name).await?;
+    let is_theirs = found.is_some_and(|secret| secret.created_by.is_some());
+    if is_theirs { Ok(()) } else { Err(refused) }
 }
 
 /// A secret that is there.
@@ -139,7 +149,7 @@ pub async fn get(
     node.ensure_auditable()?;
     let got = async {
         let (tenant, _) = node.authorize_scope(caller, attempt.action, scope)?;
-        ensure_not_own(caller, attempt.action, scope, name)?;
+        ensure_not_own(node, caller, attempt.action, tenant, name).await?;
         ensure_scope_active(node, scope)?;
         node.ensure_unsealed()?;
         let found = open(node, tenant, name, version).await?;

@@ -83,12 +83,17 @@ pub trait Upkeep: Send + Sync {
     async fn stray(&self, name: &ObjectName) -> Result<Option<StrayRecord>, RegistryError>;
 
     /// Writes the rows of a change in the feed as they are to be kept: the same rows, their texts
-    /// sealed. What the log says of the change stays, and so does everything else of it.
+    /// sealed, or without what they said of a person who was erased. What the log says of the change stays,
+    /// and so does everything else of it.
     async fn rewrite_change(&self, revision: i64, writes: &[Write]) -> Result<(), RegistryError>;
 
     /// Gives up what deleted and replaced rows left in the database's files, as far as the database can
     /// be told to.
     async fn compact(&self) -> Result<(), RegistryError>;
+
+    /// Has what rows said before go from the database's log of writes as well, where it keeps one that it
+    /// can be told to empty. Short; refused while somebody reads from there.
+    async fn empty_log(&self) -> Result<(), RegistryError>;
 
     /// Every stray, in order of name, after a name.
     async fn strays(

@@ -92,4 +92,8 @@ impl Upkeep for TextRegistry {
     async fn compact(&self) -> Result<(), RegistryError> {
         self.stored().compact().await
     }
+
+    async fn empty_log(&self) -> Result<(), RegistryError> {
+        self.stored().empty_log().await
+    }
 }

@@ -194,7 +194,7 @@ pub async fn furnished(world: &World, called: &str) -> Tenancy {
 }
 
 /// Everything of a tenant goes, by a mistake made past the registry: rows, and records in the vault.
-async fn lose(world: &World, tenant: TenantId) {
+pub async fn lose(world: &World, tenant: TenantId) {
     let id = if world.is_postgres() {
         format!("'{tenant}'")
     } else {

@@ -9,6 +9,7 @@ use utoipa::openapi::HttpMethod::Post;
 
 use super::Route;
 use crate::answer::{self, Answer};
+use crate::begun::to_its_end;
 use crate::call::Call;
 use crate::document::Endpoint;
 use crate::input::Input;
@@ -78,15 +79,19 @@ async fn erase(call: Call, input: Input<PrivacyErase>) -> Answer {
         reason,
     } = input.value;
     let of = subject(&of)?;
-    let done = privacy::erase(call.node(), call.caller(), &scope, &of, reason).await?;
-    let remains = done.remains.into_iter().map(|it| Remaining {
-        what: it.what.to_owned(),
-        count: it.count,
-        why: it.why.to_owned(),
-    });
-    answer::ok(&PrivacyErasure {
-        addresses: done.addresses,
-        destroyed: done.destroyed,
-        remains: remains.collect(),
+    // What went is logged, also when whoever asked hangs up.
+    to_its_end(async move {
+        let done = privacy::erase(call.node(), call.caller(), &scope, &of, reason).await?;
+        let remains = done.remains.into_iter().map(|it| Remaining {
+            what: it.what.to_owned(),
+            count: it.count,
+            why: it.why.to_owned(),
+        });
+        answer::ok(&PrivacyErasure {
+            addresses: done.addresses,
+            destroyed: done.destroyed,
+            remains: remains.collect(),
+        })
     })
+    .await
 }

@@ -1,8 +1,9 @@
 //! The system's clock behind core's port: never backwards within the process, and never before the
 //! latest instant that the registry remembers.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use keyward_core::time::{Clock, Timestamp};
 
@@ -26,6 +27,10 @@ impl Clock for SystemClock {
         // fetch_max answers what was there before: the larger of both is what everybody sees.
         let before = self.latest_micros.fetch_max(system, Ordering::AcqRel);
         Timestamp::from_micros(before.max(system))
+    }
+
+    fn after_seconds(&self, seconds: u32) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(Duration::from_secs(seconds.into())))
     }
 }
 

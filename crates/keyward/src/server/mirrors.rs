@@ -126,7 +126,7 @@ impl Keeper {
             let Some(newest) = self.look().await else {
                 continue;
             };
-            let is_met = self.status.state != MirrorState::Asking;
+            let is_met = self.mirror.is_met();
             let has_news = self.mirror.reached(&newest).has_news;
             let is_idle = is_met && !has_news && self.status.trouble.is_none();
             if is_idle || Instant::now() < self.not_before {
@@ -144,8 +144,8 @@ impl Keeper {
 
     /// Brings it up. That it has the beginning of this log is known before what may take long.
     async fn bring(&mut self, newest: &Newest) -> Result<(), MirrorError> {
-        self.mirror.meet(newest).await?;
-        if self.status.state == MirrorState::Asking {
+        if !self.mirror.is_met() {
+            self.mirror.meet(newest).await?;
             self.gates.said(&self.status.name, &Ok(()));
         }
         self.mirror.bring(newest).await
@@ -157,7 +157,8 @@ impl Keeper {
         let looked = spawn_blocking(move || published.to_mirror()).await;
         let newest = looked.ok()??;
         self.gates.asked();
-        if newest.counted.is_none() && self.status.state != MirrorState::Asking {
+        // What it has is asked before anything is given out, until it has said so.
+        if newest.counted.is_none() && self.mirror.is_met() {
             return None;
         }
         let reached = self.mirror.reached(&newest);
@@ -176,7 +177,11 @@ impl Keeper {
         self.status.size = reached.size;
         self.status.behind_entries = reached.behind;
         self.status.written = reached.written;
-        self.gates.said(&self.status.name, &done);
+        // That a file is not what was written says nothing of the checkpoint, if that was not read.
+        let is_unknown = !self.mirror.is_met() && matches!(done, Err(MirrorError::Altered { .. }));
+        if !is_unknown {
+            self.gates.said(&self.status.name, &done);
+        }
         let Err(error) = done else {
             self.status.state = MirrorState::Following;
             self.status.trouble = None;

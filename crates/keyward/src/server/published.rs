@@ -1,15 +1,14 @@
 //! The transparency log as it is given out: signed checkpoints, tiles and receipts.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use keyward_audit::trees::{Forest, Found, LogDirectory, TreesError};
+use keyward_audit::trees::{Forest, LogDirectory, TreesError};
 use keyward_core::ops::log::CheckpointKey;
 use keyward_core::port::transparency::{LogFault, LogReceipt, TransparencyLog, Tree, TreeKey};
 use keyward_ledger::{
-    Algorithm, Checkpoint, Hash, Head, KeyName, Note, Receipt, TILE_WIDTH, Tile, VerifierKey,
+    Algorithm, Checkpoint, Hash, Head, KeyName, Note, Receipt, Tile, VerifierKey,
 };
 use keyward_sinks::witness::{Cosigned, Gate, Signed};
 use parking_lot::Mutex;
@@ -43,7 +42,7 @@ pub struct Published {
     /// How often something was signed: whoever waits looks again.
     signed: watch::Sender<u64>,
     /// Few read at a time: those who make the log come first.
-    readers: Semaphore,
+    readers: Arc<Semaphore>,
 }
 
 #[derive(Default)]
@@ -84,7 +83,7 @@ impl Published {
             gate: watch::Sender::new(gate),
             mirrors: watch::Sender::new(mirrors),
             signed: watch::Sender::new(0),
-            readers: Semaphore::new(READERS),
+            readers: Arc::new(Semaphore::new(READERS)),
         }
     }
 
@@ -228,8 +227,14 @@ impl Published {
             let tried = match self.ready() {
                 Ok(ready) => {
                     let work = work.clone();
-                    let _turn = self.readers.acquire().await.map_err(broken)?;
-                    let done = spawn_blocking(move || work(ready)).await;
+                    let turn = self.readers.clone().acquire_owned().await;
+                    let turn = turn.map_err(broken)?;
+                    // Until the work is done, also for who does not wait for it any more.
+                    let done = spawn_blocking(move || {
+                        let _turn = turn;
+                        work(ready)
+                    })
+                    .await;
                     done.unwrap_or_else(|error| Err(broken(error)))
                 }
                 Err(fault) => Err(fault),
@@ -285,7 +290,7 @@ impl TransparencyLog for Published {
     }
 
     async fn receipt(&self, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
-        self.soon(move |ready| receipt(&ready, tree, sequence, &mut Near::default()))
+        self.soon(move |ready| receipt(&ready, tree, sequence))
             .await
     }
 
@@ -297,9 +302,8 @@ impl TransparencyLog for Published {
     async fn receipts(&self, tree: Tree, sequences: &[u64]) -> Result<Vec<LogReceipt>, LogFault> {
         let sequences = sequences.to_vec();
         self.soon(move |ready| {
-            let mut near = Near::default();
             let each = sequences.iter();
-            each.map(|sequence| receipt(&ready, tree, *sequence, &mut near))
+            each.map(|sequence| receipt(&ready, tree, *sequence))
                 .collect()
         })
         .await
@@ -328,12 +332,7 @@ fn checkpoint_of(ready: &Ready, tree: Tree) -> Result<String, LogFault> {
 }
 
 /// A receipt, for whoever may read this tree's entries; whoever may read the system's may read all.
-fn receipt(
-    ready: &Ready,
-    tree: Tree,
-    sequence: u64,
-    near: &mut Near,
-) -> Result<LogReceipt, LogFault> {
+fn receipt(ready: &Ready, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
     let (trees, signed) = (&ready.trees, ready.counted()?);
     let found = trees.lock().find(sequence).map_err(of_trees)?;
     let Some(found) = found else {
@@ -352,9 +351,10 @@ fn receipt(
     if found.tree != Tree::System && trees.lock().committed(found.tree, size).is_none() {
         return Err(LogFault::NotYet);
     }
-    let index = index_of(trees, &found, near.get(&found.tree).copied())?;
-    near.insert(found.tree, index);
-    proof(&trees.lock(), signed, found.tree, (index, found.bytes))
+    let trees = trees.lock();
+    let index = trees.index_of(&found).map_err(of_trees)?;
+    let index = index.ok_or_else(|| broken("an entry is in no tree"))?;
+    proof(&trees, signed, found.tree, (index, found.bytes))
 }
 
 /// The same by its index in a tree.
@@ -387,45 +387,6 @@ fn proof(
         index,
         receipt: made.to_string(),
     })
-}
-
-/// Where the last entry was found in each tree: the next one is behind it, and mostly the next.
-type Near = HashMap<Tree, u64>;
-
-fn index_of(trees: &Trees, found: &Found, near: Option<u64>) -> Result<u64, LogFault> {
-    let behind = match near {
-        Some(index) => search_behind(trees, found, index)?,
-        None => search(trees, found, found.guess)?,
-    };
-    if let Some(index) = behind {
-        return Ok(index);
-    }
-    let found = search(trees, found, found.among)?;
-    found.ok_or_else(|| broken("an entry is in no tree"))
-}
-
-/// The index of an entry that is behind another one: all of a page together cost one pass.
-fn search_behind(trees: &Trees, found: &Found, index: u64) -> Result<Option<u64>, LogFault> {
-    let width = u64::from(TILE_WIDTH);
-    for tile in (index + 1) / width..found.among.div_ceil(width) {
-        let among = ((tile + 1) * width).min(found.among);
-        if let Ok(index) = trees.lock().look(found, among).map_err(of_trees)? {
-            return Ok(Some(index));
-        }
-    }
-    Ok(None)
-}
-
-/// The index of an entry that is among the first `among` of its tree. Each tile by itself: the trees grow
-/// in between.
-fn search(trees: &Trees, found: &Found, mut among: u64) -> Result<Option<u64>, LogFault> {
-    while among > 0 {
-        match trees.lock().look(found, among).map_err(of_trees)? {
-            Ok(index) => return Ok(Some(index)),
-            Err(left) => among = left,
-        }
-    }
-    Ok(None)
 }
 
 fn origin_of(origin: &str, tree: Tree) -> String {

@@ -22,6 +22,8 @@ use crate::server::published::Published;
 const EACH: Duration = Duration::from_secs(5);
 /// How long a disk that failed is left alone.
 const AFTER_FAILURE: Duration = Duration::from_mins(1);
+/// How long one that is full is: whoever writes needs the room more.
+const AFTER_FULL: Duration = Duration::from_mins(10);
 /// For each moment of work so many of rest: a tenth of one core.
 const REST: u32 = 9;
 
@@ -71,6 +73,8 @@ impl Seals {
         let mut thinning = Thinning::default();
         // What an earlier life sealed and did not come to let go of.
         let mut may_thin = true;
+        // Whether the alert of an earlier life may stand still, and nothing was found in this one.
+        let mut clears = true;
         loop {
             let pause = match self.seal_one(sealer, &mut ended).await {
                 None => return,
@@ -81,19 +85,30 @@ impl Seals {
                 }
                 Some((kept, Ok(false))) => {
                     sealer = kept;
+                    if clears && !sealer.is_due() {
+                        clears = false;
+                        log::segments_sealed(&self.node, None).await;
+                    }
                     if may_thin {
                         let Some((kept, thinned)) = self.thin(thinning, &mut ended).await else {
                             return;
                         };
                         thinning = kept;
-                        may_thin = !thinned;
+                        may_thin = matches!(thinned, Thinned::Later | Thinned::Failed);
+                        thinned.pause()
+                    } else {
+                        EACH
                     }
-                    EACH
                 }
                 Some((kept, Err(error))) => {
                     sealer = kept;
+                    clears &= matches!(error, SealError::Io { .. });
                     self.tell(&error).await;
-                    AFTER_FAILURE
+                    if error.is_full() {
+                        AFTER_FULL
+                    } else {
+                        AFTER_FAILURE
+                    }
                 }
             };
             tokio::select! {
@@ -108,7 +123,7 @@ impl Seals {
             tracing::warn!(%error, "a segment of the audit journal was not sealed");
         } else {
             tracing::error!(%error, "a segment of the audit journal is not what it was");
-            log::log_checked(&self.node, Some(&error.to_string())).await;
+            log::segments_sealed(&self.node, Some(&error.to_string())).await;
         }
     }
 
@@ -154,15 +169,16 @@ impl Seals {
         }
     }
 
-    /// Goes over all trees once; whether it came to the end. None if the server ends, or a thread died.
+    /// Goes over all trees once, also if one is damaged. None if the server ends, or a thread died.
     async fn thin(
         &self,
         mut thinning: Thinning,
         ended: &mut watch::Receiver<bool>,
-    ) -> Option<(Thinning, bool)> {
+    ) -> Option<(Thinning, Thinned)> {
         let Some(trees) = self.published.trees() else {
-            return Some((thinning, false));
+            return Some((thinning, Thinned::Later));
         };
+        let mut thinned = Thinned::All;
         loop {
             let began = Instant::now();
             let trees = trees.clone();
@@ -174,13 +190,14 @@ impl Seals {
             (thinning, more) = stepped.await.ok()?;
             match more {
                 Ok(true) => {}
-                Ok(false) => return Some((thinning, true)),
+                Ok(false) => return Some((thinning, thinned)),
                 Err(error) => {
-                    if !matches!(error, TreesError::Io { .. }) {
-                        log::log_checked(&self.node, Some(&error.to_string())).await;
-                    }
                     tracing::warn!(%error, "tiles of the audit log were not let go of");
-                    return Some((thinning, false));
+                    if matches!(error, TreesError::Io { .. }) {
+                        return Some((thinning, Thinned::Failed));
+                    }
+                    thinned = Thinned::ButDamaged;
+                    log::log_checked(&self.node, Some(&error.to_string())).await;
                 }
             }
             tokio::select! {
@@ -198,6 +215,28 @@ impl Seals {
         let dir = self.dir.clone();
         let read = spawn_blocking(move || trees.lock().sequence().min(signed(&dir)));
         read.await.unwrap_or_default()
+    }
+}
+
+/// How a pass over the trees ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Thinned {
+    /// They were all gone over.
+    All,
+    /// All but those that are damaged, which are left as they are in this life.
+    ButDamaged,
+    /// They are not open yet.
+    Later,
+    /// The disk failed. It goes on with the tree behind.
+    Failed,
+}
+
+impl Thinned {
+    fn pause(self) -> Duration {
+        match self {
+            Self::All | Self::Later => EACH,
+            Self::ButDamaged | Self::Failed => AFTER_FAILURE,
+        }
     }
 }
 

@@ -80,6 +80,7 @@ impl Following {
             behind_since: None,
             unsigned_since: None,
             keyless_until: None,
+            strange_until: None,
             looked_for_key: Instant::now(),
             handed_over: None,
         };
@@ -113,8 +114,9 @@ pub async fn prepare(assembly: &Assembly) {
     match timeout(KEY_PATIENCE, reading).await {
         Ok(Ok(keys)) => {
             let keys = Arc::new(keys);
-            sign_batches(&assembly.journal(), Some(&keys)).await;
-            assembly.published().set_keys(Some(keys));
+            if sign_batches(&assembly.journal(), &keys).await {
+                assembly.published().set_keys(Some(keys));
+            }
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "the key that signs the audit log cannot be had yet");
@@ -123,14 +125,14 @@ pub async fn prepare(assembly: &Assembly) {
     }
 }
 
-/// From now on the journal signs each batch by the present key, as long as somebody holds it; or by none.
-async fn sign_batches(journal: &Arc<Journal>, keys: Option<&Arc<LogKeys>>) {
-    let key = keys.map(|keys| {
-        let (public, keys) = (keys.current.public(), Arc::downgrade(keys));
-        BatchKey::new(public, move |text| keys.upgrade()?.current.sign(text).ok())
-    });
+/// From now on the journal signs each batch by the present key, as long as somebody holds it. Whether it
+/// does: not while it cannot be written.
+async fn sign_batches(journal: &Arc<Journal>, keys: &Arc<LogKeys>) -> bool {
+    let (public, keys) = (keys.current.public(), Arc::downgrade(keys));
+    let key = BatchKey::new(public, move |text| keys.upgrade()?.current.sign(text).ok());
     let journal = journal.clone();
-    let _ = spawn_blocking(move || journal.sign_by(key)).await;
+    let signs = spawn_blocking(move || journal.sign_by(Some(key))).await;
+    signs.unwrap_or(false)
 }
 
 struct Follower {
@@ -150,6 +152,8 @@ struct Follower {
     unsigned_since: Option<Instant>,
     /// Until when the key that signs is not asked for again.
     keyless_until: Option<Instant>,
+    /// Until when nobody is asked again whose key signed entries.
+    strange_until: Option<Instant>,
     /// When it was looked last whether there is a next key.
     looked_for_key: Instant,
     /// The key that the log was handed over to by this process, and an entry of the journal that is not
@@ -200,9 +204,9 @@ impl Follower {
                 // Before anything is committed to that contradicts what was signed.
                 ensure_continued(&trees, &signing).await?;
                 if !is_numbered {
-                    let trees = trees.clone();
-                    blocking(move || trees.lock().number_entries()).await?;
-                    is_numbered = true;
+                    // Answers say nothing until it can be counted; it is tried again each second.
+                    let numbering = trees.lock().numbering();
+                    is_numbered = blocking(numbering).await.is_ok();
                 }
             }
             if self.log_heads(&trees).await? {
@@ -240,7 +244,8 @@ impl Follower {
         match grown {
             Grown::All => {
                 self.behind_since = None;
-                let is_ahead = matches!(*self.published.gate().borrow(), Gate::Ahead { .. });
+                let may_sign = self.published.may_sign();
+                let is_ahead = matches!(may_sign, Gate::Ahead { .. } | Gate::Mirrored { .. });
                 if is_ahead || self.is_long_unsigned() {
                     return;
                 }

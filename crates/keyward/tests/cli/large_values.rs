@@ -50,8 +50,8 @@ fn size_of(path: &Path) -> u64 {
 
 #[test]
 fn a_value_three_times_as_large_as_its_memory_goes_up_and_down() {
-    const MIB: u64 = 192;
-    const GROWTH_MAX_KIB: u64 = 64 << 10;
+    const MIB: u64 = 240;
+    const GROWTH_MAX_KIB: u64 = 80 << 10;
     let (stage, dev) = with_dev();
     // What the process needs for anything of the kind is there from here on.
     random_file(&stage, "small", 1);

@@ -13,6 +13,8 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 /// `keyward dev` with a mirror `one` in a directory.
 pub fn launch(data: &Path, mirror: &Path) -> Launch {
+    // Whoever sets a mirror up makes its directory; some tests put something else there.
+    let _ = std::fs::create_dir_all(mirror);
     let launch = Launch::dev(env!("CARGO_BIN_EXE_keyward"), data);
     with_mirror(launch, "DIRECTORY", mirror)
 }

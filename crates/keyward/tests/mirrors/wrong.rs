@@ -34,7 +34,7 @@ async fn a_mirror_that_is_gone_keeps_nobody_waiting_and_is_caught_up_when_it_is_
     work(&api, "two").await;
     assert!(began.elapsed() < Duration::from_secs(30));
     fs::remove_file(&copy).unwrap();
-    fs::create_dir(&copy).unwrap();
+    fs::create_dir_all(copy.join("in")).unwrap();
     beyond(&copy.join("in"), 1).await;
     until("the end of the alert", || async {
         alerts(&api, "audit_mirror_behind").await.is_empty()

@@ -32,6 +32,16 @@ pub async fn log_checked(node: &Node, what: Option<&str>) {
     }
 }
 
+/// What sealing the journal's segments found: `what` is wrong with one, or with none of them any more. The
+/// check of the whole log reads one of two files only, and says nothing of this.
+pub async fn segments_sealed(node: &Node, what: Option<&str>) {
+    if let Some(what) = what {
+        return raise(node, "sealing", what).await;
+    }
+    let kind = ConditionKind::AUDIT_LOG_DAMAGED;
+    condition::clear(node, kind, &subject(node, "sealing")).await;
+}
+
 async fn raise(node: &Node, part: &str, detail: &str) {
     let kind = ConditionKind::AUDIT_LOG_DAMAGED;
     let subject = subject(node, part);

@@ -11,6 +11,7 @@ use crate::noun::import_key::ImportKey;
 use crate::noun::policy::Policy;
 use crate::noun::principal::Principal;
 use crate::noun::token::Token;
+use crate::ops::privacy::is_erased;
 
 impl Merge<'_> {
     pub(super) async fn members(&mut self) -> Result<(), OpError> {
@@ -82,6 +83,11 @@ impl Merge<'_> {
         let disabled = now.as_ref().and_then(|it| it.disabled_at);
         let disabled = disabled.or_else(|| fact.and_then(|it| it.disabled_at));
         then.disabled_at = then.disabled_at.or(disabled);
+        // Who was erased is not called again as before.
+        let known = [now.as_ref(), fact];
+        if let Some(erased) = known.into_iter().flatten().find(|it| is_erased(it)) {
+            then.name = erased.name.clone();
+        }
         if now.is_none() {
             let named = self.now.principal_by_name(then.tenant, &then.name).await?;
             if named.is_some() {
@@ -98,6 +104,13 @@ impl Merge<'_> {
         let revoked = now.as_ref().and_then(|it| it.revoked_at);
         let revoked = revoked.or_else(|| fact.and_then(|it| it.revoked_at));
         then.revoked_at = then.revoked_at.or(revoked);
+        // A label goes only when its person is erased.
+        let known = [now.as_ref(), fact];
+        let has_none = |it: &Token| it.label.is_empty() && it.revoked_at.is_some();
+        let of_it = self.later.facts.principals.get(&then.principal);
+        if known.into_iter().flatten().any(has_none) || of_it.is_some_and(is_erased) {
+            then.label.clear();
+        }
         let called = format!("{} ({})", then.id, then.label);
         self.judge(Row::Token(then), now.map(Row::Token), &called);
     }

@@ -52,7 +52,7 @@ pub async fn delete(
     let deleted: Result<_, OpError> = async {
         node.ensure_auditable()?;
         let (tenant, proof) = node.authorize_scope(caller, attempt.action, scope)?;
-        ensure_not_own(caller, attempt.action, scope, name)?;
+        ensure_not_own(node, caller, attempt.action, tenant, name).await?;
         node.ensure_unsealed()?;
         let DeleteRequest {
             version,

@@ -74,7 +74,7 @@ pub async fn get_stream(
     node.ensure_auditable()?;
     let got: Result<_, OpError> = async {
         let (tenant, _) = node.authorize_scope(caller, attempt.action, scope)?;
-        ensure_not_own(caller, attempt.action, scope, name)?;
+        ensure_not_own(node, caller, attempt.action, tenant, name).await?;
         ensure_scope_active(node, scope)?;
         node.ensure_unsealed()?;
         let place = node.value_streams.enter(tenant)?;

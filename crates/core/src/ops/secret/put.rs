@@ -9,7 +9,7 @@ use keyward_crypto::secret::SecretBytes;
 use super::category::Verb;
 use super::deletion::outdated;
 use super::incoming::{self, SentValue};
-use super::{attempt, ensure_not_own, ensure_scope_active, spec};
+use super::{attempt, ensure_may_put, ensure_scope_active, spec};
 use crate::caller::{Caller, Changed, Idempotency, TenantRef};
 use crate::change::{IdempotencyKey, Row, Write};
 use crate::error::OpError;
@@ -139,7 +139,7 @@ async fn put_content(
     let done: Result<_, OpError> = async {
         node.ensure_auditable()?;
         let (tenant, proof) = node.authorize_scope(caller, attempt.action, scope)?;
-        ensure_not_own(caller, attempt.action, scope, &terms.name)?;
+        ensure_may_put(caller, attempt.action, &terms.name)?;
         ensure_scope_active(node, scope)?;
         node.ensure_unsealed()?;
         check(&terms, &content)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::audit_mirror::{AuditMirror, SECTION};
 use super::check::Findings;
-use super::{AuditSync, Config, destination};
+use super::{AuditSync, Config, StorageKind, destination};
 
 /// The most that are written.
 const MIRRORS_MAX: usize = 16;
@@ -59,6 +59,12 @@ fn one(config: &Config, (name, it): (&String, &AuditMirror), found: &mut Finding
             }
         }
         (None, Some(file)) => {
+            let is_file = destination(file).is_ok_and(|it| it.storage.backend == StorageKind::File);
+            if is_file {
+                let what =
+                    "names a directory; set `directory` instead, which may be down at a start";
+                found.add(&at("destination_file"), what);
+            }
             for problem in destination(file)
                 .err()
                 .into_iter()

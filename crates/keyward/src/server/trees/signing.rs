@@ -16,6 +16,10 @@ use crate::server::published::Trees;
 
 /// What is told while the key is not to be had.
 const CANNOT_SIGN: &str = "its checkpoints cannot be signed: the server's own log says why";
+/// What is told while the journal's last batches have no signature yet.
+const NOT_YET: &str = "its last entries are not signed by the node yet";
+/// The pause after nobody knew whose key signed entries.
+const STRANGER_PAUSE: Duration = Duration::from_mins(10);
 /// The pause after the vault did not give the key.
 const KEY_PAUSE: Duration = Duration::from_secs(20);
 /// How often it is looked whether there is a next key; a rotation on this node says so itself.
@@ -69,9 +73,13 @@ impl Follower {
             return Ok(());
         };
         self.keyless_until = None;
-        if !self.is_journal_signed(trees, &keys).await {
-            self.judge_unsigned("its entries are not signed by a key of this deployment")
-                .await;
+        let unsigned = match self.is_journal_signed(trees, &keys).await {
+            Ok(true) => None,
+            Ok(false) => Some(NOT_YET),
+            Err(why) => Some(why),
+        };
+        if let Some(why) = unsigned {
+            self.judge_unsigned(why).await;
             return Ok(());
         }
         let (named, current) = (signing.clone(), keys.current.public());
@@ -124,21 +132,57 @@ impl Follower {
         Ok(())
     }
 
-    /// Whether this node has signed all that the trees have, by keys that are its own.
-    async fn is_journal_signed(&self, trees: &Trees, keys: &LogKeys) -> bool {
-        let (strangers, is_signed) = {
-            let trees = trees.lock();
-            (trees.strangers(), trees.is_signed())
+    /// Whether this node has signed all that the trees have, by keys that are its own; if not, why.
+    async fn is_journal_signed(
+        &mut self,
+        trees: &Trees,
+        keys: &LogKeys,
+    ) -> Result<bool, &'static str> {
+        let looked_at = trees.clone();
+        let looked = blocking(move || {
+            let trees = looked_at.lock();
+            Ok((trees.strangers(), trees.is_signed()))
+        });
+        let Ok((strangers, is_signed)) = looked.await else {
+            return Ok(false);
         };
         for public in strangers {
             let is_known = public == keys.current.public() || keys.former_with(public).is_some();
-            if !is_known && let Err(error) = log::checkpoint_key_of(&self.node, public).await {
-                tracing::warn!(%error, "entries are signed by a key that is not known");
-                return false;
+            if !is_known {
+                self.look_for_key(public).await?;
             }
-            trees.lock().confirm(public);
+            let trees = trees.clone();
+            let confirmed = blocking(move || {
+                trees.lock().confirm(public);
+                Ok(())
+            });
+            if confirmed.await.is_err() {
+                return Ok(false);
+            }
         }
-        is_signed
+        Ok(is_signed)
+    }
+
+    /// Whether a key that signed entries is a former one of this deployment. Each look reads secrets, which is
+    /// logged: it is not looked each second.
+    async fn look_for_key(&mut self, public: [u8; 32]) -> Result<(), &'static str> {
+        const WHY: &str = "its entries are not signed by a key of this deployment";
+        if self
+            .strange_until
+            .is_some_and(|until| Instant::now() < until)
+        {
+            return Err(WHY);
+        }
+        let looked = timeout(KEY_PATIENCE, log::checkpoint_key_of(&self.node, public)).await;
+        match looked {
+            Ok(Ok(_)) => return Ok(()),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "entries are signed by a key that is not known")
+            }
+            Err(_) => tracing::warn!("the vault does not say whose key signed entries"),
+        }
+        self.strange_until = Some(Instant::now() + STRANGER_PAUSE);
+        Err(WHY)
     }
 
     /// While the gate is not open: what was signed last is signed again, which says nothing new, so that
@@ -190,9 +234,12 @@ impl Follower {
         let error = match found {
             Ok(Ok(keys)) => {
                 let keys = Arc::new(keys);
-                sign_batches(&self.journal, Some(&keys)).await;
-                self.published.set_keys(Some(keys.clone()));
-                return Some(keys);
+                if sign_batches(&self.journal, &keys).await {
+                    self.published.set_keys(Some(keys.clone()));
+                    return Some(keys);
+                }
+                self.keyless_until = Some(Instant::now() + KEY_PAUSE);
+                return None;
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the vault does not answer".to_owned(),
