@@ -222,7 +222,11 @@ impl Writer {
             let reach = active.end + (frame::HEAD + signature::SIZE_MAX) as u64;
             self.last >= active.segment.first && reach <= limit
         });
-        if is_due && has_room { self.put(&[]) } else { Ok(()) }
+        if is_due && has_room {
+            self.put(&[])
+        } else {
+            Ok(())
+        }
     }
 
     /// Refuses everything until the disk can be written again. False if the journal was closed.

@@ -97,7 +97,9 @@ pub enum Refusal {
     #[error("every version of the key was destroyed, and that holds for ever; nothing was changed")]
     Destroyed,
     /// Erasure holds for ever.
-    #[error("it told who a person is, the person was erased, and that holds for ever; nothing was changed")]
+    #[error(
+        "it told who a person is, the person was erased, and that holds for ever; nothing was changed"
+    )]
     Erased,
     /// A part of a tenant that is not there.
     #[error("the tenant itself is not there: restore it as a whole, without --key and --secret")]

@@ -73,12 +73,7 @@ impl Follower {
             return Ok(());
         };
         self.keyless_until = None;
-        let unsigned = match self.is_journal_signed(trees, &keys).await {
-            Ok(true) => None,
-            Ok(false) => Some(NOT_YET),
-            Err(why) => Some(why),
-        };
-        if let Some(why) = unsigned {
+        if let Some(why) = self.lacks_signature(trees, &keys).await {
             self.judge_unsigned(why).await;
             return Ok(());
         }
@@ -132,6 +127,15 @@ impl Follower {
         Ok(())
     }
 
+    /// Why nothing may be signed of what the trees have, if it may not.
+    async fn lacks_signature(&mut self, trees: &Trees, keys: &LogKeys) -> Option<&'static str> {
+        match self.is_journal_signed(trees, keys).await {
+            Ok(true) => None,
+            Ok(false) => Some(NOT_YET),
+            Err(why) => Some(why),
+        }
+    }
+
     /// Whether this node has signed all that the trees have, by keys that are its own; if not, why.
     async fn is_journal_signed(
         &mut self,
@@ -177,7 +181,7 @@ impl Follower {
         match looked {
             Ok(Ok(_)) => return Ok(()),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "entries are signed by a key that is not known")
+                tracing::warn!(%error, "entries are signed by a key that is not known");
             }
             Err(_) => tracing::warn!("the vault does not say whose key signed entries"),
         }
