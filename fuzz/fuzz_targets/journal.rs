@@ -53,7 +53,7 @@ impl JournalIo for Memory {
         let mut files = self.0.lock().unwrap();
         files.retain(|(other, _)| other != to);
         let found = files.iter_mut().find(|(other, _)| other == from);
-        found.ok_or(io::ErrorKind::NotFound)?.0 = to.to_owned();
+        to.clone_into(&mut found.ok_or(io::ErrorKind::NotFound)?.0);
         Ok(())
     }
 
@@ -139,7 +139,11 @@ static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
 
 fuzz_target!(|data: &[u8]| {
     // As it is written, or sealed.
-    let kind = if data.starts_with(b"KWS1") { "kws" } else { "kwj" };
+    let kind = if data.starts_with(b"KWS1") {
+        "kws"
+    } else {
+        "kwj"
+    };
     let name = format!("journal-00000000000000000001.{kind}");
     let file = (name, Arc::new(Mutex::new(data.to_vec())));
     let io = Arc::new(Memory(Mutex::new(vec![file])));
