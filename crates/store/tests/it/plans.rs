@@ -450,6 +450,7 @@ impl Caller<'_> {
         purge.push(Write::delete(Row::Key(Box::new(purged.key.clone()))));
         call!(self, rewrite_change(1, &purge));
         call!(self, compact());
+        call!(self, empty_log());
         for writes in [
             vec![
                 Write::update(Row::Key(Box::new(made.key.clone()))),
