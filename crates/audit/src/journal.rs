@@ -228,9 +228,9 @@ impl Journal {
     }
 
     /// From now on each batch is signed by this key before it is answered, or by none; what is not signed
-    /// yet is signed at once. Nothing is signed where entries count as appended before they are synced.
-    /// Blocks while it writes.
-    /// False if the disk cannot be written now: nothing has changed.
+    /// yet is signed at once, or with the next batch. Nothing is signed where entries count as appended
+    /// before they are synced. False if the disk cannot be written now: nothing has changed. Blocks while it
+    /// writes.
     pub fn sign_by(&self, key: Option<BatchKey>) -> bool {
         let failed = self.desk.still(|writer| {
             let signing = writer.signing.as_mut()?;
