@@ -69,8 +69,8 @@ bench-storage: ## Measure storing and opening records beside the bare backend (K
 bench-continuous: ## Measure changes that wait for their segment beside those that do not, and reading many segments
 	cargo bench $(LOCKED) --package keyward --bench continuous
 
-bench-long: ## Measure searching a long log (KEYWARD_BENCH_ENTRIES=3000000)
-	cargo bench $(LOCKED) --package keyward-audit --bench search
+bench-long: ## Measure a long log: written, sealed, searched, proved, verified (KEYWARD_BENCH_ENTRIES=3000000)
+	cargo bench $(LOCKED) --package keyward-audit --bench long
 
 bench-compare: ## Compare two kept runs: make bench-compare OLD=a.json NEW=b.json
 	@cargo bench $(LOCKED) --quiet --package keyward --bench requests -- compare $(abspath $(OLD)) $(abspath $(NEW))

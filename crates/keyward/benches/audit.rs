@@ -1,5 +1,5 @@
 //! What the audit log takes, and what it costs: entries appended by so many callers at once, each answered
-//! after its sync; and encryptions through the node, one by one and in batches, beside the same in a node whose
+//! after the sync of its batch and of the node's signature over it; and encryptions through the node, one by one and in batches, beside the same in a node whose
 //! entries go nowhere.
 //!
 //! With and without take turns in short rounds; ratios are those of the medians. `KEYWARD_BENCH_SECONDS`: how
@@ -18,12 +18,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use keyward_audit::BatchKey;
 use keyward_core::audit::AuditEvent;
 use keyward_core::crypto_types::SecretBytes;
 use keyward_core::names::KeyName;
 use keyward_core::noun::action::Action;
-use keyward_core::ops::key;
 use keyward_core::ops::use_key::{self, UseItem};
+use keyward_core::ops::{key, log};
 use keyward_core::port::audit_log::AuditLog;
 use keyward_core::port::registry::KeyRef;
 use keyward_testkit::world::{Tenancy, World};
@@ -101,6 +102,9 @@ impl Place {
         new.activate = true;
         let made = key::create(&world.node, world.root(), &tenancy.place, new, None);
         made.await.unwrap();
+        let (signer, _) = log::checkpoint_keys(&world.node).await.unwrap();
+        let key = BatchKey::new(signer.public(), move |text| signer.sign(text).ok());
+        assert!(world.journal.sign_by(Some(key)), "nothing can be signed");
         Self {
             world: Arc::new(world),
             tenancy: Arc::new(tenancy),
