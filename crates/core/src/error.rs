@@ -303,7 +303,9 @@ impl OpError {
                 ErrorCode::RecordRefused
             }
             Self::Storage(error) => storage_code(error),
-            Self::Registry(RegistryError::Unavailable { .. }) => ErrorCode::RegistryUnavailable,
+            Self::Registry(RegistryError::Unavailable { .. } | RegistryError::Left) => {
+                ErrorCode::RegistryUnavailable
+            }
             Self::Seal(fault) => seal_code(fault),
             Self::Migration(fault) => migration_code(fault),
             Self::RegistryMigration(fault) => fault.code(),

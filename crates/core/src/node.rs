@@ -141,6 +141,8 @@ pub struct Node {
     /// The registry was put back: what is in memory is of another history, until the next start.
     went_back: AtomicBool,
     gone_back_to: Mutex<Option<i64>>,
+    /// A migration left the registry's database: what is in memory is as it was then.
+    registry_left: AtomicBool,
     /// Somebody touched the journal's files: nothing is done any more, until the next start.
     journal_fault: OnceLock<AuditError>,
 }
@@ -257,6 +259,8 @@ pub enum Readiness {
     Starting,
     /// The registry was put back to an older state than this node has seen.
     RegistryWentBack,
+    /// The registry is in another database now.
+    RegistryLeft,
     /// It finishes what it has begun and takes nothing new.
     Stopping,
     /// The root key is not in memory.
@@ -324,6 +328,7 @@ impl Node {
             loaded: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             went_back: AtomicBool::new(false),
+            registry_left: AtomicBool::new(false),
             gone_back_to: Mutex::default(),
             journal_fault: OnceLock::new(),
         }
@@ -367,6 +372,8 @@ impl Node {
             Readiness::Starting
         } else if self.went_back.load(Ordering::Acquire) {
             Readiness::RegistryWentBack
+        } else if self.registry_left.load(Ordering::Acquire) {
+            Readiness::RegistryLeft
         } else if self.ports.seal.is_sealed() {
             Readiness::Sealed
         } else if self.journal_fault.get().is_some()

@@ -35,7 +35,10 @@ impl Fault {
     pub(crate) const fn is_of_the_row(&self) -> bool {
         match self {
             Self::Duplicate | Self::Constraint => true,
-            Self::Registry(error) => !matches!(error, RegistryError::Unavailable { .. }),
+            Self::Registry(error) => !matches!(
+                error,
+                RegistryError::Unavailable { .. } | RegistryError::Left
+            ),
             Self::Collision | Self::Down(_) => false,
         }
     }

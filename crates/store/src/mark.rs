@@ -52,6 +52,11 @@ impl Mark {
         }
     }
 
+    /// Whether what is written says that the registry is elsewhere now.
+    pub(crate) fn has_left(written: Option<&str>) -> bool {
+        matches!(written.map(Self::parse), Some(Self::Left { .. }))
+    }
+
     pub(crate) fn written(&self) -> String {
         match self {
             Self::Left { to } => to.clone(),

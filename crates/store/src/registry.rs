@@ -117,6 +117,11 @@ impl SqlRegistry {
         feed::set_mark(hold.database(), mark).await
     }
 
+    /// Up to where it goes, whatever its mark says.
+    pub async fn reached(&self) -> Result<i64, RegistryError> {
+        feed::revision(&self.present()).await
+    }
+
     /// The schema that the database has.
     pub async fn schema_version(&self) -> Result<i64, SchemaError> {
         migrate::version(&self.present()).await
@@ -161,7 +166,14 @@ impl Registry for SqlRegistry {
     }
 
     async fn revision(&self) -> Result<i64, RegistryError> {
-        feed::revision(&self.present()).await
+        match feed::revision_if_leading(&self.present()).await {
+            // Both sides are being exchanged, perhaps, and their marks after them.
+            Err(RegistryError::Left) => {
+                let settled = self.place.hold(vec![]).await;
+                feed::revision_if_leading(settled.database()).await
+            }
+            known => known,
+        }
     }
 
     async fn health(&self) -> Result<(), RegistryError> {

@@ -38,9 +38,10 @@ pub trait Store: Sync {
     fn address(&self) -> &str;
 }
 
-/// Patience for tests: enough for a loaded machine, with short pauses.
+/// Patience for tests: enough for a loaded machine and a store that cleans up among a hundred thousand
+/// objects, with short pauses. What does not answer at all is given up by its attempts.
 pub const PATIENCE: Patience = Patience {
-    total: Duration::from_secs(40),
+    total: Duration::from_secs(300),
     attempts_max: 8,
     first_pause: Duration::from_millis(5),
     pause_max: Duration::from_millis(200),

@@ -6,18 +6,26 @@ use std::sync::atomic::Ordering;
 use super::Node;
 use crate::error::OpError;
 use crate::port::audit_log::AuditError;
-use crate::port::registry::ChangeObserver as _;
+use crate::port::registry::{ChangeObserver as _, RegistryError};
 
 impl Node {
     /// Takes over changes that this node's own writer did not tell of: a commit whose answer was
     /// lost on the way, or another process's.
     ///
     /// A registry that is behind what this node has seen was put back, and gives revisions a second
-    /// time. The node serves no more then, and nothing is swept up.
+    /// time. The node serves no more then, and nothing is swept up. Nor does it serve while the registry
+    /// is in another database: what was ended there goes on here.
     pub(crate) async fn catch_up(&self) -> Result<(), OpError> {
         // First what was seen: what is seen later may be of a later revision than is asked for here.
         let seen = self.seen_to();
-        let present = self.ports.registry.revision().await?;
+        let present = self.ports.registry.revision().await;
+        match present {
+            Ok(_) => self.registry_left.store(false, Ordering::Release),
+            Err(RegistryError::Left) => self.registry_left.store(true, Ordering::Release),
+            // Down: nothing is known of it.
+            Err(_) => {}
+        }
+        let present = present?;
         if present < seen {
             self.go_back_to(present, seen).await?;
         }
@@ -83,6 +91,12 @@ impl Node {
             return Err(OpError::NotReady {
                 why: "the registry was put back to an older state than this server has seen; look at \
                       the alert sweep_held, then start the server again",
+            });
+        }
+        if self.registry_left.load(Ordering::Acquire) {
+            return Err(OpError::NotReady {
+                why: "a migration left the registry's database for another; start the server with the \
+                      one that is the registry now",
             });
         }
         Ok(())

@@ -50,8 +50,12 @@ impl Attempt<'_> {
             Ok(change) => change,
             Err(error) => {
                 // It may have been done all the same, the answer lost on the way: look at once, so
-                // that memory does not go on with what the registry has ended.
-                if matches!(error, RegistryError::Unavailable { .. }) {
+                // that memory does not go on with what the registry has ended. Nor with what is not
+                // the registry any more.
+                if matches!(
+                    error,
+                    RegistryError::Unavailable { .. } | RegistryError::Left
+                ) {
                     let _ = self.node.catch_up().await;
                 }
                 return Err(error.into());

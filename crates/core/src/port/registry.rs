@@ -78,6 +78,12 @@ pub enum RegistryError {
     /// The key under which a tenant's texts are sealed cannot be had.
     #[error("the tenant's texts are sealed, and their key cannot be had: {0}")]
     TextKey(StorageError),
+    /// A migration left this database for another: nothing is written to it any more.
+    #[error(
+        "this database is not the registry any more: a migration left it; start the server with the \
+         one that is"
+    )]
+    Left,
     /// The database cannot be reached, read or written.
     #[error("the registry is unavailable: {cause}")]
     Unavailable {

@@ -8,7 +8,7 @@ use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
 use keyward_core::noun::stray::StrayRecord;
 use keyward_core::ops::clockwork;
 use keyward_core::ops::condition::raise;
-use keyward_core::ops::secret::put;
+use keyward_core::ops::secret::{list, put};
 use keyward_core::ops::storage::{scrub, sweep};
 use keyward_core::port::registry::Registry as _;
 use keyward_core::port::storage::ObjectName;
@@ -96,6 +96,35 @@ async fn i03_a_change_whose_revision_was_given_before_is_logged_too() {
         assert!(clockwork::tick(&world.node).await.is_err());
         let open = world.registry.open_conditions(None, 10).await.unwrap().rows;
         assert_eq!(open.len(), 1, "{open:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i08_a_node_does_nothing_while_the_registry_is_in_another_database() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        let put_code = async || {
+            let secret = value("db/password", b"hunter2");
+            code(put(&world.node, &clinic.admin, &clinic.place, secret, None).await)
+        };
+        for noticed_by_a_change in [true, false] {
+            world.sql("UPDATE feed SET moved_to = 'postgres://elsewhere'");
+            if noticed_by_a_change {
+                assert_eq!(put_code().await, "registry_unavailable");
+            }
+            assert_eq!(
+                code(clockwork::tick(&world.node).await),
+                "registry_unavailable"
+            );
+            assert_eq!(world.node.readiness(), Readiness::RegistryLeft);
+            // Also what asks no database.
+            assert_eq!(put_code().await, "not_ready");
+            let listed = list(&world.node, &clinic.admin, &clinic.place, "", None, None);
+            assert_eq!(code(listed.await), "not_ready");
+            world.sql("UPDATE feed SET moved_to = NULL");
+            clockwork::tick(&world.node).await.unwrap();
+            assert_eq!(world.node.readiness(), Readiness::Ready);
+        }
     }
 }
 

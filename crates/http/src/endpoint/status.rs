@@ -104,6 +104,10 @@ async fn ready(guest: Guest) -> Answer {
             ErrorCode::NotReady,
             "The registry was put back to an older state than this server has seen.",
         ),
+        Readiness::RegistryLeft => refusal(
+            ErrorCode::NotReady,
+            "A migration left the registry's database for another; start the server with that one.",
+        ),
         Readiness::Stopping => refusal(ErrorCode::NotReady, "It is stopping."),
         Readiness::Sealed => refusal(ErrorCode::Sealed, "It is sealed; unseal it first."),
         Readiness::AuditUnavailable => refusal(

@@ -184,9 +184,9 @@ async fn is_left_over(
                 return Ok(false);
             };
             let other = look_into(other).await?;
-            let there = other.revision().await;
+            let there = other.reached().await;
             other.close().await;
-            Ok(there? <= registry.revision().await?)
+            Ok(there? <= registry.reached().await?)
         }
         _ => Ok(false),
     }

@@ -101,7 +101,7 @@ impl Follower {
     }
 }
 
-async fn begin(lead: &Database, view: View) -> Result<Transaction, FollowError> {
+pub(super) async fn begin(lead: &Database, view: View) -> Result<Transaction, FollowError> {
     match (view, lead.dialect()) {
         (View::Moment, _) => lead.begin_reading().await.map_err(on("feed")),
         // There is one writer at a time.

@@ -8,12 +8,13 @@ use keyward_core::port::snapshot::{SnapshotError, SnapshotSink};
 use keyward_core::snapshot::{Coverage, SnapshotSummary};
 use tokio::time::timeout;
 
-use super::bring::View;
-use super::{FollowError, Follower, mark};
-use crate::db::Database;
+use super::bring::{View, begin};
+use super::{FollowError, Follower, on};
+use crate::db::{Database, Dialect, Transaction};
 use crate::mark::Mark;
 use crate::place::LAST_LOOK;
 use crate::place::Stillness;
+use crate::read::feed::{self, NO_FEED};
 use crate::snapshot::export::Pinned;
 
 /// Changes brought at once while nobody may write.
@@ -73,20 +74,27 @@ impl Follower {
     ) -> Result<Turned, FollowError> {
         let still = within(patience, async {
             let still = self.registry.place.still().await;
+            let fence = Fence::before(&self.registry.present()).await?;
             self.ensure_alone().await?;
             // Nobody writes any more: what is noted now is all.
             if !self.is_surveyed() {
                 return Err(FollowError::NotSurveyed);
             }
             self.bring_all().await?;
-            Ok((still, self.last_look().await?))
+            Ok((still, fence, self.last_look().await?))
         });
-        let (still, (leads, follows)) = still.await?;
+        let (still, fence, (leads, follows)) = still.await?;
         self.ensure_same(&leads, &follows)?;
         decide().map_err(|cause| FollowError::Undecided { cause })?;
         // Nothing is waited for between that and this.
         let turned = self.exchange(&still);
-        let marked = within(MARKING, mark(&turned, &self.side, left)).await;
+        let marked = within(MARKING, async {
+            let here = fence.mark(&self.side, left).await;
+            let there = feed::set_mark(&turned, None).await;
+            here?;
+            Ok(there.map_err(SnapshotError::Registry)?)
+        });
+        let marked = marked.await;
         drop(still);
         let unmarked = marked.err().map(|error| error.to_string());
         Ok(Turned { unmarked })
@@ -131,6 +139,35 @@ impl Follower {
         let differing = pairs.filter(|(here, there)| here != there);
         let tables = differing.map(|(here, _)| here.table.clone()).collect();
         Err(FollowError::Differ { tables })
+    }
+}
+
+/// Keeps other programs' writes back from the moment at which both sides are looked at for the last time
+/// until the side that is left is marked; and the mark keeps them out. A node of the deployment that connects
+/// meanwhile would otherwise write what nobody reads again. Only PostgreSQL lets others in: SQLite's file is
+/// the data directory's.
+struct Fence(Option<Transaction>);
+
+impl Fence {
+    async fn before(leads: &Database) -> Result<Self, FollowError> {
+        match leads.dialect() {
+            Dialect::Sqlite => Ok(Self(None)),
+            Dialect::Postgres => Ok(Self(Some(begin(leads, View::Last).await?))),
+        }
+    }
+
+    /// Marks what is left, and lets others see it.
+    async fn mark(self, left: &Database, as_left: &Mark) -> Result<(), FollowError> {
+        let Some(mut held) = self.0 else {
+            let marked = feed::set_mark(left, Some(as_left)).await;
+            return Ok(marked.map_err(SnapshotError::Registry)?);
+        };
+        let marked = feed::write_mark(&mut held, Some(as_left)).await;
+        if !marked.map_err(on("feed"))? {
+            held.rollback().await;
+            return Err(SnapshotError::Registry(NO_FEED).into());
+        }
+        held.commit().await.map_err(on("feed"))
     }
 }
 

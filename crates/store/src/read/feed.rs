@@ -64,6 +64,19 @@ pub(crate) async fn revision(database: &Database) -> Result<i64, RegistryError> 
         .ok_or(NO_FEED)
 }
 
+/// The same of a database that must be the registry.
+pub(crate) async fn revision_if_leading(database: &Database) -> Result<i64, RegistryError> {
+    let text = "SELECT n, moved_to FROM feed WHERE one = 1";
+    let found = database.row(text, vec![], |cells| {
+        Ok((cells.int("n")?, cells.opt_text("moved_to")?))
+    });
+    let (revision, mark) = found.await?.ok_or(NO_FEED)?;
+    if Mark::has_left(mark.as_deref()) {
+        return Err(RegistryError::Left);
+    }
+    Ok(revision)
+}
+
 pub(crate) async fn deployment(database: &Database) -> Result<Uuid, RegistryError> {
     database
         .row(

@@ -178,10 +178,11 @@ pub(crate) async fn reserve(
         .unwrap_or(Reservation { uses: 0, bytes: 0 });
     let given = within(limit, reserved, wanted);
     if given.uses > 0 || given.bytes > 0 {
-        transaction
+        let set_aside = transaction
             .execute(
                 "UPDATE use_reservations SET uses = uses + $2, bytes = bytes + $3 \
-                 WHERE version_id = $1",
+                 WHERE version_id = $1 AND EXISTS (SELECT 1 FROM feed \
+                 WHERE moved_to IS NULL OR moved_to LIKE 'filling since %')",
                 vec![
                     id,
                     Value::Int(Some(given.uses)),
@@ -190,6 +191,11 @@ pub(crate) async fn reserve(
             )
             .await
             .map_err(failed)?;
+        if set_aside == 0 {
+            // They would be given a second time by the registry's present database.
+            transaction.rollback().await;
+            return Err(RegistryError::Left);
+        }
     }
     transaction.commit().await.map_err(failed)?;
     Ok(given)

@@ -15,6 +15,7 @@ use super::member::Trouble;
 use super::side::TextChanges;
 use crate::db::{Bound, Dialect, Together, Transaction};
 use crate::fault::Fault;
+use crate::mark::Mark;
 use crate::sql::{RowsText, value_rows};
 use crate::value::Value;
 
@@ -99,7 +100,8 @@ pub(super) async fn publish(
 }
 
 /// Takes as many change numbers of each scope as it has commits, and turns the count into the
-/// number before the first of them; then the revisions, of which the last is returned.
+/// number before the first of them; then the revisions, of which the last is returned. None where the
+/// registry is in another database now: a program that is still connected to this one is kept out by it.
 async fn take_numbers(
     transaction: &mut Transaction,
     scopes: &mut BTreeMap<Uuid, i64>,
@@ -110,12 +112,14 @@ async fn take_numbers(
         Dialect::Sqlite => (
             "UPDATE tenant_feed SET n = n + ? WHERE scope = ? RETURNING n, NULL",
             "UPDATE feed SET n = n + ?, committed_at = MAX(committed_at, ?) \
-             WHERE one = 1 RETURNING n, committed_at",
+             WHERE one = 1 AND (moved_to IS NULL OR moved_to LIKE 'filling since %') \
+             RETURNING n, committed_at",
         ),
         Dialect::Postgres => (
             "UPDATE tenant_feed SET n = n + $1 WHERE scope = $2 RETURNING n, NULL::timestamptz",
             "UPDATE feed SET n = n + $1, committed_at = GREATEST(committed_at, $2) \
-             WHERE one = 1 RETURNING n, committed_at",
+             WHERE one = 1 AND (moved_to IS NULL OR moved_to LIKE 'filling since %') \
+             RETURNING n, committed_at",
         ),
     };
     let of_scope = |(scope, count): (&Uuid, &i64)| {
@@ -137,7 +141,7 @@ async fn take_numbers(
         })
         .await?;
     let Some((last, Some(committed_at))) = taken.pop() else {
-        return Err(missing("feed"));
+        return Err(without_feed(transaction).await);
     };
     if taken.len() != scopes.len() {
         return Err(missing("tenant_feed"));
@@ -146,6 +150,24 @@ async fn take_numbers(
         *count = last - *count;
     }
     Ok((last, committed_at))
+}
+
+/// Why no revision was given.
+async fn without_feed(transaction: &mut Transaction) -> Fault {
+    let mark = transaction.rows("SELECT moved_to FROM feed WHERE one = 1", vec![], |cells| {
+        cells.opt_text("moved_to")
+    });
+    match mark.await {
+        Ok(found)
+            if found
+                .first()
+                .is_some_and(|mark| Mark::has_left(mark.as_deref())) =>
+        {
+            Fault::Registry(RegistryError::Left)
+        }
+        Ok(_) => missing("feed"),
+        Err(fault) => fault,
+    }
 }
 
 static INSERT_CHANGES: RowsText = RowsText::new(|dialect, rows| {

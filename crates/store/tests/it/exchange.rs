@@ -22,14 +22,14 @@ use keyward_store::{Config, Mark, OpenError, SqlRegistry};
 use crate::make::START;
 use crate::world::{DrivenClock, Place, World};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 fn filling() -> Mark {
     let from = "the source".to_owned();
     Mark::Filling { from, since: START }
 }
 
-fn left() -> Mark {
+pub fn left() -> Mark {
     let to = "the target".to_owned();
     Mark::Left { to }
 }
@@ -54,7 +54,7 @@ async fn attached(world: &World, place: &Place) -> Follower {
     attached.unwrap()
 }
 
-async fn following(world: &World, place: &Place) -> Follower {
+pub async fn following(world: &World, place: &Place) -> Follower {
     let mut follower = attached(world, place).await;
     assert_eq!(
         follower.look(&filling(), false).await.unwrap(),
@@ -64,7 +64,7 @@ async fn following(world: &World, place: &Place) -> Follower {
     follower
 }
 
-async fn turn(follower: &mut Follower) {
+pub async fn turn(follower: &mut Follower) {
     let turned = follower.turn(PATIENCE, &left(), || Ok(())).await.unwrap();
     assert_eq!(turned.unmarked, None);
 }

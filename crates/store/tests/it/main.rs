@@ -3,6 +3,7 @@
 
 #[macro_use]
 mod world;
+mod left;
 mod make;
 
 mod commits;
