@@ -145,6 +145,7 @@ fn event(number: u64) -> AuditEvent {
         },
         revision: None,
         change: None,
+        signature: None,
         leaf: LeafMark::default(),
     }
 }
