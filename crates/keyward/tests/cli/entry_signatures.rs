@@ -42,10 +42,10 @@ fn check(stage: &Stage, line: &str, more: &str) -> crate::stage::Ended {
 }
 
 /// The entry as it was logged, in a file.
-fn logged(stage: &Stage, line: &str, name: &str) {
+fn logged(stage: &Stage, scope: &str, line: &str, name: &str) {
     let line: Value = serde_json::from_str(line).unwrap();
     let sequence = &line["sequence"];
-    let words = format!("--tenant demo audit receipt {sequence} --entry-out {name}");
+    let words = format!("{scope} audit receipt {sequence} --entry-out {name}");
     until("the receipt", || stage.keyward(&words).code == 0);
 }
 
@@ -57,7 +57,7 @@ fn i13_an_entry_that_was_copied_alone_is_checked_by_the_logs_key() {
     stage.keyward_with("key encrypt ward-1", b"text").done();
     let made = line(&stage, "--tenant demo", "key.create", "ward-1");
     let used = line(&stage, "--tenant demo", "key.encrypt", "ward-1");
-    logged(&stage, &made, "made.json");
+    logged(&stage, "--tenant demo", &made, "made.json");
     let event = stage.keyward("--tenant demo audit export --format cloudevents");
     let event = event.done();
     let mut events = event.lines().filter(|line| line.contains("key.create"));
@@ -69,6 +69,10 @@ fn i13_an_entry_that_was_copied_alone_is_checked_by_the_logs_key() {
         .done();
     let somebody = line(&stage, "--tenant demo", "principal.create", "dr.grey");
     let begun = line(&stage, "--tenant system", "system.init", "");
+    let put = "--tenant system secret put token";
+    stage.keyward_with(put, b"value").done();
+    let put = line(&stage, "--tenant system", "secret.put", "token");
+    logged(&stage, "--tenant system", &put, "put.json");
     stage.keyward("audit copy copy").done();
     drop(dev);
 
@@ -80,6 +84,7 @@ fn i13_an_entry_that_was_copied_alone_is_checked_by_the_logs_key() {
     let said = check(&stage, &made, &with).done();
     assert!(said.starts_with("key.create of "), "{said}");
     check(&stage, &made, &format!("--key {of_tenant}")).done();
+    check(&stage, &put, &with).done();
     check(&stage, &event["data"].to_string(), &with).done();
     let bytes = fs::read_to_string(stage.path("made.json")).unwrap();
     check(&stage, &bytes, &with).done();
@@ -133,7 +138,7 @@ fn i13_entries_signed_before_and_after_a_rotation_are_checked_by_either_key() {
     stage.keyward("key create after").done();
     let before = line(&stage, "--tenant demo", "key.create", r#""before""#);
     let after = line(&stage, "--tenant demo", "key.create", r#""after""#);
-    logged(&stage, &after, "after.json");
+    logged(&stage, "--tenant demo", &after, "after.json");
     stage.keyward("audit copy copy").done();
     stage
         .keyward("--tenant demo audit copy changes --log changes")
