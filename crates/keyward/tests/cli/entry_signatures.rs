@@ -18,7 +18,7 @@ fn key(stage: &Stage) -> String {
     // A log that is not signed yet is unavailable.
     until("the key", || {
         let ended = stage.keyward("audit key");
-        key = ended.out.trim().to_owned();
+        ended.out.trim().clone_into(&mut key);
         ended.code == 0
     });
     key
