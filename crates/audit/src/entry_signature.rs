@@ -6,15 +6,21 @@ use keyward_core::noun::action::Action;
 use keyward_ledger::{EntrySignature, VerifierKey, entry_key};
 
 use crate::canonical;
+use crate::frame::PAYLOAD_MAX;
 use crate::signature::BatchKey;
 
 /// How the field begins, in the canonical bytes of an entry: never the first field.
 const FIELD: &[u8] = b",\"signature\":\"";
 /// How an entry begins, but for the name of its action.
 const BEGIN: &[u8] = b"{\"action\":\"";
+/// What the shortest field takes: `,"signature":"none"`.
+const LEAST: usize = FIELD.len() + 5;
 
 /// The canonical bytes of an event, with the node's signature if the action's entries have one. The same event
 /// and key give the same bytes, on every node.
+///
+/// A change that an earlier version committed may have no room for it. It has to be logged all the same, or
+/// none behind it could be: it says `none`, or nothing.
 pub(crate) fn encode(event: &mut AuditEvent, key: Option<&BatchKey>) -> Vec<u8> {
     event.signature = None;
     let bytes = canonical::encode(event);
@@ -25,9 +31,16 @@ pub(crate) fn encode(event: &mut AuditEvent, key: Option<&BatchKey>) -> Vec<u8> 
         let signature = key.sign(&EntrySignature::message(&bytes))?;
         EntrySignature::of(key.public(), signature)
     });
-    let signature = made.map(|made| NodeSignature::new(made.to_string()));
-    event.signature = Some(signature.unwrap_or(NodeSignature::NONE));
-    canonical::encode(event)
+    let made = made.map(|made| NodeSignature::new(made.to_string()));
+    for signature in made.into_iter().chain([NodeSignature::NONE]) {
+        event.signature = Some(signature);
+        let whole = canonical::encode(event);
+        if whole.len() <= PAYLOAD_MAX {
+            return whole;
+        }
+    }
+    event.signature = None;
+    bytes
 }
 
 /// How an entry stands by itself.
@@ -156,7 +169,8 @@ impl<'k> EntriesInOrder<'k> {
             EntryStanding::OtherKey(_) => self.of_other_keys += 1,
             EntryStanding::Silent => {
                 let has_begun = self.signed + self.keyless + self.of_other_keys > 0;
-                if has_begun && action(entry).is_some_and(Action::is_signed_singly) {
+                let has_room = entry.len() + LEAST <= PAYLOAD_MAX;
+                if has_begun && has_room && action(entry).is_some_and(Action::is_signed_singly) {
                     return Err(EntryFault::Lacking);
                 }
             }

@@ -199,7 +199,24 @@ async fn an_entry_is_no_larger_than_an_entry_may_be_with_its_signature() {
     large.reason = Some("x".repeat(room));
     journal.append(large.clone()).await.unwrap();
     assert_eq!(entries(&journal)[1].len(), 16 * 1024);
-    large.reason = Some("x".repeat(room + 1));
+    // A change that an earlier version committed is logged all the same: it says `none`, or nothing.
+    let keys = EntryKeys::new([public(1)]);
+    let (signature, none) = (92, 4);
+    for (more, standing) in [
+        (1, EntryStanding::Keyless),
+        (signature - none, EntryStanding::Keyless),
+        (signature - none + 1, EntryStanding::Silent),
+        (15 + signature, EntryStanding::Silent),
+    ] {
+        large.reason = Some("x".repeat(room + more));
+        journal.append(large.clone()).await.unwrap();
+        let logged = entries(&journal).pop().unwrap();
+        assert_eq!(keys.standing(&logged), Ok(standing), "{more}");
+        let mut in_order = EntriesInOrder::new(&keys);
+        assert_eq!(in_order.look(SIGNED.as_bytes()), Ok(()));
+        assert_eq!(in_order.look(&logged), Ok(()), "{more}");
+    }
+    large.reason = Some("x".repeat(room + 15 + signature + 1));
     let refused = journal.append(large).await.unwrap_err();
     assert!(matches!(refused, AuditError::EntryTooLarge { size, .. } if size == 16 * 1024 + 1));
 }
