@@ -48,6 +48,10 @@ pub struct AuditEntry {
     /// The number of the change in its tenant's change log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<i64>,
+    /// The node's signature over the entry as it was logged, in those of changes, of access and of administration;
+    /// `none` where the node had no key. `audit export` gives entries out in a form in which it can be checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<String>,
 }
 
 /// Who acted.

@@ -28,6 +28,7 @@ pub(crate) fn encode(event: &AuditEvent) -> Vec<u8> {
         used,
         revision,
         change,
+        signature,
         leaf: _,
     } = event;
     let mut json = Object::open(Vec::with_capacity(512));
@@ -51,6 +52,9 @@ pub(crate) fn encode(event: &AuditEvent) -> Vec<u8> {
     put_resource(&mut json.out, resource);
     if let Some(revision) = revision {
         json.integer("revision", *revision);
+    }
+    if let Some(signature) = signature {
+        json.text("signature", signature.as_str());
     }
     if let Some(tenant) = tenant {
         json.id("tenant", tenant.uuid());
@@ -182,6 +186,13 @@ fn put_map(out: &mut Vec<u8>, map: &Map<String, Value>) {
     *out = json.close();
 }
 
+/// The canonical bytes of any JSON.
+pub(crate) fn encode_value(value: &Value) -> Vec<u8> {
+    let mut out = Vec::with_capacity(512);
+    put_value(&mut out, value);
+    out
+}
+
 /// Text with the escapes of RFC 8785: the short ones where there are, `\u00xx` for the other
 /// control characters, everything else as it is.
 fn put_text(out: &mut Vec<u8>, text: &str) {
@@ -272,7 +283,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use keyward_core::audit::LeafMark;
+    use keyward_core::audit::{AsLogged, Journaled, LeafMark, NodeSignature};
 
     /// The slow and obvious way: a generic tree, sorted, and the library's writer.
     fn reference(value: &Value, out: &mut Vec<u8>) {
@@ -387,6 +398,7 @@ mod tests {
             used in vec(any_used(), 0..3),
             revision in option::of(any::<i64>()),
             change in option::of(any::<i64>()),
+            signature in option::of("[A-Za-z0-9+/]{0,92}"),
         ) -> AuditEvent {
             AuditEvent {
                 time: Timestamp::from_micros(micros),
@@ -402,6 +414,7 @@ mod tests {
                 used,
                 revision,
                 change,
+                signature: signature.map(NodeSignature::new),
                 leaf: LeafMark::default(),
             }
         }
@@ -416,6 +429,32 @@ mod tests {
             prop_assert_eq!(String::from_utf8(bytes.clone()), String::from_utf8(expected));
             let again: AuditEvent = serde_json::from_slice(&bytes).unwrap();
             prop_assert_eq!(encode(&again), bytes);
+        }
+
+        #[test]
+        fn a_line_of_an_export_comes_back_as_the_bytes_that_were_logged(
+            event in any_event(),
+            sequence in 1u64..1_000_000,
+            pseudonym in option::of("p:[a-z]{22}"),
+            unnamed in any::<bool>(),
+        ) {
+            let mut logged = event.clone();
+            let mut line = Journaled { as_logged: None, sequence, event };
+            let mut as_logged = AsLogged::default();
+            if let Some(pseudonym) = pseudonym {
+                line.event.actor.address = Some("192.0.2.7".to_owned());
+                logged.actor.address = Some(pseudonym.clone());
+                as_logged.address = Some(pseudonym);
+            }
+            if unnamed {
+                line.event.resource.name = Some("dr.grey".to_owned());
+                logged.resource.name = None;
+                as_logged.unnamed = true;
+            }
+            line.as_logged = Some(as_logged);
+            let line = serde_json::to_vec(&line).unwrap();
+            let bytes = crate::entry_line::logged_bytes(&line).unwrap();
+            prop_assert_eq!(String::from_utf8(bytes), String::from_utf8(encode(&logged)));
         }
 
         #[test]

@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use keyward_core::audit::{AuditEvent, Journaled};
 use keyward_core::port::audit_log::{AuditError, AuditLog, JournalObserver, TailQuery};
 use keyward_core::time::Clock;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::canonical;
 use crate::combining::Desk;
+use crate::entry_signature;
 use crate::fault;
 use crate::frame::PAYLOAD_MAX;
 use crate::io::JournalIo;
@@ -92,6 +92,8 @@ pub struct Journal {
     reader: Reader,
     unlogged: Unlogged,
     deployment: Uuid,
+    /// What signs entries one by one, as long as it signs batches.
+    entry_key: RwLock<Option<BatchKey>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -173,6 +175,7 @@ impl Journal {
             reader,
             unlogged,
             deployment,
+            entry_key: RwLock::default(),
             thread: Mutex::new(Some(thread)),
         })
     }
@@ -227,13 +230,14 @@ impl Journal {
         numbered.unwrap_or_else(|| Err(self.shared.queue.fault().unwrap_or_else(fault::stopped)))
     }
 
-    /// From now on each batch is signed by this key before it is answered, or by none; what is not signed
-    /// yet is signed at once, or with the next batch. Nothing is signed where entries count as appended
+    /// From now on each batch is signed by this key before it is answered, or by none, and so is each entry that
+    /// is signed singly; batches that are not signed yet are at once, or with the next one. Nothing is signed where entries count as appended
     /// before they are synced. False if the disk cannot be written now: nothing has changed. Blocks while it
     /// writes.
     pub fn sign_by(&self, key: Option<BatchKey>) -> bool {
         let failed = self.desk.still(|writer| {
             let signing = writer.signing.as_mut()?;
+            self.entry_key.write().clone_from(&key);
             signing.key = key;
             writer.sign().err()
         });
@@ -388,8 +392,10 @@ fn unread(error: AuditError) -> OpenError {
 
 #[async_trait]
 impl AuditLog for Journal {
-    async fn append(&self, event: AuditEvent) -> Result<u64, AuditError> {
-        let payload = canonical::encode(&event);
+    async fn append(&self, mut event: AuditEvent) -> Result<u64, AuditError> {
+        let is_signed = event.action.is_signed_singly();
+        let key = is_signed.then(|| self.entry_key.read().clone()).flatten();
+        let payload = entry_signature::encode(&mut event, key.as_ref());
         if payload.len() > PAYLOAD_MAX {
             return Err(AuditError::EntryTooLarge {
                 size: payload.len(),

@@ -5,7 +5,7 @@
 //! `docs/formats/journal.md`.
 //!
 //! ```text
-//! append ─► canonical ─► queue (a lane per tenant) ─► writer ─► segment ─► observer ─► answer
+//! append ─► canonical (and signed, by itself) ─► queue (a lane per tenant) ─► writer ─► segment ─► observer ─► answer
 //! open   ─► recovery ─► tail (examine, settle) ─► reader ─► observer (what it has not kept)
 //! tail   ─► reader ─► segments, up to what is durable
 //! sealer ─► a finished segment, compressed; reads as it did
@@ -17,6 +17,8 @@
 mod canonical;
 mod catalog;
 mod combining;
+mod entry_line;
+mod entry_signature;
 mod fault;
 mod frame;
 mod frames;
@@ -43,6 +45,8 @@ mod watch;
 mod witnessed;
 mod writer;
 
+pub use entry_line::{LineError, logged_bytes};
+pub use entry_signature::{EntriesInOrder, EntryFault, EntryKeys, EntryStanding};
 pub use io::{Access, Identity, JournalIo, SegmentFile};
 pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
 pub use lull::Lull;

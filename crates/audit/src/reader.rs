@@ -343,6 +343,7 @@ pub(crate) fn decode(frame: &Frame<'_>, filter: Filter) -> Result<Option<Journal
     })?;
     let wanted = filter.is_none_or(|tenant| event.tenant == tenant);
     Ok(wanted.then_some(Journaled {
+        as_logged: None,
         sequence: frame.sequence,
         event,
     }))

@@ -22,7 +22,7 @@ pub(crate) const SIZE_MAX: usize = 512;
 
 type Sign = dyn Fn(&[u8]) -> Option<[u8; 64]> + Send + Sync;
 
-/// A key that signs batches, for as long as its owner lets it.
+/// A key that signs batches, and entries that are signed singly, for as long as its owner lets it.
 #[derive(Clone)]
 pub struct BatchKey {
     public: [u8; 32],
@@ -45,6 +45,11 @@ impl BatchKey {
     /// Its public half.
     pub const fn public(&self) -> [u8; 32] {
         self.public
+    }
+
+    /// Its signature; none once it must not be used any more.
+    pub(crate) fn sign(&self, message: &[u8]) -> Option<[u8; 64]> {
+        (self.sign)(message)
     }
 }
 
@@ -118,7 +123,7 @@ impl BatchSignature {
             node: Arc::clone(&signer.node),
             signature: [0; 64],
         };
-        made.signature = (key.sign)(&made.message(signer.deployment))?;
+        made.signature = key.sign(&made.message(signer.deployment))?;
         Some(made)
     }
 

@@ -144,6 +144,7 @@ impl Writer {
                 pending.event.leaf.is(leaf);
             }
             entries.push(Journaled {
+                as_logged: None,
                 sequence: self.last,
                 event: pending.event,
             });

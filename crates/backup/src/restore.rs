@@ -421,6 +421,7 @@ impl<'a> Restoring<'a> {
             used: Vec::new(),
             revision: None,
             change: None,
+            signature: None,
             leaf: LeafMark::default(),
         };
         Commit {

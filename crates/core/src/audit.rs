@@ -3,6 +3,7 @@
 pub mod format;
 mod leaf;
 mod schema;
+mod signature;
 
 use std::collections::BTreeMap;
 
@@ -17,6 +18,7 @@ use crate::time::Timestamp;
 
 pub use self::leaf::{Leaf, LeafMark, LeafSlot, LogKind};
 pub use self::schema::{SCHEMA_ID, schema, schema_text};
+pub use self::signature::{AsLogged, NodeSignature};
 
 /// The largest entry, in bytes of its canonical form.
 pub const ENTRY_BYTES_MAX: usize = 16 * 1024;
@@ -163,6 +165,9 @@ pub struct AuditEvent {
     /// The number of the change in its tenant's change log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<i64>,
+    /// The node's signature over all of that, in entries of actions that have one. The journal makes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<NodeSignature>,
     /// Who is told where it stands in its log.
     #[serde(skip)]
     pub leaf: LeafMark,
@@ -176,4 +181,7 @@ pub struct Journaled {
     /// The event.
     #[serde(flatten)]
     pub event: AuditEvent,
+    /// What of it is shown otherwise than it was logged and signed; none where nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_logged: Option<AsLogged>,
 }

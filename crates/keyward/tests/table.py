@@ -30,7 +30,7 @@ def flat(entry):
 
 
 for row, entry in zip(rows, entries):
-    for name in ["details", "used"]:
+    for name in ["details", "used", "as_logged"]:
         if row[name] is not None:
             row[name] = json.loads(row[name])
     present = {name: value for name, value in row.items() if value is not None}

@@ -236,6 +236,18 @@ pub fn check_log<'a>(
     witnesses: &'a [VerifierKey],
     older: Option<Head>,
 ) -> Result<Checked<'a>, CheckError> {
+    check_log_with(files, log, witnesses, older, &mut |_, _| {})
+}
+
+/// The same, and shows each entry that could be read, in order, with its index: what it says is not the log's
+/// business.
+pub fn check_log_with<'a>(
+    files: &mut impl Files,
+    log: &'a VerifierKey,
+    witnesses: &'a [VerifierKey],
+    older: Option<Head>,
+    each: &mut dyn FnMut(u64, &[u8]),
+) -> Result<Checked<'a>, CheckError> {
     let bytes = files
         .read(CHECKPOINT_PATH, CHECKPOINT_MAX)
         .map_err(CheckError::Unreadable)?
@@ -243,7 +255,7 @@ pub fn check_log<'a>(
     let checkpoint = OpenedCheckpoint::open(&bytes, log, witnesses)?;
     let head = checkpoint.checkpoint.head();
     let mut faults = Faults::default();
-    let survey = survey::take(files, head.size, &mut faults);
+    let survey = survey::take(files, head.size, &mut faults, each);
     if !faults.stopped() {
         verdict::give(&survey, head, &mut faults);
     }

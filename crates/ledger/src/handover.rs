@@ -129,6 +129,22 @@ pub fn succession(key: &VerifierKey, handovers: &[Handover]) -> Vec<VerifierKey>
     keys
 }
 
+/// The public halves of the key, of those that it led to, and of those that led to it: all with which what
+/// belongs to this key's log may be signed. Each hand-over has the signature of the key after it too, so today's
+/// key stands for those before.
+pub fn vouched_for(key: &VerifierKey, handovers: &[Handover]) -> Vec<[u8; 32]> {
+    let keys = succession(key, handovers);
+    let mut found: Vec<[u8; 32]> = keys.iter().map(VerifierKey::public).collect();
+    let mut now = key.public();
+    for handover in handovers.iter().rev() {
+        if handover.to.public() == now && !found.contains(&handover.from.public()) {
+            now = handover.from.public();
+            found.push(now);
+        }
+    }
+    found
+}
+
 /// The text of the note.
 impl fmt::Display for Handover {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -20,6 +20,7 @@ mod bundle;
 mod check;
 mod checkpoint;
 mod cosignature;
+mod entry;
 mod growing;
 mod handover;
 mod hash;
@@ -35,10 +36,13 @@ mod tiles;
 mod tree;
 
 pub use bundle::{BundleError, ENTRY_MAX, EntryTooLong, entries_of, put_entry};
-pub use check::{CHECKPOINT_PATH, CheckError, Checked, Fault, Faults, Files, LogFault, check_log};
+pub use check::{
+    CHECKPOINT_PATH, CheckError, Checked, Fault, Faults, Files, LogFault, check_log, check_log_with,
+};
 pub use checkpoint::{Checkpoint, CheckpointError, OpenedCheckpoint};
+pub use entry::{ENTRY_SIGNER, EntrySignature, entry_key};
 pub use growing::{FullTile, GrowingTree};
-pub use handover::{HANDOVERS_PATH, Handover, HandoverError, notes_of, succession};
+pub use handover::{HANDOVERS_PATH, Handover, HandoverError, notes_of, succession, vouched_for};
 pub use hash::{Hash, NotAHash};
 pub use key::{Algorithm, KeyError, KeyName, VerifierKey};
 pub use note::{Note, NoteError, NoteSignature, SIGNATURES_MAX, SignError, Verified};

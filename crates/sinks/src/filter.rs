@@ -145,6 +145,7 @@ mod tests {
 
     fn entry(tenant: Option<u128>, action: Action, outcome: Outcome) -> Journaled {
         Journaled {
+            as_logged: None,
             sequence: 1,
             event: AuditEvent {
                 time: Timestamp::from_micros(0),
@@ -160,6 +161,7 @@ mod tests {
                 used: Vec::new(),
                 revision: None,
                 change: None,
+                signature: None,
                 leaf: LeafMark::default(),
             },
         }

@@ -40,6 +40,7 @@ fn commit() -> Commit {
             used: Vec::new(),
             revision: None,
             change: None,
+            signature: None,
             leaf: LeafMark::default(),
         },
         idempotency: None,

@@ -250,9 +250,14 @@ fn write_operation(page: &mut String, action: Action) {
         }
     };
     let (scope, effect) = (scope(action.scope()), effect(action.effect()));
+    let signed = if action.is_signed_singly() {
+        "; its entries are signed one by one"
+    } else {
+        ""
+    };
     let _ = write!(
         page,
-        "\n### `{action}`\n\n{summary} ({scope}; {effect}.)\n\n\
+        "\n### `{action}`\n\n{summary} ({scope}; {effect}{signed}.)\n\n\
          - Conditions: {conditions}\n- Effects: {effects}\n- Errors: {errors}\n- Audit: {audit}\n"
     );
 }

@@ -101,6 +101,7 @@ pub fn event(number: u64) -> AuditEvent {
         },
         revision: None,
         change: None,
+        signature: None,
         leaf: LeafMark::default(),
     }
 }

@@ -74,6 +74,7 @@ async fn log_heads(journal: &Journal, forest: &mut Forest<LogDirectory>) {
         used: Vec::new(),
         revision: None,
         change: None,
+        signature: None,
         leaf: LeafMark::default(),
     };
     journal.append(entry).await.unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
-use keyward_core::audit::Journaled;
+use keyward_core::audit::{AuditEvent, Journaled};
 use keyward_core::port::audit_log::AuditError;
 use keyward_core::port::audit_search::{
     AuditSearch, CountQuery, Counts, SearchFilter, SearchPage, SearchQuery,
@@ -276,7 +276,7 @@ impl AuditIndex {
         let found = found.filter(|found| found.sequence == sequence);
         let found = found.ok_or(ErrorKind::InvalidData)?;
         let event = parse(sequence, &found.bytes).map_err(|_| ErrorKind::InvalidData)?;
-        Ok(Journaled { sequence, event })
+        Ok(journaled(sequence, event))
     }
 
     /// Reads the journal itself, after one entry and up to another.
@@ -314,7 +314,7 @@ impl AuditIndex {
             for entry in page.into_iter().filter(|entry| entry.sequence <= upto) {
                 let event = parse(entry.sequence, &entry.bytes)?;
                 let sequence = entry.sequence;
-                visit(Journaled { sequence, event });
+                visit(journaled(sequence, event));
             }
         }
         Ok(())
@@ -335,6 +335,14 @@ struct Look<'q> {
     limit: usize,
     entries: Vec<Journaled>,
     work: Work<'q>,
+}
+
+fn journaled(sequence: u64, event: AuditEvent) -> Journaled {
+    Journaled {
+        as_logged: None,
+        sequence,
+        event,
+    }
 }
 
 impl Look<'_> {

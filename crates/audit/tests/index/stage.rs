@@ -143,6 +143,7 @@ pub fn event(plain: &Plain) -> AuditEvent {
             .collect(),
         revision: None,
         change: None,
+        signature: None,
         leaf: LeafMark::default(),
     }
 }

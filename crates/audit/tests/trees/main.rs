@@ -9,6 +9,7 @@ mod crashes;
 #[path = "../journal/disk.rs"]
 #[allow(dead_code)]
 mod disk;
+mod entry_signatures;
 mod growing;
 mod handovers;
 mod heads;

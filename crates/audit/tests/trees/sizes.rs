@@ -81,6 +81,7 @@ fn operation(number: u64) -> AuditEvent {
         used: vec![used],
         revision: None,
         change: None,
+        signature: None,
         leaf: keyward_core::audit::LeafMark::default(),
     }
 }

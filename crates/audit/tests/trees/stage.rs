@@ -203,6 +203,7 @@ pub fn event(name: &str, tenant: Option<TenantId>, change: Option<i64>) -> Audit
         used: Vec::new(),
         revision: change,
         change,
+        signature: None,
         leaf: LeafMark::default(),
     }
 }

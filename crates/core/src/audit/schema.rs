@@ -9,7 +9,7 @@ use crate::noun::action::Action;
 
 /// The schema's name, with its version. A field that is added, taken away or means something else is a new
 /// version; an action more is not.
-pub const SCHEMA_ID: &str = "urn:keyward:audit-entry:2";
+pub const SCHEMA_ID: &str = "urn:keyward:audit-entry:3";
 
 /// The schema as text. The root is an entry as it is logged, a leaf of a tree; `#exported` is the same with
 /// its sequence number, as JSON Lines have it.
@@ -32,6 +32,7 @@ pub fn schema() -> Value {
                 "description": "An entry as it is given out in JSON Lines",
                 "$ref": "#/$defs/entry",
                 "properties": {
+                    "as_logged": as_logged(),
                     "sequence": whole(1, "Its place in the node's journal, without gaps"),
                 },
                 "required": ["sequence"],
@@ -72,6 +73,11 @@ fn entry() -> Value {
             "reason": text("A stable code: of the error, or why it was asked for"),
             "resource": {"$ref": "#/$defs/resource"},
             "revision": whole(1, "The revision of the change in the registry; none for what changed nothing"),
+            "signature": {
+                "description": "The node's signature over the entry without this field, in entries of what changes keys, access and the deployment: base64 of the id of the key and 64 bytes; `none`, where the node had no key. Before version 3 there is none",
+                "type": "string",
+                "pattern": "^(none|[A-Za-z0-9+/]{91}=)$",
+            },
             "tenant": id("In which tenant; none for the system's own"),
             "time": {
                 "description": "When: RFC 3339 in UTC, microseconds",
@@ -103,6 +109,21 @@ fn actor() -> Value {
             "token": id("The token, if one was recognised"),
         },
         "required": ["authentication"],
+        "additionalProperties": false,
+    })
+}
+
+fn as_logged() -> Value {
+    json!({
+        "description": "What of the entry is shown otherwise than it was logged and signed, to who may see it",
+        "type": "object",
+        "properties": {
+            "address": text("What stands in the entry for the address"),
+            "unnamed": {
+                "description": "The entry does not have the name of the resource",
+                "const": true,
+            },
+        },
         "additionalProperties": false,
     })
 }
@@ -163,7 +184,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
-    use crate::audit::{Actor, AuditEvent, LeafMark, Resource, Used};
+    use crate::audit::{Actor, AuditEvent, LeafMark, NodeSignature, Resource, Used};
     use crate::ids::{KeyId, PrincipalId, TenantId, TokenId, VersionId};
     use crate::names::CorrelationId;
     use crate::time::Timestamp;
@@ -201,6 +222,7 @@ mod tests {
             }],
             revision: Some(3),
             change: Some(2),
+            signature: Some(NodeSignature::NONE),
             leaf: LeafMark::default(),
         }
     }
@@ -238,6 +260,7 @@ mod tests {
             }],
             revision: None,
             change: None,
+            signature: None,
             ..full()
         };
         let mut entry = serde_json::to_value(least).unwrap();

@@ -16,6 +16,7 @@ pub mod policy;
 pub mod principal;
 pub mod role;
 pub mod secret;
+mod signed_action;
 pub mod state;
 pub mod stray;
 pub mod tenant;

@@ -76,6 +76,7 @@ impl<'a> Attempt<'a> {
             used: Vec::new(),
             revision: None,
             change: None,
+            signature: None,
             leaf: self.caller.mark(self.tenant, outcome),
         }
     }

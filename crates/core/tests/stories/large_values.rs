@@ -165,10 +165,10 @@ async fn a_large_value_moves_to_another_backend_while_others_come() {
     let world = World::moving(false).await;
     let clinic = world.tenant("clinic").await;
     put(&world, &clinic, "before", &value(5)).await;
-    until_equal_with(&world, async {
+    let meanwhile = Box::pin(async {
         put(&world, &clinic, "meanwhile", &value(6)).await;
-    })
-    .await;
+    });
+    until_equal_with(&world, meanwhile).await;
     assert_equal(&world).await;
     turned(&world, Turn::CutOver).await.unwrap();
     assert_eq!(stands(&world).phase, MigrationPhase::CutOver);

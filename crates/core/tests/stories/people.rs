@@ -290,3 +290,50 @@ async fn a_principal_that_is_refused_is_not_named() {
     let entry = world.last_entry().await.event;
     assert_eq!((entry.resource.name, entry.resource.id), (None, None));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_more_is_shown_than_was_signed_what_was_signed_is_said() {
+    let world = World::new().await;
+    let clinic = world.tenant("clinic").await;
+    let token = member(&world, &clinic, "dr.grey-goose", "operator").await;
+    let caller = from(&world.node, &token, ADDRESS).await.unwrap();
+    // Refused, and logged as a change that was asked for.
+    let wish = role::NewRole {
+        name: RoleName::new("more").unwrap(),
+        description: String::new(),
+        permissions: ActionSet::of(&[Action::AuditRead]),
+        delegable: ActionSet::EMPTY,
+    };
+    let refused = role::create(&world.node, &caller, &clinic.place, wish).await;
+    assert!(refused.is_err());
+    let seen = log::tail(
+        &world.node,
+        &clinic.auditor,
+        Some(&clinic.place),
+        None,
+        Some(500),
+    );
+    let seen = seen.await.unwrap();
+    let logged: Vec<Journaled> = world.entries().await;
+    let (mut addresses, mut names) = (0, 0);
+    for shown in seen {
+        let of_it = logged.iter().find(|it| it.sequence == shown.sequence);
+        let mut again = shown.clone();
+        if let Some(as_logged) = again.as_logged.take() {
+            assert!(again.event.signature.is_some(), "{shown:?}");
+            if as_logged.unnamed {
+                again.event.resource.name = None;
+                names += 1;
+            }
+            if let Some(address) = as_logged.address {
+                assert_eq!(again.event.actor.address.as_deref(), Some(ADDRESS));
+                again.event.actor.address = Some(address);
+                addresses += 1;
+            }
+        }
+        if again.event.signature.is_some() {
+            assert_eq!(Some(&again), of_it);
+        }
+    }
+    assert!(addresses == 1 && names > 0, "{addresses} {names}");
+}

@@ -86,7 +86,9 @@ pub fn job(job: noun::job::Job) -> job::Job {
 
 /// An entry of the log.
 pub fn entry(journaled: Journaled) -> audit::AuditEntry {
-    let Journaled { sequence, event } = journaled;
+    let Journaled {
+        sequence, event, ..
+    } = journaled;
     audit::AuditEntry {
         sequence,
         time: time(event.time),
@@ -111,6 +113,7 @@ pub fn entry(journaled: Journaled) -> audit::AuditEntry {
         details: event.details,
         revision: event.revision,
         change: event.change,
+        signature: event.signature.map(|it| it.as_str().to_owned()),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bar;
 mod check;
+mod check_entry;
 mod copy;
 mod custody;
 mod directory;
@@ -30,6 +31,7 @@ use crate::exit::Failure;
 use crate::output;
 
 use self::check::CheckArguments;
+use self::check_entry::CheckEntryArguments;
 use self::copy::CopyArguments;
 use self::custody::CustodyArguments;
 use self::evidence::EvidenceArguments;
@@ -120,6 +122,12 @@ pub enum AuditCommand {
     Prove(ProveArguments),
     /// Check a receipt, or a bundle of evidence: that entries are in the log whose public key this is
     Check(CheckArguments),
+    /// Check one entry that was copied out of the log, by the signature that it carries itself
+    ///
+    /// Entries of what changes keys, access or the deployment, and of what lets secrets out, have one. It says
+    /// that the node logged the entry; that the log still has it, and where, a receipt says. Exit code 7 if the
+    /// signature is wrong, or there is none.
+    CheckEntry(CheckEntryArguments),
 }
 
 impl AuditCommand {
@@ -127,7 +135,7 @@ impl AuditCommand {
     pub fn is_offline(&self) -> bool {
         match self {
             Self::Verify(arguments) => !arguments.is_remote(),
-            Self::Prove(_) | Self::Check(_) | Self::Schema => true,
+            Self::Prove(_) | Self::Check(_) | Self::CheckEntry(_) | Self::Schema => true,
             _ => false,
         }
     }
@@ -138,6 +146,7 @@ impl AuditCommand {
             Self::Verify(arguments) => arguments.run(context),
             Self::Prove(arguments) => arguments.run(),
             Self::Check(arguments) => arguments.run(context),
+            Self::CheckEntry(arguments) => arguments.run(context),
             Self::Schema => output::write(keyward_core::audit::schema_text().as_bytes()),
             _ => Ok(()),
         }
@@ -161,7 +170,7 @@ impl AuditCommand {
             Self::Receipt(arguments) => return arguments.run(context).await,
             Self::Copy(arguments) => return arguments.run(context).await,
             Self::Verify(arguments) => return arguments.run_remote(context).await,
-            Self::Prove(_) | Self::Check(_) | Self::Schema => return Ok(()),
+            Self::Prove(_) | Self::Check(_) | Self::CheckEntry(_) | Self::Schema => return Ok(()),
             Self::Sink(command) => return command.run(context).await,
             Self::Witness(command) => return command.run(context).await,
             Self::Mirror(command) => return command.run(context).await,

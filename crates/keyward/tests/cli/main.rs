@@ -13,6 +13,7 @@ mod auditing;
 mod backing_up;
 mod clock;
 mod disasters;
+mod entry_signatures;
 mod evidence;
 mod exchanging;
 mod exporting;

@@ -70,16 +70,25 @@ pub(super) fn hashes(files: &mut impl Files, tile: Tile, faults: &mut Faults) ->
 }
 
 /// The leaf hashes of a bundle's entries, if its file holds as many as it should. What is wrong is
-/// noted.
-pub(super) fn leaves(files: &mut impl Files, tile: Tile, faults: &mut Faults) -> Option<Vec<Hash>> {
+/// noted; `each` is shown the entries with their indexes.
+pub(super) fn leaves(
+    files: &mut impl Files,
+    tile: Tile,
+    faults: &mut Faults,
+    each: &mut dyn FnMut(u64, &[u8]),
+) -> Option<Vec<Hash>> {
+    let first = tile.index() * u64::from(TILE_WIDTH);
     let (file, bytes) = found(files, tile, faults)?;
     match entries_of(file, &bytes) {
         Ok(entries) => {
-            let entries = entries.iter().take(usize::from(tile.width()));
-            Some(entries.map(|entry| Hash::of_leaf(entry)).collect())
+            let entries = (first..).zip(entries).take(usize::from(tile.width()));
+            let leaves = entries.map(|(index, entry)| {
+                each(index, entry);
+                Hash::of_leaf(entry)
+            });
+            Some(leaves.collect())
         }
         Err(error) => {
-            let first = tile.index() * u64::from(TILE_WIDTH);
             faults.add(file, Fault::Bundle { first, error });
             None
         }

@@ -44,7 +44,12 @@ pub(super) struct Last {
 }
 
 /// Reads everything that a tree of this size has.
-pub(super) fn take(files: &mut impl Files, size: u64, faults: &mut Faults) -> Survey {
+pub(super) fn take(
+    files: &mut impl Files,
+    size: u64,
+    faults: &mut Faults,
+    each: &mut dyn FnMut(u64, &[u8]),
+) -> Survey {
     let mut survey = Survey {
         full: Vec::new(),
         last: None,
@@ -55,7 +60,7 @@ pub(super) fn take(files: &mut impl Files, size: u64, faults: &mut Faults) -> Su
             return survey;
         }
         let level = Content::Hashes { level: 0 };
-        let computed = source::leaves(files, entries, faults);
+        let computed = source::leaves(files, entries, faults, each);
         let stored = Tile::new(level, entries.index(), entries.width())
             .and_then(|tile| source::hashes(files, tile, faults));
         let bundle = Bundle {
@@ -164,7 +169,7 @@ pub(super) fn older_parts(files: &mut impl Files, size: u64, faults: &mut Faults
 fn begins(files: &mut impl Files, part: Tile, now: Tile) -> bool {
     let mut ignored = Faults::default();
     let mut hashes = |tile: Tile| match tile.content() {
-        Content::Entries => source::leaves(files, tile, &mut ignored),
+        Content::Entries => source::leaves(files, tile, &mut ignored, &mut |_, _| {}),
         Content::Hashes { .. } => source::hashes(files, tile, &mut ignored),
     };
     let (part, now) = (hashes(part), hashes(now));

@@ -235,7 +235,7 @@ pub(super) fn continues(files: &mut impl Files, older: Head, head: Head) -> bool
     for bundle in bundles(older.size) {
         // Its file may have grown since.
         let now = Tile::in_tree(Content::Entries, bundle.index(), head.size);
-        let found = now.and_then(|now| leaves(files, now, &mut ignored));
+        let found = now.and_then(|now| leaves(files, now, &mut ignored, &mut |_, _| {}));
         let found = found.unwrap_or_default();
         for leaf in found.into_iter().take(usize::from(bundle.width())) {
             tree.append(leaf);

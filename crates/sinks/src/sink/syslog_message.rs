@@ -68,6 +68,7 @@ mod tests {
     fn item(line: &str) -> Item {
         Item {
             entry: Journaled {
+                as_logged: None,
                 sequence: 3,
                 event: AuditEvent {
                     time: Timestamp::from_micros(1_795_000_000_123_456),
@@ -83,6 +84,7 @@ mod tests {
                     used: Vec::new(),
                     revision: None,
                     change: None,
+                    signature: None,
                     leaf: LeafMark::default(),
                 },
             },

@@ -101,6 +101,7 @@ impl Stage {
             used: Vec::new(),
             revision: None,
             change: None,
+            signature: None,
             leaf: LeafMark::default(),
         }
     }

@@ -167,6 +167,7 @@ mod tests {
                 used: Vec::new(),
                 revision: None,
                 change: None,
+                signature: None,
                 leaf: LeafMark::default(),
             },
             idempotency: None,

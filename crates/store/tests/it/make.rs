@@ -57,6 +57,7 @@ pub fn event(tenant: Option<TenantId>) -> AuditEvent {
         used: Vec::new(),
         revision: None,
         change: None,
+        signature: None,
         leaf: LeafMark::default(),
     }
 }

@@ -38,6 +38,7 @@ pub fn event(name: &str, tenant: Option<TenantId>) -> AuditEvent {
         used: Vec::new(),
         revision: None,
         change: None,
+        signature: None,
         leaf: LeafMark::default(),
     }
 }

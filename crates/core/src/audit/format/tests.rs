@@ -22,6 +22,7 @@ fn emitter() -> Emitter {
 
 fn rotation() -> Journaled {
     Journaled {
+        as_logged: None,
         sequence: 42,
         event: AuditEvent {
             time: Timestamp::from_micros(1_795_000_000_123_456),
@@ -47,6 +48,7 @@ fn rotation() -> Journaled {
             used: Vec::new(),
             revision: Some(9),
             change: Some(4),
+            signature: None,
             leaf: LeafMark::default(),
         },
     }

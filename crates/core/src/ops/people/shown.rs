@@ -59,6 +59,9 @@ impl Revealing {
             let row = self.row(node, PrincipalId::from_uuid(id)).await;
             let is_its = |row: &&Principal| of.is_none() || row.tenant == of;
             event.resource.name = row.filter(is_its).map(|row| row.name.to_string());
+            if event.signature.is_some() && event.resource.name.is_some() {
+                entry.as_logged.get_or_insert_default().unnamed = true;
+            }
         }
         let Some(address) = &mut event.actor.address else {
             return;
@@ -80,7 +83,10 @@ impl Revealing {
         for subject in subjects {
             let book = self.book(node, subject).await;
             if let Some(clear) = book.as_deref().and_then(|book| book.address(address)) {
-                clear.clone_into(address);
+                let pseudonym = std::mem::replace(address, clear.to_owned());
+                if event.signature.is_some() {
+                    entry.as_logged.get_or_insert_default().address = Some(pseudonym);
+                }
                 return;
             }
         }

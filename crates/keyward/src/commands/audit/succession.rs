@@ -3,7 +3,7 @@
 use std::io;
 
 use keyward_ledger::{
-    CHECKPOINT_PATH, Files, HANDOVERS_PATH, Handover, Note, VerifierKey, succession,
+    CHECKPOINT_PATH, Files, HANDOVERS_PATH, Handover, Note, VerifierKey, succession, vouched_for,
 };
 
 use crate::exit::{Exit, Failure};
@@ -48,6 +48,8 @@ impl<F: Files> Files for OneCheckpoint<'_, F> {
 /// A key, and those that it led to.
 pub struct Succession {
     keys: Vec<VerifierKey>,
+    /// The public halves of these, and of those before.
+    vouched_for: Vec<[u8; 32]>,
 }
 
 impl Succession {
@@ -65,8 +67,16 @@ impl Succession {
                 "keep the file as it is, as evidence, and compare it with another copy of the log",
             )
         })?;
-        let keys = succession(key, &handovers);
-        Ok(Self { keys })
+        Ok(Self {
+            keys: succession(key, &handovers),
+            vouched_for: vouched_for(key, &handovers),
+        })
+    }
+
+    /// The public halves of all keys that may have signed what belongs to the log: those before the given one
+    /// too, for which it stands.
+    pub fn vouched_for(&self) -> impl Iterator<Item = [u8; 32]> {
+        self.vouched_for.iter().copied()
     }
 
     /// The one with this text; the given one if none has it.

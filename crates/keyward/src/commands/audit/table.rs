@@ -48,6 +48,8 @@ const COLUMNS: &str = "message entry {
     optional int64 change;
     optional binary details (STRING);
     optional binary used (STRING);
+    optional binary signature (STRING);
+    optional binary as_logged (STRING);
 }";
 
 /// A line of JSON, as the server exports it. Names are not judged: a later server knows more of them.
@@ -67,6 +69,8 @@ struct Row {
     change: Option<i64>,
     details: Option<Value>,
     used: Option<Value>,
+    signature: Option<String>,
+    as_logged: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -190,7 +194,9 @@ fn put_all(group: &mut Group<'_>, rows: &[Row]) -> Result<(), ParquetError> {
     optional::<Int64Type>(group, rows.iter().map(|it| it.revision))?;
     optional::<Int64Type>(group, rows.iter().map(|it| it.change))?;
     optional::<ByteArrayType>(group, rows.iter().map(|it| json(it.details.as_ref())))?;
-    optional::<ByteArrayType>(group, rows.iter().map(|it| json(it.used.as_ref())))
+    optional::<ByteArrayType>(group, rows.iter().map(|it| json(it.used.as_ref())))?;
+    optional_texts(group, rows, |it| it.signature.as_ref())?;
+    optional::<ByteArrayType>(group, rows.iter().map(|it| json(it.as_logged.as_ref())))
 }
 
 fn json(value: Option<&Value>) -> Option<ByteArray> {

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keyward_ledger::{CheckError, Checked, Files, Head, OpenedCheckpoint, VerifierKey, check_log};
+use keyward_audit::{EntriesInOrder, EntryFault, EntryKeys};
+use keyward_ledger::{
+    CheckError, Checked, Content, Files, Head, OpenedCheckpoint, TILE_WIDTH, Tile, VerifierKey,
+    check_log_with,
+};
 use serde::Serialize;
 
 use super::directory::LogDirectory;
@@ -13,6 +17,9 @@ use super::succession::{OneCheckpoint, Succession};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
 use crate::{input, output};
+
+/// The most faults that are named of the signatures in entries.
+const FAULTS_MAX: usize = 1000;
 
 /// Which log, and whose signatures count.
 #[derive(Args, Debug)]
@@ -48,6 +55,12 @@ struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     handed_over_to: Option<String>,
     witnesses: Vec<Witness>,
+    /// How many entries carry a signature of their own that is right.
+    signed_entries: u64,
+    /// How many say that the node had no key for it.
+    keyless_entries: u64,
+    /// How many are signed by keys that no hand-over joins to the given one: they were not checked.
+    entries_of_other_keys: u64,
     faults: Vec<NamedFault>,
     more_faults: u64,
     /// Whether there were so many that the log was not read to its end.
@@ -106,10 +119,13 @@ impl VerifyArguments {
         let keys = Succession::of(&mut log, &self.key)?;
         let older = self.older(&keys)?;
         let signer = log.signer(&keys).unwrap_or(&self.key);
-        let checked = check_log(&mut log, signer, &self.witnesses, older)
+        let entry_keys = EntryKeys::new(keys.vouched_for());
+        let mut entries = OwnSignatures::new(&entry_keys);
+        let mut look = |index, entry: &[u8]| entries.look(index, entry);
+        let checked = check_log_with(&mut log, signer, &self.witnesses, older, &mut look)
             .map_err(|error| unbelievable(&error).about(&self.log))?;
         Ok(Found {
-            report: report(&checked, &keys),
+            report: report(&checked, &keys, &entries),
             missing: missing_witness(&checked.checkpoint, &self.witnesses, self.require),
         })
     }
@@ -123,6 +139,45 @@ impl VerifyArguments {
         let opened = OpenedCheckpoint::open(&bytes, signer, &[])
             .map_err(|error| Failure::new(Exit::NotValid, error).about(path.display()))?;
         Ok(Some(opened.checkpoint.head()))
+    }
+}
+
+/// What is found of the signatures that entries carry themselves.
+struct OwnSignatures<'k> {
+    entries: EntriesInOrder<'k>,
+    /// Which entries, by their indexes.
+    faults: Vec<(u64, EntryFault)>,
+    more_faults: u64,
+}
+
+impl<'k> OwnSignatures<'k> {
+    const fn new(keys: &'k EntryKeys) -> Self {
+        Self {
+            entries: EntriesInOrder::new(keys),
+            faults: Vec::new(),
+            more_faults: 0,
+        }
+    }
+
+    fn look(&mut self, index: u64, entry: &[u8]) {
+        let Err(fault) = self.entries.look(entry) else {
+            return;
+        };
+        if self.faults.len() >= FAULTS_MAX {
+            self.more_faults += 1;
+            return;
+        }
+        self.faults.push((index, fault));
+    }
+
+    /// What is wrong, in the files of a log of this size.
+    fn named(&self, size: u64) -> impl Iterator<Item = NamedFault> {
+        self.faults.iter().map(move |(index, fault)| {
+            let bundle = Tile::in_tree(Content::Entries, index / u64::from(TILE_WIDTH), size);
+            let path = bundle.map_or_else(String::new, |bundle| bundle.to_string());
+            let what = format!("{path}: entry {index}: {fault}");
+            NamedFault { path, what }
+        })
     }
 }
 
@@ -209,23 +264,25 @@ pub fn witnesses(checkpoint: &OpenedCheckpoint<'_>) -> Vec<Witness> {
         .collect()
 }
 
-fn report(checked: &Checked<'_>, keys: &Succession) -> Report {
+fn report(checked: &Checked<'_>, keys: &Succession, own: &OwnSignatures<'_>) -> Report {
     let checkpoint = &checked.checkpoint.checkpoint;
     let faults = checked.faults.named().iter();
+    let faults = faults.map(|fault| NamedFault {
+        path: fault.path.clone(),
+        what: fault.to_string(),
+    });
     Report {
         log: checkpoint.origin().to_owned(),
         entries: checkpoint.head().size,
         root: checkpoint.head().root.to_string(),
-        sound: checked.faults.none(),
+        sound: checked.faults.none() && own.faults.is_empty(),
         handed_over_to: keys.successor().map(ToString::to_string),
         witnesses: witnesses(&checked.checkpoint),
-        faults: faults
-            .map(|fault| NamedFault {
-                path: fault.path.clone(),
-                what: fault.to_string(),
-            })
-            .collect(),
-        more_faults: checked.faults.more(),
+        signed_entries: own.entries.signed,
+        keyless_entries: own.entries.keyless,
+        entries_of_other_keys: own.entries.of_other_keys,
+        faults: faults.chain(own.named(checkpoint.head().size)).collect(),
+        more_faults: checked.faults.more() + own.more_faults,
         stopped: checked.faults.stopped(),
         unchecked: checked.unchecked.clone(),
     }
@@ -248,6 +305,7 @@ fn show(report: &Report) -> Result<(), Failure> {
         ("entries", report.entries.to_string()),
         ("root", report.root.clone()),
         ("witnesses", names.collect::<Vec<&str>>().join(", ")),
+        ("signed entries", report.signed_entries.to_string()),
         (
             "verified",
             if report.sound { "yes" } else { "NO" }.to_owned(),
@@ -258,6 +316,12 @@ fn show(report: &Report) -> Result<(), Failure> {
             "the log was handed over to another key, which the one that you have has signed; from now \
              on give --key {}\n",
             output::printable(key)
+        ));
+    }
+    if report.entries_of_other_keys > 0 {
+        output::say(&format!(
+            "{} entries carry a signature by a key that no hand-over joins to yours: it was not checked\n",
+            report.entries_of_other_keys
         ));
     }
     if let Some(first) = report.unchecked.first() {

@@ -5,6 +5,7 @@
 //	verify DIR VKEY WITNESS-VKEY < proofs.json   checks a log in C2SP tiles, and proofs about it
 //	checkpoint FILE VKEY                         checks who signed a checkpoint
 //	receipt FILE ENTRY VKEY                      checks a C2SP tlog-proof
+//	entry FILE VKEY                              checks the signature that an entry carries itself
 //	verify-copy DIR VKEY WITNESS-VKEY... < {}    the same, cosigned by all of these
 //	make DIR SIZE SEED                           writes such a log, its proofs to standard output
 //	vectors                                      prints tests/vectors/log.json
@@ -171,6 +172,30 @@ func receipt(file, entry, vkey string) {
 	tree := openNote([]byte(checkpoint), vkey, "")
 	must(tlog.CheckRecord(parse(lines[2:]), tree.N, tree.Hash, index, tlog.RecordHash(leaf)))
 	fmt.Printf("entry %d of %d\n", index, tree.N)
+}
+
+// entry checks the signature in an entry of Keyward's, as the signed note that it is: the key is the log's, under the
+// name that all entries are signed under.
+func entry(file, vkey string) {
+	data, err := os.ReadFile(file)
+	must(err)
+	var marks struct{ Signature, Action string }
+	must(json.Unmarshal(data, &marks))
+	field := fmt.Sprintf(",\"signature\":%q", marks.Signature)
+	if strings.Count(string(data), field) != 1 {
+		fail("no signature, or several: %s", data)
+	}
+	bare := strings.Replace(string(data), field, "", 1)
+	const name = "keyward-audit-entry"
+	key, err := base64.StdEncoding.DecodeString(strings.SplitN(vkey, "+", 3)[2])
+	must(err)
+	log, err := note.NewVerifier(fmt.Sprintf("%s+%08x+%s", name, keyHash(name, key[0], key[1:]),
+		base64.StdEncoding.EncodeToString(key)))
+	must(err)
+	signed := fmt.Sprintf("keyward audit entry 1\n%s\n\n— %s %s\n", bare, name, marks.Signature)
+	_, err = note.Open([]byte(signed), note.VerifierList(log))
+	must(err)
+	fmt.Printf("%s\n", marks.Action)
 }
 
 func parse(texts []string) []tlog.Hash {
@@ -411,6 +436,8 @@ func main() {
 		fmt.Printf("%d entries\n", openNote(data, args[2], "").N)
 	case len(args) == 4 && args[0] == "receipt":
 		receipt(args[1], args[2], args[3])
+	case len(args) == 3 && args[0] == "entry":
+		entry(args[1], args[2])
 	case len(args) > 3 && args[0] == "verify-copy":
 		verify(args[1], args[2], args[3:]...)
 	case len(args) == 4 && args[0] == "make":
@@ -438,7 +465,7 @@ func main() {
 	case len(args) == 1 && args[0] == "vectors":
 		vectors()
 	default:
-		fail("usage: verify DIR VKEY WITNESS-VKEY | verify-copy DIR VKEY WITNESS-VKEY... | checkpoint FILE VKEY | receipt FILE ENTRY VKEY |" +
+		fail("usage: verify DIR VKEY WITNESS-VKEY | verify-copy DIR VKEY WITNESS-VKEY... | checkpoint FILE VKEY | receipt FILE ENTRY VKEY | entry FILE VKEY |" +
 			" make DIR SIZE SEED | vectors | vkey SEED | witness DIR ADDRESS SEED | submit URL WITNESS-VKEY OLD SIZE SEED")
 	}
 }

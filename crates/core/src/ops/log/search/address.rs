@@ -89,6 +89,7 @@ mod tests {
 
     fn page(sequences: &[u64], next_before: Option<u64>) -> SearchPage {
         let entry = |sequence: &u64| Journaled {
+            as_logged: None,
             sequence: *sequence,
             event: AuditEvent {
                 time: Timestamp::from_micros(0),
@@ -104,6 +105,7 @@ mod tests {
                 used: Vec::new(),
                 revision: None,
                 change: None,
+                signature: None,
                 leaf: crate::audit::LeafMark::default(),
             },
         };
