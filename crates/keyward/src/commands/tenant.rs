@@ -1,8 +1,10 @@
 //! `keyward tenant`: tenants of the deployment.
 
 use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use keyward_api::names::AuditDetail;
 use keyward_api::page::Changed;
-use keyward_api::tenant::{NewTenant, Reason, Shred, Tenant, TextStatus};
+use keyward_api::tenant::{NewTenant, Reason, SetAuditDetail, Shred, Tenant, TextStatus};
 use keyward_client::Tenants;
 
 use crate::context::Context;
@@ -71,6 +73,17 @@ pub enum TenantCommand {
         /// Its name or id
         tenant: String,
         /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: Option<String>,
+    },
+    /// Have uses of a tenant's keys logged one by one, or counted by key, principal and minute
+    AuditDetail {
+        /// Its name or id
+        tenant: String,
+        /// `each`: every operation is an entry; `counts`: those that went well are counted
+        #[arg(value_parser = PossibleValuesParser::new(AuditDetail::ALL))]
+        detail: String,
+        /// Why; the audit log keeps it. `counts` needs it
         #[arg(long)]
         reason: Option<String>,
     },
@@ -152,6 +165,17 @@ impl TenantCommand {
                 let why = Reason { reason };
                 text(context, tenants, order, &tenant, &why).await
             }
+            Self::AuditDetail {
+                tenant,
+                detail,
+                reason,
+            } => {
+                let order = SetAuditDetail {
+                    audit_detail: AuditDetail::from(detail),
+                    reason,
+                };
+                changed(context, &tenants.set_audit_detail(&tenant, &order).await?)
+            }
             Self::Shred {
                 tenant,
                 reason,
@@ -192,9 +216,19 @@ fn show(tenant: &Tenant) -> Result<(), Failure> {
         ("state", tenant.state.to_string()),
         ("description", shown(tenant)),
         ("texts", tenant.text_state.to_string()),
+        ("audit detail", audit_detail(tenant)),
         ("created", tenant.created_at.to_string()),
         ("updated", tenant.updated_at.to_string()),
     ])
+}
+
+/// How finely the log tells of its uses of keys; since when and by whom, if that was ever changed.
+fn audit_detail(tenant: &Tenant) -> String {
+    let since = tenant.audit_detail_since.as_ref();
+    let since = since.map_or_else(String::new, |since| format!(" since {since}"));
+    let by = tenant.audit_detail_by;
+    let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+    format!("{}{since}{by}", tenant.audit_detail)
 }
 
 fn shown(tenant: &Tenant) -> String {
