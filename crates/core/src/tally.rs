@@ -5,6 +5,10 @@
 //! another one begins with the next operation. So the log never lacks who used which key in which minute,
 //! and what a crash takes is bounded by what the log says. Pure: nothing here writes.
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests;
+
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

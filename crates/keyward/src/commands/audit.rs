@@ -4,6 +4,7 @@ mod bar;
 mod check;
 mod copy;
 mod custody;
+mod detail;
 mod directory;
 mod evidence;
 mod export;
@@ -178,6 +179,7 @@ impl AuditCommand {
             return output::json(&first);
         }
         show(context, &first.items)?;
+        detail::say(&first.detail);
         if !follow {
             return Ok(());
         }
@@ -251,6 +253,9 @@ fn sentence(entry: &AuditEntry) -> String {
         (Some(principal), None) => _ = write!(text, " by {principal}"),
         (None, Some(address)) => _ = write!(text, " by nobody from {address}"),
         (None, None) => text.push_str(" by the server"),
+    }
+    if let Some(times) = detail::times(entry) {
+        _ = write!(text, " {times}");
     }
     if let Some(reason) = &entry.reason {
         _ = write!(text, ": {reason}");
