@@ -1,7 +1,9 @@
 //! Tenants.
 
 use keyward_api::page::Changed;
-use keyward_api::tenant::{Kek, Keks, NewTenant, Reason, SetAuditDetail, Shred, Tenant, TextStatus};
+use keyward_api::tenant::{
+    Kek, Keks, NewTenant, Reason, SetAuditDetail, Shred, Tenant, TextStatus,
+};
 
 use crate::connection::Client;
 use crate::error::ClientError;

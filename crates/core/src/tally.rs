@@ -90,6 +90,28 @@ struct Window {
     to: Timestamp,
 }
 
+impl Window {
+    /// Counts what still fits into it.
+    fn takes(&mut self, minute: i64, amount: Amount, now: Timestamp) -> bool {
+        let fits = self.minute == minute
+            && self.left.operations >= amount.operations
+            && self.left.bytes >= amount.bytes;
+        if !fits {
+            return false;
+        }
+        self.left.operations -= amount.operations;
+        self.left.bytes -= amount.bytes;
+        if self.amount.operations == 0 {
+            (self.from, self.to) = (now, now);
+        }
+        self.amount.operations += amount.operations;
+        self.amount.bytes += amount.bytes;
+        self.from = self.from.min(now);
+        self.to = self.to.max(now);
+        true
+    }
+}
+
 enum Slot {
     /// The entry that begins the count is on its way.
     Beginning,
@@ -117,9 +139,32 @@ impl Inner {
         Some(removed)
     }
 
+    /// Makes way for a count that begins, if there is room for it: which one of its minute it is.
+    fn begin(&mut self, place: &Place, minute: i64) -> Option<u32> {
+        if !self.slots.contains_key(place) && !self.has_room(place.tenant) || !self.may_close() {
+            return None;
+        }
+        match self.slots.insert(place.clone(), Slot::Beginning) {
+            Some(Slot::Open(window)) => {
+                self.close(place.clone(), &window);
+                let same = window.minute == minute;
+                Some(if same {
+                    window.step.saturating_add(1)
+                } else {
+                    0
+                })
+            }
+            Some(Slot::Beginning) => Some(0),
+            None => {
+                *self.per_tenant.entry(place.tenant).or_default() += 1;
+                Some(0)
+            }
+        }
+    }
+
     fn has_room(&self, tenant: TenantId) -> bool {
         let held = self.per_tenant.get(&tenant).copied().unwrap_or(0);
-        self.slots.len() < NODE_MAX && held < TENANT_MAX && self.may_close()
+        self.slots.len() < NODE_MAX && held < TENANT_MAX
     }
 
     /// Whether what has ended is written about as fast as it ends.
@@ -228,45 +273,17 @@ impl Tally {
         if inner.ended {
             return Logged::Singly(None);
         }
-        let step = match inner.slots.get_mut(place) {
+        match inner.slots.get_mut(place) {
             Some(Slot::Beginning) => return Logged::Singly(None),
-            Some(Slot::Open(window))
-                if window.minute == minute
-                    && window.left.operations >= amount.operations
-                    && window.left.bytes >= amount.bytes =>
-            {
-                window.left.operations -= amount.operations;
-                window.left.bytes -= amount.bytes;
-                if window.amount.operations == 0 {
-                    window.from = now;
-                }
-                window.amount.operations += amount.operations;
-                window.amount.bytes += amount.bytes;
-                window.from = window.from.min(now);
-                window.to = window.to.max(now);
-                return Logged::Counted;
-            }
-            Some(Slot::Open(_)) => {
-                if !inner.may_close() {
-                    return Logged::Singly(None);
-                }
-                let was = inner.slots.insert(place.clone(), Slot::Beginning);
-                let Some(Slot::Open(window)) = was else {
-                    return Logged::Singly(None);
-                };
-                inner.close(place.clone(), &window);
-                if window.minute == minute {
-                    window.step.saturating_add(1)
-                } else {
-                    0
+            Some(Slot::Open(window)) => {
+                if window.takes(minute, amount, now) {
+                    return Logged::Counted;
                 }
             }
-            None if inner.has_room(place.tenant) => {
-                inner.slots.insert(place.clone(), Slot::Beginning);
-                *inner.per_tenant.entry(place.tenant).or_default() += 1;
-                0
-            }
-            None => return Logged::Singly(None),
+            None => {}
+        }
+        let Some(step) = inner.begin(place, minute) else {
+            return Logged::Singly(None);
         };
         Logged::Singly(Some(Beginning {
             tally: self,
@@ -310,7 +327,9 @@ impl Tally {
     /// They are written, or need not be.
     pub(crate) fn written(&self, began_with: &HashSet<u64>) {
         let mut inner = self.lock();
-        inner.closed.retain(|it| !began_with.contains(&it.began_with));
+        inner
+            .closed
+            .retain(|it| !began_with.contains(&it.began_with));
     }
 
     /// The entries whose counts are open, or ended and not written.
@@ -320,6 +339,7 @@ impl Tally {
             Slot::Beginning => None,
             Slot::Open(window) => Some(window.began_with),
         });
-        open.chain(inner.closed.iter().map(|it| it.began_with)).collect()
+        open.chain(inner.closed.iter().map(|it| it.began_with))
+            .collect()
     }
 }

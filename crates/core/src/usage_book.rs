@@ -53,7 +53,8 @@ impl Inner {
         if let Some(allowance) = Allowance::of(&entry.event) {
             self.counts = true;
             let event = entry.event.clone();
-            self.begun.insert(entry.sequence, Begun { event, allowance });
+            self.begun
+                .insert(entry.sequence, Begun { event, allowance });
         }
         if let Some(began) = began_with(&entry.event) {
             self.begun.remove(&began);
@@ -108,7 +109,11 @@ impl UsageBook {
     /// Counts that were begun and not ended. At a start, those that the last run did not write down.
     pub(crate) fn begun(&self) -> Vec<(u64, Begun)> {
         let inner = self.lock();
-        inner.begun.iter().map(|(at, it)| (*at, it.clone())).collect()
+        inner
+            .begun
+            .iter()
+            .map(|(at, it)| (*at, it.clone()))
+            .collect()
     }
 
     /// Nothing followed the entries that began these.
@@ -121,7 +126,9 @@ impl UsageBook {
     pub(crate) fn forget_begun_before(&self, instant: Timestamp, known: &HashSet<u64>) {
         let is_over = |it: &Begun| it.allowance.until < instant;
         let mut inner = self.lock();
-        inner.begun.retain(|at, it| known.contains(at) || !is_over(it));
+        inner
+            .begun
+            .retain(|at, it| known.contains(at) || !is_over(it));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

@@ -99,5 +99,8 @@ async fn check(api: &Api, key: &str, told: &BTreeMap<String, i64>) {
 
 fn protects(usage: &Value) -> i64 {
     let versions = usage["items"].as_array().unwrap();
-    versions.iter().filter_map(|it| it["protects"].as_i64()).sum()
+    versions
+        .iter()
+        .filter_map(|it| it["protects"].as_i64())
+        .sum()
 }

@@ -39,7 +39,11 @@ fn once(tally: &Tally, place: &Place, amount: Amount, now: Timestamp, sequence: 
 }
 
 fn amounts(tally: &Tally) -> Vec<i64> {
-    tally.closed().iter().map(|it| it.amount.operations).collect()
+    tally
+        .closed()
+        .iter()
+        .map(|it| it.amount.operations)
+        .collect()
 }
 
 #[test]
@@ -48,7 +52,10 @@ fn nothing_is_counted_before_the_entry_that_began_it_is_durable() {
     let Logged::Singly(Some(beginning)) = tally.count(&place, ONE, at(0)) else {
         panic!("the first one begins")
     };
-    assert!(matches!(tally.count(&place, ONE, at(0)), Logged::Singly(None)));
+    assert!(matches!(
+        tally.count(&place, ONE, at(0)),
+        Logged::Singly(None)
+    ));
     assert!(tally.known().is_empty());
     beginning.is_durable(7, at(1));
     assert!(matches!(tally.count(&place, ONE, at(1)), Logged::Counted));
@@ -58,9 +65,15 @@ fn nothing_is_counted_before_the_entry_that_began_it_is_durable() {
 #[test]
 fn an_entry_that_did_not_come_to_be_begins_nothing() {
     let (tally, place) = (Tally::default(), place(1, 1));
-    assert!(matches!(tally.count(&place, ONE, at(0)), Logged::Singly(Some(_))));
+    assert!(matches!(
+        tally.count(&place, ONE, at(0)),
+        Logged::Singly(Some(_))
+    ));
     // It was dropped: the next one begins.
-    assert!(matches!(tally.count(&place, ONE, at(0)), Logged::Singly(Some(_))));
+    assert!(matches!(
+        tally.count(&place, ONE, at(0)),
+        Logged::Singly(Some(_))
+    ));
     assert!(tally.lock().slots.is_empty() && tally.lock().per_tenant.is_empty());
 }
 
@@ -73,10 +86,15 @@ fn what_may_follow_grows_within_a_minute_and_begins_anew_with_the_next() {
         sequence += 1;
         assert!(!once(&tally, &place, ONE, at(0), sequence));
         let mut counted = 0;
-        let most = tally.lock().slots.values().map(|slot| match slot {
-            Slot::Open(window) => window.left.operations,
-            Slot::Beginning => 0,
-        }).sum::<i64>();
+        let most = tally
+            .lock()
+            .slots
+            .values()
+            .map(|slot| match slot {
+                Slot::Open(window) => window.left.operations,
+                Slot::Beginning => 0,
+            })
+            .sum::<i64>();
         while counted < most {
             assert!(once(&tally, &place, ONE, at(0), 0));
             counted += 1;
@@ -100,7 +118,10 @@ fn bytes_are_bounded_too() {
         bytes: 1 << 20,
     };
     assert!(!once(&tally, &place, ONE, at(0), 1));
-    assert!(!once(&tally, &place, large, at(0), 2), "more than 16 times 4096");
+    assert!(
+        !once(&tally, &place, large, at(0), 2),
+        "more than 16 times 4096"
+    );
     for _ in 0..64 {
         assert!(once(&tally, &place, large, at(0), 0));
     }
@@ -126,7 +147,13 @@ fn a_minute_that_ended_or_a_clock_that_jumped_closes_what_was_open() {
 fn a_tenant_with_too_many_counts_is_logged_singly_and_takes_none_from_others() {
     let tally = Tally::default();
     for key in 0..5000 {
-        once(&tally, &place(1, key), ONE, at(0), u64::try_from(key).unwrap() + 1);
+        once(
+            &tally,
+            &place(1, key),
+            ONE,
+            at(0),
+            u64::try_from(key).unwrap() + 1,
+        );
     }
     assert_eq!(tally.lock().slots.len(), TENANT_MAX);
     assert!(!once(&tally, &place(1, 4999), ONE, at(0), 0));

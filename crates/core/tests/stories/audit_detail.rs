@@ -5,14 +5,15 @@ use keyward_core::audit::{Journaled, Outcome};
 use keyward_core::caller::{Caller, Changed};
 use keyward_core::crypto_types::{Algorithm, SecretBytes, SignatureEncoding};
 use keyward_core::error::OpError;
+use keyward_core::lifecycle::Which;
 use keyward_core::names::RoleName;
 use keyward_core::noun::action::{Action, ActionSet};
 use keyward_core::noun::tenant::{AuditDetail, Tenant};
-use keyward_core::ops::key::{LifecycleRequest, Which};
+use keyward_core::ops::key::LifecycleRequest;
+use keyward_core::ops::use_key::{UseItem, UseResult};
 use keyward_core::ops::{
     audit_detail, backup, clockwork, key, log, role, seal, start, tenant, use_key,
 };
-use keyward_core::ops::use_key::{UseItem, UseResult};
 use keyward_testkit::world::{Tenancy, World};
 
 use crate::backups::{elsewhere, ordered};
@@ -43,9 +44,7 @@ async fn counted<'a>(world: &'a World, tenancy: &'a Tenancy) -> Story<'a> {
 /// What the log has of uses of a tenant's keys.
 async fn uses(world: &World, tenancy: &Tenancy) -> Vec<Journaled> {
     let mut entries = world.entries().await;
-    entries.retain(|it| {
-        it.event.tenant == Some(tenancy.id) && COUNTED.contains(&it.event.action)
-    });
+    entries.retain(|it| it.event.tenant == Some(tenancy.id) && COUNTED.contains(&it.event.action));
     entries
 }
 
@@ -109,7 +108,13 @@ async fn what_went_well_is_counted_by_key_principal_action_and_minute() {
         assert!(count.is_exact);
         assert_eq!(count.operations, 9);
         assert_eq!(entry.event.details["began_with"], before[0].sequence);
-        assert!(count.from <= count.to && count.to < before[0].event.details["counting"]["until"].as_str().unwrap());
+        assert!(
+            count.from <= count.to
+                && count.to
+                    < before[0].event.details["counting"]["until"]
+                        .as_str()
+                        .unwrap()
+        );
         assert_eq!(entry.event.outcome, Outcome::Ok);
         assert_eq!(entry.event.actor.principal, tenancy.user.principal());
         assert_eq!(entry.event.actor.token, tenancy.user.token());
@@ -128,7 +133,11 @@ async fn what_went_well_is_counted_by_key_principal_action_and_minute() {
         story.encrypt("four").await.unwrap();
         minute_ends(&world).await;
         let later = uses(&world, &tenancy).await;
-        assert_eq!(later.len(), 5, "after which nothing followed, there is no count");
+        assert_eq!(
+            later.len(),
+            5,
+            "after which nothing followed, there is no count"
+        );
     }
 }
 
@@ -142,7 +151,13 @@ async fn keys_principals_and_tenants_are_counted_apart() {
     let theirs = Story::new(&world, &other, "records", CHOSEN, None).await;
     activate(&theirs, &other.operator).await.unwrap();
     let colleague = world
-        .member(&clinic.admin, &clinic.place, "colleague", "crypto-user", None)
+        .member(
+            &clinic.admin,
+            &clinic.place,
+            "colleague",
+            "crypto-user",
+            None,
+        )
         .await;
     for _ in 0..3 {
         story.encrypt("a").await.unwrap();
@@ -182,7 +197,12 @@ async fn refusals_and_failures_are_always_singly() {
         assert_eq!(code(denied.await), "forbidden");
     }
     let entries = uses(&world, &tenancy).await;
-    let ended = |outcome| entries.iter().filter(|it| it.event.outcome == outcome).count();
+    let ended = |outcome| {
+        entries
+            .iter()
+            .filter(|it| it.event.outcome == outcome)
+            .count()
+    };
     assert_eq!((ended(Outcome::Failed), ended(Outcome::Refused)), (3, 3));
 
     // A batch in which one item failed is an entry, and says so.
@@ -243,9 +263,14 @@ async fn failed_verifications_are_always_singly() {
     minute_ends(&world).await;
     let mut entries = uses(&world, &tenancy).await;
     entries.retain(|it| it.event.action == action);
-    let forged = entries.iter().filter(|it| it.event.details.get("valid") == Some(&false.into()));
+    let forged = entries
+        .iter()
+        .filter(|it| it.event.details.get("valid") == Some(&false.into()));
     assert_eq!(forged.count(), 3);
-    let counts: Vec<i64> = entries.iter().filter_map(|it| Some(count_of(it)?.operations)).collect();
+    let counts: Vec<i64> = entries
+        .iter()
+        .filter_map(|it| Some(count_of(it)?.operations))
+        .collect();
     assert_eq!(counts, [2], "of what was right, all but the first");
 }
 
@@ -272,7 +297,9 @@ async fn every_use_of_a_compromised_key_is_singly() {
         delegable: ActionSet::EMPTY,
     };
     role::create(node, world.root(), place, new).await.unwrap();
-    let rescuer = world.member(world.root(), place, "rescuer", "rescuer", None).await;
+    let rescuer = world
+        .member(world.root(), place, "rescuer", "rescuer", None)
+        .await;
     let before = uses(&world, &tenancy).await.len();
     for _ in 0..4 {
         // The version that is not compromised, of the key that is; and the one that is.
@@ -281,11 +308,16 @@ async fn every_use_of_a_compromised_key_is_singly() {
             ciphertext: text.clone(),
             context: context(),
         };
-        story.use_as(&rescuer, Action::KeyDecrypt, item).await.unwrap();
+        story
+            .use_as(&rescuer, Action::KeyDecrypt, item)
+            .await
+            .unwrap();
     }
     let entries = uses(&world, &tenancy).await;
     assert_eq!(entries.len(), before + 8);
-    let flagged = entries.iter().filter(|it| it.event.details.contains_key("compromised_version"));
+    let flagged = entries
+        .iter()
+        .filter(|it| it.event.details.contains_key("compromised_version"));
     assert_eq!(flagged.count(), 4);
     // The count of before it was known is written as any other.
     minute_ends(&world).await;
@@ -315,7 +347,8 @@ async fn what_is_no_use_of_a_key_is_always_singly() {
         let uses = action.name().starts_with("key.")
             && matches!(
                 action.effect(),
-                keyward_core::noun::action::Effect::Protect | keyward_core::noun::action::Effect::Process
+                keyward_core::noun::action::Effect::Protect
+                    | keyward_core::noun::action::Effect::Process
             );
         assert_eq!(COUNTED.contains(action), uses, "{action}");
     }
@@ -338,7 +371,10 @@ async fn batches_count_their_items() {
     batch(&story, 60).await;
     minute_ends(&world).await;
     let entries = uses(&world, &tenancy).await;
-    let counts: Vec<i64> = entries.iter().filter_map(|it| Some(count_of(it)?.operations)).collect();
+    let counts: Vec<i64> = entries
+        .iter()
+        .filter_map(|it| Some(count_of(it)?.operations))
+        .collect();
     assert_eq!(counts, [16, 60]);
     assert_eq!(operations(&entries), 88);
     let usage = key::usage(&world.node, &tenancy.auditor, &tenancy.place, &story.key).await;
@@ -401,7 +437,11 @@ async fn going_back_sealing_and_stopping_write_what_was_counted() {
         let entries = uses(&world, &tenancy).await;
         assert_eq!(operations(&entries), done, "{how}");
         let counts = entries.iter().filter_map(count_of);
-        assert_eq!(counts.map(|it| it.operations).collect::<Vec<_>>(), [4], "{how}");
+        assert_eq!(
+            counts.map(|it| it.operations).collect::<Vec<_>>(),
+            [4],
+            "{how}"
+        );
         if how == "stopped" {
             let world = world.restart().await;
             let entries = uses(&world, &tenancy).await;
@@ -434,7 +474,10 @@ async fn i02_after_a_crash_the_log_says_what_it_can_have_been_and_no_use_is_miss
         assert_eq!(entries[1].event.details["began_with"], entries[0].sequence);
         assert_eq!(entries[1].event.actor.principal, tenancy.user.principal());
         let stood = world.entries().await;
-        let began = stood.iter().rev().find(|it| it.event.action == Action::SystemStart);
+        let began = stood
+            .iter()
+            .rev()
+            .find(|it| it.event.action == Action::SystemStart);
         assert_eq!(began.unwrap().event.details["counts_lost"], 1);
         let auditor = &tenancy.auditor;
         let used = key::usage(&world.node, auditor, &tenancy.place, &key).await;
@@ -526,17 +569,33 @@ async fn who_may_change_it_and_what_is_left_of_it() {
     for world in World::on_each_registry().await {
         let (clinic, other) = (world.tenant("clinic").await, world.tenant("other").await);
         let counts = AuditDetail::Counts;
-        for caller in [&clinic.operator, &clinic.user, &clinic.auditor, &clinic.custodian] {
-            assert_eq!(code(set(&world, caller, &clinic, counts).await), "forbidden");
+        for caller in [
+            &clinic.operator,
+            &clinic.user,
+            &clinic.auditor,
+            &clinic.custodian,
+        ] {
+            assert_eq!(
+                code(set(&world, caller, &clinic, counts).await),
+                "forbidden"
+            );
         }
-        assert_eq!(code(set(&world, &other.admin, &clinic, counts).await), "not_found");
+        assert_eq!(
+            code(set(&world, &other.admin, &clinic, counts).await),
+            "not_found"
+        );
         let node = &world.node;
         let silent = audit_detail::set(node, &clinic.admin, &clinic.place, counts, None);
         assert_eq!(code(silent.await), "invalid");
-        let before = tenant::read(node, &clinic.admin, &clinic.place).await.unwrap();
+        let before = tenant::read(node, &clinic.admin, &clinic.place)
+            .await
+            .unwrap();
         assert_eq!(before.audit_detail, AuditDetail::Each);
         assert_eq!(before.audit_detail_since, None);
-        assert_eq!(log::detail_notes(node, &clinic.auditor, Some(&clinic.place)).unwrap(), []);
+        assert_eq!(
+            log::detail_notes(node, &clinic.auditor, Some(&clinic.place)).unwrap(),
+            []
+        );
 
         let changed = set(&world, &clinic.admin, &clinic, counts).await.unwrap();
         let entry = world.last_entry().await.event;
@@ -545,18 +604,28 @@ async fn who_may_change_it_and_what_is_left_of_it() {
         assert_eq!(entry.reason.as_deref(), Some("ten thousand a second"));
         assert_eq!(entry.details["audit_detail"], "counts");
         assert_eq!(entry.details["before"], "each");
-        let row = tenant::read(node, &clinic.admin, &clinic.place).await.unwrap();
+        let row = tenant::read(node, &clinic.admin, &clinic.place)
+            .await
+            .unwrap();
         assert_eq!(row.audit_detail, counts);
         assert_eq!(row.audit_detail_by, clinic.admin.principal());
         assert_eq!(row.etag, before.etag + 1);
         // Whoever reads the log is told, in the tenant and above it; nobody else is.
         let place = Some(&clinic.place);
-        let note = log::detail_notes(node, &clinic.auditor, place).unwrap().remove(0);
-        assert_eq!((note.detail, Some(note.since)), (counts, row.audit_detail_since));
+        let note = log::detail_notes(node, &clinic.auditor, place)
+            .unwrap()
+            .remove(0);
+        assert_eq!(
+            (note.detail, Some(note.since)),
+            (counts, row.audit_detail_since)
+        );
         assert_eq!(note.by, clinic.admin.principal());
         assert_eq!(log::detail_notes(node, world.root(), None).unwrap(), [note]);
         assert!(log::detail_notes(node, &other.auditor, place).is_err());
-        assert_eq!(log::detail_notes(node, &other.auditor, Some(&other.place)).unwrap(), []);
+        assert_eq!(
+            log::detail_notes(node, &other.auditor, Some(&other.place)).unwrap(),
+            []
+        );
 
         // Again it changes nothing; a restart keeps it; back is told as well.
         let again = set(&world, world.root(), &clinic, counts).await.unwrap();
@@ -568,7 +637,13 @@ async fn who_may_change_it_and_what_is_left_of_it() {
             story.encrypt("text").await.unwrap();
         }
         assert_eq!(uses(&world, &clinic).await.len(), 1);
-        let back = audit_detail::set(&world.node, world.root(), &clinic.place, AuditDetail::Each, None);
+        let back = audit_detail::set(
+            &world.node,
+            world.root(),
+            &clinic.place,
+            AuditDetail::Each,
+            None,
+        );
         let back = back.await.unwrap().value;
         assert!(back.audit_detail_since > row.audit_detail_since);
         let notes = log::detail_notes(&world.node, &clinic.auditor, Some(&clinic.place)).unwrap();
@@ -582,15 +657,22 @@ async fn a_restored_tenant_is_counted_as_it_was() {
         let tenancy = world.tenant("clinic").await;
         let story = counted(&world, &tenancy).await;
         let key = story.key.clone();
-        let row = tenant::read(&world.node, &tenancy.admin, &tenancy.place).await.unwrap();
+        let row = tenant::read(&world.node, &tenancy.admin, &tenancy.place)
+            .await
+            .unwrap();
         let id = ordered(&world).await.subject;
         assert!(backup::work(&world.node).await.unwrap());
         let verified = world.verified(id, None).await;
         let (registry, vault) = elsewhere(&world);
         let blank = world.blank(registry, vault).await;
-        world.restore(&verified, &blank, false, false).await.unwrap();
+        world
+            .restore(&verified, &blank, false, false)
+            .await
+            .unwrap();
         let other = world.on_restored(blank).await;
-        let found = tenant::read(&other.node, &tenancy.admin, &tenancy.place).await.unwrap();
+        let found = tenant::read(&other.node, &tenancy.admin, &tenancy.place)
+            .await
+            .unwrap();
         assert_eq!(found.audit_detail, AuditDetail::Counts);
         assert_eq!(found.audit_detail_since, row.audit_detail_since);
         assert_eq!(found.audit_detail_by, row.audit_detail_by);

@@ -1,8 +1,8 @@
 //! Classes, bindings, policies, jobs, log entries and the seal as the wire shows them.
 
 use keyward_api::names::{
-    AuditAuthentication, AuditDetail, AuditMirrorState, AuditOutcome, AuditSinkKind, AuditSinkState,
-    AuditWitnessState, JobKind, JobState, Permission,
+    AuditAuthentication, AuditDetail, AuditMirrorState, AuditOutcome, AuditSinkKind,
+    AuditSinkState, AuditWitnessState, JobKind, JobState, Permission,
 };
 use keyward_api::{audit, binding, class, job, policy, system};
 use keyward_core::audit::Journaled;

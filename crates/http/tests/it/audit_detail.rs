@@ -64,7 +64,10 @@ async fn it_is_ordered_with_a_reason_and_shown_with_the_tenant() {
         .await
         .ok();
     assert_eq!(back["audit_detail"], "each");
-    assert!(back["audit_detail_since"].is_string(), "it was not always so");
+    assert!(
+        back["audit_detail_since"].is_string(),
+        "it was not always so"
+    );
 }
 
 #[tokio::test]
@@ -109,8 +112,9 @@ async fn every_reading_of_the_log_says_of_whom_entries_stand_for_many() {
         assert!(notes[0]["since"].is_string() && notes[0]["by"].is_string());
     }
     // Of nobody else is anything said.
+    desk.world.tenant("rival").await;
+    let rival = desk.powerful("rival", "somebody").await;
     for path in ["/v1/tenants/rival/audit", "/v1/tenants/rival/audit/search"] {
-        let rival = desk.powerful("rival", "somebody").await;
         let answer = desk.ask(&rival, "GET", path, None).await.ok();
         assert!(answer.get("detail").is_none(), "{path}");
     }

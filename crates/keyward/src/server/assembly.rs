@@ -213,7 +213,9 @@ async fn open_usage(deployment: &Deployment) -> Result<Arc<UsageBook>, StartErro
     let logged = registry
         .usage_watermark(&changes_watermark_name(name))
         .await?;
-    let counts = registry.usage_watermark(&counts_watermark_name(name)).await?;
+    let counts = registry
+        .usage_watermark(&counts_watermark_name(name))
+        .await?;
     let logged = i64::try_from(logged).unwrap_or(i64::MAX);
     let book = UsageBook::new(counted, logged).with_counts_after(counts);
     Ok(Arc::new(book))

@@ -71,9 +71,9 @@ impl ExportArguments {
         };
         let first = query.after.unwrap_or(0);
         let bar = Bar::new(context.for_people() && self.out.is_some());
-        let (mut entries, mut last, mut notes) = (0, first, Vec::new());
+        let (mut entries, mut last) = (0, first);
         let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-        loop {
+        let notes = loop {
             let page = tokio::select! {
                 page = ask(&client, tenant.as_deref(), &query) => page,
                 _ = &mut interrupted => Err(Failure::new(Exit::Failure, "interrupted")),
@@ -98,10 +98,9 @@ impl ExportArguments {
             query.to = Some(page.to);
             query.after = page.next_after;
             if query.after.is_none() {
-                notes = page.detail;
-                break;
+                break page.detail;
             }
-        }
+        };
         target.finish()?;
         bar.end();
         detail::say(&notes);
