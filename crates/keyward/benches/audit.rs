@@ -24,9 +24,8 @@ use keyward_core::audit::AuditEvent;
 use keyward_core::crypto_types::SecretBytes;
 use keyward_core::names::KeyName;
 use keyward_core::noun::action::Action;
-use keyward_core::noun::tenant::AuditDetail;
+use keyward_core::ops::key;
 use keyward_core::ops::use_key::{self, UseItem};
-use keyward_core::ops::{audit_detail, clockwork, key};
 use keyward_core::port::audit_log::AuditLog;
 use keyward_core::port::registry::KeyRef;
 use keyward_testkit::world::{Tenancy, World};
@@ -187,6 +186,8 @@ async fn operations(place: &Place) {
 
 /// Encryptions through the node: each one an entry, and counted.
 async fn counted(place: &Place) {
+    use keyward_core::noun::tenant::AuditDetail;
+    use keyward_core::ops::{audit_detail, clockwork};
     println!(
         "\n| callers | in a batch | each an entry/s | counted/s | × | p50 µs | counted | p99 µs | counted |\n\
          |---:|---:|---:|---:|---:|---:|---:|---:|---:|"
