@@ -1,7 +1,7 @@
 //! `keyward tenant`: tenants of the deployment.
 
-use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
 use keyward_api::names::AuditDetail;
 use keyward_api::page::Changed;
 use keyward_api::tenant::{NewTenant, Reason, SetAuditDetail, Shred, Tenant, TextStatus};
@@ -77,16 +77,7 @@ pub enum TenantCommand {
         reason: Option<String>,
     },
     /// Have uses of a tenant's keys logged one by one, or counted by key, principal and minute
-    AuditDetail {
-        /// Its name or id
-        tenant: String,
-        /// `each`: every operation is an entry; `counts`: those that went well are counted
-        #[arg(value_parser = PossibleValuesParser::new(AuditDetail::ALL))]
-        detail: String,
-        /// Why; the audit log keeps it. `counts` needs it
-        #[arg(long)]
-        reason: Option<String>,
-    },
+    AuditDetail(DetailArguments),
     /// Destroy a suspended tenant's key-encryption keys, and with them all it held. For ever.
     Shred {
         /// Its name or id
@@ -98,6 +89,29 @@ pub enum TenantCommand {
         #[arg(long, value_name = "TENANT")]
         confirm: String,
     },
+}
+
+/// How finely the log is to tell of uses of a tenant's keys.
+#[derive(Args, Debug)]
+pub struct DetailArguments {
+    /// Its name or id
+    tenant: String,
+    /// `each`: every operation is an entry; `counts`: those that went well are counted
+    #[arg(value_parser = PossibleValuesParser::new(AuditDetail::ALL))]
+    detail: String,
+    /// Why; the audit log keeps it. `counts` needs it
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+impl DetailArguments {
+    async fn give(self, tenants: Tenants<'_>) -> Result<Changed<Tenant>, Failure> {
+        let order = SetAuditDetail {
+            audit_detail: AuditDetail::from(self.detail),
+            reason: self.reason,
+        };
+        Ok(tenants.set_audit_detail(&self.tenant, &order).await?)
+    }
 }
 
 /// What is to become of a tenant's free texts.
@@ -165,17 +179,7 @@ impl TenantCommand {
                 let why = Reason { reason };
                 text(context, tenants, order, &tenant, &why).await
             }
-            Self::AuditDetail {
-                tenant,
-                detail,
-                reason,
-            } => {
-                let order = SetAuditDetail {
-                    audit_detail: AuditDetail::from(detail),
-                    reason,
-                };
-                changed(context, &tenants.set_audit_detail(&tenant, &order).await?)
-            }
+            Self::AuditDetail(order) => changed(context, &order.give(tenants).await?),
             Self::Shred {
                 tenant,
                 reason,

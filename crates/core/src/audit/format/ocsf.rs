@@ -55,14 +55,8 @@ pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_js
     if let Some(reason) = &event.reason {
         put("status_detail", json!(reason));
     }
-    // Base attributes of every class of OCSF, for what was aggregated.
-    if let Some(count) = count_of(entry) {
-        put("count", json!(count.operations));
-        for (name, instant) in [("start_time", count.from), ("end_time", count.to)] {
-            if let Ok(instant) = instant.parse::<Timestamp>() {
-                put(name, json!(instant.as_micros().div_euclid(1000)));
-            }
-        }
+    for (name, value) in aggregated(entry) {
+        put(name, value);
     }
     put("metadata", metadata(from, entry));
     put("actor", json!({ "user": user(event), "app_name": PRODUCT }));
@@ -105,6 +99,20 @@ pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_js
     }
     put("unmapped", own);
     Ok(Value::Object(root))
+}
+
+/// Of an entry that stands for many: base attributes of every class, for what was aggregated.
+fn aggregated(entry: &Journaled) -> Vec<(&'static str, Value)> {
+    let Some(count) = count_of(entry) else {
+        return Vec::new();
+    };
+    let mut fields = vec![("count", json!(count.operations))];
+    for (name, instant) in [("start_time", count.from), ("end_time", count.to)] {
+        if let Ok(instant) = instant.parse::<Timestamp>() {
+            fields.push((name, json!(instant.as_micros().div_euclid(1000))));
+        }
+    }
+    fields
 }
 
 /// From where it came. `ip` takes addresses alone.
