@@ -2,7 +2,7 @@
 
 use keyward_core::audit::counted::{COUNTED, count_of};
 use keyward_core::audit::{Journaled, Outcome};
-use keyward_core::caller::{Caller, Changed};
+use keyward_core::caller::{Caller, Changed, TenantRef};
 use keyward_core::crypto_types::{Algorithm, SecretBytes, SignatureEncoding};
 use keyward_core::error::OpError;
 use keyward_core::lifecycle::Which;
@@ -623,7 +623,10 @@ async fn who_may_change_it_and_what_is_left_of_it() {
             (counts, row.audit_detail_since)
         );
         assert_eq!(note.by, clinic.admin.principal());
-        assert_eq!(log::detail_notes(node, world.root(), None).unwrap(), [note]);
+        let watch = world
+            .member(world.root(), &TenantRef::System, "watch", "auditor", None)
+            .await;
+        assert_eq!(log::detail_notes(node, &watch, None).unwrap(), [note]);
         assert!(log::detail_notes(node, &other.auditor, place).is_err());
         assert_eq!(
             log::detail_notes(node, &other.auditor, Some(&other.place)).unwrap(),

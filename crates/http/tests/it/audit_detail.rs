@@ -79,7 +79,7 @@ async fn only_administrators_may_order_it() {
     for role in ["auditor", "operator", "crypto-user"] {
         let token = desk
             .world
-            .member_token(&root, &place.clone().unwrap(), role, role, None)
+            .member_token(&root, &place.clone().unwrap(), &format!("my-{role}"), role, None)
             .await;
         let refused = desk.ask(&token, "POST", &path, order("counts", Some("x")));
         assert_eq!(refused.await.problem(403), "forbidden", "{role}");
