@@ -33,7 +33,6 @@ fn uses_are_counted_on_order_and_every_command_that_reads_the_log_says_so() {
         .done();
     assert!(set.contains("counts since 2"), "{set}");
     stage.keyward("key create ward-1").done();
-    stage.keyward("key activate ward-1").done();
     for _ in 0..4 {
         stage.keyward_with("key encrypt ward-1", b"text").done();
     }
