@@ -23,7 +23,8 @@ use crate::time::Timestamp;
 const FIRST: i64 = 16;
 /// How many times as many the next one may.
 const GROWTH: i64 = 4;
-/// No count holds more: what a crash loses is at most about three times what the log has of that minute.
+/// No count holds more. What is open when the process is killed is at most about three times what the log has
+/// of that minute; what had ended is written within the second, and its number may be lost too.
 const MOST: i64 = 16_384;
 /// Bytes for each operation, at least; four times the first one's otherwise.
 const BYTES_EACH: i64 = 4096;
