@@ -221,13 +221,11 @@ impl Hot {
         self.tenant(id)
     }
 
-    /// Tenants of which the log does not tell each use of a key, or did not always, by id: of all, or of one.
-    pub fn tenants_told_apart(&self, of: Option<Option<TenantId>>) -> Vec<Arc<HotTenant>> {
-        let mut found: Vec<Arc<HotTenant>> = match of {
-            Some(of) => of.and_then(|id| self.tenant(id)).into_iter().collect(),
-            None => self.tenants.pin().values().cloned().collect(),
-        };
-        found.retain(|tenant| tenant.audit_detail_since.is_some());
+    /// Every tenant that something is said of, by id.
+    pub fn tenants_where(&self, is_meant: impl Fn(&HotTenant) -> bool) -> Vec<Arc<HotTenant>> {
+        let tenants = self.tenants.pin();
+        let found = tenants.values().filter(|tenant| is_meant(tenant));
+        let mut found: Vec<Arc<HotTenant>> = found.cloned().collect();
         found.sort_by_key(|tenant| tenant.id);
         found
     }

@@ -214,7 +214,7 @@ impl Beginning<'_> {
     }
 
     /// The entry is durable: from here on operations are counted.
-    pub(crate) fn is_durable(mut self, sequence: u64, now: Timestamp) {
+    pub(crate) fn became_durable(mut self, sequence: u64, now: Timestamp) {
         let Some(place) = self.place.take() else {
             return;
         };
@@ -274,14 +274,14 @@ impl Tally {
         if inner.ended {
             return Logged::Singly(None);
         }
-        match inner.slots.get_mut(place) {
-            Some(Slot::Beginning) => return Logged::Singly(None),
-            Some(Slot::Open(window)) => {
-                if window.takes(minute, amount, now) {
-                    return Logged::Counted;
-                }
+        if let Some(slot) = inner.slots.get_mut(place) {
+            let is_counted = match slot {
+                Slot::Beginning => return Logged::Singly(None),
+                Slot::Open(window) => window.takes(minute, amount, now),
+            };
+            if is_counted {
+                return Logged::Counted;
             }
-            None => {}
         }
         let Some(step) = inner.begin(place, minute) else {
             return Logged::Singly(None);

@@ -48,7 +48,7 @@ pub(super) async fn log(
     }
     let sequence = node.ports.audit.append(event).await?;
     if let Some(beginning) = beginning {
-        beginning.is_durable(sequence, node.now());
+        beginning.became_durable(sequence, node.now());
     }
     Ok(())
 }

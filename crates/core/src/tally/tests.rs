@@ -31,7 +31,7 @@ fn once(tally: &Tally, place: &Place, amount: Amount, now: Timestamp, sequence: 
         Logged::Counted => true,
         Logged::Singly(beginning) => {
             if let Some(beginning) = beginning {
-                beginning.is_durable(sequence, now);
+                beginning.became_durable(sequence, now);
             }
             false
         }
@@ -57,7 +57,7 @@ fn nothing_is_counted_before_the_entry_that_began_it_is_durable() {
         Logged::Singly(None)
     ));
     assert!(tally.known().is_empty());
-    beginning.is_durable(7, at(1));
+    beginning.became_durable(7, at(1));
     assert!(matches!(tally.count(&place, ONE, at(1)), Logged::Counted));
     assert_eq!(tally.known(), HashSet::from([7]));
 }

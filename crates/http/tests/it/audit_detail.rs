@@ -7,21 +7,26 @@ use crate::desk::Desk;
 
 const TENANT: &str = "/v1/tenants/acme";
 
-fn order(how: &str, reason: Option<&str>) -> Option<Value> {
+fn order(how: &str, reason: Option<&str>) -> Value {
     let mut order = json!({ "audit_detail": how });
     if let Some(reason) = reason {
         order["reason"] = json!(reason);
     }
-    Some(order)
+    order
 }
 
 /// Uses of a key, one an entry and four counted, at the end of their minute.
 async fn used(desk: &Desk) {
     desk.key("payroll", "aes-256-gcm-commit").await;
     let path = format!("{TENANT}/audit-detail");
-    desk.ask(&desk.token, "POST", &path, order("counts", Some("rate")))
-        .await
-        .ok();
+    desk.ask(
+        &desk.token,
+        "POST",
+        &path,
+        Some(order("counts", Some("rate"))),
+    )
+    .await
+    .ok();
     for _ in 0..5 {
         let path = format!("{TENANT}/keys/payroll/encrypt");
         desk.post(&path, json!({ "plaintext": "aGVsbG8=" }))
@@ -40,9 +45,9 @@ async fn it_is_ordered_with_a_reason_and_shown_with_the_tenant() {
     assert_eq!(before["audit_detail"], "each");
     assert!(before.get("audit_detail_since").is_none());
     for (body, field) in [
-        (order("counts", None), "reason"),
-        (order("counts", Some(" ")), "reason"),
-        (order("nothing", Some("rate")), "audit_detail"),
+        (Some(order("counts", None)), "reason"),
+        (Some(order("counts", Some(" "))), "reason"),
+        (Some(order("nothing", Some("rate"))), "audit_detail"),
         (Some(json!({})), "audit_detail"),
     ] {
         let refused = desk.ask(&desk.token, "POST", &path, body).await;
@@ -51,7 +56,12 @@ async fn it_is_ordered_with_a_reason_and_shown_with_the_tenant() {
         assert!(said.contains(field), "{said}");
     }
     let done = desk
-        .ask(&desk.token, "POST", &path, order("counts", Some("rate")))
+        .ask(
+            &desk.token,
+            "POST",
+            &path,
+            Some(order("counts", Some("rate"))),
+        )
         .await;
     let tenant = done.ok();
     assert_eq!(tenant["audit_detail"], "counts");
@@ -60,7 +70,7 @@ async fn it_is_ordered_with_a_reason_and_shown_with_the_tenant() {
     let shown = desk.get(TENANT).await.ok();
     assert_eq!(shown["audit_detail_since"], tenant["audit_detail_since"]);
     let back = desk
-        .ask(&desk.token, "POST", &path, order("each", None))
+        .ask(&desk.token, "POST", &path, Some(order("each", None)))
         .await
         .ok();
     assert_eq!(back["audit_detail"], "each");
@@ -79,13 +89,19 @@ async fn only_administrators_may_order_it() {
     for role in ["auditor", "operator", "crypto-user"] {
         let token = desk
             .world
-            .member_token(&root, &place.clone().unwrap(), &format!("my-{role}"), role, None)
+            .member_token(
+                &root,
+                &place.clone().unwrap(),
+                &format!("my-{role}"),
+                role,
+                None,
+            )
             .await;
-        let refused = desk.ask(&token, "POST", &path, order("counts", Some("x")));
+        let refused = desk.ask(&token, "POST", &path, Some(order("counts", Some("x"))));
         assert_eq!(refused.await.problem(403), "forbidden", "{role}");
     }
     let root = desk.world.root_token().to_owned();
-    desk.ask(&root, "POST", &path, order("counts", Some("x")))
+    desk.ask(&root, "POST", &path, Some(order("counts", Some("x"))))
         .await
         .ok();
 }

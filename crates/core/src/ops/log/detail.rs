@@ -33,7 +33,11 @@ pub fn detail_notes(
 ) -> Result<Vec<DetailNote>, OpError> {
     let attempt = super::attempt(node, caller, scope);
     let of = super::query(&attempt, scope, None, None)?.tenant;
-    let mut told = node.memory.hot.tenants_told_apart(of);
+    let hot = &node.memory.hot;
+    let mut told = match of {
+        Some(of) => of.and_then(|id| hot.tenant(id)).into_iter().collect(),
+        None => hot.tenants_where(|tenant| tenant.audit_detail_since.is_some()),
+    };
     told.truncate(NAMED_MAX);
     let notes = told.iter().filter_map(|tenant| {
         Some(DetailNote {
