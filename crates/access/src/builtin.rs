@@ -62,6 +62,7 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
 /// Members of a tenant and what they may do.
 const MEMBERS: ActionSet = ActionSet::of(&[
     TenantRead,
+    TenantSetAuditDetail,
     PrincipalCreate,
     PrincipalList,
     PrincipalDisable,

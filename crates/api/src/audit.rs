@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::names::{
-    AuditAuthentication, AuditFormat, AuditMirrorState, AuditOutcome, AuditSinkKind,
+    AuditAuthentication, AuditDetail, AuditFormat, AuditMirrorState, AuditOutcome, AuditSinkKind,
     AuditSinkState, AuditWitnessState, Permission,
 };
 use crate::time::Time;
@@ -87,6 +87,21 @@ pub struct Resource {
     pub version: Option<i64>,
 }
 
+/// How finely the log tells of uses of a tenant's keys, where that was ever changed. Where they are counted, an
+/// entry may stand for many: its details have `count`, or `count_at_most` where the exact number was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AuditDetailNote {
+    /// Whose.
+    pub tenant_id: Uuid,
+    /// How.
+    pub audit_detail: AuditDetail,
+    /// Since when.
+    pub since: Time,
+    /// Which principal said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Uuid>,
+}
+
 /// Which entries a reader wants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -115,6 +130,10 @@ pub struct AuditEntries {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub next_after: Option<u64>,
+    /// Of which tenants the log does not tell each use of a key, or did not always; where the whole log is read,
+    /// at most 100 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<AuditDetailNote>,
 }
 
 /// How the key that signs the audit log is rotated.
@@ -189,6 +208,10 @@ pub struct AuditExport {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub next_after: Option<u64>,
+    /// Of which tenants the log does not tell each use of a key, or did not always; where the whole log is read,
+    /// at most 100 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<AuditDetailNote>,
 }
 
 /// Who signs a log's checkpoints.
@@ -254,6 +277,10 @@ pub struct AuditEvidence {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub next_after: Option<u64>,
+    /// Of which tenants the log does not tell each use of a key, or did not always; where the whole log is read,
+    /// at most 100 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<AuditDetailNote>,
 }
 
 /// An entry among others, and the proof that it is in the log.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::audit::AuditEntry;
+use crate::audit::{AuditDetailNote, AuditEntry};
 use crate::names::{AuditCountBy, AuditCountEvery, AuditOutcome};
 use crate::time::Time;
 
@@ -170,6 +170,10 @@ pub struct AuditSearchPage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub next_before: Option<u64>,
+    /// Of which tenants the log does not tell each use of a key, or did not always; where the whole log is read,
+    /// at most 100 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<AuditDetailNote>,
 }
 
 /// How many entries of a span of time have a value.
@@ -196,4 +200,8 @@ pub struct AuditCounts {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(minimum = 0)]
     pub next_before: Option<u64>,
+    /// Of which tenants the log does not tell each use of a key, or did not always; where the whole log is read,
+    /// at most 100 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<AuditDetailNote>,
 }

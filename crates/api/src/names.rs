@@ -105,6 +105,7 @@ names! {
         "pending_destruction", "destroyed", "destroyed_compromised",
     ];
     TenantState "What a tenant may do." ["active", "suspended", "shredded"];
+    AuditDetail "How finely the audit log tells of uses of a tenant's keys." ["each", "counts"];
     TextState "How a tenant's free texts are kept." ["clear", "sealing", "sealed", "opening"];
     PrincipalKind "A person or a service." ["person", "service"];
     RevocationReason "Why a key is revoked." [
@@ -139,7 +140,7 @@ names! {
     Permission "An action that a role can allow, as the audit log names it." [
         "system.init", "system.unseal", "system.seal", "seal.list", "seal.prove", "seal.add", "seal.remove", "seal.rewrap", "root_key.rotate", "root_key.rewrap", "system.key_create", "system.start", "system.stop",
         "authentication.refused", "tenant.create", "tenant.list", "tenant.read", "tenant.suspend",
-        "tenant.resume", "tenant.shred", "tenant.rotate_kek", "tenant.rewrap", "tenant.seal_text", "tenant.convert_text", "principal.create", "principal.list", "principal.disable",
+        "tenant.resume", "tenant.shred", "tenant.rotate_kek", "tenant.rewrap", "tenant.seal_text", "tenant.set_audit_detail", "tenant.convert_text", "principal.create", "principal.list", "principal.disable",
         "token.create", "token.list", "token.revoke", "role.refresh", "role.create", "role.list", "role.update",
         "role.assign", "role.unassign", "key.create", "import_key.create", "import_key.read",
         "import_key.destroy", "key.import", "key.search", "key.read", "key.history",

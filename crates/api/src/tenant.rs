@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::job::Job;
-use crate::names::{TenantState, TextState};
+use crate::names::{AuditDetail, TenantState, TextState};
 use crate::time::Time;
 
 /// A tenant.
@@ -21,6 +21,14 @@ pub struct Tenant {
     pub description: String,
     /// Whether its free texts are sealed.
     pub text_state: TextState,
+    /// How finely the audit log tells of uses of its keys.
+    pub audit_detail: AuditDetail,
+    /// Since when; absent while that was never changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_detail_since: Option<Time>,
+    /// Which principal changed it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audit_detail_by: Option<Uuid>,
     /// When it was made.
     pub created_at: Time,
     /// When it last changed.
@@ -57,6 +65,21 @@ pub struct NewTenant {
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// Free text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(
+        max_length = 1024,
+        pattern = "^[^\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f]*$"
+    )]
+    pub reason: Option<String>,
+}
+
+/// How finely the audit log is to tell of uses of a tenant's keys.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetAuditDetail {
+    /// Each operation as an entry, or counts of them.
+    pub audit_detail: AuditDetail,
+    /// Why; the audit log keeps it. Whoever has them counted must say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(
         max_length = 1024,

@@ -132,7 +132,7 @@ impl Journal {
         };
         let catalog = Arc::clone(&found.catalog);
         let reader = Reader::new(Arc::clone(&io), Arc::clone(&catalog));
-        let (last, seen) = (found.last, observer.replay_after());
+        let (last, seen) = (found.last, observer.kept_to());
         if last < seen && config.sync == SyncMode::Always {
             return Err(OpenError::Shortened { last, seen });
         }

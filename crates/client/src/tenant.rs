@@ -1,7 +1,9 @@
 //! Tenants.
 
 use keyward_api::page::Changed;
-use keyward_api::tenant::{Kek, Keks, NewTenant, Reason, Shred, Tenant, TextStatus};
+use keyward_api::tenant::{
+    Kek, Keks, NewTenant, Reason, SetAuditDetail, Shred, Tenant, TextStatus,
+};
 
 use crate::connection::Client;
 use crate::error::ClientError;
@@ -114,6 +116,19 @@ impl<'a> Tenants<'a> {
         self.0
             .post(&["v1", "tenants", tenant, "open-text"])
             .json(reason)
+            .send()
+            .await
+    }
+
+    /// Has uses of its keys logged one by one, or counted.
+    pub async fn set_audit_detail(
+        self,
+        tenant: &str,
+        order: &SetAuditDetail,
+    ) -> Result<Changed<Tenant>, ClientError> {
+        self.0
+            .post(&["v1", "tenants", tenant, "audit-detail"])
+            .json(order)
             .send()
             .await
     }

@@ -9,13 +9,13 @@ use keyward_crypto::{Algorithm, UsageSet};
 use papaya::HashMap;
 
 use crate::change::{Change, Row, Write, WriteKind};
-use crate::ids::{KeyId, TenantId, VersionId};
+use crate::ids::{KeyId, PrincipalId, TenantId, VersionId};
 use crate::names::{DataClass, KeyName, TenantName};
 use crate::noun::class_pointer::ClassPointer;
 use crate::noun::key::{Key, ProviderKind, UseLimit};
 use crate::noun::key_version::{KeyVersion, effective_state};
 use crate::noun::state::State;
-use crate::noun::tenant::{Digest, Tenant, TenantState};
+use crate::noun::tenant::{AuditDetail, Digest, Tenant, TenantState};
 use crate::port::registry::{KeyRef, KeyWithVersions};
 use crate::time::Timestamp;
 
@@ -85,6 +85,7 @@ pub struct HotKey {
     /// The row version of its key row.
     pub etag: i64,
     name_digest: [u8; 16],
+    compromised: bool,
     versions: Box<[HotVersion]>,
 }
 
@@ -103,8 +104,14 @@ impl HotKey {
             primary: u32::try_from(key.primary_version).unwrap_or(u32::MAX),
             etag: key.etag,
             name_digest: name_digest(key.tenant, &key.name),
+            compromised: current.versions.iter().any(|row| is_compromised(row.state)),
             versions: current.versions.iter().map(HotVersion::of).collect(),
         }
+    }
+
+    /// Whether a version of it is known to others, or may be.
+    pub const fn is_compromised(&self) -> bool {
+        self.compromised
     }
 
     /// One version by number.
@@ -140,9 +147,15 @@ impl HotKey {
             key: key.clone(),
             versions: Vec::new(),
         });
+        next.compromised = versions.iter().any(|version| is_compromised(version.state));
         next.versions = versions.into_boxed_slice();
         next
     }
+}
+
+/// That the material of a version is gone does not give back what was made with it.
+const fn is_compromised(state: State) -> bool {
+    matches!(state, State::Compromised | State::DestroyedCompromised)
 }
 
 /// A name is looked up by 128 bits of SHA-256 over tenant and name: the names themselves stay in
@@ -166,6 +179,12 @@ pub struct HotTenant {
     pub name: TenantName,
     /// What it may do.
     pub state: TenantState,
+    /// How finely the log tells of its uses of keys.
+    pub audit_detail: AuditDetail,
+    /// Since when; none while that was never changed.
+    pub audit_detail_since: Option<Timestamp>,
+    /// Who changed it last.
+    pub audit_detail_by: Option<PrincipalId>,
     etag: i64,
 }
 
@@ -202,6 +221,15 @@ impl Hot {
         self.tenant(id)
     }
 
+    /// Every tenant that something is said of, by id.
+    pub fn tenants_where(&self, is_meant: impl Fn(&HotTenant) -> bool) -> Vec<Arc<HotTenant>> {
+        let tenants = self.tenants.pin();
+        let found = tenants.values().filter(|tenant| is_meant(tenant));
+        let mut found: Vec<Arc<HotTenant>> = found.cloned().collect();
+        found.sort_by_key(|tenant| tenant.id);
+        found
+    }
+
     /// How many keys are held.
     pub fn key_count(&self) -> usize {
         self.keys.len()
@@ -222,6 +250,9 @@ impl Hot {
                 id: row.id,
                 name: row.name.clone(),
                 state: row.state,
+                audit_detail: row.audit_detail,
+                audit_detail_since: row.audit_detail_since,
+                audit_detail_by: row.audit_detail_by,
                 etag: row.etag,
             }),
         );

@@ -28,6 +28,7 @@ pub mod retention;
 mod session;
 pub mod sink_board;
 pub mod snapshot;
+mod tally;
 mod text_enum;
 mod text_memory;
 mod text_registry;

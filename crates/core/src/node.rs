@@ -44,6 +44,7 @@ use crate::port::transparency::TransparencyLog;
 use crate::port::witness_desk::WitnessDesk;
 use crate::session::Sessions;
 use crate::sink_board::SinkBoard;
+use crate::tally::Tally;
 use crate::text_memory::TextMemory;
 use crate::text_registry::TextRegistry;
 use crate::texts::Texts;
@@ -102,6 +103,10 @@ pub struct Node {
     pub(crate) memory: Arc<Memory>,
     pub(crate) texts: Texts,
     pub(crate) reservations: Reservations,
+    /// Uses of keys that are counted.
+    pub(crate) tally: Tally,
+    /// One writer of counts at a time.
+    pub(crate) tallying: Mutex<()>,
     pub(crate) ticking: Mutex<()>,
     /// One slice at a time.
     pub(crate) rewrapping: Mutex<()>,
@@ -305,6 +310,8 @@ impl Node {
             value_streams,
             texts,
             reservations: Reservations::default(),
+            tally: Tally::default(),
+            tallying: Mutex::new(()),
             ticking: Mutex::new(()),
             rewrapping: Mutex::new(()),
             backing_up: Mutex::new(()),

@@ -1,18 +1,21 @@
 //! How often each version was used: counted from journal entries as they become durable, so that
 //! counting after a crash is reading the journal again (the normal path is the recovery path).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::audit::Journaled;
+use crate::audit::counted::{Allowance, began_with, last_of};
+use crate::audit::{AuditEvent, Journaled};
 use crate::ids::VersionId;
 use crate::noun::key_version::UsageTotals;
 use crate::port::audit_log::JournalObserver;
 use crate::port::registry::UsageDelta;
+use crate::time::Timestamp;
 
 /// Counters not yet flushed, and which changes the journal has seen.
 pub struct UsageBook {
     start_after: u64,
+    replay_after: u64,
     inner: Mutex<Inner>,
 }
 
@@ -24,9 +27,40 @@ struct Inner {
     logged_to: i64,
     /// Changes beyond that are in the journal too.
     logged_beyond: BTreeSet<i64>,
+    /// Entries that began a count which no entry has ended yet.
+    begun: BTreeMap<u64, Begun>,
+    /// Whether uses are counted on this node, or ever were: then it is kept from where on.
+    counts: bool,
+}
+
+/// A count that an entry began, as the journal has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
+    pub(crate) event: AuditEvent,
+    pub(crate) allowance: Allowance,
 }
 
 impl Inner {
+    /// Up to which entry no count is open.
+    fn counts_to(&self) -> Option<u64> {
+        let first = self.begun.keys().next();
+        let to = first.map_or(self.sequence, |first| first.saturating_sub(1));
+        self.counts.then_some(to)
+    }
+
+    /// Notes which counts an entry begins or ends.
+    fn follow_counts(&mut self, entry: &Journaled) {
+        if let Some(allowance) = Allowance::of(&entry.event) {
+            self.counts = true;
+            let event = entry.event.clone();
+            self.begun
+                .insert(entry.sequence, Begun { event, allowance });
+        }
+        if let Some(began) = began_with(&entry.event) {
+            self.begun.remove(&began);
+        }
+    }
+
     /// Takes in what follows without a gap.
     fn go_on(&mut self) {
         while self.logged_beyond.first() == Some(&(self.logged_to + 1)) {
@@ -44,6 +78,8 @@ pub struct Snapshot {
     pub sequence: u64,
     /// Changes up to here are in the journal.
     pub logged_to: i64,
+    /// Every count that an entry up to here began has ended; none where uses were never counted.
+    pub counts_to: Option<u64>,
 }
 
 impl UsageBook {
@@ -51,12 +87,48 @@ impl UsageBook {
     pub fn new(sequence: u64, logged_to: i64) -> Self {
         Self {
             start_after: sequence,
+            replay_after: sequence,
             inner: Mutex::new(Inner {
                 sequence,
                 logged_to,
                 ..Inner::default()
             }),
         }
+    }
+
+    /// Counts that were begun are looked for from an earlier entry on; 0 where uses were never counted.
+    #[must_use]
+    pub fn with_counts_after(mut self, sequence: u64) -> Self {
+        if sequence > 0 {
+            self.replay_after = self.replay_after.min(sequence);
+            self.lock().counts = true;
+        }
+        self
+    }
+
+    /// Counts that were begun and not ended. At a start, those that the last run did not write down.
+    pub(crate) fn begun(&self) -> Vec<(u64, Begun)> {
+        let inner = self.lock();
+        inner
+            .begun
+            .iter()
+            .map(|(at, it)| (*at, it.clone()))
+            .collect()
+    }
+
+    /// Nothing followed the entries that began these.
+    pub(crate) fn nothing_followed(&self, began_with: &HashSet<u64>) {
+        self.lock().begun.retain(|at, _| !began_with.contains(at));
+    }
+
+    /// Nothing followed entries that nobody counts after, and after which nothing may be counted any more:
+    /// whoever had begun them went away before.
+    pub(crate) fn forget_begun_before(&self, instant: Timestamp, known: &HashSet<u64>) {
+        let is_over = |it: &Begun| it.allowance.until < instant;
+        let mut inner = self.lock();
+        inner
+            .begun
+            .retain(|at, it| known.contains(at) || !is_over(it));
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -79,6 +151,7 @@ impl UsageBook {
             deltas,
             sequence: inner.sequence,
             logged_to: inner.logged_to,
+            counts_to: inner.counts_to(),
         })
     }
 
@@ -145,19 +218,29 @@ pub fn merge(into: &mut UsageTotals, add: UsageTotals) {
 
 impl JournalObserver for UsageBook {
     fn replay_after(&self) -> u64 {
+        self.replay_after
+    }
+
+    fn kept_to(&self) -> u64 {
         self.start_after
     }
 
     fn observe(&self, entries: &[Journaled]) {
         let mut inner = self.lock();
         for entry in entries {
+            inner.follow_counts(entry);
+            // What was flushed is not counted again.
+            if entry.sequence <= self.start_after {
+                continue;
+            }
             inner.sequence = inner.sequence.max(entry.sequence);
+            let last_used_at = Some(last_of(&entry.event));
             for used in &entry.event.used {
                 let add = UsageTotals {
                     protects: used.protects,
                     processes: used.processes,
                     bytes_protected: used.bytes,
-                    last_used_at: Some(entry.event.time),
+                    last_used_at,
                 };
                 merge(inner.deltas.entry(used.version).or_default(), add);
             }

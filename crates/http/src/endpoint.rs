@@ -3,6 +3,7 @@
 mod alert;
 mod algorithm;
 mod audit;
+mod audit_detail;
 mod audit_log;
 mod audit_search;
 mod backup;
@@ -53,6 +54,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(tenant::routes());
     routes.extend(kek::routes());
     routes.extend(text_seal::routes());
+    routes.extend(audit_detail::routes());
     routes.extend(principal::routes());
     routes.extend(privacy::routes());
     routes.extend(token::routes());

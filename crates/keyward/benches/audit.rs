@@ -2,6 +2,8 @@
 //! after the sync of its batch and of the node's signature over it; and encryptions through the node, one by one and in batches, beside the same in a node whose
 //! entries go nowhere.
 //!
+//! Last, encryptions of a tenant whose uses of keys are counted, beside the same each of which is an entry.
+//!
 //! With and without take turns in short rounds; ratios are those of the medians. `KEYWARD_BENCH_SECONDS`: how
 //! long a round is (2 unless told).
 #![allow(
@@ -186,6 +188,48 @@ async fn operations(place: &Place) {
     }
 }
 
+/// Encryptions through the node: each one an entry, and counted.
+async fn counted(place: &Place) {
+    use keyward_core::noun::tenant::AuditDetail;
+    use keyward_core::ops::{audit_detail, clockwork};
+    println!(
+        "\n| callers | in a batch | each an entry/s | counted/s | × | p50 µs | counted | p99 µs | counted |\n\
+         |---:|---:|---:|---:|---:|---:|---:|---:|---:|"
+    );
+    let node = &place.world.node;
+    let set = async |detail| {
+        let (admin, tenant) = (&place.tenancy.admin, &place.tenancy.place);
+        let why = Some("measured".to_owned());
+        let set = audit_detail::set(node, admin, tenant, detail, why).await;
+        set.unwrap();
+        clockwork::tick(node).await.unwrap();
+    };
+    for (callers, items) in [(1, 1), (16, 1), (64, 1), (16, 100)] {
+        let (mut each, mut counts) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            for (detail, rounds) in [
+                (AuditDetail::Each, &mut each),
+                (AuditDetail::Counts, &mut counts),
+            ] {
+                set(detail).await;
+                let place = place.clone();
+                let call = move || place.clone().encrypt(items);
+                rounds.push(Round::run(callers, items, call).await);
+            }
+        }
+        set(AuditDetail::Each).await;
+        let both = |of: fn(&Round) -> f64| (median(&each, of), median(&counts, of));
+        let (rate, rate_counted) = both(|it| it.per_second);
+        let (half, half_counted) = both(|it| it.percentile(50));
+        let (most, most_counted) = both(|it| it.percentile(99));
+        println!(
+            "| {callers} | {items} | {rate:.0} | {rate_counted:.0} | {:.2} | {half:.0} | {half_counted:.0} | \
+             {most:.0} | {most_counted:.0} |",
+            rate_counted / rate,
+        );
+    }
+}
+
 fn main() {
     // Asked by test runners what there is to run: nothing, this is no test.
     if std::env::args().any(|word| word == "--list") {
@@ -202,5 +246,6 @@ fn main() {
         let entry = place.world.last_entry().await.event;
         appends(&place, &entry).await;
         operations(&place).await;
+        counted(&place).await;
     });
 }

@@ -58,6 +58,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(10, "0010_moved"),
     migration!(11, "0011_drills"),
     migration!(12, "0012_text"),
+    migration!(13, "0013_audit_detail"),
 ];
 
 /// The newest schema this program knows.

@@ -332,7 +332,10 @@ impl World {
             .await
             .expect("a watermark");
         let logged_to = i64::try_from(logged_to).expect("small");
-        let usage = Arc::new(UsageBook::new(sequence, logged_to));
+        let counts = ops::start::counts_watermark_name(&name);
+        let counts = registry.usage_watermark(&counts).await;
+        let book = UsageBook::new(sequence, logged_to);
+        let usage = Arc::new(book.with_counts_after(counts.expect("a watermark")));
         let journal = Journal::open(
             &data.join("audit"),
             JournalConfig::default(),

@@ -65,6 +65,7 @@ documented! {
     TenantRotateKek => deployment::TENANT_ROTATE_KEK,
     TenantRewrap => deployment::TENANT_REWRAP,
     TenantSealText => deployment::TENANT_SEAL_TEXT,
+    TenantSetAuditDetail => deployment::TENANT_SET_AUDIT_DETAIL,
     TenantConvertText => deployment::TENANT_CONVERT_TEXT,
     PrincipalCreate => members::PRINCIPAL_CREATE,
     PrincipalList => members::PRINCIPAL_LIST,

@@ -91,6 +91,7 @@ actions! {
     TenantRotateKek "tenant.rotate_kek" System Change "Makes a tenant's next key-encryption key, and has its records wrapped under it.";
     TenantRewrap "tenant.rewrap" System Record "Wrapped records of a tenant under its newest key-encryption key.";
     TenantSealText "tenant.seal_text" System Change "Seals a tenant's free texts under its key, or has them readable again.";
+    TenantSetAuditDetail "tenant.set_audit_detail" Tenant Change "Has a tenant's uses of keys logged one by one, or counted.";
     TenantConvertText "tenant.convert_text" System Record "Sealed or opened texts of a tenant.";
     PrincipalCreate "principal.create" Tenant Change "Makes a principal.";
     PrincipalList "principal.list" Tenant Read "Lists principals.";

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{RecordId, TenantId};
+use crate::ids::{PrincipalId, RecordId, TenantId};
 use crate::names::TenantName;
 use crate::text_enum;
 use crate::time::Timestamp;
@@ -49,6 +49,22 @@ impl TextState {
     }
 }
 
+text_enum! {
+    /// How finely the log tells of a tenant's uses of keys (docs/audit-detail.md).
+    pub enum AuditDetail {
+        /// Each operation is an entry.
+        Each => "each",
+        /// What went well is counted, for each key, principal and minute.
+        Counts => "counts",
+    }
+}
+
+impl AuditDetail {
+    const fn each() -> Self {
+        Self::Each
+    }
+}
+
 /// A tenant as the registry holds it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tenant {
@@ -63,6 +79,15 @@ pub struct Tenant {
     /// How its free texts stand.
     #[serde(default = "TextState::clear")]
     pub text_state: TextState,
+    /// How finely the log tells of its uses of keys.
+    #[serde(default = "AuditDetail::each")]
+    pub audit_detail: AuditDetail,
+    /// Since when; none while that was never changed.
+    #[serde(default)]
+    pub audit_detail_since: Option<Timestamp>,
+    /// Who changed it last.
+    #[serde(default)]
+    pub audit_detail_by: Option<PrincipalId>,
     /// When it was made.
     pub created_at: Timestamp,
     /// When it last changed.

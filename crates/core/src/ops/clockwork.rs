@@ -26,6 +26,8 @@ const DUE_LIMIT: usize = 500;
 /// Does what is due now. Called every second; one node's ticks never overlap.
 pub async fn tick(node: &Node) -> Result<(), OpError> {
     let _alone = node.ticking.lock().await;
+    // It needs the journal alone: a registry that is away must not keep counts from being written.
+    let counts = super::tally::close_due(node).await;
     node.ports.registry.advance_clock(node.now()).await?;
     if node.memory.pump.behind().is_some() && node.ports.audit.fault().is_none() {
         node.memory.pump.nudge();
@@ -82,7 +84,7 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
         first_failure.get_or_insert(error);
     }
     flush_usage(node).await?;
-    first_failure.map_or(Ok(()), Err)
+    first_failure.map_or(counts, Err)
 }
 
 /// What has to happen to a version now.
@@ -254,15 +256,18 @@ pub async fn flush_usage(node: &Node) -> Result<(), OpError> {
     let changes = super::start::changes_watermark_name(&name);
     let logged_to = u64::try_from(snapshot.logged_to).unwrap_or(0);
     let registry = &node.ports.registry;
-    let first = registry.add_usage(&changes, logged_to, Vec::new()).await;
-    let flushed = match first {
-        Ok(()) => {
-            registry
-                .add_usage(&name, snapshot.sequence, snapshot.deltas.clone())
-                .await
+    let flushed = async {
+        registry.add_usage(&changes, logged_to, Vec::new()).await?;
+        // And so does from where on counts are open: an earlier place only has more looked at.
+        if let Some(counts_to) = snapshot.counts_to {
+            let counts = super::start::counts_watermark_name(&name);
+            registry.add_usage(&counts, counts_to, Vec::new()).await?;
         }
-        Err(error) => Err(error),
-    };
+        registry
+            .add_usage(&name, snapshot.sequence, snapshot.deltas.clone())
+            .await
+    }
+    .await;
     if let Err(error) = flushed {
         node.ports.usage.put_back(snapshot);
         return Err(error.into());

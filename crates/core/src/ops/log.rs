@@ -11,6 +11,7 @@ use crate::ops::people::{Revealing, may_see};
 use crate::port::audit_log::TailQuery;
 
 mod damage;
+mod detail;
 mod evidence;
 mod export;
 mod mirrors;
@@ -23,6 +24,7 @@ mod witnesses;
 mod witnessing;
 
 pub use damage::{journal_touched, log_checked, segments_sealed};
+pub use detail::{DetailNote, detail_notes};
 pub use evidence::{EvidencePage, Proven, evidence};
 pub use export::{ExportPage, ExportRequest, export};
 pub use mirrors::{mirrors, present_mirrors};

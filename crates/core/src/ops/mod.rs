@@ -3,6 +3,7 @@
 //! Each follows the same steps: may the node serve → who and what → may the caller → do it →
 //! audit entry → answer. A refusal is an audit entry too.
 
+pub mod audit_detail;
 pub mod authenticate;
 pub mod backup;
 pub mod binding;
@@ -33,6 +34,7 @@ pub mod seal_keeping;
 pub mod secret;
 pub mod start;
 pub mod storage;
+mod tally;
 pub mod tenant;
 pub mod text_seal;
 pub mod token;

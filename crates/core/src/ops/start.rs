@@ -7,6 +7,7 @@ use crate::noun::condition::Condition;
 use crate::ops::authenticate::log_by_system;
 use crate::ops::clockwork;
 use crate::ops::gate::detail;
+use crate::ops::tally;
 
 /// Rows read from the registry at a time.
 const PAGE: usize = 2_000;
@@ -14,6 +15,12 @@ const PAGE: usize = 2_000;
 /// The name under which the registry keeps how far this node's journal holds the change feed.
 pub fn changes_watermark_name(node: &str) -> String {
     format!("{node}/changes")
+}
+
+/// The name under which the registry keeps from where on this node's journal may have counts that were begun
+/// and not written.
+pub fn counts_watermark_name(node: &str) -> String {
+    format!("{node}/counts")
 }
 
 /// Takes committed but unlogged changes into the journal, loads one packed record per key, and
@@ -46,6 +53,7 @@ pub async fn load(node: &Node) -> Result<(), OpError> {
     for row in open_conditions(node).await? {
         node.memory.conditions.load(row);
     }
+    let lost = tally::tell_what_was_lost(node).await?;
     let keys = node.key_count();
     log_by_system(
         node,
@@ -53,6 +61,9 @@ pub async fn load(node: &Node) -> Result<(), OpError> {
         node.own_correlation_id()?,
         |event| {
             detail(event, "keys", keys);
+            if lost > 0 {
+                detail(event, "counts_lost", lost);
+            }
         },
     )
     .await?;
@@ -114,6 +125,7 @@ async fn log_what_was_left(node: &Node) -> Result<(), OpError> {
 /// Says goodbye: no new work, counters flushed, the log told, the root key dropped.
 pub async fn stop(node: &Node) -> Result<(), OpError> {
     node.stop();
+    tally::close_for_good(node).await?;
     clockwork::flush_usage(node).await?;
     log_by_system(node, Action::SystemStop, node.own_correlation_id()?, |_| ()).await?;
     node.memory.pump.close();

@@ -8,7 +8,7 @@ use crate::names::TenantName;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::job::{Job, JobKind};
-use crate::noun::tenant::{Tenant, TenantKek, TenantState, TextState};
+use crate::noun::tenant::{AuditDetail, Tenant, TenantKek, TenantState, TextState};
 use crate::ops::commit::{Earlier, idempotency_key};
 use crate::ops::gate::{Attempt, bounded, detail, page_size, resource, tenant_resource};
 use crate::ops::text_seal;
@@ -107,6 +107,9 @@ async fn rows(
         } else {
             TextState::Clear
         },
+        audit_detail: AuditDetail::Each,
+        audit_detail_since: None,
+        audit_detail_by: None,
         created_at: now,
         updated_at: now,
         etag: 1,

@@ -22,6 +22,7 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::state::UseKind;
 use crate::ops::gate::{Attempt, detail, ensure_active, key_resource, outcome_of, tenant_resource};
+use crate::ops::tally;
 use crate::port::audit_log::AuditError;
 use crate::port::key_provider::{KeyProvider, MaterialRef, MaterialSpec};
 use crate::port::registry::KeyRef;
@@ -115,17 +116,28 @@ pub async fn perform(
     for done in outcomes.iter().flatten() {
         spend(&mut event, attempt.resource.id, &done.spent);
     }
-    match node.ports.audit.append(event).await {
-        Ok(_) => {}
+    let invalid = outcomes.iter().flatten().filter(|done| is_invalid(done));
+    let invalid = invalid.count();
+    if invalid > 0 {
+        detail(&mut event, "invalid", invalid);
+    }
+    // What failed in it is told by the entry that it is.
+    let done: Vec<&Done> = if failed == 0 {
+        outcomes.iter().flatten().collect()
+    } else {
+        Vec::new()
+    };
+    match tally::log(&attempt, event, &done).await {
+        Ok(()) => {}
         // Each version that was used is in the entry, about a hundred at most.
-        Err(AuditError::EntryTooLarge { .. }) => {
+        Err(OpError::Audit(AuditError::EntryTooLarge { .. })) => {
             let problem =
                 "use more versions of the key than one audit entry holds: send fewer at once";
             return Err(attempt
                 .log_failure(OpError::invalid("items", problem))
                 .await);
         }
-        Err(fault) => return Err(fault.into()),
+        Err(fault) => return Err(fault),
     }
     Ok(outcomes
         .into_iter()
@@ -159,8 +171,13 @@ pub async fn perform_one(
         detail(&mut event, "valid", *valid);
     }
     spend(&mut event, attempt.resource.id, &done.spent);
-    node.ports.audit.append(event).await?;
+    tally::log(&attempt, event, &[&done]).await?;
     Ok(done.outcome)
+}
+
+/// Whether something was verified and is not right.
+const fn is_invalid(done: &Done) -> bool {
+    matches!(done.outcome.result, UseResult::Valid(false))
 }
 
 async fn use_one(

@@ -66,6 +66,12 @@ pub trait JournalObserver: Send + Sync {
     /// The last sequence number whose effects the observer has kept elsewhere.
     fn replay_after(&self) -> u64;
 
+    /// Up to where the journal is known to have reached, for the journal to notice that its end is lost. An
+    /// observer may look at entries again that it has kept.
+    fn kept_to(&self) -> u64 {
+        self.replay_after()
+    }
+
     /// Entries that are durable now, in order.
     fn observe(&self, entries: &[Journaled]);
 }

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod audit_detail;
 mod backup_alone;
 mod backup_chains;
 mod backup_continuous;

@@ -5,7 +5,6 @@ use keyward_api::audit::{
     AuditProvenEntry, AuditQuery, AuditSinks, AuditWitnesses,
 };
 use keyward_api::time::Time;
-use keyward_core::audit::Journaled;
 use keyward_core::audit::format::Format;
 use keyward_core::caller::TenantRef;
 use keyward_core::ids::KeyId;
@@ -16,6 +15,7 @@ use utoipa::openapi::HttpMethod::Get;
 use uuid::Uuid;
 
 use super::Route;
+use super::audit_detail::notes;
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::document::Endpoint;
@@ -175,7 +175,11 @@ async fn read(call: &Call, scope: Option<&TenantRef>) -> Answer {
             }
         }
     }
-    answer::ok(&shown(entries, after))
+    answer::ok(&AuditEntries {
+        next_after: entries.last().map(|entry| entry.sequence).or(after),
+        items: entries.into_iter().map(view::entry).collect(),
+        detail: notes(call, scope)?,
+    })
 }
 
 async fn export_whole(call: Call) -> Answer {
@@ -207,6 +211,7 @@ async fn export(call: &Call, scope: Option<&TenantRef>) -> Answer {
         lines: page.lines,
         to: page.to,
         next_after: page.next_after,
+        detail: notes(call, scope)?,
     })
 }
 
@@ -238,6 +243,7 @@ async fn evidence(call: Call) -> Answer {
         items: items.collect::<Result<_, Failure>>()?,
         to: page.to,
         next_after: page.next_after,
+        detail: notes(&call, scope.as_ref())?,
     })
 }
 
@@ -302,11 +308,4 @@ async fn mirrors(call: Call) -> Answer {
         node: node.settings().name.to_string(),
         items: shown.collect(),
     })
-}
-
-fn shown(entries: Vec<Journaled>, after: Option<u64>) -> AuditEntries {
-    AuditEntries {
-        next_after: entries.last().map(|entry| entry.sequence).or(after),
-        items: entries.into_iter().map(view::entry).collect(),
-    }
 }

@@ -11,6 +11,7 @@ use keyward_core::port::audit_search::{CountBy, CountEvery};
 use utoipa::openapi::HttpMethod::Get;
 
 use super::Route;
+use super::audit_detail::notes;
 use crate::answer::{self, Answer};
 use crate::call::Call;
 use crate::document::Endpoint;
@@ -94,6 +95,7 @@ async fn search(call: &Call, scope: Option<&TenantRef>) -> Answer {
     answer::ok(&AuditSearchPage {
         items: page.entries.into_iter().map(view::entry).collect(),
         next_before: page.next_before,
+        detail: notes(call, scope)?,
     })
 }
 
@@ -113,6 +115,7 @@ async fn count(call: &Call, scope: Option<&TenantRef>) -> Answer {
     answer::ok(&AuditCounts {
         items: items.collect(),
         next_before: found.next_before,
+        detail: notes(call, scope)?,
     })
 }
 

@@ -1,9 +1,9 @@
 //! Tenants, principals, tokens, roles as the wire shows them.
 
-use keyward_api::names::{Permission, PrincipalKind, TenantState, TextState};
+use keyward_api::names::{AuditDetail, Permission, PrincipalKind, TenantState, TextState};
 use keyward_api::{principal, role, tenant, token};
 use keyward_core::free_text::withhold;
-use keyward_core::ids::{TenantId, TokenId};
+use keyward_core::ids::{PrincipalId, TenantId, TokenId};
 use keyward_core::noun;
 use keyward_core::noun::action::{Action, ActionSet};
 use keyward_core::ops::text_seal::TextStatus;
@@ -16,6 +16,9 @@ pub fn tenant(mut tenant: noun::tenant::Tenant) -> tenant::Tenant {
     tenant::Tenant {
         sealed_fields,
         text_state: TextState::from(tenant.text_state.name()),
+        audit_detail: AuditDetail::from(tenant.audit_detail.name()),
+        audit_detail_since: some_time(tenant.audit_detail_since),
+        audit_detail_by: tenant.audit_detail_by.map(PrincipalId::uuid),
         id: tenant.id.uuid(),
         name: tenant.name.to_string(),
         state: TenantState::from(tenant.state.name()),

@@ -1,8 +1,8 @@
 //! Classes, bindings, policies, jobs, log entries and the seal as the wire shows them.
 
 use keyward_api::names::{
-    AuditAuthentication, AuditMirrorState, AuditOutcome, AuditSinkKind, AuditSinkState,
-    AuditWitnessState, JobKind, JobState, Permission,
+    AuditAuthentication, AuditDetail, AuditMirrorState, AuditOutcome, AuditSinkKind,
+    AuditSinkState, AuditWitnessState, JobKind, JobState, Permission,
 };
 use keyward_api::{audit, binding, class, job, policy, system};
 use keyward_core::audit::Journaled;
@@ -81,6 +81,16 @@ pub fn job(job: noun::job::Job) -> job::Job {
         }),
         created_at: time(job.created_at),
         updated_at: time(job.updated_at),
+    }
+}
+
+/// How finely the log tells of a tenant.
+pub fn detail_note(note: keyward_core::ops::log::DetailNote) -> audit::AuditDetailNote {
+    audit::AuditDetailNote {
+        tenant_id: note.tenant.uuid(),
+        audit_detail: AuditDetail::from(note.detail.name()),
+        since: time(note.since),
+        by: note.by.map(PrincipalId::uuid),
     }
 }
 

@@ -45,6 +45,7 @@ fn the_wire_names_what_core_knows() {
         AuditFormat = Format,
         AuditSinkKind = keyward_core::sink_board::SinkKind,
         AuditSinkState = keyward_core::sink_board::SinkState,
+        AuditDetail = keyward_core::noun::tenant::AuditDetail,
         AuditCountBy = keyward_core::port::audit_search::CountBy,
         AuditCountEvery = keyward_core::port::audit_search::CountEvery,
         AuditWitnessState = keyward_core::witness_board::WitnessState,

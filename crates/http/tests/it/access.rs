@@ -212,6 +212,7 @@ fn body_for(path: &str) -> Option<serde_json::Value> {
         }
         "rate" => json!({ "per_second": 1 }),
         "export" if path.contains("privacy") => json!({ "subject": "nobody" }),
+        "audit-detail" => json!({ "audit_detail": "counts", "reason": "asked" }),
         "erase" => json!({ "subject": "nobody", "reason": "asked" }),
         "export" => json!({ "method": "hpke-x-wing", "recipient": "aGk=", "format": "raw" }),
         "decapsulate" => json!({ "encapsulation": "kw1:x" }),

@@ -3,6 +3,7 @@
 
 mod access;
 mod alerts;
+mod audit_detail;
 mod creation;
 mod desk;
 mod input;

@@ -5,6 +5,7 @@ mod check;
 mod check_entry;
 mod copy;
 mod custody;
+mod detail;
 mod directory;
 mod evidence;
 mod export;
@@ -187,6 +188,7 @@ impl AuditCommand {
             return output::json(&first);
         }
         show(context, &first.items)?;
+        detail::say(&first.detail);
         if !follow {
             return Ok(());
         }
@@ -260,6 +262,9 @@ fn sentence(entry: &AuditEntry) -> String {
         (Some(principal), None) => _ = write!(text, " by {principal}"),
         (None, Some(address)) => _ = write!(text, " by nobody from {address}"),
         (None, None) => text.push_str(" by the server"),
+    }
+    if let Some(times) = detail::times(entry) {
+        _ = write!(text, " {times}");
     }
     if let Some(reason) = &entry.reason {
         _ = write!(text, ": {reason}");

@@ -1,8 +1,10 @@
 //! `keyward tenant`: tenants of the deployment.
 
-use clap::Subcommand;
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use keyward_api::names::AuditDetail;
 use keyward_api::page::Changed;
-use keyward_api::tenant::{NewTenant, Reason, Shred, Tenant, TextStatus};
+use keyward_api::tenant::{NewTenant, Reason, SetAuditDetail, Shred, Tenant, TextStatus};
 use keyward_client::Tenants;
 
 use crate::context::Context;
@@ -74,6 +76,8 @@ pub enum TenantCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+    /// Have uses of a tenant's keys logged one by one, or counted by key, principal and minute
+    AuditDetail(DetailArguments),
     /// Destroy a suspended tenant's key-encryption keys, and with them all it held. For ever.
     Shred {
         /// Its name or id
@@ -85,6 +89,29 @@ pub enum TenantCommand {
         #[arg(long, value_name = "TENANT")]
         confirm: String,
     },
+}
+
+/// How finely the log is to tell of uses of a tenant's keys.
+#[derive(Args, Debug)]
+pub struct DetailArguments {
+    /// Its name or id
+    tenant: String,
+    /// `each`: every operation is an entry; `counts`: those that went well are counted
+    #[arg(value_parser = PossibleValuesParser::new(AuditDetail::ALL))]
+    detail: String,
+    /// Why; the audit log keeps it. `counts` needs it
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+impl DetailArguments {
+    async fn give(self, tenants: Tenants<'_>) -> Result<Changed<Tenant>, Failure> {
+        let order = SetAuditDetail {
+            audit_detail: AuditDetail::from(self.detail),
+            reason: self.reason,
+        };
+        Ok(tenants.set_audit_detail(&self.tenant, &order).await?)
+    }
 }
 
 /// What is to become of a tenant's free texts.
@@ -152,6 +179,7 @@ impl TenantCommand {
                 let why = Reason { reason };
                 text(context, tenants, order, &tenant, &why).await
             }
+            Self::AuditDetail(order) => changed(context, &order.give(tenants).await?),
             Self::Shred {
                 tenant,
                 reason,
@@ -192,9 +220,19 @@ fn show(tenant: &Tenant) -> Result<(), Failure> {
         ("state", tenant.state.to_string()),
         ("description", shown(tenant)),
         ("texts", tenant.text_state.to_string()),
+        ("audit detail", audit_detail(tenant)),
         ("created", tenant.created_at.to_string()),
         ("updated", tenant.updated_at.to_string()),
     ])
+}
+
+/// How finely the log tells of its uses of keys; since when and by whom, if that was ever changed.
+fn audit_detail(tenant: &Tenant) -> String {
+    let since = tenant.audit_detail_since.as_ref();
+    let since = since.map_or_else(String::new, |since| format!(" since {since}"));
+    let by = tenant.audit_detail_by;
+    let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+    format!("{}{since}{by}", tenant.audit_detail)
 }
 
 fn shown(tenant: &Tenant) -> String {

@@ -9,7 +9,7 @@ use keyward_audit::{Journal, JournalConfig, Lull, SyncMode};
 use keyward_core::node::{Node, Ports, Settings, UsageBook};
 use keyward_core::noun::key::ProviderKind;
 use keyward_core::ops::builtin_roles;
-use keyward_core::ops::start::changes_watermark_name;
+use keyward_core::ops::start::{changes_watermark_name, counts_watermark_name};
 use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::port::registry::Registry;
 use keyward_crypto::random::SystemRandom;
@@ -213,10 +213,12 @@ async fn open_usage(deployment: &Deployment) -> Result<Arc<UsageBook>, StartErro
     let logged = registry
         .usage_watermark(&changes_watermark_name(name))
         .await?;
-    Ok(Arc::new(UsageBook::new(
-        counted,
-        i64::try_from(logged).unwrap_or(i64::MAX),
-    )))
+    let counts = registry
+        .usage_watermark(&counts_watermark_name(name))
+        .await?;
+    let logged = i64::try_from(logged).unwrap_or(i64::MAX);
+    let book = UsageBook::new(counted, logged).with_counts_after(counts);
+    Ok(Arc::new(book))
 }
 
 async fn open_journal(

@@ -9,6 +9,7 @@
 
 mod answering;
 mod asking;
+mod audit_detail;
 mod auditing;
 mod backing_up;
 mod clock;

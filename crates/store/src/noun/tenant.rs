@@ -3,14 +3,15 @@
 use keyward_core::noun::tenant::{Tenant, TenantKek};
 use keyward_core::port::registry::RegistryError;
 
-use super::{Noun, Table, id, label, table, text};
+use super::{Noun, Table, id, label, opt_id, table, text};
 use crate::row::Cells;
 use crate::value::Value;
 
 impl Noun for Tenant {
     fn table() -> &'static Table {
         table!("tenants", key 1, [
-            "id", "name", "state", "description", "text_state", "created_at", "updated_at", "etag",
+            "id", "name", "state", "description", "text_state", "audit_detail",
+            "audit_detail_since", "audit_detail_by", "created_at", "updated_at", "etag",
         ])
     }
 
@@ -21,6 +22,9 @@ impl Noun for Tenant {
             label("tenant_state", self.state.name()),
             text(&self.description),
             label("text_state", self.text_state.name()),
+            label("audit_detail", self.audit_detail.name()),
+            Value::Time(self.audit_detail_since),
+            opt_id(self.audit_detail_by),
             Value::Time(Some(self.created_at)),
             Value::Time(Some(self.updated_at)),
             Value::Int(Some(self.etag)),
@@ -35,6 +39,9 @@ impl Noun for Tenant {
             state: cells.parsed("state")?,
             description: cells.text("description")?,
             text_state: cells.parsed("text_state")?,
+            audit_detail: cells.parsed("audit_detail")?,
+            audit_detail_since: cells.opt_time("audit_detail_since")?,
+            audit_detail_by: cells.opt_id("audit_detail_by")?,
             created_at: cells.time("created_at")?,
             updated_at: cells.time("updated_at")?,
             etag: cells.int("etag")?,

@@ -25,7 +25,7 @@ use keyward_core::noun::role::{Role, RoleAssignment};
 use keyward_core::noun::secret::{Secret, SecretState, SecretVersion};
 use keyward_core::noun::state::State;
 use keyward_core::noun::stray::StrayRecord;
-use keyward_core::noun::tenant::{Digest, Tenant, TenantKek, TenantState, TextState};
+use keyward_core::noun::tenant::{AuditDetail, Digest, Tenant, TenantKek, TenantState, TextState};
 use keyward_core::noun::token::Token;
 use keyward_core::port::storage::ObjectName;
 use keyward_core::time::Timestamp;
@@ -157,6 +157,9 @@ impl Maker {
             state: TenantState::Active,
             description: "Records of patients".to_owned(),
             text_state: TextState::Clear,
+            audit_detail: AuditDetail::Each,
+            audit_detail_since: None,
+            audit_detail_by: None,
             created_at: START,
             updated_at: START,
             etag: 1,

@@ -10,7 +10,7 @@ use keyward_core::noun::key::{Origin, ProviderKind};
 use keyward_core::noun::principal::PrincipalKind;
 use keyward_core::noun::secret::SecretState;
 use keyward_core::noun::state::{Event, State};
-use keyward_core::noun::tenant::{TenantState, TextState};
+use keyward_core::noun::tenant::{AuditDetail, TenantState, TextState};
 use keyward_crypto::Algorithm;
 use keyward_store::migrate::MIGRATIONS;
 use keyward_store::schema::{schema_markdown, tables};
@@ -141,6 +141,15 @@ async fn every_value_of_cores_enumerations_is_in_the_schema() {
             "tenant_state",
             names(
                 &TenantState::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "audit_detail",
+            names(
+                &AuditDetail::ALL
                     .iter()
                     .map(|it| it.name())
                     .collect::<Vec<_>>(),

@@ -11,7 +11,7 @@ use keyward_core::noun::history::Transition;
 use keyward_core::noun::key::{Key, Origin, ProviderKind, Restrictions};
 use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::noun::state::State;
-use keyward_core::noun::tenant::{Digest, Tenant, TenantKek, TenantState, TextState};
+use keyward_core::noun::tenant::{AuditDetail, Digest, Tenant, TenantKek, TenantState, TextState};
 use keyward_core::time::Timestamp;
 use keyward_crypto::Algorithm;
 use keyward_testkit::power_cut::Dice;
@@ -67,6 +67,9 @@ pub fn tenant(name: &str, dice: &mut Dice) -> (TenantId, Vec<Write>) {
         state: TenantState::Active,
         description: "Records of patients".to_owned(),
         text_state: TextState::Clear,
+        audit_detail: AuditDetail::Each,
+        audit_detail_since: None,
+        audit_detail_by: None,
         created_at: START,
         updated_at: START,
         etag: 1,

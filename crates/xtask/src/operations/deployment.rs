@@ -114,6 +114,13 @@ pub const TENANT_SEAL_TEXT: Operation = Operation {
     audit: "the reason as given, `text`: `sealing` or `opening`.",
 };
 
+pub const TENANT_SET_AUDIT_DETAIL: Operation = Operation {
+    conditions: "the tenant is not shredded; who has uses counted says why.",
+    effects: "from the commit on every node logs uses of the tenant's keys one by one (`each`), or counts what went well (`counts`): docs/audit-detail.md. What was counted until then is written within a second. Ordered again it changes nothing.",
+    errors: &[E::TenantSuspended],
+    audit: "the reason as given, `audit_detail`: `each` or `counts`, and what it was `before`.",
+};
+
 pub const TENANT_CONVERT_TEXT: Operation = Operation {
     conditions: "the system's own work after an order to seal or open a tenant's texts, a slice at a time.",
     effects: "rows of the tenant are written anew, their texts sealed or readable; their row versions are one higher. When a pass finds nothing, the change feed's rows are sealed too, and SQLite's files are compacted. It ends as `done`; as `failed` with `texts_refused` if a text was not what was sealed in its place.",

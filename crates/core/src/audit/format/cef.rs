@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::{Emitter, PRODUCT, Severity, id_of, more, present, title};
 use crate::audit::Journaled;
+use crate::audit::counted::count_of;
 
 pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_json::Error> {
     let event = &entry.event;
@@ -29,6 +30,7 @@ pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_js
     let resource = id(event.resource.id);
     let version = event.resource.version.map(|it| it.to_string());
     let details = more(entry)?;
+    let count = count_of(entry);
     let fields = [
         ("rt", Some(super::millis(entry).to_string())),
         ("dvchost", Some(event.node.to_string())),
@@ -36,6 +38,9 @@ pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_js
         ("act", Some(event.action.name().to_owned())),
         ("outcome", Some(event.outcome.name().to_owned())),
         ("reason", event.reason.clone()),
+        ("cnt", count.as_ref().map(|it| it.operations.to_string())),
+        ("start", count.as_ref().map(|it| it.from.to_owned())),
+        ("end", count.as_ref().map(|it| it.to.to_owned())),
         ("src", v4),
         ("c6a2Label", label(&v6, "Source IPv6 Address")),
         ("c6a2", v6),

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{Emitter, id_of, is_ok, title};
+use crate::audit::counted::count_of;
 use crate::audit::{Journaled, Outcome};
 use crate::noun::action::{Action, Effect};
 
@@ -32,6 +33,11 @@ pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_js
     });
     if let Some(reason) = &event.reason {
         about["reason"] = json!(reason);
+    }
+    // ECS has no number for it: that stays below `keyward.details`.
+    if let Some(count) = count_of(entry) {
+        about["start"] = json!(count.from);
+        about["end"] = json!(count.to);
     }
     put("event", about);
     put("host", json!({ "name": &*event.node }));

@@ -4,9 +4,11 @@ use std::fmt::Write;
 
 use super::{Emitter, PRODUCT, Severity, id_of, more, present};
 use crate::audit::Journaled;
+use crate::audit::counted::count_of;
 
 pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_json::Error> {
     let event = &entry.event;
+    let count = count_of(entry);
     let mut line = format!(
         "LEEF:2.0|{PRODUCT}|{PRODUCT}|{}|{}|x09|",
         plain(from.version).replace('|', "/"),
@@ -31,6 +33,9 @@ pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_js
         ("resourceName", event.resource.name.clone()),
         ("resourceId", event.resource.id.map(|id| id.to_string())),
         ("version", event.resource.version.map(|it| it.to_string())),
+        ("count", count.as_ref().map(|it| it.operations.to_string())),
+        ("countFrom", count.as_ref().map(|it| it.from.to_owned())),
+        ("countTo", count.as_ref().map(|it| it.to.to_owned())),
         ("correlationId", Some(event.correlation_id.to_string())),
         ("details", more(entry)?),
     ];

@@ -13,8 +13,10 @@
 use serde_json::{Map, Value, json};
 
 use super::{Emitter, PRODUCT, Severity, id_of, is_ok, millis, title};
+use crate::audit::counted::count_of;
 use crate::audit::{AuditEvent, Journaled};
 use crate::noun::action::{Action, Effect};
+use crate::time::Timestamp;
 
 /// The edition of the schema that is written; nothing of ours reads it.
 const SCHEMA: &str = "1.3.0";
@@ -52,6 +54,9 @@ pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_js
     );
     if let Some(reason) = &event.reason {
         put("status_detail", json!(reason));
+    }
+    for (name, value) in aggregated(entry) {
+        put(name, value);
     }
     put("metadata", metadata(from, entry));
     put("actor", json!({ "user": user(event), "app_name": PRODUCT }));
@@ -94,6 +99,20 @@ pub(super) fn value(from: &Emitter, entry: &Journaled) -> Result<Value, serde_js
     }
     put("unmapped", own);
     Ok(Value::Object(root))
+}
+
+/// Of an entry that stands for many: base attributes of every class, for what was aggregated.
+fn aggregated(entry: &Journaled) -> Vec<(&'static str, Value)> {
+    let Some(count) = count_of(entry) else {
+        return Vec::new();
+    };
+    let mut fields = vec![("count", json!(count.operations))];
+    for (name, instant) in [("start_time", count.from), ("end_time", count.to)] {
+        if let Ok(instant) = instant.parse::<Timestamp>() {
+            fields.push((name, json!(instant.as_micros().div_euclid(1000))));
+        }
+    }
+    fields
 }
 
 /// From where it came. `ip` takes addresses alone.

@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use keyward_api::audit::AuditEntry;
+use keyward_api::audit::{AuditDetailNote, AuditEntry};
 use keyward_api::audit_search::{AuditCount, AuditCountQuery, AuditSearchQuery, AuditWish};
 use keyward_api::names::{AuditCountBy, AuditCountEvery, AuditOutcome};
 use keyward_client::Client;
@@ -15,7 +15,7 @@ use keyward_core::noun::action::{Action, Effect};
 use serde::Serialize;
 
 use super::prove::write_new;
-use super::sentence;
+use super::{detail, sentence};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output;
@@ -40,6 +40,9 @@ struct Custody {
     entries: Vec<AuditEntry>,
     /// Uses and readings that succeeded: of each day and action, how many.
     uses: Vec<AuditCount>,
+    /// Whether, and since when, an entry of a use may stand for many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    detail: Vec<AuditDetailNote>,
 }
 
 impl CustodyArguments {
@@ -54,6 +57,7 @@ impl CustodyArguments {
             for line in timeline(found) {
                 output::line(&line)?;
             }
+            detail::say(&found.detail);
             Ok(())
         })
     }
@@ -65,7 +69,7 @@ async fn custody(client: &Client, tenant: &str, key: &str) -> Result<Custody, Fa
         outcome: Some(AuditOutcome::from(outcome.to_owned())),
         ..AuditWish::default()
     };
-    let days = count(client, tenant, of("ok")).await?;
+    let (days, detail) = count(client, tenant, of("ok")).await?;
     let (uses, mut single): (Vec<_>, Vec<_>) = days
         .into_iter()
         .partition(|day| day.value.as_deref().is_some_and(is_summed_up));
@@ -81,7 +85,11 @@ async fn custody(client: &Client, tenant: &str, key: &str) -> Result<Custody, Fa
         entries.extend(search(client, tenant, of(outcome)).await?);
     }
     entries.sort_unstable_by_key(|entry| entry.sequence);
-    Ok(Custody { entries, uses })
+    Ok(Custody {
+        entries,
+        uses,
+        detail,
+    })
 }
 
 /// Uses and readings are many. What this program does not know stands singly.
@@ -94,7 +102,11 @@ fn is_summed_up(action: &str) -> bool {
     )
 }
 
-async fn count(client: &Client, tenant: &str, wish: AuditWish) -> Result<Vec<AuditCount>, Failure> {
+async fn count(
+    client: &Client,
+    tenant: &str,
+    wish: AuditWish,
+) -> Result<(Vec<AuditCount>, Vec<AuditDetailNote>), Failure> {
     let mut query = AuditCountQuery::from(wish);
     query.by = Some(AuditCountBy::from("action".to_owned()));
     query.every = Some(AuditCountEvery::from("day".to_owned()));
@@ -110,7 +122,7 @@ async fn count(client: &Client, tenant: &str, wish: AuditWish) -> Result<Vec<Aud
         }
         query.before = part.next_before;
         if query.before.is_none() {
-            return Ok(days);
+            return Ok((days, part.detail));
         }
     }
 }
@@ -147,8 +159,14 @@ fn timeline(found: &Custody) -> Vec<String> {
             .unwrap_or_default();
         let date: String = from.chars().take(10).collect();
         let action = day.value.as_deref().unwrap_or_default();
+        // Where they are counted, or were, as many operations as entries are not all.
+        let unit = if found.detail.is_empty() {
+            "times"
+        } else {
+            "entries"
+        };
         let line = format!(
-            "{:>6} {date:<27} {:<7} {action:<24} {} times",
+            "{:>6} {date:<27} {:<7} {action:<24} {} {unit}",
             "", "ok", day.entries
         );
         (from, output::printable(&line))

@@ -14,6 +14,7 @@ use keyward_client::Client;
 use uuid::Uuid;
 
 use super::bar::Bar;
+use super::detail;
 use super::table::{PARQUET, Table};
 use crate::context::Context;
 use crate::exit::{Exit, Failure};
@@ -72,7 +73,7 @@ impl ExportArguments {
         let bar = Bar::new(context.for_people() && self.out.is_some());
         let (mut entries, mut last) = (0, first);
         let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
-        loop {
+        let notes = loop {
             let page = tokio::select! {
                 page = ask(&client, tenant.as_deref(), &query) => page,
                 _ = &mut interrupted => Err(Failure::new(Exit::Failure, "interrupted")),
@@ -97,11 +98,12 @@ impl ExportArguments {
             query.to = Some(page.to);
             query.after = page.next_after;
             if query.after.is_none() {
-                break;
+                break page.detail;
             }
-        }
+        };
         target.finish()?;
         bar.end();
+        detail::say(&notes);
         // Behind entries of a later time that were left out nothing goes on.
         let next = if query.until.is_some() {
             String::new()

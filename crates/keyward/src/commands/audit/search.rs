@@ -11,7 +11,7 @@ use keyward_api::audit_search::{
 use keyward_api::names::{AuditCountBy, AuditCountEvery, AuditOutcome};
 use keyward_api::time::Time;
 
-use super::sentence;
+use super::{detail, sentence};
 use crate::context::Context;
 use crate::exit::Failure;
 use crate::output::{self, cell};
@@ -100,6 +100,7 @@ impl SearchArguments {
         let mut found = AuditSearchPage {
             items: Vec::new(),
             next_before: self.before,
+            detail: Vec::new(),
         };
         while found.items.len() < self.limit {
             query.limit = Some((self.limit - found.items.len()).min(PAGE));
@@ -109,6 +110,7 @@ impl SearchArguments {
             };
             found.items.extend(page.items);
             found.next_before = page.next_before;
+            found.detail = page.detail;
             query.before = page.next_before;
             if query.before.is_none() {
                 break;
@@ -118,6 +120,7 @@ impl SearchArguments {
             for entry in &found.items {
                 output::line(&sentence(entry))?;
             }
+            detail::say(&found.detail);
             if let Some(next) = found.next_before {
                 output::say(&format!("there may be more: --before {next}\n"));
             }
@@ -148,7 +151,7 @@ impl CountArguments {
         query.by = Some(AuditCountBy::from(self.by));
         query.every = Some(AuditCountEvery::from(self.every));
         let mut sums: BTreeMap<(Option<String>, Option<String>), u64> = BTreeMap::new();
-        loop {
+        let notes = loop {
             let part = match tenant.as_deref() {
                 Some(tenant) => client.tenant(tenant).count_audit(&query).await?,
                 None => client.count_audit(&query).await?,
@@ -159,9 +162,9 @@ impl CountArguments {
             }
             query.before = part.next_before;
             if query.before.is_none() {
-                break;
+                break part.detail;
             }
-        }
+        };
         let items = sums.into_iter().map(|((from, value), entries)| AuditCount {
             from: from.map(Time),
             value,
@@ -170,8 +173,10 @@ impl CountArguments {
         let counts = AuditCounts {
             items: items.collect(),
             next_before: None,
+            detail: notes,
         };
         context.show(&counts, |counts| {
+            detail::say(&counts.detail);
             output::rows(
                 &["from", "value", "entries"],
                 counts.items.iter().map(|it| {

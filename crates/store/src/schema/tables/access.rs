@@ -23,6 +23,15 @@ pub(super) const ACCESS: &[TableMeaning] = &[
             field("state", "What it may do."),
             field("description", "Free text for people."),
             field("text_state", "Whether its free texts are sealed."),
+            field(
+                "audit_detail",
+                "How finely the audit log tells of its uses of keys.",
+            ),
+            field(
+                "audit_detail_since",
+                "Since when; none while that was never changed.",
+            ),
+            field("audit_detail_by", "The principal that changed it last."),
             field("created_at", "When it was made."),
             field("updated_at", "When it last changed."),
             field(

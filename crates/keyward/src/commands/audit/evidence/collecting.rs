@@ -104,6 +104,7 @@ impl Asking {
                 progress.end = found.to;
             }
             progress.next_after = found.next_after;
+            progress.detail = found.detail;
             working.keep(&progress)?;
             let (first, to) = (progress.asked.after, progress.end);
             let done = progress.next_after.unwrap_or(to).saturating_sub(first);
@@ -221,6 +222,7 @@ fn close(working: &Working, progress: &Progress, key: &VerifierKey) -> Result<St
         entries: progress.entries,
         pages: progress.pages,
         trees: progress.trees.0.clone(),
+        detail: progress.detail.clone(),
         files,
     };
     let text = serde_json::to_string_pretty(&manifest).map_err(Failure::local)?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use keyward_api::audit::AuditDetailNote;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -54,6 +55,9 @@ pub struct Manifest {
     pub pages: u64,
     /// Which entries of which trees, by the trees' names.
     pub trees: BTreeMap<String, Part>,
+    /// Of which tenants the log does not tell each use of a key, or did not always.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub detail: Vec<AuditDetailNote>,
     /// The files but this one, its digest and `SHA256SUMS`, by their paths.
     pub files: BTreeMap<String, NamedFile>,
 }

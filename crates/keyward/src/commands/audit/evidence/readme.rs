@@ -70,6 +70,15 @@ TO CHECK IT WITHOUT KEYWARD
      c. the leaf SHA-256(0x00, heads) with the receipt's own index and hashes leads to the checkpoint's root.
 
 
+ENTRIES THAT STAND FOR MANY
+
+If the manifest has "detail", uses of keys of the tenants that it names are or were counted. An entry whose
+details have "count" and "began_with" stands for so many operations between "from" and "to"; one with
+"count_at_most", for at most so many: the server ended before it wrote the number. "began_with" is the
+sequence number of the first of these operations, an entry of its own. Refusals and failures, failed
+verifications, and everything that is not a use of a key stand singly.
+
+
 WHAT IT PROVES, AND WHAT NOT
 
 Every entry here is in the log as it was signed: none was made up or altered afterwards. Where the manifest

@@ -7,6 +7,7 @@ use std::io::{self, BufReader, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use keyward_api::audit::AuditDetailNote;
 use keyward_crypto::digest::Sha256;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,9 @@ pub struct Progress {
     pub entries: u64,
     /// Of which trees.
     pub trees: Parts,
+    /// How finely the log tells of uses of keys, as the last page said.
+    #[serde(default)]
+    pub detail: Vec<AuditDetailNote>,
 }
 
 /// Where it is made.
@@ -84,6 +88,7 @@ impl Working {
             pages: 0,
             entries: 0,
             trees: Parts::default(),
+            detail: Vec::new(),
         };
         // From now on it says of itself what it is.
         working.keep(&progress)?;

@@ -1,0 +1,107 @@
+//! Counted uses of keys on the real binary: kill -9 under load. Who used which key is never lost; the log and
+//! the counters say of each key at least what was acknowledged.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use keyward_testkit::server::{Api, Launch};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::sync::Mutex;
+
+const KILLS: u64 = 12;
+const CLIENTS: usize = 4;
+const KEYS: &str = "/v1/tenants/demo/keys";
+
+/// How many encryptions with each key were acknowledged.
+type Acknowledged = Arc<Mutex<BTreeMap<String, i64>>>;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i02_kills_under_load_lose_no_more_than_the_log_says() {
+    let place = tempfile::tempdir().unwrap();
+    let launch = Launch::dev(env!("CARGO_BIN_EXE_keyward"), &place.path().join("data"))
+        .with("KEYWARD_LOG_LEVEL", "error");
+    let mut server = launch.start().await;
+    let order = json!({ "audit_detail": "counts", "reason": "the rate" });
+    let path = "/v1/tenants/demo/audit-detail";
+    server.api.post(path, order).await.ok();
+    let mut users = Vec::new();
+    for client in 0..CLIENTS {
+        let name = format!("app-{client}");
+        users.push(server.api.member("demo", &name, "crypto-user").await);
+    }
+    let told = Acknowledged::default();
+    for round in 0..KILLS {
+        for client in 0..CLIENTS {
+            let new = json!({ "name": format!("k{round}-{client}"), "activate": true });
+            server.api.post(KEYS, new).await.ok();
+        }
+        let mut clients = tokio::task::JoinSet::new();
+        for (client, token) in users.iter().enumerate() {
+            let (api, told) = (server.api.by(token), told.clone());
+            clients.spawn(load(api, format!("k{round}-{client}"), told));
+        }
+        // The instant of the kill is the input of this test, not a wait for something.
+        tokio::time::sleep(Duration::from_millis(20 + 37 * round)).await;
+        server.kill().await;
+        clients.join_all().await;
+        server = launch.start().await;
+        let told = told.lock().await;
+        for client in 0..CLIENTS {
+            check(&server.api, &format!("k{round}-{client}"), &told).await;
+        }
+    }
+    // Nothing that was said before is said again or taken back.
+    let told = told.lock().await;
+    assert!(told.values().sum::<i64>() > 1000, "the load was a load");
+    for name in told.keys() {
+        check(&server.api, name, &told).await;
+    }
+}
+
+/// Encrypts until the server goes away.
+async fn load(api: Api, key: String, told: Acknowledged) {
+    let body = json!({ "plaintext": "dGV4dA==" });
+    let path = format!("{KEYS}/{key}/encrypt");
+    while let Ok(answer) = api.ask(Method::POST, &path, None, Some(&body)).await {
+        assert!(answer.status.is_success(), "{}", answer.body);
+        *told.lock().await.entry(key.clone()).or_default() += 1;
+    }
+}
+
+/// What the log and the counters say of a key is at least what was acknowledged.
+async fn check(api: &Api, key: &str, told: &BTreeMap<String, i64>) {
+    let acknowledged = told.get(key).copied().unwrap_or(0);
+    let path = format!("/v1/tenants/demo/audit/search?key={key}&action=key.encrypt&limit=500");
+    let found = api.get(&path).await.ok();
+    let entries = found["items"].as_array().unwrap();
+    let (mut sum, mut lost) = (0, 0);
+    for entry in entries {
+        let number = |name: &str| entry["details"][name].as_i64();
+        assert!(entry["actor"]["principal_id"].is_string(), "{entry}");
+        assert_eq!(entry["outcome"], "ok");
+        lost += i64::from(number("count_at_most").is_some());
+        sum += number("count").or(number("count_at_most")).unwrap_or(1);
+    }
+    assert!(sum >= acknowledged, "{key}: {sum} of {acknowledged}");
+    // One principal, one version: one count was open when it was killed, and a few had ended in the second
+    // before.
+    assert!(lost <= 6, "{key}: {entries:?}");
+    if acknowledged > 0 {
+        assert!(!entries.is_empty(), "{key}: who used it is never lost");
+    }
+    let usage = api.get(&format!("{KEYS}/{key}/usage")).await.ok();
+    let protects: i64 = protects(&usage);
+    assert!(protects >= acknowledged, "{key}: {usage} of {acknowledged}");
+    assert_eq!(protects, sum, "{key}: the counters are the log's");
+}
+
+fn protects(usage: &Value) -> i64 {
+    let versions = usage["items"].as_array().unwrap();
+    versions
+        .iter()
+        .filter_map(|it| it["protects"].as_i64())
+        .sum()
+}
