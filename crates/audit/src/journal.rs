@@ -204,6 +204,11 @@ impl Journal {
         self.reader.at(places)
     }
 
+    /// The sequence numbers of entries whose places are known. Blocks while it reads.
+    pub(crate) fn numbers_at(&self, places: &[Place]) -> Result<Vec<u64>, AuditError> {
+        self.reader.numbers_at(places)
+    }
+
     /// The entry at a place that may be wrong; none if there is none. Blocks while it reads.
     pub(crate) fn perhaps_at(&self, place: Place) -> std::io::Result<Option<Written>> {
         self.reader.perhaps_at(place)

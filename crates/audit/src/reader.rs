@@ -118,6 +118,19 @@ impl Reader {
 
     /// The bytes of entries whose places are known, in the order of the places.
     pub(crate) fn at(&self, places: &[Place]) -> Result<Vec<Vec<u8>>, AuditError> {
+        self.each_at(places, |_, bytes| bytes)
+    }
+
+    /// The sequence numbers of entries whose places are known, in the order of the places.
+    pub(crate) fn numbers_at(&self, places: &[Place]) -> Result<Vec<u64>, AuditError> {
+        self.each_at(places, |number, _| number)
+    }
+
+    fn each_at<T>(
+        &self,
+        places: &[Place],
+        wanted: impl Fn(u64, Vec<u8>) -> T,
+    ) -> Result<Vec<T>, AuditError> {
         let mut open: Option<(u64, Opened)> = None;
         let mut found = Vec::with_capacity(places.len());
         for place in places {
@@ -129,8 +142,8 @@ impl Reader {
             let Some((_, opened)) = &open else { continue };
             let read = frames::entry(&*opened.file, place.offset);
             let read = read.map_err(|error| fault::reading(&error, first))?;
-            let (_, bytes) = read.ok_or(AuditError::Damaged { sequence: first })?;
-            found.push(bytes);
+            let (number, bytes) = read.ok_or(AuditError::Damaged { sequence: first })?;
+            found.push(wanted(number, bytes));
         }
         if let Some((first, opened)) = open {
             self.give_back(first, opened);

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::audit::Journaled;
 use crate::ids::VersionId;
+use crate::noun::action::Action;
 use crate::noun::key_version::UsageTotals;
 use crate::port::audit_log::JournalObserver;
 use crate::port::registry::UsageDelta;
@@ -24,6 +25,8 @@ struct Inner {
     logged_to: i64,
     /// Changes beyond that are in the journal too.
     logged_beyond: BTreeSet<i64>,
+    /// Whether what was observed says that a lost journal was made again.
+    was_continued: bool,
 }
 
 impl Inner {
@@ -119,6 +122,25 @@ impl UsageBook {
         inner.logged_beyond.retain(|beyond| *beyond <= revision);
     }
 
+    /// Whether a lost journal was made again since the last flush.
+    pub fn was_continued(&self) -> bool {
+        self.lock().was_continued
+    }
+
+    /// The journal has not what it had when it was counted: these changes are not in it, and none above
+    /// `after`. They are given again.
+    pub fn go_back_for(&self, missing: &[i64], after: i64) {
+        let mut inner = self.lock();
+        let first = missing.first().map_or(after, |first| first - 1);
+        let from = inner.logged_to.min(first.min(after));
+        let missing: BTreeSet<i64> = missing.iter().copied().collect();
+        inner.logged_to = from;
+        inner.logged_beyond = (from + 1..=after)
+            .filter(|revision| !missing.contains(revision))
+            .collect();
+        inner.go_on();
+    }
+
     /// Every change up to here that the outbox has is in the journal. An outbox may lack some: what was
     /// restored of a part of a deployment has no changes of the rest.
     pub fn all_logged_to(&self, revision: i64) {
@@ -152,6 +174,7 @@ impl JournalObserver for UsageBook {
         let mut inner = self.lock();
         for entry in entries {
             inner.sequence = inner.sequence.max(entry.sequence);
+            inner.was_continued |= entry.event.action == Action::AuditContinue;
             for used in &entry.event.used {
                 let add = UsageTotals {
                     protects: used.protects,

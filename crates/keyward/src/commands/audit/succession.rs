@@ -3,7 +3,7 @@
 use std::io;
 
 use keyward_ledger::{
-    CHECKPOINT_PATH, Files, HANDOVERS_PATH, Handover, Note, VerifierKey, succession,
+    CHECKPOINT_PATH, Files, HANDOVERS_PATH, Handover, KeyName, Note, VerifierKey, succession,
 };
 
 use crate::exit::{Exit, Failure};
@@ -69,6 +69,24 @@ impl Succession {
         Ok(Self { keys })
     }
 
+    /// The same keys under the names of a log below.
+    pub fn below(&self, log: &str) -> Self {
+        let of_log = |key: &VerifierKey| {
+            let name = KeyName::new(&format!("{}/{log}", key.name()))?;
+            Some(VerifierKey::new(name, key.algorithm(), key.public()))
+        };
+        Self {
+            keys: self.keys.iter().filter_map(of_log).collect(),
+        }
+    }
+
+    /// The last of them that has a signature on a note.
+    pub fn last_signer_of(&self, note: &[u8]) -> Option<&VerifierKey> {
+        let note = Note::parse(note).ok()?;
+        let is_by = |key: &&VerifierKey| has_signed(key, &note);
+        self.keys.iter().rev().find(is_by)
+    }
+
     /// The one with this text; the given one if none has it.
     pub fn named(&self, text: &str) -> Option<&VerifierKey> {
         let is_named = |key: &&VerifierKey| key.to_string() == text;
@@ -83,11 +101,13 @@ impl Succession {
     /// The first of them that has a signature on a note; the given one if none has.
     pub fn signer_of(&self, note: &[u8]) -> Option<&VerifierKey> {
         let note = Note::parse(note).ok();
-        let has = |key: &&VerifierKey| {
-            let mut signatures = note.iter().flat_map(Note::signatures);
-            signatures
-                .any(|signature| signature.name() == key.name() && signature.key_id() == key.id())
-        };
+        let has = |key: &&VerifierKey| note.as_ref().is_some_and(|note| has_signed(key, note));
         self.keys.iter().find(has).or(self.keys.first())
     }
+}
+
+/// Whether a note has a signature that says that it is this key's.
+fn has_signed(key: &VerifierKey, note: &Note) -> bool {
+    let mut signatures = note.signatures().iter();
+    signatures.any(|signature| signature.name() == key.name() && signature.key_id() == key.id())
 }
