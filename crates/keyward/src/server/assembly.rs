@@ -179,6 +179,13 @@ fn published(config: &Config) -> Published {
         gate(!config.audit_witness.is_empty()),
         gate(!config.audit_mirror.is_empty()),
     )
+    .waiting_for(
+        config
+            .audit_mirror
+            .iter()
+            .filter(|(_, mirror)| mirror.before_given_out)
+            .map(|(name, _)| name.clone()),
+    )
 }
 
 fn settings(deployment: &Deployment) -> Settings {
