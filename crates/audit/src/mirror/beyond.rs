@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use keyward_ledger::{Content, TILE_WIDTH, Tile};
 
-use super::{MirrorError, MirrorPlace, numbers_path};
+use super::{MirrorError, MirrorPlace};
 use crate::trees::Tree;
 
 /// Removes every tile that has entries behind the checkpoint of its tree, and the numbers of such; `trees`
@@ -67,6 +67,7 @@ fn end_of(tile: Tile) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::numbers_path;
     use super::*;
 
     #[test]
