@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 use keyward_audit::StdIo;
@@ -259,7 +258,7 @@ impl Work<'_> {
         let place = copy.join(tree.to_string());
         let since = self.arguments.since.as_ref().filter(|_| tree == Tree::System);
         let since = since.map(|path| input::bytes_of_file(path)).transpose()?;
-        let head = verify::of_copy(&place, keys, since.as_deref())
+        let head = verify::of_copy(&place, keys, since.as_ref().map(|it| it.as_slice()))
             .map_err(|error| error.about(format!("the mirror's {tree}")))?;
         let file = place.join(CHECKPOINT_PATH);
         let checkpoint = fs::read(&file).map_err(|error| local(&file, &error))?;
