@@ -291,6 +291,21 @@ impl Reader {
     }
 }
 
+/// More numbers than any segment has entries.
+const CHASM: u64 = 1 << 24;
+
+impl Reader {
+    /// Where so many numbers are missing that nobody can go through them one by one, as behind a loss that a
+    /// mirror made good: the last entry before each, and the first behind.
+    pub(crate) fn chasms(&self) -> Result<Vec<(u64, u64)>, AuditError> {
+        let segments = self.catalog.segments();
+        let pairs = segments.iter().zip(segments.iter().skip(1));
+        let wide = pairs.filter(|(one, next)| next.first - one.first > CHASM);
+        wide.map(|(_, next)| Ok((self.open(next)?.2, next.first)))
+            .collect()
+    }
+}
+
 /// Makes the index of a segment that has not been read since the start.
 fn index(
     segment: &Segment,

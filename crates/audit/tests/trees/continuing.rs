@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use keyward_audit::index::AuditIndex;
 use keyward_audit::mirror::{Mirror, MirrorPlace, Newest};
 use keyward_audit::trees::{
     ContinueError, Forest, Handovers, LastSigned, LogDirectory, Lost, Rebuilt, ToSign, Tree,
@@ -12,6 +13,7 @@ use keyward_audit::trees::{
 use keyward_audit::{Journal, StdIo};
 use keyward_core::audit::AuditEvent;
 use keyward_core::noun::action::Action;
+use keyward_core::port::audit_search::{SearchFilter, SearchQuery};
 use keyward_core::time::Clock;
 use keyward_ledger::{Algorithm, Checkpoint, Head, KeyName, Note, VerifierKey};
 use parking_lot::Mutex;
@@ -209,6 +211,8 @@ async fn i13_every_entry_that_was_mirrored_has_its_number_again_and_the_same_tre
     }
     assert!(node.trees.lock().find(last + 7).unwrap().is_none());
 
+    searched_and_checked(&node, &again);
+
     // The mirror is brought up as ever, by a life that knows nothing of it.
     let newest = node.to(1450..1800).await;
     let mut mirror = self::mirror(&copy);
@@ -222,6 +226,29 @@ async fn i13_every_entry_that_was_mirrored_has_its_number_again_and_the_same_tre
     assert_eq!(rebuilt.next, 2 * STEP + 1);
     let all = Node::at(&third).all();
     assert_eq!(all[..had.len()], had);
+}
+
+/// What goes through the journal by numbers does not go through those that are missing.
+fn searched_and_checked(node: &Node, place: &Path) {
+    let index = AuditIndex::new(node.journal.clone(), &place.join("index"));
+    let query = SearchQuery {
+        filter: SearchFilter::default(),
+        before: None,
+        limit: 10_000,
+    };
+    // Before it is made, and after.
+    for _ in 0..2 {
+        let found = index.search(&query).unwrap();
+        let found: Vec<u64> = found.entries.iter().rev().map(|it| it.sequence).collect();
+        let all: Vec<u64> = node.all().iter().map(|(number, _)| *number).collect();
+        assert_eq!(found, all);
+        while index.grow().unwrap() {}
+        assert_eq!(index.blocks(), (1, 0));
+    }
+    let trees = node.trees.lock();
+    let mut check = trees.begin_check();
+    while trees.check_page(&mut check).unwrap() {}
+    assert_eq!(check.progress().0, node.all().len() as u64);
 }
 
 /// A mirror whose round was cut off between the tenants' checkpoints and the system's.
