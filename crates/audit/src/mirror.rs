@@ -27,10 +27,10 @@ use tokio::task::JoinSet;
 
 use crate::trees::{Forest, LogDirectory, Tree};
 
-use bringing::{Brought, Held};
 pub use beyond::forget_beyond;
-pub use numbers::numbers_path;
+use bringing::{Brought, Held};
 pub(crate) use numbers::numbers_in;
+pub use numbers::numbers_path;
 pub use place::MirrorPlace;
 
 /// The file beside a tree's checkpoint that has its public key.

@@ -14,10 +14,7 @@ use crate::trees::Tree;
 ///
 /// # Errors
 /// [`MirrorError::Place`].
-pub async fn forget_beyond(
-    place: &MirrorPlace,
-    trees: &[(Tree, u64)],
-) -> Result<u64, MirrorError> {
+pub async fn forget_beyond(place: &MirrorPlace, trees: &[(Tree, u64)]) -> Result<u64, MirrorError> {
     let sizes = trees.iter().map(|(tree, size)| (tree.to_string(), *size));
     let sizes: HashMap<String, u64> = sizes.collect();
     let mut removed = 0;

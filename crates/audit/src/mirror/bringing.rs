@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
-    KEY_PATH, MirrorError, MirrorPlace, MirroredTrees, Newest, Sign, meeting, numbers, numbers_path,
-    origin_of, reach,
+    KEY_PATH, MirrorError, MirrorPlace, MirroredTrees, Newest, Sign, meeting, numbers,
+    numbers_path, origin_of, reach,
 };
 use crate::mirror::place::Put;
 use crate::trees::{Tree, TreesError};
@@ -295,7 +295,10 @@ async fn put(
     let turn = READERS.acquire().await;
     let read = spawn_blocking(move || {
         let numbers = is_bundle.then(|| numbers::file(&trees, tree, tile));
-        Ok((trees.lock().tile(tree, tile)?, numbers.transpose()?.flatten()))
+        Ok((
+            trees.lock().tile(tree, tile)?,
+            numbers.transpose()?.flatten(),
+        ))
     });
     let read = read.await;
     drop(turn);

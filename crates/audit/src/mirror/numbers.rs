@@ -36,7 +36,9 @@ pub(super) fn file<F: LogFiles>(
         (places, trees.journal())
     };
     let numbers = journal.numbers_at(&places)?;
-    Ok(Some(numbers.iter().flat_map(|it| it.to_be_bytes()).collect()))
+    Ok(Some(
+        numbers.iter().flat_map(|it| it.to_be_bytes()).collect(),
+    ))
 }
 
 /// The numbers in such a file; none unless there are so many, ascending.
@@ -55,7 +57,10 @@ mod tests {
 
     #[test]
     fn numbers_ascend_and_are_as_many_as_the_bundle_has_entries() {
-        let bytes: Vec<u8> = [3_u64, 4, 9].iter().flat_map(|it| it.to_be_bytes()).collect();
+        let bytes: Vec<u8> = [3_u64, 4, 9]
+            .iter()
+            .flat_map(|it| it.to_be_bytes())
+            .collect();
         assert_eq!(numbers_in(&bytes, 3), Some(vec![3, 4, 9]));
         assert_eq!(numbers_in(&bytes, 2), None);
         assert_eq!(numbers_in(&bytes[..23], 3), None);
@@ -71,6 +76,9 @@ mod tests {
             tile.map(|tile| numbers_path(Tree::System, tile))
         };
         assert_eq!(path(1, 256).as_deref(), Some("numbers/system/001"));
-        assert_eq!(path(1234, 7).as_deref(), Some("numbers/system/x001/234.p/7"));
+        assert_eq!(
+            path(1234, 7).as_deref(),
+            Some("numbers/system/x001/234.p/7")
+        );
     }
 }

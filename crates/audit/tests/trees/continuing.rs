@@ -318,7 +318,10 @@ async fn i13_what_is_wrong_with_a_mirror_is_named_and_no_journal_is_made_of_it()
     later[end..].copy_from_slice(&100_000_u64.to_be_bytes());
     let error = refused(&later);
     assert!(
-        matches!(error, ContinueError::Uncommitted { .. } | ContinueError::Altered { .. }),
+        matches!(
+            error,
+            ContinueError::Uncommitted { .. } | ContinueError::Altered { .. }
+        ),
         "{error}"
     );
     // A log that is gone.

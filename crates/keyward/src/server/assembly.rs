@@ -19,8 +19,8 @@ use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
 use crate::server::config::{AuditSync, Config, MigrateCutOver};
-use crate::server::continuous;
 use crate::server::continuing;
+use crate::server::continuous;
 use crate::server::deployment::Deployment;
 use crate::server::drills;
 use crate::server::error::StartError;

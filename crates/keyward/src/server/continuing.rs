@@ -50,13 +50,15 @@ impl Staging {
 
     /// How far it is.
     pub fn stage(&self) -> io::Result<Stage> {
-        Ok(match (self.place.try_exists()?, self.mark().try_exists()?) {
-            (false, _) => Stage::None,
-            (true, true) => Stage::Complete,
-            // What is left when everything was moved and the mark is gone.
-            (true, false) if self.in_place()?.is_some() => Stage::None,
-            (true, false) => Stage::Begun,
-        })
+        Ok(
+            match (self.place.try_exists()?, self.mark().try_exists()?) {
+                (false, _) => Stage::None,
+                (true, true) => Stage::Complete,
+                // What is left when everything was moved and the mark is gone.
+                (true, false) if self.in_place()?.is_some() => Stage::None,
+                (true, false) => Stage::Begun,
+            },
+        )
     }
 
     /// A file of a log that is there already.
@@ -206,7 +208,11 @@ mod tests {
             let mut left = acts;
             let done = staging.put_in_place_asking(&mut || {
                 left -= 1;
-                if left < 0 { Err(io::Error::other("killed")) } else { Ok(()) }
+                if left < 0 {
+                    Err(io::Error::other("killed"))
+                } else {
+                    Ok(())
+                }
             });
             let is_moved = staging.stage().unwrap() == Stage::None;
             assert_eq!(ensure_finished(audit.path()).is_ok(), is_moved, "{acts}");

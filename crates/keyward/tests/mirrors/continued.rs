@@ -52,7 +52,11 @@ impl Scene {
         ];
         let words = ["audit", "continue", "--from-mirror", "one", "--key", key];
         let sets = sets.into_iter().flat_map(|set| ["--set".to_owned(), set]);
-        words.map(ToOwned::to_owned).into_iter().chain(sets).collect()
+        words
+            .map(ToOwned::to_owned)
+            .into_iter()
+            .chain(sets)
+            .collect()
     }
 
     /// Says `audit continue`, with more words.
@@ -88,7 +92,8 @@ fn size_of(checkpoint: &str) -> u64 {
 /// All entries by their numbers, without those that reading them leaves.
 async fn entries(api: &Api) -> BTreeMap<u64, Value> {
     let all = api.entries(0).await.into_iter();
-    all.map(|entry| (entry["sequence"].as_u64().unwrap(), entry)).collect()
+    all.map(|entry| (entry["sequence"].as_u64().unwrap(), entry))
+        .collect()
 }
 
 /// The numbers of a tenant's changes, in the order of the journal.
@@ -97,7 +102,9 @@ fn changes(entries: &BTreeMap<u64, Value>) -> Vec<i64> {
         let tenant = &entry["tenant_id"];
         !tenant.is_null() && !entry["change"].is_null()
     });
-    tenants.map(|entry| entry["change"].as_i64().unwrap()).collect()
+    tenants
+        .map(|entry| entry["change"].as_i64().unwrap())
+        .collect()
 }
 
 /// Waits until all that is signed is in the mirror.
@@ -118,7 +125,10 @@ async fn i08_a_lost_nodes_log_goes_on_under_its_name_and_every_old_proof_holds()
     beyond(&scene.copy, 5).await;
     mirrored(&server.api).await;
     let before = entries(&server.api).await;
-    let (number, _) = before.iter().find(|(_, it)| it["action"] == "key.create").unwrap();
+    let (number, _) = before
+        .iter()
+        .find(|(_, it)| it["action"] == "key.create")
+        .unwrap();
     let path = format!("/v1/audit/receipts/{number}");
     let receipt = server.api.get(&path).await.ok();
     let since = scene.place.path().join("since");
@@ -128,18 +138,28 @@ async fn i08_a_lost_nodes_log_goes_on_under_its_name_and_every_old_proof_holds()
     server.kill().await;
     let since_text = since.to_str().unwrap();
 
-    refused(&scene.go_on(true, &key, &[]), "nothing is written over a log");
+    refused(
+        &scene.go_on(true, &key, &[]),
+        "nothing is written over a log",
+    );
     scene.lose();
     refused(&scene.go_on(false, &key, &[]), "--may-contradict");
     let other = key.replace("+ARA", "+AQA");
-    let other = if other == key { format!("{}AAAA", &key[..key.len() - 4]) } else { other };
+    let other = if other == key {
+        format!("{}AAAA", &key[..key.len() - 4])
+    } else {
+        other
+    };
     refused(&scene.go_on(true, &other, &[]), "key");
     altered_is_refused(&scene, &key);
     assert!(!scene.data.join("audit/log-signed").exists());
     killed_at_any_time(&scene, &key).await;
     let done = scene.go_on(true, &key, &["--since", since_text]);
     said(&done);
-    refused(&scene.go_on(true, &key, &[]), "nothing is written over a log");
+    refused(
+        &scene.go_on(true, &key, &[]),
+        "nothing is written over a log",
+    );
 
     let server = scene.launch.start().await;
     assert_eq!(log_key(&server.api).await, key);
@@ -147,7 +167,10 @@ async fn i08_a_lost_nodes_log_goes_on_under_its_name_and_every_old_proof_holds()
     beyond(&scene.copy, size_of(&given_out) + 5).await;
     mirrored(&server.api).await;
     let after = entries(&server.api).await;
-    let continued = after.values().find(|it| it["action"] == "audit.continue").unwrap();
+    let continued = after
+        .values()
+        .find(|it| it["action"] == "audit.continue")
+        .unwrap();
     let through = continued["details"]["through"].as_u64().unwrap();
     assert_eq!(continued["sequence"].as_u64(), Some(BEHIND + 1));
     assert!(through >= *number);
@@ -160,7 +183,10 @@ async fn i08_a_lost_nodes_log_goes_on_under_its_name_and_every_old_proof_holds()
     all.dedup();
     assert_eq!(all.len(), count, "no change twice");
     // What was proved is proved, and is proved again.
-    let (proof, entry) = (scene.place.path().join("proof"), scene.place.path().join("entry"));
+    let (proof, entry) = (
+        scene.place.path().join("proof"),
+        scene.place.path().join("entry"),
+    );
     for found in [receipt, server.api.get(&path).await.ok()] {
         fs::write(&proof, found["receipt"].as_str().unwrap()).unwrap();
         fs::write(&entry, found["entry"].as_str().unwrap()).unwrap();
@@ -168,17 +194,40 @@ async fn i08_a_lost_nodes_log_goes_on_under_its_name_and_every_old_proof_holds()
         let words = [&words[..], &[entry.to_str().unwrap(), "--key", &key]].concat();
         said(&keyward(&words));
     }
-    let found = server.api.get("/v1/audit/search?action=key.create").await.ok();
-    let found: Vec<u64> = found["items"].as_array().unwrap().iter()
-        .map(|it| it["sequence"].as_u64().unwrap()).collect();
-    assert!(found.contains(number) && found.iter().any(|it| *it > BEHIND), "{found:?}");
-    for kind in ["audit_log_behind", "audit_mirror_behind", "audit_log_damaged"] {
+    let found = server
+        .api
+        .get("/v1/audit/search?action=key.create")
+        .await
+        .ok();
+    let found: Vec<u64> = found["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["sequence"].as_u64().unwrap())
+        .collect();
+    assert!(
+        found.contains(number) && found.iter().any(|it| *it > BEHIND),
+        "{found:?}"
+    );
+    for kind in [
+        "audit_log_behind",
+        "audit_mirror_behind",
+        "audit_log_damaged",
+    ] {
         assert!(alerts(&server.api, kind).await.is_empty(), "{kind}");
     }
     server.stop().await;
     assert!(verify(&scene.copy, &key) >= 3);
     let log = scene.copy.join("system");
-    let words = ["audit", "verify", log.to_str().unwrap(), "--key", &key, "--since", since_text];
+    let words = [
+        "audit",
+        "verify",
+        log.to_str().unwrap(),
+        "--key",
+        &key,
+        "--since",
+        since_text,
+    ];
     said(&keyward(&words));
     // And once more, with what is there now.
     scene.lose();
@@ -197,9 +246,18 @@ fn altered_is_refused(scene: &Scene, key: &str) {
     let tenant = tenant.unwrap().unwrap().path();
     let bundle = |log: PathBuf| {
         let folder = log.join("tile/entries/000.p");
-        let mut files: Vec<PathBuf> =
-            fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-        files.sort_by_key(|file| file.file_name().unwrap().to_str().unwrap().parse::<u32>().unwrap());
+        let mut files: Vec<PathBuf> = fs::read_dir(folder)
+            .unwrap()
+            .map(|file| file.unwrap().path())
+            .collect();
+        files.sort_by_key(|file| {
+            file.file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .parse::<u32>()
+                .unwrap()
+        });
         files.pop().unwrap()
     };
     let changes = tenant.join("changes");
@@ -235,7 +293,13 @@ async fn killed_at_any_time(scene: &Scene, key: &str) {
         child.wait().unwrap();
         let audit = scene.data.join("audit");
         if audit.join("continuing").exists() {
-            let words = ["dev", "--listen", "127.0.0.1:0", "--data", scene.data.to_str().unwrap()];
+            let words = [
+                "dev",
+                "--listen",
+                "127.0.0.1:0",
+                "--data",
+                scene.data.to_str().unwrap(),
+            ];
             refused(&keyward(&words), "keyward audit continue");
         }
         if audit.join("log-signed").exists() {
@@ -266,7 +330,10 @@ async fn i08_nothing_is_given_out_that_a_mirror_for_which_it_waits_does_not_hold
     let signed = crate::stage::signed(&scene.data);
     let given_out = published(&api).await.unwrap();
     let held = size(&away.join("system/checkpoint")).unwrap();
-    assert!(size_of(&given_out) <= held && held < signed, "{given_out} {held} {signed}");
+    assert!(
+        size_of(&given_out) <= held && held < signed,
+        "{given_out} {held} {signed}"
+    );
     let before = entries(&api).await;
     let highest = *before.last_key_value().unwrap().0;
     server.kill().await;
@@ -287,8 +354,11 @@ async fn i08_nothing_is_given_out_that_a_mirror_for_which_it_waits_does_not_hold
     let after = entries(&api).await;
     let is_lost = |it: &Value| it["resource"]["name"] == "lost";
     let made = |all: &BTreeMap<u64, Value>| -> Vec<(u64, i64)> {
-        let made = all.iter().filter(|(_, it)| it["action"] == "key.create" && is_lost(it));
-        made.map(|(number, it)| (*number, it["change"].as_i64().unwrap())).collect()
+        let made = all
+            .iter()
+            .filter(|(_, it)| it["action"] == "key.create" && is_lost(it));
+        made.map(|(number, it)| (*number, it["change"].as_i64().unwrap()))
+            .collect()
     };
     // The change is there again, under its change number and a number that nothing had.
     let ([(old, change)], [(new, again)]) = (&made(&before)[..], &made(&after)[..]) else {

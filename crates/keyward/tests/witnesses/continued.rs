@@ -13,7 +13,10 @@ fn with_mirror(launch: Launch, copy: &Path, waits: bool) -> Launch {
     launch
         .with("KEYWARD_AUDIT_MIRROR_ONE_DIRECTORY", copy.to_str().unwrap())
         .with("KEYWARD_AUDIT_MIRROR_ONE_EVERY_SECONDS", "1")
-        .with("KEYWARD_AUDIT_MIRROR_ONE_BEFORE_GIVEN_OUT", &waits.to_string())
+        .with(
+            "KEYWARD_AUDIT_MIRROR_ONE_BEFORE_GIVEN_OUT",
+            &waits.to_string(),
+        )
 }
 
 /// The node's journal is gone, and its log goes on from the mirror.
@@ -22,8 +25,14 @@ fn lose_and_go_on(data: &Path, copy: &Path, key: &str, more: &[&str]) {
     let output = Command::new(env!("CARGO_BIN_EXE_keyward"))
         .args(["audit", "continue", "--from-mirror", "one", "--key", key])
         .args(["--set", &format!("node.data_dir={}", data.display())])
-        .args(["--set", &format!("audit_mirror.one.directory={}", copy.display())])
-        .args(["--set", &format!("audit_mirror.one.before_given_out={}", more.is_empty())])
+        .args([
+            "--set",
+            &format!("audit_mirror.one.directory={}", copy.display()),
+        ])
+        .args([
+            "--set",
+            &format!("audit_mirror.one.before_given_out={}", more.is_empty()),
+        ])
         .args(more)
         .output()
         .unwrap();

@@ -64,7 +64,11 @@ impl<'a> Cursor<'a> {
     /// The next entry.
     pub(super) fn take(&mut self) -> Result<Vec<u8>, ContinueError> {
         let within = self.within();
-        let (offset, length) = self.spans.get(within).copied().ok_or(ContinueError::Empty)?;
+        let (offset, length) = self
+            .spans
+            .get(within)
+            .copied()
+            .ok_or(ContinueError::Empty)?;
         let mut entry = vec![0; length];
         let file = File::open(&self.file);
         file.and_then(|file| file.read_exact_at(&mut entry, offset))

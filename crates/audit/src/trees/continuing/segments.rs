@@ -111,8 +111,7 @@ impl<'a> Segments<'a> {
         if entry.len() > PAYLOAD_MAX {
             return Err(altered("no entry is so large"));
         }
-        note_revision(entry, number, &mut self.revisions)
-            .map_err(|_| altered("it is no entry"))?;
+        note_revision(entry, number, &mut self.revisions).map_err(|_| altered("it is no entry"))?;
         let Some(active) = &mut self.active else {
             return Ok(());
         };

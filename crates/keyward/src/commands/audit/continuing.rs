@@ -16,9 +16,7 @@ use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
 use keyward_core::port::registry::Registry;
 use keyward_core::time::Clock;
-use keyward_ledger::{
-    CHECKPOINT_PATH, HANDOVERS_PATH, Head, KeyName, VerifierKey, bundles,
-};
+use keyward_ledger::{CHECKPOINT_PATH, HANDOVERS_PATH, Head, KeyName, VerifierKey, bundles};
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
@@ -75,7 +73,9 @@ impl ContinueArguments {
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
         let config = self.config.load(&context.environment, &[])?;
         if config.audit.sync == AuditSync::Written {
-            return Err(Failure::usage("with audit.sync = \"written\" there is no log"));
+            return Err(Failure::usage(
+                "with audit.sync = \"written\" there is no log",
+            ));
         }
         let mirror = InMirror::open(&config, &self.from_mirror)?;
         let waits = config.audit_mirror.get(&self.from_mirror);
@@ -92,7 +92,10 @@ impl ContinueArguments {
             return output::line("the log was continued before; what was left of it is done");
         }
         if let Some(there) = staging.in_place().map_err(|error| local(&audit, &error))? {
-            let what = format!("{} is there: nothing is written over a log", there.display());
+            let what = format!(
+                "{} is there: nothing is written over a log",
+                there.display()
+            );
             return Err(Failure::new(Exit::Conflict, what).next(
                 "if that log is lost for good, move the whole directory away, as evidence, and keep it",
             ));
@@ -140,12 +143,18 @@ fn told(continued: &Continued) -> Result<(), Failure> {
     } = continued;
     output::fields(&[
         ("log", log.clone()),
-        ("goes on after", format!("{size} entries of the system's log")),
+        (
+            "goes on after",
+            format!("{size} entries of the system's log"),
+        ),
         ("entries", entries.to_string()),
         ("nothing missing up to", through.to_string()),
         ("last entry", last.to_string()),
         ("next entry", next.to_string()),
-        ("taken out of the mirror", format!("{files_forgotten} file(s) of an unfinished round")),
+        (
+            "taken out of the mirror",
+            format!("{files_forgotten} file(s) of an unfinished round"),
+        ),
     ])?;
     output::say("the next start makes the trees from the journal, and goes on\n");
     Ok(())
@@ -202,7 +211,10 @@ impl Work<'_> {
             key: signer.public(),
         };
         self.remember(&copy, signer.name(), to_sign)?;
-        let sizes: Vec<_> = trees.iter().map(|(tree, head)| (*tree, head.size)).collect();
+        let sizes: Vec<_> = trees
+            .iter()
+            .map(|(tree, head)| (*tree, head.size))
+            .collect();
         let forgotten = forget_beyond(&self.mirror.0, &sizes).await;
         let forgotten = forgotten.map_err(|error| Failure::local(error).about("the mirror"))?;
         let in_place = self.staging.complete();
@@ -228,9 +240,8 @@ impl Work<'_> {
             for bundle in bundles(size) {
                 let path = numbers_path(tree, bundle);
                 let numbers = read(&self.mirror.0, &path).await?;
-                let numbers = numbers.ok_or_else(|| {
-                    unmade(&ContinueError::NoNumbers { path: path.clone() })
-                })?;
+                let numbers = numbers
+                    .ok_or_else(|| unmade(&ContinueError::NoNumbers { path: path.clone() }))?;
                 put(&copy.join(&path), &numbers)?;
             }
             trees.push(tree);
@@ -243,7 +254,10 @@ impl Work<'_> {
         let key = &self.arguments.key;
         let own = format!("keyward/{}/", self.deployment.id);
         if !key.name().as_str().starts_with(&own) {
-            let what = format!("the key is of {}, and not of a log of this deployment", key.name());
+            let what = format!(
+                "the key is of {}, and not of a log of this deployment",
+                key.name()
+            );
             return Err(Failure::new(Exit::NotValid, what));
         }
         let file = copy.join(Tree::System.to_string()).join(HANDOVERS_PATH);
@@ -256,7 +270,11 @@ impl Work<'_> {
 
     fn verified(&self, copy: &Path, tree: Tree, keys: &Succession) -> Result<Verified, Failure> {
         let place = copy.join(tree.to_string());
-        let since = self.arguments.since.as_ref().filter(|_| tree == Tree::System);
+        let since = self
+            .arguments
+            .since
+            .as_ref()
+            .filter(|_| tree == Tree::System);
         let since = since.map(|path| input::bytes_of_file(path)).transpose()?;
         let head = verify::of_copy(&place, keys, since.as_ref().map(|it| it.as_slice()))
             .map_err(|error| error.about(format!("the mirror's {tree}")))?;
@@ -269,7 +287,10 @@ impl Work<'_> {
     async fn ensure_of_this_node(&self, rebuilt: &Rebuilt) -> Result<(), Failure> {
         let node = &self.deployment.config.node.name;
         if rebuilt.node != *node {
-            let what = format!("the log is the node {}'s, and this node is {node}", rebuilt.node);
+            let what = format!(
+                "the log is the node {}'s, and this node is {node}",
+                rebuilt.node
+            );
             return Err(Failure::new(Exit::Conflict, what).next(
                 "two nodes must never go on with one log: if that node is gone for good, give this one \
                  its name in `node.name`",

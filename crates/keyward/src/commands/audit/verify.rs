@@ -144,9 +144,8 @@ pub fn of_copy(place: &Path, keys: &Succession, since: Option<&[u8]>) -> Result<
     };
     let checked = check_log(&mut log, signer, &[], older).map_err(|error| unbelievable(&error))?;
     match checked.faults.named().first() {
-        Some(fault) => Err(Failure::new(Exit::NotValid, fault).next(
-            "keep these files as they are, as evidence, and try another mirror of this log",
-        )),
+        Some(fault) => Err(Failure::new(Exit::NotValid, fault)
+            .next("keep these files as they are, as evidence, and try another mirror of this log")),
         None => Ok(checked.checkpoint.checkpoint.head()),
     }
 }

@@ -26,7 +26,10 @@ struct Held {
 impl Waiting {
     /// For these mirrors.
     pub(super) fn for_mirrors(names: impl IntoIterator<Item = String>) -> Self {
-        let held = names.into_iter().map(|name| (name, Held::default())).collect();
+        let held = names
+            .into_iter()
+            .map(|name| (name, Held::default()))
+            .collect();
         Self {
             held: Mutex::new(held),
         }
