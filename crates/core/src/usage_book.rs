@@ -202,3 +202,27 @@ pub fn add_pending(
         merge(flushed.entry(number).or_default(), book.pending(id));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_that_a_journal_lost_are_given_again_and_no_others() {
+        // The registry counted up to 100; the journal that was made again has up to 98, without 95 and 97.
+        let book = UsageBook::new(7, 100);
+        assert!(!book.was_continued());
+        book.go_back_for(&[95, 97], 98);
+        let logged: Vec<i64> = (90..102).filter(|it| book.is_logged(*it)).collect();
+        assert_eq!(logged, [90, 91, 92, 93, 94, 96, 98]);
+        assert_eq!((book.logged_to(), book.highest_logged()), (94, 98));
+        assert!(book.take().is_none(), "nothing is flushed before they are there");
+        // Holes of before it was counted are none that anybody lost.
+        let book = UsageBook::new(7, 100);
+        book.go_back_for(&[], 120);
+        assert_eq!(book.logged_to(), 120);
+        let book = UsageBook::new(7, 100);
+        book.go_back_for(&[], 40);
+        assert_eq!(book.logged_to(), 40);
+    }
+}

@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 
 use crate::stage::{Noon, event, journal, log, log_heads, tenant};
+use crate::thinning::seal;
 
 const NAME: &str = "log.example";
 /// Numbers of a continued journal begin behind this.
@@ -249,6 +250,9 @@ fn searched_and_checked(node: &Node, place: &Path) {
     let mut check = trees.begin_check();
     while trees.check_page(&mut check).unwrap() {}
     assert_eq!(check.progress().0, node.all().len() as u64);
+    let before = node.all();
+    seal(&node.journal);
+    assert_eq!(node.all(), before, "sealed");
 }
 
 /// A mirror whose round was cut off between the tenants' checkpoints and the system's.

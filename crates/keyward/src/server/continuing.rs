@@ -87,7 +87,8 @@ impl Staging {
             builder.recursive(true).mode(0o700).create(folder)?;
         }
         sync(&self.place)?;
-        sync(&self.audit)
+        sync(&self.audit)?;
+        self.audit.parent().map_or(Ok(()), sync)
     }
 
     /// Where the mirror's files are copied to.

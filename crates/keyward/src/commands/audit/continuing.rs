@@ -82,7 +82,6 @@ impl ContinueArguments {
         let waits = waits.is_some_and(|mirror| mirror.before_given_out);
         let deployment = Deployment::open_existing(config).await?;
         let audit = deployment.config.audit_dir();
-        fs::create_dir_all(&audit).map_err(|error| local(&audit, &error))?;
         let staging = Staging::of(&audit);
         let stage = staging.stage().map_err(|error| local(&audit, &error))?;
         if stage == Stage::Complete {
