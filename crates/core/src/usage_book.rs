@@ -216,7 +216,10 @@ mod tests {
         let logged: Vec<i64> = (90..102).filter(|it| book.is_logged(*it)).collect();
         assert_eq!(logged, [90, 91, 92, 93, 94, 96, 98]);
         assert_eq!((book.logged_to(), book.highest_logged()), (94, 98));
-        assert!(book.take().is_none(), "nothing is flushed before they are there");
+        assert!(
+            book.take().is_none(),
+            "nothing is flushed before they are there"
+        );
         // Holes of before it was counted are none that anybody lost.
         let book = UsageBook::new(7, 100);
         book.go_back_for(&[], 120);

@@ -167,7 +167,7 @@ impl AuditCommand {
             Self::RotateKey(arguments) => return arguments.run(context).await,
             Self::Receipt(arguments) => return arguments.run(context).await,
             Self::Copy(arguments) => return arguments.run(context).await,
-            Self::Continue(arguments) => return arguments.run(context).await,
+            Self::Continue(arguments) => return Box::pin(arguments.run(context)).await,
             Self::Verify(arguments) => return arguments.run_remote(context).await,
             Self::Prove(_) | Self::Check(_) | Self::Schema => return Ok(()),
             Self::Sink(command) => return command.run(context).await,

@@ -198,10 +198,7 @@ impl Work<'_> {
         };
         let correlation_id = correlation_id()?;
         let io = StdIo::new(&journal).map_err(|error| local(&journal, &error))?;
-        let entry = |rebuilt: &Rebuilt| {
-            let event = self.event(rebuilt, system.head, signer, correlation_id);
-            event
-        };
+        let entry = |rebuilt: &Rebuilt| self.event(rebuilt, system.head, signer, correlation_id);
         let rebuilt = rebuild(&io, &lost, entry).map_err(|error| unmade(&error))?;
         self.ensure_of_this_node(&rebuilt).await?;
         let to_sign = ToSign {
