@@ -14,6 +14,7 @@
 
 mod block;
 mod bytes;
+mod chasms;
 mod counting;
 mod dictionary;
 mod field;

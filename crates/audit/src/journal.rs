@@ -207,6 +207,16 @@ impl Journal {
         self.reader.at(places)
     }
 
+    /// The sequence numbers of entries whose places are known. Blocks while it reads.
+    pub(crate) fn numbers_at(&self, places: &[Place]) -> Result<Vec<u64>, AuditError> {
+        self.reader.numbers_at(places)
+    }
+
+    /// Where very many numbers are missing: the last entry before each such place, and the first behind.
+    pub(crate) fn chasms(&self) -> Result<Vec<(u64, u64)>, AuditError> {
+        self.reader.chasms()
+    }
+
     /// The entry at a place that may be wrong; none if there is none. Blocks while it reads.
     pub(crate) fn perhaps_at(&self, place: Place) -> std::io::Result<Option<Written>> {
         self.reader.perhaps_at(place)

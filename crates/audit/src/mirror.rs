@@ -10,9 +10,11 @@
 //! hand-overs and keys are replaced. How far a mirror is, its own checkpoints say: whoever writes them
 //! remembers nothing, and believes them only if the log's key has signed them and its trees agree.
 
+mod beyond;
 mod bringing;
 mod directory;
 mod meeting;
+mod numbers;
 mod place;
 mod reach;
 
@@ -25,7 +27,10 @@ use tokio::task::JoinSet;
 
 use crate::trees::{Forest, LogDirectory, Tree};
 
+pub use beyond::forget_beyond;
 use bringing::{Brought, Held};
+pub(crate) use numbers::numbers_in;
+pub use numbers::numbers_path;
 pub use place::MirrorPlace;
 
 /// The file beside a tree's checkpoint that has its public key.

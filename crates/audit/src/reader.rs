@@ -118,6 +118,19 @@ impl Reader {
 
     /// The bytes of entries whose places are known, in the order of the places.
     pub(crate) fn at(&self, places: &[Place]) -> Result<Vec<Vec<u8>>, AuditError> {
+        self.each_at(places, |_, bytes| bytes)
+    }
+
+    /// The sequence numbers of entries whose places are known, in the order of the places.
+    pub(crate) fn numbers_at(&self, places: &[Place]) -> Result<Vec<u64>, AuditError> {
+        self.each_at(places, |number, _| number)
+    }
+
+    fn each_at<T>(
+        &self,
+        places: &[Place],
+        wanted: impl Fn(u64, Vec<u8>) -> T,
+    ) -> Result<Vec<T>, AuditError> {
         let mut open: Option<(u64, Opened)> = None;
         let mut found = Vec::with_capacity(places.len());
         for place in places {
@@ -129,8 +142,8 @@ impl Reader {
             let Some((_, opened)) = &open else { continue };
             let read = frames::entry(&*opened.file, place.offset);
             let read = read.map_err(|error| fault::reading(&error, first))?;
-            let (_, bytes) = read.ok_or(AuditError::Damaged { sequence: first })?;
-            found.push(bytes);
+            let (number, bytes) = read.ok_or(AuditError::Damaged { sequence: first })?;
+            found.push(wanted(number, bytes));
         }
         if let Some((first, opened)) = open {
             self.give_back(first, opened);
@@ -275,6 +288,21 @@ impl Reader {
             }
             _ => Err(damaged),
         }
+    }
+}
+
+/// More numbers than any segment has entries.
+const CHASM: u64 = 1 << 24;
+
+impl Reader {
+    /// Where so many numbers are missing that nobody can go through them one by one, as behind a loss that a
+    /// mirror made good: the last entry before each, and the first behind.
+    pub(crate) fn chasms(&self) -> Result<Vec<(u64, u64)>, AuditError> {
+        let segments = self.catalog.segments();
+        let pairs = segments.iter().zip(segments.iter().skip(1));
+        let wide = pairs.filter(|(one, next)| next.first - one.first > CHASM);
+        wide.map(|(_, next)| Ok((self.open(next)?.2, next.first)))
+            .collect()
     }
 }
 

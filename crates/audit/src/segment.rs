@@ -14,7 +14,9 @@ use crate::revisions::{HOLES_MAX, Revisions};
 /// The format written.
 pub(crate) const VERSION: u16 = 2;
 /// The oldest format that is read: without signatures.
-const OLDEST: u16 = 1;
+const OLDEST: u16 = UNSIGNED;
+/// The format that has no signatures.
+pub(crate) const UNSIGNED: u16 = 1;
 /// No header is longer.
 pub(crate) const HEADER_MAX: usize = FIXED + 8 * HOLES_MAX + 256 + 4;
 

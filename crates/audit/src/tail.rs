@@ -132,7 +132,8 @@ pub(crate) fn settle(file: &mut dyn SegmentFile, tail: &Tail) -> io::Result<()> 
     file.sync()
 }
 
-fn note_revision(
+/// Takes note of the revision of an entry, if it has one.
+pub(crate) fn note_revision(
     payload: &[u8],
     sequence: u64,
     revisions: &mut Revisions,

@@ -14,12 +14,14 @@
 //! ```
 
 mod batches;
+mod continuing;
 mod directory;
 mod end;
 mod error;
 mod forest;
 mod handovers;
 mod heads;
+mod numbered;
 mod places;
 mod receipt;
 mod signed;
@@ -29,6 +31,7 @@ mod tiles;
 mod tree;
 mod whole;
 
+pub use continuing::{ContinueError, Lost, Rebuilt, rebuild};
 pub use directory::LogDirectory;
 pub use error::TreesError;
 pub use forest::{Forest, LogFiles};

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::audit::counted::{Allowance, began_with, last_of};
 use crate::audit::{AuditEvent, Journaled};
 use crate::ids::VersionId;
+use crate::noun::action::Action;
 use crate::noun::key_version::UsageTotals;
 use crate::port::audit_log::JournalObserver;
 use crate::port::registry::UsageDelta;
@@ -31,6 +32,8 @@ struct Inner {
     begun: BTreeMap<u64, Begun>,
     /// Whether uses are counted on this node, or ever were: then it is kept from where on.
     counts: bool,
+    /// Whether what was observed says that a lost journal was made again.
+    was_continued: bool,
 }
 
 /// A count that an entry began, as the journal has it.
@@ -192,6 +195,25 @@ impl UsageBook {
         inner.logged_beyond.retain(|beyond| *beyond <= revision);
     }
 
+    /// Whether a lost journal was made again since the last flush.
+    pub fn was_continued(&self) -> bool {
+        self.lock().was_continued
+    }
+
+    /// The journal has not what it had when it was counted: these changes are not in it, and none above
+    /// `after`. They are given again.
+    pub fn go_back_for(&self, missing: &[i64], after: i64) {
+        let mut inner = self.lock();
+        let first = missing.first().map_or(after, |first| first - 1);
+        let from = inner.logged_to.min(first.min(after));
+        let missing: BTreeSet<i64> = missing.iter().copied().collect();
+        inner.logged_to = from;
+        inner.logged_beyond = (from + 1..=after)
+            .filter(|revision| !missing.contains(revision))
+            .collect();
+        inner.go_on();
+    }
+
     /// Every change up to here that the outbox has is in the journal. An outbox may lack some: what was
     /// restored of a part of a deployment has no changes of the rest.
     pub fn all_logged_to(&self, revision: i64) {
@@ -229,6 +251,7 @@ impl JournalObserver for UsageBook {
         let mut inner = self.lock();
         for entry in entries {
             inner.follow_counts(entry);
+            inner.was_continued |= entry.event.action == Action::AuditContinue;
             // What was flushed is not counted again.
             if entry.sequence <= self.start_after {
                 continue;
@@ -260,5 +283,32 @@ pub fn add_pending(
 ) {
     for (number, id) in versions {
         merge(flushed.entry(number).or_default(), book.pending(id));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn changes_that_a_journal_lost_are_given_again_and_no_others() {
+        // The registry counted up to 100; the journal that was made again has up to 98, without 95 and 97.
+        let book = UsageBook::new(7, 100);
+        assert!(!book.was_continued());
+        book.go_back_for(&[95, 97], 98);
+        let logged: Vec<i64> = (90..102).filter(|it| book.is_logged(*it)).collect();
+        assert_eq!(logged, [90, 91, 92, 93, 94, 96, 98]);
+        assert_eq!((book.logged_to(), book.highest_logged()), (94, 98));
+        assert!(
+            book.take().is_none(),
+            "nothing is flushed before they are there"
+        );
+        // Holes of before it was counted are none that anybody lost.
+        let book = UsageBook::new(7, 100);
+        book.go_back_for(&[], 120);
+        assert_eq!(book.logged_to(), 120);
+        let book = UsageBook::new(7, 100);
+        book.go_back_for(&[], 40);
+        assert_eq!(book.logged_to(), 40);
     }
 }

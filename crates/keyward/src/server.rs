@@ -4,6 +4,7 @@ pub mod assembly;
 pub mod backups;
 pub mod clock;
 pub mod config;
+pub mod continuing;
 pub mod continuous;
 pub mod data_dir;
 pub mod database_url;

@@ -172,6 +172,7 @@ documented! {
     AuditRotateKey => deployment::AUDIT_ROTATE_KEY,
     AuditHandOverKey => deployment::AUDIT_HAND_OVER_KEY,
     AuditHeads => deployment::AUDIT_HEADS,
+    AuditContinue => deployment::AUDIT_CONTINUE,
     AuditSeePeople => deployment::AUDIT_SEE_PEOPLE,
     PrivacyExport => deployment::PRIVACY_EXPORT,
     PrivacyErase => deployment::PRIVACY_ERASE,

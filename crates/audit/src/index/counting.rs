@@ -37,6 +37,7 @@ impl AuditIndex {
         let mut tally = Tally::new(query.by, query.every);
         let mut work = Work::new(self.work, hung_up);
         while upto > 0 && !work.is_done() && tally.len() < COUNTS_MAX {
+            upto = self.last_before_chasm(upto);
             let block = self.block_of(upto);
             work.block();
             let mut of_block = Tally::new(query.by, query.every);

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use keyward_core::audit::AuditEvent;
 use keyward_core::port::audit_log::AuditError;
@@ -51,6 +51,9 @@ pub struct AuditIndex {
     /// What one request may do.
     pub(super) work: u64,
     pub(super) state: Mutex<State>,
+    /// Where the journal lacks more numbers than could be gone through, once that is known: it is as it was
+    /// when it was opened.
+    pub(super) chasms: OnceLock<Vec<(u64, u64)>>,
     /// Held by whoever makes the index grow.
     growing: Mutex<()>,
 }
@@ -94,6 +97,7 @@ impl AuditIndex {
                 failed: BTreeSet::new(),
                 unread: VecDeque::new(),
             }),
+            chasms: OnceLock::new(),
             growing: Mutex::new(()),
         }
     }
@@ -177,7 +181,7 @@ impl AuditIndex {
         let firsts = self.listed().unwrap_or_else(|error| {
             if !is_damage(&error) {
                 // Any of them may be there.
-                unread.extend(0..open);
+                unread.extend(self.blocks_before(open));
             }
             Vec::new()
         });
@@ -197,7 +201,8 @@ impl AuditIndex {
             }
         }
         let mut state = self.state.lock();
-        state.missing = (0..open)
+        state.missing = self
+            .blocks_before(open)
             .filter(|it| !finished.contains_key(it) && !unread.contains(it))
             .collect();
         state.finished = finished;

@@ -174,6 +174,7 @@ impl AuditIndex {
                 next_before = Some(upto + 1);
                 break;
             }
+            upto = self.last_before_chasm(upto);
             let block = self.block_of(upto);
             next_before = self.look_into(block, upto, &mut look)?;
             upto = self.first_of(block) - 1;

@@ -5,16 +5,17 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use keyward_ledger::{
-    Algorithm, CHECKPOINT_PATH, HANDOVERS_PATH, Head, KeyName, Note, Tile, VerifierKey,
+    Algorithm, CHECKPOINT_PATH, Content, HANDOVERS_PATH, Head, KeyName, Note, Tile, VerifierKey,
 };
 use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use super::{
-    KEY_PATH, MirrorError, MirrorPlace, MirroredTrees, Newest, Sign, meeting, origin_of, reach,
+    KEY_PATH, MirrorError, MirrorPlace, MirroredTrees, Newest, Sign, meeting, numbers,
+    numbers_path, origin_of, reach,
 };
 use crate::mirror::place::Put;
-use crate::trees::Tree;
+use crate::trees::{Tree, TreesError};
 
 /// Tiles of a tree that are written at a time.
 const TILES_AT_ONCE: usize = 8;
@@ -254,15 +255,20 @@ impl Work<'_> {
 
     /// Removes partial tiles that no checkpoint leads to. A place that keeps what it has may keep them.
     async fn forget_partial(&mut self) {
+        let tree = self.tree;
         let named = |sizes: &[u64]| -> BTreeSet<String> {
             let tiles = sizes.iter().flat_map(|size| reach::partial(*size));
-            tiles.map(|tile| tile.to_string()).collect()
+            let files = tiles.flat_map(|tile| {
+                let is_bundle = tile.content() == Content::Entries;
+                let numbers = is_bundle.then(|| numbers_path(tree, tile));
+                std::iter::once(format!("{tree}/{tile}")).chain(numbers)
+            });
+            files.collect()
         };
         let old = self.held.partial.len().saturating_sub(KEPT);
         let needed = named(&self.held.partial[old..]);
-        for tile in named(&self.held.partial[..old]).difference(&needed) {
-            let path = format!("{}/{tile}", self.tree);
-            if let Err(error) = self.place.remove(&path).await {
+        for path in named(&self.held.partial[..old]).difference(&needed) {
+            if let Err(error) = self.place.remove(path).await {
                 tracing::debug!(path, %error, "a mirror keeps a partial tile");
                 break;
             }
@@ -278,21 +284,37 @@ impl Work<'_> {
     }
 }
 
-/// Writes a tile if nothing is there, and compares what is.
+/// Writes a tile, with the numbers of its entries before it if it is a bundle.
 async fn put(
     place: Arc<MirrorPlace>,
     trees: MirroredTrees,
     tree: Tree,
     tile: Tile,
 ) -> Result<Put, MirrorError> {
+    let is_bundle = tile.content() == Content::Entries;
     let turn = READERS.acquire().await;
-    let read = spawn_blocking(move || trees.lock().tile(tree, tile)).await;
+    let read = spawn_blocking(move || {
+        let numbers = is_bundle.then(|| numbers::file(&trees, tree, tile));
+        Ok((
+            trees.lock().tile(tree, tile)?,
+            numbers.transpose()?.flatten(),
+        ))
+    });
+    let read = read.await;
     drop(turn);
     let log = |why: String| MirrorError::Log(why);
     let read = read.map_err(|error| log(error.to_string()))?;
-    let bytes = read.map_err(|error| log(error.to_string()))?;
+    let (bytes, numbers) = read.map_err(|error: TreesError| log(error.to_string()))?;
     let bytes = bytes.ok_or_else(|| log(format!("it has no {tile}")))?;
-    let path = format!("{tree}/{tile}");
+    if is_bundle {
+        let numbers = numbers.ok_or_else(|| log(format!("it has no numbers of {tile}")))?;
+        put_file(&place, numbers_path(tree, tile), numbers).await?;
+    }
+    put_file(&place, format!("{tree}/{tile}"), bytes).await
+}
+
+/// Writes a file if nothing is there, and compares what is.
+async fn put_file(place: &MirrorPlace, path: String, bytes: Vec<u8>) -> Result<Put, MirrorError> {
     if place.put(&path, bytes.clone()).await? == Put::Written {
         return Ok(Put::Written);
     }

@@ -31,6 +31,13 @@ impl<F: LogFiles> Handovers<F> {
         Ok(Self { files, kept })
     }
 
+    /// Takes over those of a lost node: their notes as they are given out.
+    pub fn take_over(files: F, given_out: &[u8]) -> Result<(), TreesError> {
+        let notes = notes_of(given_out).map_err(|_| TreesError::HandoversUnreadable)?;
+        let mut handovers = Self::open(files)?;
+        notes.into_iter().try_for_each(|note| handovers.add(note))
+    }
+
     /// The note of this hand-over, if it is there.
     pub fn find(&self, from: &VerifierKey, to: &VerifierKey) -> Option<&Note> {
         let is_it = |handover: &Handover| handover.from() == from && handover.to() == to;

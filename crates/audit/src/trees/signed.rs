@@ -112,6 +112,19 @@ impl<F: LogFiles> LastSigned<F> {
         Ok(())
     }
 
+    /// Takes over what a lost node signed last, in a place where nothing is known of any log.
+    pub fn take_over(
+        files: F,
+        origin: &KeyName,
+        ToSign { head, through, key }: ToSign,
+    ) -> Result<(), TreesError> {
+        let mut last = Self::open(files)?;
+        if let Some(before) = last.head() {
+            return Err(TreesError::SignedOther { size: before.size });
+        }
+        last.write(origin.clone(), ToSign { head, through, key })
+    }
+
     /// Writes down, durably, by which key what was signed last was signed, if this was not written down yet.
     pub fn name_key(&mut self, key: [u8; 32]) -> Result<(), TreesError> {
         match &self.kept {
@@ -143,9 +156,17 @@ impl<F: LogFiles> LastSigned<F> {
             ToOwned::to_owned,
         );
         let name = KeyName::new(&origin).ok_or(TreesError::SignedUnreadable)?;
+        self.write(name, ToSign { head, through, key })
+    }
+
+    fn write(
+        &mut self,
+        name: KeyName,
+        ToSign { head, through, key }: ToSign,
+    ) -> Result<(), TreesError> {
         let kept = Kept {
             format: FORMAT,
-            origin,
+            origin: name.as_str().to_owned(),
             size: head.size,
             root: head.root.to_string(),
             through,

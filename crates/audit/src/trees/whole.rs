@@ -21,15 +21,17 @@ pub struct WholeCheck {
     after: u64,
     /// The last entry that is to be.
     until: u64,
+    /// How many were read.
+    read: u64,
     /// How the trees stood there.
     heads: Vec<(Tree, Head)>,
     made: HashMap<Tree, End>,
 }
 
 impl WholeCheck {
-    /// How many entries were read, and how many there are.
+    /// How many entries were read, and the number of the last one that is to be.
     pub fn progress(&self) -> (u64, u64) {
-        (self.after, self.until)
+        (self.read, self.until)
     }
 }
 
@@ -40,6 +42,7 @@ impl<F: LogFiles> Forest<F> {
         let system = (Tree::System, self.head(Tree::System));
         WholeCheck {
             after: 0,
+            read: 0,
             until: self.sequence(),
             heads: std::iter::once(system).chain(others).collect(),
             made: HashMap::new(),
@@ -54,6 +57,7 @@ impl<F: LogFiles> Forest<F> {
             let before = check.after;
             for entry in page.iter().filter(|entry| entry.sequence <= check.until) {
                 check.after = entry.sequence;
+                check.read += 1;
                 self.check_entry(&mut check.made, entry)?;
             }
             if check.after > before {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod batches;
+mod continuing;
 mod crashes;
 /// The disk of the journal's own tests.
 #[path = "../journal/disk.rs"]

@@ -280,9 +280,9 @@ async fn i13_every_log_in_a_mirror_verifies_after_every_single_change_to_it() {
         }
         let objects = store.objects.lock();
         let partial = objects.keys().filter(|path| path.contains(".p/"));
-        counts.push((partial.count(), trees * 2 * 3));
+        counts.push((partial.count(), trees * 2 * 4));
     }
-    // Of the last two checkpoints of each tree, three levels; or of all that there ever were.
+    // Of the last two checkpoints of each tree, three levels and the numbers; or of all that there ever were.
     let [(left, most), (kept, _)] = counts[..] else {
         panic!("{counts:?}")
     };

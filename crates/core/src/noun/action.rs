@@ -198,6 +198,7 @@ actions! {
     AuditRotateKey "audit.rotate_key" System Change "Makes the next key that signs the audit log's checkpoints.";
     AuditHandOverKey "audit.hand_over_key" System Record "Handed the signing of a node's log over to the next key.";
     AuditHeads "audit.heads" System Record "Committed to the heads of all trees of the transparency log.";
+    AuditContinue "audit.continue" System Record "Went on with a node's log whose journal was lost, from a mirror.";
     AuditSeePeople "audit.see_people" Tenant Read "Sees whose address stands behind a pseudonym of the audit log.";
     PrivacyExport "privacy.export" Tenant Read "Gives out everything that is held about a person.";
     PrivacyErase "privacy.erase" Tenant Change "Destroys a person's key for ever, and with it who a disabled principal was and from where it came.";

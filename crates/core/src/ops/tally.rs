@@ -199,6 +199,7 @@ fn count_entry(node: &Node, closed: &Closed) -> Result<AuditEvent, OpError> {
         used,
         revision: None,
         change: None,
+        signature: None,
         leaf: LeafMark::default(),
     };
     detail(&mut event, COUNT, amount.operations);

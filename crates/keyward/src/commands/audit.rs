@@ -3,6 +3,7 @@
 mod bar;
 mod check;
 mod check_entry;
+mod continuing;
 mod copy;
 mod custody;
 mod detail;
@@ -33,6 +34,7 @@ use crate::output;
 
 use self::check::CheckArguments;
 use self::check_entry::CheckEntryArguments;
+use self::continuing::ContinueArguments;
 use self::copy::CopyArguments;
 use self::custody::CustodyArguments;
 use self::evidence::EvidenceArguments;
@@ -105,6 +107,11 @@ pub enum AuditCommand {
     /// Copy the server's transparency log, or all logs of a mirror, into a directory, or bring a copy up to
     /// date
     Copy(CopyArguments),
+    /// Go on with the log of a node whose journal is lost, from a mirror, under the same name
+    ///
+    /// On the stopped node, whose audit directory has no journal. Everything in the mirror is verified by the
+    /// key before anything is written where it counts; what ends it in between, the same command goes on.
+    Continue(ContinueArguments),
     /// Copies of the log elsewhere that the server keeps up
     #[command(subcommand)]
     Mirror(MirrorCommand),
@@ -170,6 +177,7 @@ impl AuditCommand {
             Self::RotateKey(arguments) => return arguments.run(context).await,
             Self::Receipt(arguments) => return arguments.run(context).await,
             Self::Copy(arguments) => return arguments.run(context).await,
+            Self::Continue(arguments) => return Box::pin(arguments.run(context)).await,
             Self::Verify(arguments) => return arguments.run_remote(context).await,
             Self::Prove(_) | Self::Check(_) | Self::CheckEntry(_) | Self::Schema => return Ok(()),
             Self::Sink(command) => return command.run(context).await,

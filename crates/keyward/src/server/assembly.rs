@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keyward_access::RoleDecider;
 use keyward_audit::index::{AuditIndex, Search};
-use keyward_audit::{Journal, JournalConfig, Lull, SyncMode};
+use keyward_audit::{Journal, JournalConfig, Lull, SyncMode, Unlogged};
 use keyward_core::node::{Node, Ports, Settings, UsageBook};
 use keyward_core::noun::key::ProviderKind;
 use keyward_core::ops::builtin_roles;
@@ -19,6 +19,7 @@ use keyward_vault::Vault;
 use tokio::task::JoinHandle;
 
 use crate::server::config::{AuditSync, Config, MigrateCutOver};
+use crate::server::continuing;
 use crate::server::continuous;
 use crate::server::deployment::Deployment;
 use crate::server::drills;
@@ -178,6 +179,13 @@ fn published(config: &Config) -> Published {
         gate(!config.audit_witness.is_empty()),
         gate(!config.audit_mirror.is_empty()),
     )
+    .waiting_for(
+        config
+            .audit_mirror
+            .iter()
+            .filter(|(_, mirror)| mirror.before_given_out)
+            .map(|(name, _)| name.clone()),
+    )
 }
 
 fn settings(deployment: &Deployment) -> Settings {
@@ -226,13 +234,20 @@ async fn open_journal(
     usage: Arc<UsageBook>,
 ) -> Result<Journal, StartError> {
     let dir = deployment.config.audit_dir();
+    continuing::ensure_finished(&dir)?;
     let config = journal_config(&deployment.config);
     let name: Arc<str> = deployment.config.node.name.as_str().into();
     let (id, clock) = (deployment.id, deployment.clock.clone());
     // Recovery reads files: not for a thread that others wait on.
+    let book = usage.clone();
     let opened =
-        tokio::task::spawn_blocking(move || Journal::open(&dir, config, name, id, clock, usage));
+        tokio::task::spawn_blocking(move || Journal::open(&dir, config, name, id, clock, book));
     let journal = opened.await.map_err(std::io::Error::other)??;
+    // What the registry counts as logged went with the lost disk, as far as no mirror had it.
+    if usage.was_continued() {
+        let Unlogged { missing, after } = journal.unlogged();
+        usage.go_back_for(missing, *after);
+    }
     // The registry's memory ends with the last change. What was used since has its times here, and
     // nothing that is logged from now on was before it.
     let last = TailQuery {

@@ -60,6 +60,23 @@ pub enum StartError {
     /// The journal is not what was signed of it.
     #[error(transparent)]
     AuditLog(#[from] keyward_audit::trees::TreesError),
+    /// A log was being continued.
+    #[error(
+        "the audit log was being continued from a mirror, and nothing of it counts yet: say the same \
+         `keyward audit continue` again; or remove {}, and a log under another name begins \
+         (docs/audit-mirror.md)",
+        path.display()
+    )]
+    AuditContinuing {
+        /// What was made until then.
+        path: PathBuf,
+    },
+    /// The same, and some of it is in its place.
+    #[error(
+        "the audit log was continued from a mirror, and its journal is not in its place yet: say the same \
+         `keyward audit continue` again, which does the rest (docs/audit-mirror.md)"
+    )]
+    AuditHalfContinued,
     /// The vault belongs to another registry.
     #[error(
         "the vault and the registry belong to different deployments; put back together what \

@@ -10,6 +10,7 @@ use keyward_core::mirror_board::{MirrorState, MirrorStatus};
 use keyward_core::node::Node;
 use keyward_core::noun::condition::{ConditionKind, Severity, Subject};
 use keyward_core::ops::condition;
+use keyward_sinks::witness::Signed;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -60,6 +61,7 @@ impl Mirroring {
                 gates: gates.clone(),
                 mirror,
                 status: MirrorStatus::new(name.clone(), kind),
+                is_waited_for: it.before_given_out,
                 every: Duration::from_secs(it.every_seconds),
                 retry_most: Duration::from_secs(it.retry_seconds),
                 pause: PAUSE,
@@ -103,6 +105,8 @@ struct Keeper {
     gates: Arc<Gates>,
     mirror: Mirror,
     status: MirrorStatus,
+    /// Whether checkpoints wait until they are in it.
+    is_waited_for: bool,
     every: Duration,
     retry_most: Duration,
     /// How long it is left alone after the next failure.
@@ -146,15 +150,23 @@ impl Keeper {
     async fn bring(&mut self, newest: &Newest) -> Result<(), MirrorError> {
         if !self.mirror.is_met() {
             self.mirror.meet(newest).await?;
+            let size = self.mirror.reached(newest).size;
+            self.published.met(&self.status.name, size);
             self.gates.said(&self.status.name, &Ok(()));
         }
-        self.mirror.bring(newest).await
+        self.mirror.bring(newest).await?;
+        if let Some((head, note)) = newest.counted.clone() {
+            let log = newest.log.clone();
+            let signed = Signed { head, note, log };
+            self.published.mirrored(&self.status.name, signed);
+        }
+        Ok(())
     }
 
     /// What is to be in it now, and how far it is from that.
     async fn look(&mut self) -> Option<Newest> {
-        let published = self.published.clone();
-        let looked = spawn_blocking(move || published.to_mirror()).await;
+        let (published, is_waited_for) = (self.published.clone(), self.is_waited_for);
+        let looked = spawn_blocking(move || published.to_mirror(is_waited_for)).await;
         let newest = looked.ok()??;
         self.gates.asked();
         // What it has is asked before anything is given out, until it has said so.

@@ -19,6 +19,9 @@ use tokio::time::{Instant, timeout_at};
 use crate::server::log_keys::LogKeys;
 
 mod mirrored;
+mod waiting;
+
+use waiting::Waiting;
 
 /// The trees, as those who grow them and those who read them share them.
 pub type Trees = Arc<Mutex<Forest<LogDirectory>>>;
@@ -33,8 +36,11 @@ pub struct Published {
     now: Mutex<Now>,
     /// How many witnesses must have signed a checkpoint before it is given out.
     required: u64,
-    /// The newest signed checkpoint, for witnesses.
+    /// The newest signed checkpoint.
     newest: watch::Sender<Option<Arc<Signed>>>,
+    /// The newest one that witnesses may see: that one, or what mirrors hold for which it waits.
+    shown: watch::Sender<Option<Arc<Signed>>>,
+    waiting: Waiting,
     /// Whether anything new may be signed, as witnesses say.
     gate: watch::Sender<Gate>,
     /// The same as mirrors say.
@@ -80,6 +86,8 @@ impl Published {
             now: Mutex::default(),
             required,
             newest: watch::Sender::new(None),
+            shown: watch::Sender::new(None),
+            waiting: Waiting::for_mirrors([]),
             gate: watch::Sender::new(gate),
             mirrors: watch::Sender::new(mirrors),
             signed: watch::Sender::new(0),
@@ -96,16 +104,18 @@ impl Published {
     pub fn closed(&self) {
         let mut now = self.now.lock();
         now.trees = None;
-        if self.required == 0 {
+        // What others hold stays what they were shown.
+        if self.required == 0 && !self.waiting.is_any() {
             now.counted = None;
         }
         drop(now);
         self.newest.send_replace(None);
+        self.shown.send_replace(None);
     }
 
-    /// The newest signed checkpoint, as it changes.
-    pub fn newest(&self) -> watch::Receiver<Option<Arc<Signed>>> {
-        self.newest.subscribe()
+    /// The newest signed checkpoint that witnesses may see, as it changes.
+    pub fn shown(&self) -> watch::Receiver<Option<Arc<Signed>>> {
+        self.shown.subscribe()
     }
 
     /// Whether anything new may be signed, for witnesses to say.
@@ -113,11 +123,12 @@ impl Published {
         &self.gate
     }
 
-    /// Whether witnesses have still to sign what holds the entry with this index of the system's tree.
+    /// Whether witnesses or mirrors have still to have what holds the entry with this index of the system's tree.
     pub fn awaits(&self, index: u64) -> bool {
         let now = self.now.lock();
         let counted = now.counted.as_ref();
-        self.required > 0 && counted.is_none_or(|counted| counted.head.size <= index)
+        let is_waiting = self.required > 0 || self.waiting.is_any();
+        is_waiting && counted.is_none_or(|counted| counted.head.size <= index)
     }
 
     /// That the system's tree has only grown from one size to another. Reads files.
@@ -168,8 +179,11 @@ impl Published {
         }
         let note = signed(origin, head, key, former)?;
         let signed = Arc::new(Signed { head, note, log });
-        if self.required == 0 {
-            self.now.lock().counted = Some(signed.clone());
+        if !self.waiting.is_any() {
+            if self.required == 0 {
+                self.now.lock().counted = Some(signed.clone());
+            }
+            self.shown.send_replace(Some(signed.clone()));
         }
         self.newest.send_replace(Some(signed));
         self.signed.send_modify(|times| *times += 1);

@@ -9,7 +9,6 @@ use std::time::Duration;
 use async_trait::async_trait;
 use keyward_core::node::Node;
 use keyward_core::ops::registry_migration;
-use keyward_core::port::registry::Registry as _;
 use keyward_core::port::registry_migration::{
     RegistryMigration, RegistryMigrationFault, RegistryMigrationReport,
 };

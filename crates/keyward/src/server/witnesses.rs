@@ -68,7 +68,7 @@ fn ports(assembly: &Assembly, policy: &WitnessPolicy) -> WitnessPorts {
     });
     let (on_board, proving, giving) = (node.clone(), published.clone(), published.clone());
     WitnessPorts {
-        newest: published.newest(),
+        newest: published.shown(),
         prove: Arc::new(move |old, new| proving.prove(old, new)),
         clock: assembly.deployment.clock.clone(),
         random: Arc::new(SystemRandom),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(clippy::disallowed_methods)] // directories and other programs tell nobody
 
+mod continued;
 mod following;
 mod put_back;
 mod stage;

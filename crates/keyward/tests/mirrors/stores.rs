@@ -62,6 +62,8 @@ async fn a_mirror_works_in_a_bucket_with_versions_that_are_locked() {
     assert!(verify(&taken, &key) >= 3);
     assert!(size(&taken.join("system/checkpoint")) > Some(has));
 
+    goes_on(&launch, &file, &key, has).await;
+
     // The lock is one: no version of the checkpoint can be taken away.
     let (status, listed) = asked("GET", &store, "?versions=", "", &[]);
     assert_eq!(status, 200, "{listed}");
@@ -69,6 +71,26 @@ async fn a_mirror_works_in_a_bucket_with_versions_that_are_locked() {
     let version = format!("/{name}?versionId={version}");
     let (status, said) = asked("DELETE", &store, &version, "", &[]);
     assert_eq!(status, 403, "{said}");
+}
+
+/// The journal is lost, and the log goes on from the bucket.
+async fn goes_on(launch: &Launch, file: &Path, key: &str, has: u64) {
+    std::fs::remove_dir_all(launch.data().join("audit")).unwrap();
+    let data = format!("node.data_dir={}", launch.data().display());
+    let file = format!("audit_mirror.one.destination_file={}", file.display());
+    let words = ["audit", "continue", "--from-mirror", "one", "--key", key];
+    let sets = ["--may-contradict", "--set", &data, "--set", &file];
+    said(&keyward(&[&words[..], &sets].concat()));
+    let server = launch.start().await;
+    let api = server.api.clone();
+    assert_eq!(log_key(&api).await, key);
+    work(&api, "after").await;
+    until("the mirror that goes on", || async {
+        let it = mirror(&api).await;
+        it["state"] == "following" && it["size"].as_u64() > Some(has + 3)
+    })
+    .await;
+    server.stop().await;
 }
 
 fn destination(file: &Path, store: &str, folder: &Path) {

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods)] // other programs tell nobody when they are done
 
 mod asked;
+mod continued;
 mod each_other;
 mod rolled_back;
 mod serving;

@@ -142,6 +142,17 @@ pub const AUDIT_ROTATE_KEY: Operation = Operation {
     audit: "who ordered it, before it is done, and `former_until`; that it was done is the entry of the secret with the same correlation id. What fails behind it is a second entry.",
 };
 
+pub const AUDIT_CONTINUE: Operation = Operation {
+    conditions: "`keyward audit continue --from-mirror NAME --key VKEY` on a stopped node whose audit directory has no journal; \
+                 everything in the mirror verified by that key.",
+    effects: "the journal is made again from the mirror, every entry under its own number, and this entry ends it; at its next \
+              start the node goes on with the same log.",
+    errors: &[],
+    audit: "the command itself writes it: from which mirror (`mirror`), from which checkpoint on (`size`, `root`, `signed_by`), \
+            up to which entry nothing is missing (`through`), the last entry that there was (`last`), how many there are \
+            (`entries`), and whether more may have been given out (`before_given_out`).",
+};
+
 pub const AUDIT_HAND_OVER_KEY: Operation = Operation {
     conditions: "a node notices that there is a next key for signing checkpoints; with `audit.sync = \"always\"`.",
     effects: "from the checkpoint that holds this entry on, the next key signs.",

@@ -41,9 +41,9 @@ pub struct CopyArguments {
 
 /// What was copied.
 #[derive(Serialize)]
-struct Copied {
+pub(super) struct Copied {
     log: String,
-    entries: u64,
+    pub(super) entries: u64,
     files_new: u64,
     files_kept: u64,
 }
@@ -108,10 +108,10 @@ impl Source<'_> {
 }
 
 /// A mirror that is read.
-struct InMirror(MirrorPlace);
+pub(super) struct InMirror(pub(super) MirrorPlace);
 
 impl InMirror {
-    fn open(config: &Config, name: &str) -> Result<Self, Failure> {
+    pub(super) fn open(config: &Config, name: &str) -> Result<Self, Failure> {
         let found = config.audit_mirror.get(name).ok_or_else(|| {
             let named: Vec<&str> = config.audit_mirror.keys().map(String::as_str).collect();
             let what = format!("the configuration has no mirror {name}");
@@ -122,7 +122,7 @@ impl InMirror {
     }
 
     /// The trees that have a checkpoint, by the paths of their files.
-    async fn trees(&self) -> Result<Vec<String>, Failure> {
+    pub(super) async fn trees(&self) -> Result<Vec<String>, Failure> {
         let listed = self.0.list().await;
         let listed = listed.map_err(|error| Failure::local(error).about("the mirror"))?;
         let ending = format!("/{CHECKPOINT_PATH}");
@@ -138,7 +138,7 @@ impl InMirror {
     }
 
     /// One tree. While it is copied the server goes on: then partial tiles are gone that were there.
-    async fn copy(&self, tree: &str, directory: &Path) -> Result<Copied, Failure> {
+    pub(super) async fn copy(&self, tree: &str, directory: &Path) -> Result<Copied, Failure> {
         let (source, target) = (Source::Mirror(&self.0, tree), Target(directory.join(tree)));
         let mut tries = 0;
         loop {
@@ -281,7 +281,7 @@ fn is_there(tile: Tile, place: &Path) -> Result<bool, Failure> {
 }
 
 /// Writes a file whole: beside its place first, so that it is never there in part.
-fn put(place: &Path, bytes: &[u8]) -> Result<(), Failure> {
+pub(super) fn put(place: &Path, bytes: &[u8]) -> Result<(), Failure> {
     let told = |error: io::Error| Failure::local(error).about(place.display());
     if let Some(folder) = place.parent() {
         fs::create_dir_all(folder).map_err(told)?;

@@ -3,7 +3,8 @@
 use std::io;
 
 use keyward_ledger::{
-    CHECKPOINT_PATH, Files, HANDOVERS_PATH, Handover, Note, VerifierKey, succession, vouched_for,
+    CHECKPOINT_PATH, Files, HANDOVERS_PATH, Handover, KeyName, Note, VerifierKey, succession,
+    vouched_for,
 };
 
 use crate::exit::{Exit, Failure};
@@ -79,6 +80,25 @@ impl Succession {
         self.vouched_for.iter().copied()
     }
 
+    /// The same keys under the names of a log below.
+    pub fn below(&self, log: &str) -> Self {
+        let of_log = |key: &VerifierKey| {
+            let name = KeyName::new(&format!("{}/{log}", key.name()))?;
+            Some(VerifierKey::new(name, key.algorithm(), key.public()))
+        };
+        Self {
+            keys: self.keys.iter().filter_map(of_log).collect(),
+            vouched_for: self.vouched_for.clone(),
+        }
+    }
+
+    /// The last of them that has a signature on a note.
+    pub fn last_signer_of(&self, note: &[u8]) -> Option<&VerifierKey> {
+        let note = Note::parse(note).ok()?;
+        let is_by = |key: &&VerifierKey| has_signed(key, &note);
+        self.keys.iter().rev().find(is_by)
+    }
+
     /// The one with this text; the given one if none has it.
     pub fn named(&self, text: &str) -> Option<&VerifierKey> {
         let is_named = |key: &&VerifierKey| key.to_string() == text;
@@ -93,11 +113,13 @@ impl Succession {
     /// The first of them that has a signature on a note; the given one if none has.
     pub fn signer_of(&self, note: &[u8]) -> Option<&VerifierKey> {
         let note = Note::parse(note).ok();
-        let has = |key: &&VerifierKey| {
-            let mut signatures = note.iter().flat_map(Note::signatures);
-            signatures
-                .any(|signature| signature.name() == key.name() && signature.key_id() == key.id())
-        };
+        let has = |key: &&VerifierKey| note.as_ref().is_some_and(|note| has_signed(key, note));
         self.keys.iter().find(has).or(self.keys.first())
     }
+}
+
+/// Whether a note has a signature that says that it is this key's.
+fn has_signed(key: &VerifierKey, note: &Note) -> bool {
+    let mut signatures = note.signatures().iter();
+    signatures.any(|signature| signature.name() == key.name() && signature.key_id() == key.id())
 }

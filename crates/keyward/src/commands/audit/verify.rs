@@ -7,7 +7,7 @@ use clap::Args;
 use keyward_audit::{EntriesInOrder, EntryFault, EntryKeys};
 use keyward_ledger::{
     CheckError, Checked, Content, Files, Head, OpenedCheckpoint, TILE_WIDTH, Tile, VerifierKey,
-    check_log_with,
+    check_log, check_log_with,
 };
 use serde::Serialize;
 
@@ -178,6 +178,30 @@ impl<'k> OwnSignatures<'k> {
             let what = format!("{path}: entry {index}: {fault}");
             NamedFault { path, what }
         })
+    }
+}
+
+/// How a log that was copied stands by its signed checkpoint, by one of these keys; everything in it is checked,
+/// and that it continues an older checkpoint.
+pub fn of_copy(place: &Path, keys: &Succession, since: Option<&[u8]>) -> Result<Head, Failure> {
+    let mut directory = LogDirectory::open(place)?;
+    let mut log = OneCheckpoint::of(&mut directory)?;
+    let none = || Failure::new(Exit::NotValid, "no key is given");
+    let signer = log.signer(keys).ok_or_else(none)?;
+    let older = match since {
+        None => None,
+        Some(bytes) => {
+            let by = keys.signer_of(bytes).ok_or_else(none)?;
+            let opened = OpenedCheckpoint::open(bytes, by, &[]);
+            let opened = opened.map_err(|error| Failure::new(Exit::NotValid, error))?;
+            Some(opened.checkpoint.head())
+        }
+    };
+    let checked = check_log(&mut log, signer, &[], older).map_err(|error| unbelievable(&error))?;
+    match checked.faults.named().first() {
+        Some(fault) => Err(Failure::new(Exit::NotValid, fault)
+            .next("keep these files as they are, as evidence, and try another mirror of this log")),
+        None => Ok(checked.checkpoint.checkpoint.head()),
     }
 }
 

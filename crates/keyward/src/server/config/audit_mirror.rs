@@ -21,6 +21,10 @@ sections! {
         every_seconds: u64 = 5, "`5`";
         /// The longest pause between two tries, 1 to 3600.
         retry_seconds: u64 = 60, "`60`";
+        /// Whether a checkpoint is given out only when it is here: published, shown to witnesses, in
+        /// receipts. Then a lost node's log can be
+        /// [continued](audit-mirror.md#continuing-a-lost-nodes-log) and contradicts nothing.
+        before_given_out: bool = false, "`false`";
         /// How long something signed may wait to be there before that is an alert.
         alert_seconds: u64 = 300, "`300`";
     }

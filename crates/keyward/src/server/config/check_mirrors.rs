@@ -9,6 +9,9 @@ use super::{AuditSync, Config, StorageKind, destination};
 /// The most that are written.
 const MIRRORS_MAX: usize = 16;
 
+/// Receipts wait for no longer than ten seconds.
+const GIVEN_OUT_SECONDS_MAX: u64 = 5;
+
 pub(super) fn check(config: &Config, found: &mut Findings) {
     let count = config.audit_mirror.len();
     if count > MIRRORS_MAX {
@@ -75,6 +78,13 @@ fn one(config: &Config, (name, it): (&String, &AuditMirror), found: &mut Finding
             }
         }
     }
+    if it.before_given_out && it.every_seconds > GIVEN_OUT_SECONDS_MAX {
+        let what = format!(
+            "is {}; at most {GIVEN_OUT_SECONDS_MAX} where checkpoints wait for the mirror",
+            it.every_seconds
+        );
+        found.add(&at("every_seconds"), what);
+    }
     let bounds = [
         ("every_seconds", it.every_seconds, 1, 3600),
         ("retry_seconds", it.retry_seconds, 1, 3600),
@@ -132,6 +142,14 @@ mod tests {
                     "audit_mirror.a.every_seconds=0",
                 ],
                 "must be 1 to 3600",
+            ),
+            (
+                &[
+                    "audit_mirror.a.directory=/srv/a",
+                    "audit_mirror.a.before_given_out=true",
+                    "audit_mirror.a.every_seconds=6",
+                ],
+                "checkpoints wait",
             ),
             (
                 &["audit_mirror.a.directory=/srv/a", "audit.sync=written"],

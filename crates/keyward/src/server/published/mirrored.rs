@@ -1,9 +1,11 @@
 //! What mirrors are given of the log, and whether they let anything new be signed.
 
+use std::sync::Arc;
+
 use keyward_audit::mirror::Newest;
 use keyward_core::port::transparency::Tree;
 use keyward_ledger::{Handover, Head, Note, VerifierKey};
-use keyward_sinks::witness::Gate;
+use keyward_sinks::witness::{Gate, Signed};
 use tokio::sync::watch;
 
 use super::{Published, origin_of, signed};
@@ -21,14 +23,16 @@ impl Published {
             return gate;
         }
         match self.mirrors.borrow().clone() {
+            Gate::Open if gate == Gate::Asking && self.needs_no_witness_first() => Gate::Open,
             Gate::Open => gate,
             shut => shut,
         }
     }
 
     /// What is to be in a mirror now; none while the log is not open or nothing was signed in this life,
-    /// and for a moment while heads of all trees are made.
-    pub fn to_mirror(&self) -> Option<Newest> {
+    /// and for a moment while heads of all trees are made. A mirror for which checkpoints wait takes what was
+    /// signed last, others what is given out.
+    pub fn to_mirror(&self, is_waited_for: bool) -> Option<Newest> {
         let newest = self.newest.borrow().clone()?;
         let now = self.now.lock();
         let (trees, counted) = (now.trees.clone()?, now.counted.clone());
@@ -36,6 +40,12 @@ impl Published {
         drop(now);
         // Of a log of another name nothing is carried on.
         let counted = counted.filter(|counted| counted.log.name() == newest.log.name());
+        // With what witnesses signed of it, if they have signed that very one.
+        let is_newest = |counted: &Arc<Signed>| counted.head == newest.head;
+        let counted = match counted.filter(|it| !is_waited_for || is_newest(it)) {
+            None if is_waited_for => Some(newest.clone()),
+            counted => counted,
+        };
         let committed = match &counted {
             Some(counted) if newest.head.size >= counted.head.size => {
                 trees.lock().all_committed(counted.head.size)

@@ -1,0 +1,39 @@
+//! Where the journal lacks very many numbers: no block is made there, and nobody looks.
+
+use crate::index::keeper::AuditIndex;
+
+impl AuditIndex {
+    fn chasms(&self) -> &[(u64, u64)] {
+        if let Some(known) = self.chasms.get() {
+            return known;
+        }
+        match self.journal.chasms() {
+            Ok(found) => self.chasms.get_or_init(|| found),
+            // Asked again: until then it takes longer.
+            Err(error) => {
+                tracing::warn!(%error, "the journal does not say where numbers are missing");
+                &[]
+            }
+        }
+    }
+
+    /// The last number, up to this one, that an entry may have.
+    pub(super) fn last_before_chasm(&self, sequence: u64) -> u64 {
+        let is_in = |(last, first): &&(u64, u64)| *last < sequence && sequence < *first;
+        let chasm = self.chasms().iter().find(is_in);
+        chasm.map_or(sequence, |(last, _)| *last)
+    }
+
+    /// The numbers of all blocks before one that may have entries.
+    pub(super) fn blocks_before(&self, open: u64) -> impl Iterator<Item = u64> + use<> {
+        let mut ranges = Vec::new();
+        let mut from = 0;
+        for (last, first) in self.chasms() {
+            let behind = self.block_of(*last) + 1;
+            ranges.push(from..behind.min(open));
+            from = behind.max(self.block_of(*first));
+        }
+        ranges.push(from..open);
+        ranges.into_iter().flatten()
+    }
+}
