@@ -13,14 +13,14 @@ use crate::signature::BatchKey;
 const FIELD: &[u8] = b",\"signature\":\"";
 /// How an entry begins, but for the name of its action.
 const BEGIN: &[u8] = b"{\"action\":\"";
-/// What the shortest field takes: `,"signature":"none"`.
-const LEAST: usize = FIELD.len() + 5;
+/// The longest name of an action that is looked at.
+const ACTION_MAX: usize = 64;
 
 /// The canonical bytes of an event, with the node's signature if the action's entries have one. The same event
 /// and key give the same bytes, on every node.
 ///
-/// A change that an earlier version committed may have no room for it. It has to be logged all the same, or
-/// none behind it could be: it says `none`, or nothing.
+/// What is nearly as large as an entry may be has no room for it, and is logged all the same: it says `none`; or
+/// nothing, as a change may that another version committed, behind which no other could be logged.
 pub(crate) fn encode(event: &mut AuditEvent, key: Option<&BatchKey>) -> Vec<u8> {
     event.signature = None;
     let bytes = canonical::encode(event);
@@ -65,9 +65,6 @@ pub enum EntryFault {
     /// It is no signature.
     #[error("its signature cannot be read")]
     Form,
-    /// There is none where there has to be one.
-    #[error("it has no signature, and entries of its action have one since an earlier entry")]
-    Lacking,
 }
 
 /// The keys of a log, as those of its entries.
@@ -147,6 +144,8 @@ pub struct EntriesInOrder<'k> {
     pub keyless: u64,
     /// Entries that another key is said to have signed.
     pub of_other_keys: u64,
+    /// Entries of actions that are signed one by one which say nothing of a signature, behind one that does.
+    pub unsigned: u64,
 }
 
 impl<'k> EntriesInOrder<'k> {
@@ -157,31 +156,48 @@ impl<'k> EntriesInOrder<'k> {
             signed: 0,
             keyless: 0,
             of_other_keys: 0,
+            unsigned: 0,
         }
     }
 
-    /// Looks at the next one. Before the first one that says anything of a signature none has to: they are of
-    /// an earlier version. What is no entry of Keyward's is nobody's business here.
+    /// Looks at the next one. What is no entry of Keyward's is nobody's business here.
+    ///
+    /// One without a signature is no fault: an earlier version logs such, before the first one that says
+    /// anything of a signature, and again where somebody went back to it for a while; and it proves no less
+    /// than `none`, which whoever can take a signature away can write as well.
     pub fn look(&mut self, entry: &[u8]) -> Result<(), EntryFault> {
-        match self.keys.standing(entry)? {
+        let Some(name) = action(entry) else {
+            return Ok(());
+        };
+        let is_signed_singly = name.parse().is_ok_and(Action::is_signed_singly);
+        let standing = match self.keys.standing(entry) {
+            // Of an action that this version does not know the field may be another thing.
+            Err(EntryFault::Form) if !is_signed_singly => return Ok(()),
+            standing => standing?,
+        };
+        match standing {
             EntryStanding::Signed(_) => self.signed += 1,
             EntryStanding::Keyless => self.keyless += 1,
             EntryStanding::OtherKey(_) => self.of_other_keys += 1,
             EntryStanding::Silent => {
                 let has_begun = self.signed + self.keyless + self.of_other_keys > 0;
-                let has_room = entry.len() + LEAST <= PAYLOAD_MAX;
-                if has_begun && has_room && action(entry).is_some_and(Action::is_signed_singly) {
-                    return Err(EntryFault::Lacking);
-                }
+                self.unsigned += u64::from(has_begun && is_signed_singly);
             }
         }
         Ok(())
     }
 }
 
-/// What was done, if it is an action that this version knows.
-fn action(entry: &[u8]) -> Option<Action> {
+/// What was done, if this begins as an entry of Keyward's: `{"action":"`, and a name such as `key.create`.
+fn action(entry: &[u8]) -> Option<&str> {
     let behind = entry.strip_prefix(BEGIN)?;
-    let name = behind.split(|byte| *byte == b'"').next()?;
-    str::from_utf8(name).ok()?.parse().ok()
+    let end = behind.iter().position(|byte| *byte == b'"')?;
+    let name = behind.get(..end).filter(|name| name.len() <= ACTION_MAX)?;
+    let name = str::from_utf8(name).ok()?;
+    let (kind, what) = name.split_once('.')?;
+    let is_word = |word: &str| {
+        let mut bytes = word.bytes();
+        !word.is_empty() && bytes.all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    (is_word(kind) && is_word(what)).then_some(name)
 }

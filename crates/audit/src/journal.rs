@@ -217,6 +217,11 @@ impl Journal {
         self.reader.chasms()
     }
 
+    /// The same without reading: each begins later than it does, behind all that a segment has.
+    pub(crate) fn chasms_at_least(&self) -> Vec<(u64, u64)> {
+        self.reader.chasms_at_least()
+    }
+
     /// The entry at a place that may be wrong; none if there is none. Blocks while it reads.
     pub(crate) fn perhaps_at(&self, place: Place) -> std::io::Result<Option<Written>> {
         self.reader.perhaps_at(place)

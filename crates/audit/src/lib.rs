@@ -41,6 +41,7 @@ mod signing;
 mod std_io;
 mod tail;
 pub mod trees;
+mod unlogged;
 mod watch;
 mod witnessed;
 mod writer;

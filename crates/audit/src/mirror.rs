@@ -66,6 +66,16 @@ pub enum MirrorError {
         /// Its name.
         found: String,
     },
+    /// It was begun without the numbers of entries: no log can go on from it.
+    #[error(
+        "it has no {path}: it was begun by an earlier version, without the numbers of entries, so that no \
+         lost log could go on from it; give it a new place, or take `before_given_out` away \
+         (docs/audit-mirror.md)"
+    )]
+    NoNumbers {
+        /// Of the first.
+        path: String,
+    },
     /// A file is there that should never change, and it is another one.
     #[error(
         "its {path} is not what was written there: it is left as it is; keep it as evidence \
@@ -157,6 +167,8 @@ pub struct Mirror {
     sign: Sign,
     held: HashMap<Tree, Held>,
     written: u64,
+    /// Whether what is wrong with one tree, whatever it is, holds the system's checkpoint back.
+    is_whole_or_held_back: bool,
 }
 
 impl Mirror {
@@ -167,7 +179,16 @@ impl Mirror {
             sign,
             held: HashMap::new(),
             written: 0,
+            is_whole_or_held_back: false,
         }
+    }
+
+    /// Whoever goes on from it finds everything that its checkpoint commits to: that is not brought up while
+    /// anything is wrong with any tenant's tree.
+    #[must_use]
+    pub const fn whole_or_held_back(mut self, is_so: bool) -> Self {
+        self.is_whole_or_held_back = is_so;
+        self
     }
 
     /// Finds out, if that is not known, what the mirror has of the log's system tree: that it is this log,
@@ -180,6 +201,9 @@ impl Mirror {
         if !self.is_met() {
             meeting::claim(&self.place, newest).await?;
             let held = meeting::meet(&self.place, newest, Tree::System).await?;
+            if self.is_whole_or_held_back {
+                meeting::ensure_numbered(&self.place, held.size).await?;
+            }
             self.held.insert(Tree::System, held);
         }
         Ok(())
@@ -195,14 +219,16 @@ impl Mirror {
         self.held.clear();
     }
 
-    /// Brings the mirror up to what is given out: the tenants' trees first, the system's last.
+    /// Brings the mirror up to what is given out: the tenants' trees first, the system's last, and not while
+    /// one of theirs is to come.
     ///
     /// # Errors
-    /// The worst that was met. What is wrong with one tenant's tree keeps no other from being mirrored.
+    /// The worst that was met. What is wrong with one tenant's tree keeps no other tenant's from being mirrored,
+    /// and not the system's if a file was altered there; unless all is wanted.
     pub async fn bring(&mut self, newest: &Newest) -> Result<(), MirrorError> {
         self.meet(newest).await?;
         let newest = Arc::new(newest.clone());
-        let (mut worst, mut goes_on) = (None, true);
+        let (mut worst, mut goes_on, mut is_held_back) = (None, true, false);
         let mut under_way = JoinSet::new();
         let all = newest.committed.iter().rev();
         let due = all.filter(|(tree, head)| !self.has(*tree, *head));
@@ -222,10 +248,13 @@ impl Mirror {
             let brought = done.map_err(|error| MirrorError::Log(error.to_string()))?;
             if let Err(error) = self.settle(brought) {
                 goes_on &= !matches!(error, MirrorError::Place(_));
+                is_held_back |= error.is_passing();
                 worst = Some(error.worse(worst));
             }
         }
-        if goes_on && let Some((head, note)) = &newest.counted {
+        // It commits to all of them: what it covers is there before, or can never be there any more.
+        let is_complete = worst.is_none() || !(is_held_back || self.is_whole_or_held_back);
+        if is_complete && let Some((head, note)) = &newest.counted {
             let held = self.held.remove(&Tree::System).unwrap_or_default();
             let brought = bringing::system(&self.place, &newest, (*head, note), held).await;
             if let Err(error) = self.settle(brought) {

@@ -304,6 +304,15 @@ impl Reader {
         wide.map(|(_, next)| Ok((self.open(next)?.2, next.first)))
             .collect()
     }
+
+    /// The same without reading anything, for whom it is enough that no entry is in one: they begin later.
+    pub(crate) fn chasms_at_least(&self) -> Vec<(u64, u64)> {
+        let segments = self.catalog.segments();
+        let pairs = segments.iter().zip(segments.iter().skip(1));
+        let wide = pairs.filter(|(one, next)| next.first - one.first > CHASM);
+        wide.map(|(one, next)| (one.first + CHASM, next.first))
+            .collect()
+    }
 }
 
 /// Makes the index of a segment that has not been read since the start.

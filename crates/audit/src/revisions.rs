@@ -9,6 +9,9 @@ use std::collections::BTreeSet;
 /// Holes remembered; the oldest are forgotten first. Changes under way at one time are far fewer.
 pub(crate) const HOLES_MAX: usize = 1024;
 
+/// The same where a journal is read for them that was made again, which may lack any number of the last ones.
+pub(crate) const HOLES_OF_A_LOSS: usize = 1 << 22;
+
 /// What is known of the revisions in the journal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Revisions {
@@ -21,12 +24,17 @@ pub(crate) struct Revisions {
 impl Revisions {
     /// Takes note of an entry that belongs to a revision.
     pub(crate) fn note(&mut self, revision: i64) {
+        self.note_among(revision, HOLES_MAX);
+    }
+
+    /// The same with so many holes remembered.
+    pub(crate) fn note_among(&mut self, revision: i64, holes: usize) {
         if revision > self.highest {
-            let oldest = revision.saturating_sub(HOLES_MAX as i64);
+            let oldest = revision.saturating_sub_unsigned(holes as u64);
             let first = self.highest.saturating_add(1).max(oldest);
             self.missing.extend(first..revision);
             self.highest = revision;
-            while self.missing.len() > HOLES_MAX {
+            while self.missing.len() > holes {
                 self.missing.pop_first();
             }
         } else {
@@ -49,6 +57,18 @@ mod tests {
         assert_eq!(revisions.missing, BTreeSet::from([3]));
         revisions.note(3);
         assert!(revisions.missing.is_empty());
+    }
+
+    #[test]
+    fn what_a_loss_left_may_be_more_than_is_remembered_otherwise() {
+        let mut revisions = Revisions::default();
+        revisions.note(5_000);
+        for revision in [9_000, 20_000] {
+            revisions.note_among(revision, HOLES_OF_A_LOSS);
+        }
+        let missing = HOLES_MAX + 3_999 + 10_999;
+        assert_eq!(revisions.missing.len(), missing);
+        assert_eq!(revisions.missing.first(), Some(&3_976));
     }
 
     #[test]

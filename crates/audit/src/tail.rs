@@ -138,13 +138,19 @@ pub(crate) fn note_revision(
     sequence: u64,
     revisions: &mut Revisions,
 ) -> Result<(), TailFault> {
+    if let Some(revision) = revision_of(payload, sequence)? {
+        revisions.note(revision);
+    }
+    Ok(())
+}
+
+/// The revision of an entry, if it has one.
+pub(crate) fn revision_of(payload: &[u8], sequence: u64) -> Result<Option<i64>, TailFault> {
     const FIELD: &[u8] = b"\"revision\":";
     if payload.windows(FIELD.len()).any(|window| window == FIELD) {
         let event: AuditEvent =
             serde_json::from_slice(payload).map_err(|_| TailFault::Damaged(sequence))?;
-        if let Some(revision) = event.revision {
-            revisions.note(revision);
-        }
+        return Ok(event.revision);
     }
-    Ok(())
+    Ok(None)
 }

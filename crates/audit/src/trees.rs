@@ -26,6 +26,7 @@ mod places;
 mod receipt;
 mod signed;
 mod state;
+mod stood;
 mod thinning;
 mod tiles;
 mod tree;

@@ -27,6 +27,7 @@ pub struct HotVersion {
     /// Its number.
     pub version: u32,
     state: State,
+    compromised: bool,
     expires_at: Option<Timestamp>,
     retire_at: Option<Timestamp>,
     /// The provider's name for its material.
@@ -43,6 +44,7 @@ impl HotVersion {
             id: row.id,
             version: u32::try_from(row.version).unwrap_or(u32::MAX),
             state: row.state,
+            compromised: is_compromised(row),
             expires_at: row.expires_at,
             retire_at: row.retire_at,
             provider_key_id: row.provider_key_id.as_str().into(),
@@ -104,7 +106,7 @@ impl HotKey {
             primary: u32::try_from(key.primary_version).unwrap_or(u32::MAX),
             etag: key.etag,
             name_digest: name_digest(key.tenant, &key.name),
-            compromised: current.versions.iter().any(|row| is_compromised(row.state)),
+            compromised: current.versions.iter().any(is_compromised),
             versions: current.versions.iter().map(HotVersion::of).collect(),
         }
     }
@@ -147,15 +149,17 @@ impl HotKey {
             key: key.clone(),
             versions: Vec::new(),
         });
-        next.compromised = versions.iter().any(|version| is_compromised(version.state));
+        next.compromised = versions.iter().any(|version| version.compromised);
         next.versions = versions.into_boxed_slice();
         next
     }
 }
 
-/// That the material of a version is gone does not give back what was made with it.
-const fn is_compromised(state: State) -> bool {
-    matches!(state, State::Compromised | State::DestroyedCompromised)
+/// That the material of a version is gone, or waits for its destruction, does not give back what was made
+/// with it.
+fn is_compromised(row: &KeyVersion) -> bool {
+    let is_so = |state| matches!(state, State::Compromised | State::DestroyedCompromised);
+    is_so(row.state) || row.state_before.is_some_and(is_so) || row.compromised_at.is_some()
 }
 
 /// A name is looked up by 128 bits of SHA-256 over tenant and name: the names themselves stay in

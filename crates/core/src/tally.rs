@@ -32,6 +32,10 @@ const BYTES_EACH: i64 = 4096;
 const TENANT_MAX: usize = 4096;
 const NODE_MAX: usize = 32_768;
 
+/// So many calls of [`Tally::close`] end a count whatever the clock shows. Two a second come, or one where the
+/// clock's other work hangs. A clock that was ahead and was set right shows the same instant until it is true.
+const CALLS_MAX: u32 = 150;
+
 const MINUTE: i64 = 60_000_000;
 
 /// A version, and what is done with it.
@@ -85,6 +89,8 @@ struct Window {
     began_with: u64,
     minute: i64,
     step: u32,
+    /// Calls of [`Tally::close`] that it has seen.
+    calls: u32,
     left: Amount,
     amount: Amount,
     from: Timestamp,
@@ -140,20 +146,20 @@ impl Inner {
         Some(removed)
     }
 
-    /// Makes way for a count that begins, if there is room for it: which one of its minute it is.
-    fn begin(&mut self, place: &Place, minute: i64) -> Option<u32> {
+    /// Makes way for a count that begins, if there is room for it: how often more operations came in its minute
+    /// than could follow. That bytes were what lacked lets no more operations follow than before.
+    fn begin(&mut self, place: &Place, minute: i64, amount: Amount) -> Option<u32> {
         if !self.slots.contains_key(place) && !self.has_room(place.tenant) || !self.may_close() {
             return None;
         }
         match self.slots.insert(place.clone(), Slot::Beginning) {
             Some(Slot::Open(window)) => {
                 self.close(place.clone(), &window);
-                let same = window.minute == minute;
-                Some(if same {
-                    window.step.saturating_add(1)
-                } else {
-                    0
-                })
+                if window.minute != minute {
+                    return Some(0);
+                }
+                let was_full = window.left.operations < amount.operations;
+                Some(window.step.saturating_add(u32::from(was_full)))
             }
             Some(Slot::Beginning) => Some(0),
             None => {
@@ -222,6 +228,7 @@ impl Beginning<'_> {
             began_with: sequence,
             minute: self.minute,
             step: self.step,
+            calls: 0,
             left: Amount {
                 operations: self.allowance.operations,
                 bytes: self.allowance.bytes,
@@ -283,7 +290,7 @@ impl Tally {
                 return Logged::Counted;
             }
         }
-        let Some(step) = inner.begin(place, minute) else {
+        let Some(step) = inner.begin(place, minute, amount) else {
             return Logged::Singly(None);
         };
         Logged::Singly(Some(Beginning {
@@ -300,18 +307,22 @@ impl Tally {
         self.lock().ended = true;
     }
 
-    /// Ends the counts whose minute is over, and those that are not to go on.
+    /// Ends the counts whose minute is over, those that are not to go on, and those that have seen too many
+    /// calls: the clock may stand still.
     pub(crate) fn close(&self, now: Timestamp, goes_on: impl Fn(&Place) -> bool) {
         let minute = minute_of(now);
         let mut inner = self.lock();
         let over: Vec<Place> = inner
             .slots
-            .iter()
-            .filter(|(place, slot)| match slot {
-                Slot::Beginning => false,
-                Slot::Open(window) => window.minute != minute || !goes_on(place),
+            .iter_mut()
+            .filter_map(|(place, slot)| match slot {
+                Slot::Beginning => None,
+                Slot::Open(window) => {
+                    window.calls = window.calls.saturating_add(1);
+                    let is_over = window.minute != minute || window.calls >= CALLS_MAX;
+                    (is_over || !goes_on(place)).then(|| place.clone())
+                }
             })
-            .map(|(place, _)| place.clone())
             .collect();
         for place in over {
             if let Some(Slot::Open(window)) = inner.remove(&place) {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::audit::counted::{Allowance, began_with, last_of};
+use crate::audit::counted::{Allowance, began_with, ended_to, last_of};
 use crate::audit::{AuditEvent, Journaled};
 use crate::ids::VersionId;
 use crate::noun::action::Action;
@@ -24,6 +24,8 @@ pub struct UsageBook {
 struct Inner {
     deltas: HashMap<VersionId, UsageTotals>,
     sequence: u64,
+    /// The last entry that was observed; 0 before there was one.
+    observed: u64,
     /// Every change up to here is in the journal.
     logged_to: i64,
     /// Changes beyond that are in the journal too.
@@ -34,6 +36,8 @@ struct Inner {
     counts: bool,
     /// Whether what was observed says that a lost journal was made again.
     was_continued: bool,
+    /// Whether changes that it lost have still to be logged again.
+    gives_again: bool,
 }
 
 /// A count that an entry began, as the journal has it.
@@ -53,6 +57,15 @@ impl Inner {
 
     /// Notes which counts an entry begins or ends.
     fn follow_counts(&mut self, entry: &Journaled) {
+        self.observed = self.observed.max(entry.sequence);
+        if let Some(ended) = ended_to(&entry.event) {
+            // What this entry begins is not among them, whatever it says.
+            self.begun = self.begun.split_off(&ended.saturating_add(1));
+        }
+        // One is made when all counts are written, the other when what was lost is told.
+        if matches!(entry.event.action, Action::SystemStop | Action::SystemStart) {
+            self.begun.clear();
+        }
         if let Some(allowance) = Allowance::of(&entry.event) {
             self.counts = true;
             let event = entry.event.clone();
@@ -119,6 +132,19 @@ impl UsageBook {
             .collect()
     }
 
+    /// Up to which entry no count is open, as an entry that is made now can say it. It is never beyond what
+    /// was observed: what is on its way to the journal may begin one.
+    pub(crate) fn ended_to(&self) -> u64 {
+        let inner = self.lock();
+        let first = inner.begun.keys().next();
+        first.map_or(inner.observed, |first| first.saturating_sub(1))
+    }
+
+    /// Every count that was begun is written, and nothing is counted any more.
+    pub(crate) fn all_have_ended(&self) {
+        self.lock().begun.clear();
+    }
+
     /// Nothing followed the entries that began these.
     pub(crate) fn nothing_followed(&self, began_with: &HashSet<u64>) {
         self.lock().begun.retain(|at, _| !began_with.contains(at));
@@ -140,10 +166,11 @@ impl UsageBook {
     }
 
     /// Takes the counters for a flush. None while changes are in the journal out of order: the
-    /// flush waits, so that a restart reads those entries again.
+    /// flush waits, so that a restart reads those entries again. Nor before the changes that a journal lost
+    /// are in it again: a restart has to find that it was made again.
     pub fn take(&self) -> Option<Snapshot> {
         let mut inner = self.lock();
-        if !inner.logged_beyond.is_empty() {
+        if inner.gives_again || !inner.logged_beyond.is_empty() {
             return None;
         }
         let deltas = std::mem::take(&mut inner.deltas)
@@ -211,6 +238,7 @@ impl UsageBook {
         inner.logged_beyond = (from + 1..=after)
             .filter(|revision| !missing.contains(revision))
             .collect();
+        inner.gives_again = true;
         inner.go_on();
     }
 
@@ -218,6 +246,7 @@ impl UsageBook {
     /// restored of a part of a deployment has no changes of the rest.
     pub fn all_logged_to(&self, revision: i64) {
         let mut inner = self.lock();
+        inner.gives_again = false;
         inner.logged_to = inner.logged_to.max(revision);
         let logged_to = inner.logged_to;
         inner.logged_beyond.retain(|beyond| *beyond > logged_to);
@@ -287,8 +316,108 @@ pub fn add_pending(
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use std::borrow::Cow;
+
+    use serde_json::{Value, json};
+
     use super::*;
+    use crate::audit::{Actor, LeafMark, Outcome, Resource};
+    use crate::names::CorrelationId;
+
+    fn entry(sequence: u64, action: Action, details: &[(&str, Value)]) -> Journaled {
+        let details = details.iter();
+        Journaled {
+            as_logged: None,
+            sequence,
+            event: AuditEvent {
+                time: Timestamp::from_micros(1_800_000_000_000_000),
+                node: "node-1".into(),
+                tenant: None,
+                actor: Actor::system(),
+                action,
+                resource: Resource {
+                    kind: Cow::Borrowed("key"),
+                    ..Resource::default()
+                },
+                outcome: Outcome::Ok,
+                reason: None,
+                correlation_id: CorrelationId::new("req-7").unwrap(),
+                details: details
+                    .map(|(name, it)| ((*name).to_owned(), it.clone()))
+                    .collect(),
+                used: Vec::new(),
+                revision: None,
+                change: None,
+                signature: None,
+                leaf: LeafMark::default(),
+            },
+        }
+    }
+
+    fn begins(sequence: u64, ended_to: u64) -> Journaled {
+        let allowed = Allowance {
+            operations: 16,
+            bytes: 65_536,
+            until: Timestamp::from_micros(1_800_000_060_000_000),
+        };
+        let details = [
+            ("counting", allowed.detail()),
+            ("ended_to", json!(ended_to)),
+        ];
+        entry(sequence, Action::KeyEncrypt, &details)
+    }
+
+    fn ends(sequence: u64, began_with: u64, ended_to: u64) -> Journaled {
+        let details = [
+            ("began_with", json!(began_with)),
+            ("ended_to", json!(ended_to)),
+        ];
+        entry(sequence, Action::KeyEncrypt, &details)
+    }
+
+    fn open(book: &UsageBook) -> Vec<u64> {
+        book.begun().into_iter().map(|(at, _)| at).collect()
+    }
+
+    #[test]
+    fn the_journal_says_of_which_counts_nothing_followed() {
+        let book = UsageBook::new(0, 0);
+        assert_eq!(book.ended_to(), 0, "nothing is known yet");
+        book.observe(&[begins(3, 0), begins(4, 0), begins(5, 0)]);
+        assert_eq!(book.ended_to(), 2);
+        book.nothing_followed(&HashSet::from([3]));
+        assert_eq!((book.ended_to(), open(&book)), (3, vec![4, 5]));
+        let entries = [begins(6, 3), ends(7, 4, 3)];
+        book.observe(&entries);
+        assert_eq!((book.ended_to(), open(&book)), (4, vec![5, 6]));
+        // Read again, from the beginning, by somebody who was told nothing else.
+        let again = UsageBook::new(0, 0);
+        again.observe(&[begins(3, 0), begins(4, 0), begins(5, 0)]);
+        again.observe(&entries);
+        assert_eq!(open(&again), [5, 6]);
+        again.observe(&[begins(8, 6)]);
+        assert_eq!(open(&again), [8], "what it begins itself stays");
+        // An entry that is no count says nothing of them, whatever it has under that name.
+        again.observe(&[entry(9, Action::KeyEncrypt, &[("ended_to", json!(8))])]);
+        assert_eq!(open(&again), [8]);
+    }
+
+    #[test]
+    fn whoever_ended_in_order_left_no_count_open() {
+        for action in [Action::SystemStop, Action::SystemStart] {
+            let book = UsageBook::new(0, 0);
+            book.observe(&[begins(3, 0), entry(4, action, &[]), begins(5, 0)]);
+            assert_eq!(open(&book), [5]);
+        }
+        // A request that went away before its entry was durable leaves one that nobody counts after.
+        let book = UsageBook::new(0, 0);
+        book.observe(&[begins(3, 0)]);
+        book.all_have_ended();
+        assert_eq!(open(&book), [] as [u64; 0]);
+        assert_eq!(book.take().unwrap().counts_to, Some(3));
+    }
 
     #[test]
     fn changes_that_a_journal_lost_are_given_again_and_no_others() {
@@ -310,5 +439,16 @@ mod tests {
         let book = UsageBook::new(7, 100);
         book.go_back_for(&[], 40);
         assert_eq!(book.logged_to(), 40);
+    }
+
+    #[test]
+    fn nothing_is_flushed_before_what_a_journal_lost_is_logged_again() {
+        let book = UsageBook::new(7, 100);
+        book.go_back_for(&[], 40);
+        // A start that fails flushes what it has, and the next one begins with it.
+        assert!(book.take().is_none());
+        book.all_logged_to(120);
+        let taken = book.take().map(|it| (it.sequence, it.logged_to));
+        assert_eq!(taken, Some((7, 120)));
     }
 }

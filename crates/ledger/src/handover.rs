@@ -130,8 +130,9 @@ pub fn succession(key: &VerifierKey, handovers: &[Handover]) -> Vec<VerifierKey>
 }
 
 /// The public halves of the key, of those that it led to, and of those that led to it: all with which what
-/// belongs to this key's log may be signed. Each hand-over has the signature of the key after it too, so today's
-/// key stands for those before.
+/// belongs to this key's log may have been signed. Each hand-over has the signature of the key after it too: that
+/// key says that the log was the other's before. It does not say that everything is genuine which bears the
+/// other's signature: an earlier key may have been stolen, and signs today whatever its thief likes.
 pub fn vouched_for(key: &VerifierKey, handovers: &[Handover]) -> Vec<[u8; 32]> {
     let keys = succession(key, handovers);
     let mut found: Vec<[u8; 32]> = keys.iter().map(VerifierKey::public).collect();

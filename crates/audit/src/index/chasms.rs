@@ -1,18 +1,20 @@
 //! Where the journal lacks very many numbers: no block is made there, and nobody looks.
 
+use std::borrow::Cow;
+
 use crate::index::keeper::AuditIndex;
 
 impl AuditIndex {
-    fn chasms(&self) -> &[(u64, u64)] {
+    fn chasms(&self) -> Cow<'_, [(u64, u64)]> {
         if let Some(known) = self.chasms.get() {
-            return known;
+            return Cow::Borrowed(known);
         }
         match self.journal.chasms() {
-            Ok(found) => self.chasms.get_or_init(|| found),
-            // Asked again: until then it takes longer.
+            Ok(found) => Cow::Borrowed(self.chasms.get_or_init(|| found)),
+            // Asked again: until then they begin a little later.
             Err(error) => {
                 tracing::warn!(%error, "the journal does not say where numbers are missing");
-                &[]
+                Cow::Owned(self.journal.chasms_at_least())
             }
         }
     }
@@ -20,7 +22,8 @@ impl AuditIndex {
     /// The last number, up to this one, that an entry may have.
     pub(super) fn last_before_chasm(&self, sequence: u64) -> u64 {
         let is_in = |(last, first): &&(u64, u64)| *last < sequence && sequence < *first;
-        let chasm = self.chasms().iter().find(is_in);
+        let chasms = self.chasms();
+        let chasm = chasms.iter().find(is_in);
         chasm.map_or(sequence, |(last, _)| *last)
     }
 
@@ -28,7 +31,7 @@ impl AuditIndex {
     pub(super) fn blocks_before(&self, open: u64) -> impl Iterator<Item = u64> + use<> {
         let mut ranges = Vec::new();
         let mut from = 0;
-        for (last, first) in self.chasms() {
+        for (last, first) in self.chasms().iter() {
             let behind = self.block_of(*last) + 1;
             ranges.push(from..behind.min(open));
             from = behind.max(self.block_of(*first));

@@ -92,13 +92,16 @@ impl Directory {
     }
 
     pub(super) async fn list(&self) -> Result<Vec<String>, MirrorError> {
-        self.on_thread(|root| {
-            let mut found = Vec::new();
-            walk(root, root, &mut found)?;
-            found.sort_unstable();
-            Ok(found)
-        })
-        .await
+        let (mut found, mut folders) = (Vec::new(), vec![self.root.clone()]);
+        // One after another: however many there are, each has as long as any other work.
+        while let Some(folder) = folders.pop() {
+            let listed = self.on_thread(move |root| list_folder(root, &folder));
+            let (files, within) = listed.await?;
+            found.extend(files);
+            folders.extend(within);
+        }
+        found.sort_unstable();
+        Ok(found)
     }
 
     /// Works on a thread of its own. One that never comes back keeps its turn.
@@ -236,15 +239,17 @@ fn sync_folder(place: &Path) -> io::Result<()> {
         .map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-fn walk(root: &Path, below: &Path, found: &mut Vec<String>) -> io::Result<()> {
-    for entry in fs::read_dir(below)? {
+/// The names of the files in a folder, and the folders in it.
+fn list_folder(root: &Path, folder: &Path) -> io::Result<(Vec<String>, Vec<PathBuf>)> {
+    let (mut files, mut folders) = (Vec::new(), Vec::new());
+    for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let path = entry.path();
         if entry.file_type()?.is_dir() {
-            walk(root, &path, found)?;
+            folders.push(path);
         } else if let Ok(name) = path.strip_prefix(root) {
-            found.extend(name.to_str().map(ToOwned::to_owned));
+            files.extend(name.to_str().map(ToOwned::to_owned));
         }
     }
-    Ok(())
+    Ok((files, folders))
 }

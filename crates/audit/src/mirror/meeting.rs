@@ -2,13 +2,13 @@
 //! that is the beginning of what is here.
 
 use keyward_ledger::{
-    CHECKPOINT_PATH, Checkpoint, HANDOVERS_PATH, Handover, Note, OpenedCheckpoint, VerifierKey,
-    succession,
+    CHECKPOINT_PATH, Checkpoint, Content, HANDOVERS_PATH, Handover, Note, OpenedCheckpoint, Tile,
+    VerifierKey, succession,
 };
 use tokio::task::spawn_blocking;
 
 use super::bringing::Held;
-use super::{KEY_PATH, MirrorError, MirrorPlace, Newest, origin_of};
+use super::{KEY_PATH, MirrorError, MirrorPlace, Newest, numbers_path, origin_of};
 use crate::mirror::place::Put;
 use crate::trees::Tree;
 
@@ -71,6 +71,18 @@ pub(super) async fn meet(
         return Err(MirrorError::Contradicts { path, size });
     }
     Ok(Held::met(size, note, bytes))
+}
+
+/// Refuses a place that has so many entries of the system's tree and not the numbers of the first.
+pub(super) async fn ensure_numbered(place: &MirrorPlace, size: u64) -> Result<(), MirrorError> {
+    let Some(first) = Tile::in_tree(Content::Entries, 0, size).filter(|_| size > 0) else {
+        return Ok(());
+    };
+    let path = numbers_path(Tree::System, first);
+    match place.read(&path).await? {
+        Some(_) => Ok(()),
+        None => Err(MirrorError::NoNumbers { path }),
+    }
 }
 
 /// The keys to which the hand-overs that the mirror has lead from those that are known here: an older disk

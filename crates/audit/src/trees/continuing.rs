@@ -40,6 +40,9 @@ use segments::Segments;
 /// of 115 days at least, and numbers stay exact in JSON (below 2^53) through nine thousand losses.
 const STEP: u64 = 1_000_000_000_000;
 
+/// From here on numbers are not exact in JSON.
+const EXACT: u64 = 1 << 53;
+
 /// Why a journal cannot be made again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -76,6 +79,17 @@ pub enum ContinueError {
         /// Which number.
         number: u64,
         /// One of the trees.
+        tree: Tree,
+    },
+    /// A number that no entry of such a log can have.
+    #[error(
+        "the mirror gives an entry of {tree} the number {number}, which is far beyond all that the log \
+         committed to: numbers were altered"
+    )]
+    Beyond {
+        /// Which number.
+        number: u64,
+        /// Of which tree.
         tree: Tree,
     },
     /// What heads committed to is not there.
@@ -163,6 +177,9 @@ pub fn rebuild(
             return Err(ContinueError::Twice { number, tree });
         }
         commitments.check(number, &mut growing)?;
+        if !is_near(commitments.through(), number) {
+            return Err(ContinueError::Beyond { number, tree });
+        }
         let bytes = cursor.take()?;
         growing.take(tree, &bytes)?;
         if tree == Tree::System {
@@ -183,6 +200,10 @@ pub fn rebuild(
         next: next_after(last),
         node: node.ok_or(ContinueError::Empty)?,
     };
+    if rebuilt.next >= EXACT {
+        let (number, tree) = (rebuilt.next, Tree::System);
+        return Err(ContinueError::Beyond { number, tree });
+    }
     let bytes = canonical::encode(&entry(&rebuilt));
     segments.end_with(rebuilt.next, &bytes)?;
     Ok(rebuilt)
@@ -195,6 +216,15 @@ fn next_after(last: u64) -> u64 {
         .saturating_add(1)
         .saturating_mul(STEP)
         .saturating_add(1)
+}
+
+/// Whether an entry can have this number when the last heads before it cover so much: nothing that was signed
+/// says more of it. It may be the first behind an earlier loss.
+fn is_near(through: u64, number: u64) -> bool {
+    let is_soon = |from: u64| (from..from.saturating_add(STEP / 2)).contains(&number);
+    let continued = next_after(through);
+    number < EXACT
+        && (is_soon(through) || is_soon(continued) || is_soon(continued.saturating_add(STEP)))
 }
 
 #[derive(Deserialize)]
@@ -224,5 +254,21 @@ mod tests {
         for last in [1, STEP / 2 - 1, STEP / 2, STEP, STEP + 1, 7 * STEP - 1] {
             assert!(next_after(last) - last > STEP / 2, "{last}");
         }
+    }
+
+    #[test]
+    fn numbers_that_nothing_commits_to_are_near_what_something_does() {
+        for last in [0, 7, STEP / 2 - 1, STEP / 2, STEP + 9, 7 * STEP - 1] {
+            for near in [last + 1, last + STEP / 3, next_after(last)] {
+                assert!(is_near(last, near), "{last} {near}");
+            }
+            // Lost entries were between what heads cover and the last that there is.
+            assert!(is_near(last, next_after(last + 70_000)), "{last}");
+            for far in [last + 4 * STEP, EXACT, u64::MAX] {
+                assert!(!is_near(last, far), "{last} {far}");
+            }
+        }
+        assert!(!is_near(EXACT - 1, EXACT));
+        assert!(!is_near(u64::MAX, u64::MAX));
     }
 }

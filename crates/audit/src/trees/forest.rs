@@ -16,6 +16,7 @@ use crate::trees::batches::Batches;
 use crate::trees::end::End;
 use crate::trees::heads::{HeadsTree, leaf};
 use crate::trees::state::{Bytes, Out};
+use crate::trees::stood::Standing;
 use crate::trees::tiles::Tiles;
 use crate::trees::tree::{Belongs, of};
 use crate::trees::{Heads, Tree, TreesError};
@@ -72,6 +73,8 @@ pub struct Forest<F> {
     batches: Batches,
     /// The heads that were made last, and which entry of the system's tree they are, once they are.
     pub(super) made: Option<(Heads, Option<u64>)>,
+    /// Those of before on which what is given out rests.
+    pub(super) standing: Standing,
 }
 
 /// The last entry, by which a journal is recognised.
@@ -118,6 +121,7 @@ impl<F: LogFiles> Forest<F> {
             heads: HeadsTree::default(),
             batches: Batches::after(0),
             made: None,
+            standing: Standing::default(),
         }
     }
 

@@ -77,6 +77,11 @@ impl HeadsTree {
         self.tree.root()
     }
 
+    /// The leaves as the heads were last made.
+    pub(super) fn made(&self) -> MemoryTree {
+        self.tree.clone()
+    }
+
     /// The path from a tree's head up to the root, as the heads were last made; and how many they are.
     pub(super) fn path(&self, index: u32) -> Option<(u64, Vec<Hash>)> {
         let size = self.tree.size();

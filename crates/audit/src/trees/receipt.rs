@@ -15,6 +15,7 @@ use keyward_ledger::{
 use serde::{Deserialize, Serialize};
 
 use crate::reader::Place;
+use crate::trees::stood::Stood;
 use crate::trees::tree::{Belongs, heads_in, of};
 use crate::trees::{Forest, LogFiles, Tree, TreesError, leaf};
 
@@ -158,10 +159,26 @@ impl<F: LogFiles> Forest<F> {
     }
 
     /// How a tree stood when heads were last made, if they are among the first `size` entries of the
-    /// system's tree; none if they are not yet.
+    /// system's tree, or when those were made that were kept; none if none is there yet.
     pub fn committed(&self, tree: Tree, size: u64) -> Option<Head> {
-        self.heads_below(size)?;
-        self.end(tree)?.committed
+        if self.heads_below(size).is_some() {
+            return self.end(tree)?.committed;
+        }
+        let number = self.index.get(&tree)?;
+        self.standing.below(size)?.head(*number)
+    }
+
+    /// Before new heads are made: those of now are kept if what is given out, which has so many entries of the
+    /// system's tree, rests on them, or will when it is no longer waited for.
+    pub fn keep_heads(&mut self, counted: u64) {
+        let Some((_, Some(at))) = self.made else {
+            return;
+        };
+        if self.standing.wants(at, counted) {
+            let committed = self.trees.iter().map(|(_, end)| end.committed).collect();
+            let stood = Stood::new(at, committed, self.heads.made());
+            self.standing.keep(stood);
+        }
     }
 
     /// How all trees but the system's stood when heads were last made, if they are among the first `size`
@@ -179,9 +196,10 @@ impl<F: LogFiles> Forest<F> {
         logged.filter(|at| *at < size)
     }
 
-    /// Whether the journal has an entry with this sequence number.
-    pub fn is_written(&self, sequence: u64) -> bool {
-        (1..=self.journal.last()).contains(&sequence)
+    /// Whether an entry with this sequence number is in the journal and will be in a tree. One that no tree has
+    /// although they are further was lost.
+    pub fn is_to_come(&self, sequence: u64) -> bool {
+        self.sequence() < sequence && sequence <= self.journal.last()
     }
 
     /// The entry with this sequence number, if it is in a tree.
@@ -254,17 +272,19 @@ impl<F: LogFiles> Forest<F> {
         signed: &Note,
         size: u64,
     ) -> Result<Option<Receipt>, TreesError> {
-        let Some(at) = self.heads_below(size) else {
-            return Ok(None);
-        };
-        let head = self.end(tree).and_then(|end| end.committed);
+        let head = self.committed(tree, size);
         let Some(head) = head.filter(|head| index < head.size) else {
             return Ok(None);
         };
         let Some(number) = self.index.get(&tree).copied() else {
             return Ok(None);
         };
-        let (_, head_path) = self.heads.path(number).ok_or_else(|| damaged(tree))?;
+        let (at, head_path) = match (self.heads_below(size), self.standing.below(size)) {
+            (Some(at), _) => (at, self.heads.path(number).map(|(_, path)| path)),
+            (None, Some(stood)) => (stood.at, stood.path(number)),
+            (None, None) => return Ok(None),
+        };
+        let head_path = head_path.ok_or_else(|| damaged(tree))?;
         let way = IntoHeads {
             index,
             size: head.size,

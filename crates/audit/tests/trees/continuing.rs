@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use keyward_audit::index::AuditIndex;
-use keyward_audit::mirror::{Mirror, MirrorPlace, Newest};
+use keyward_audit::mirror::{Mirror, MirrorError, MirrorPlace, Newest, numbers_path};
 use keyward_audit::trees::{
     ContinueError, Forest, Handovers, LastSigned, LogDirectory, Lost, Rebuilt, ToSign, Tree,
     rebuild,
@@ -13,9 +13,10 @@ use keyward_audit::trees::{
 use keyward_audit::{Journal, StdIo};
 use keyward_core::audit::AuditEvent;
 use keyward_core::noun::action::Action;
+use keyward_core::port::audit_log::AuditLog;
 use keyward_core::port::audit_search::{SearchFilter, SearchQuery};
 use keyward_core::time::Clock;
-use keyward_ledger::{Algorithm, Checkpoint, Head, KeyName, Note, VerifierKey};
+use keyward_ledger::{Algorithm, Checkpoint, Content, Head, KeyName, Note, Tile, VerifierKey};
 use parking_lot::Mutex;
 use uuid::Uuid;
 
@@ -211,6 +212,7 @@ async fn i13_every_entry_that_was_mirrored_has_its_number_again_and_the_same_tre
         assert_eq!(found.bytes, *bytes);
     }
     assert!(node.trees.lock().find(last + 7).unwrap().is_none());
+    assert!(!node.trees.lock().is_to_come(last + 7), "it was lost");
 
     searched_and_checked(&node, &again);
 
@@ -263,6 +265,8 @@ async fn i13_what_a_tenants_checkpoint_covers_stays_although_the_systems_does_no
     let node = Node::at(&lost);
     let mut mirror = mirror(&copy);
     mirror.bring(&node.to(0..100).await).await.unwrap();
+    let far = event("far", Some(tenant(1)), Some(9_000));
+    node.journal.append(far).await.unwrap();
     let mut newest = node.to(100..700).await;
     let system = newest.counted.take();
     mirror.bring(&newest).await.unwrap();
@@ -276,6 +280,16 @@ async fn i13_what_a_tenants_checkpoint_covers_stays_although_the_systems_does_no
         let at = usize::try_from(*number).unwrap() - 1;
         assert_eq!(*bytes, had[at].1, "{number}");
     }
+    // Changes that are lost are more than a segment's header can say.
+    assert_eq!(node.journal.unlogged().missing.len(), 1024);
+    let unlogged = node.journal.unlogged_since_loss(0).unwrap();
+    assert_eq!(unlogged.after, 9_000);
+    let missing = |numbers: std::ops::Range<i64>| {
+        let all = unlogged.missing.iter();
+        all.filter(|it| numbers.contains(it)).count()
+    };
+    assert_eq!(missing(700..9_000), 8_300);
+    assert!(missing(100..700) >= 450);
     for (tree, head) in heads(&copy) {
         let root = node.trees.lock().root_at(tree, head.size).unwrap();
         assert_eq!(root, head.root, "{tree}");
@@ -289,6 +303,44 @@ async fn i13_what_a_tenants_checkpoint_covers_stays_although_the_systems_does_no
     let mut mirror = self::mirror(&copy);
     mirror.bring(&newest).await.unwrap();
     assert_eq!(mirror.reached(&newest).behind, 0);
+}
+
+/// While tenants' checkpoints cannot be signed, what commits to them does not come either.
+#[tokio::test]
+async fn i13_the_systems_checkpoint_waits_until_every_tenants_is_there() {
+    let place = tempfile::tempdir().unwrap();
+    let (copy, lost) = (place.path().join("mirror"), place.path().join("lost"));
+    let node = Node::at(&lost);
+    mirror(&copy).bring(&node.to(0..100).await).await.unwrap();
+    let before = heads(&copy);
+    let newest = node.to(100..300).await;
+    for is_waited_for in [false, true] {
+        let sealed = Mirror::new(MirrorPlace::directory(&copy), Arc::new(|_, _| None));
+        let mut sealed = sealed.whole_or_held_back(is_waited_for);
+        let error = sealed.bring(&newest).await.unwrap_err();
+        assert!(matches!(error, MirrorError::Log(_)), "{error}");
+        assert_eq!(heads(&copy), before, "{is_waited_for}");
+    }
+    let rebuilt = remake(&copy, &place.path().join("again")).unwrap();
+    assert_eq!(rebuilt.next, STEP + 1);
+    mirror(&copy).bring(&newest).await.unwrap();
+    assert_eq!(heads(&copy)[0].1, newest.signed);
+}
+
+/// A mirror that nothing could go on from is none to wait for.
+#[tokio::test]
+async fn a_mirror_without_numbers_is_refused_where_everything_waits_for_it() {
+    let place = tempfile::tempdir().unwrap();
+    let (copy, lost) = (place.path().join("mirror"), place.path().join("lost"));
+    let node = Node::at(&lost);
+    let newest = node.to(0..100).await;
+    mirror(&copy).bring(&newest).await.unwrap();
+    let waited_for = || mirror(&copy).whole_or_held_back(true);
+    waited_for().meet(&newest).await.unwrap();
+    std::fs::remove_dir_all(copy.join("numbers")).unwrap();
+    let error = waited_for().meet(&newest).await.unwrap_err();
+    assert!(matches!(error, MirrorError::NoNumbers { .. }), "{error}");
+    mirror(&copy).meet(&newest).await.unwrap();
 }
 
 #[tokio::test]
@@ -328,6 +380,18 @@ async fn i13_what_is_wrong_with_a_mirror_is_named_and_no_journal_is_made_of_it()
         ),
         "{error}"
     );
+    // Behind everything that is committed to, and further than any number can be.
+    let size = heads(&copy)[0].1.size;
+    let bundle = Tile::in_tree(Content::Entries, (size - 1) / 256, size).unwrap();
+    let of_system = copy.join(numbers_path(Tree::System, bundle));
+    let sound = std::fs::read(&of_system).unwrap();
+    let mut far = sound.clone();
+    let end = far.len() - 8;
+    far[end..].copy_from_slice(&(9 * STEP).to_be_bytes());
+    std::fs::write(&of_system, &far).unwrap();
+    let error = remake(&copy, &place.path().join("far")).unwrap_err();
+    assert!(matches!(error, ContinueError::Beyond { .. }), "{error}");
+    std::fs::write(&of_system, &sound).unwrap();
     // A log that is gone.
     std::fs::remove_file(&numbers).unwrap();
     let gone = remake(&copy, &place.path().join("gone")).unwrap_err();

@@ -199,7 +199,7 @@ async fn an_entry_is_no_larger_than_an_entry_may_be_with_its_signature() {
     large.reason = Some("x".repeat(room));
     journal.append(large.clone()).await.unwrap();
     assert_eq!(entries(&journal)[1].len(), 16 * 1024);
-    // A change that an earlier version committed is logged all the same: it says `none`, or nothing.
+    // What has no room for it is logged all the same: it says `none`, or nothing.
     let keys = EntryKeys::new([public(1)]);
     let (signature, none) = (92, 4);
     for (more, standing) in [
@@ -215,6 +215,8 @@ async fn an_entry_is_no_larger_than_an_entry_may_be_with_its_signature() {
         let mut in_order = EntriesInOrder::new(&keys);
         assert_eq!(in_order.look(SIGNED.as_bytes()), Ok(()));
         assert_eq!(in_order.look(&logged), Ok(()), "{more}");
+        let is_silent = standing == EntryStanding::Silent;
+        assert_eq!(in_order.unsigned, u64::from(is_silent), "{more}");
     }
     large.reason = Some("x".repeat(room + 15 + signature + 1));
     let refused = journal.append(large).await.unwrap_err();
@@ -222,7 +224,7 @@ async fn an_entry_is_no_larger_than_an_entry_may_be_with_its_signature() {
 }
 
 #[tokio::test]
-async fn i13_in_a_tree_a_signature_that_was_taken_away_is_missed() {
+async fn i13_in_a_tree_entries_without_a_signature_are_counted_and_are_no_fault() {
     let place = tempfile::tempdir().unwrap();
     let journal = synced_journal(place.path(), SyncMode::Always);
     journal
@@ -248,13 +250,44 @@ async fn i13_in_a_tree_a_signature_that_was_taken_away_is_missed() {
     for entry in entries(&journal) {
         assert_eq!(look(&entry), Ok(()));
     }
-    let counts = |of: &EntriesInOrder<'_>| (of.signed, of.keyless, of.of_other_keys);
-    assert_eq!(counts(&found.lock()), (1, 1, 0));
-    assert_eq!(look(bare.as_bytes()), Err(EntryFault::Lacking));
+    let counts = |of: &EntriesInOrder<'_>| (of.signed, of.keyless, of.of_other_keys, of.unsigned);
+    assert_eq!(counts(&found.lock()), (1, 1, 0, 0));
+    // An earlier version logged for a while, and then this one again.
+    assert_eq!(look(bare.as_bytes()), Ok(()));
+    assert_eq!(look(SIGNED.as_bytes()), Ok(()));
+    assert_eq!(counts(&found.lock()), (2, 1, 0, 1));
     let later = bare.replace("key.rotate", "key.of_a_later_version");
     assert_eq!(look(later.as_bytes()), Ok(()));
+    assert_eq!(counts(&found.lock()), (2, 1, 0, 1));
     let altered = SIGNED.replace("node-a", "node-b");
     assert_eq!(look(altered.as_bytes()), Err(EntryFault::NotValid));
+}
+
+#[test]
+fn what_others_call_a_signature_is_not_judged() {
+    let keys = EntryKeys::new([public(1)]);
+    let mut found = EntriesInOrder::new(&keys);
+    // Logs of other programs, and what a later version of this one may mean by it.
+    for leaf in [
+        r#"{"name":"module","signature":"MEUCIQ"}"#,
+        r#"{"action":"push","signature":"MEUCIQ"}"#,
+        r#"{"action":"Push.Image","signature":"MEUCIQ"}"#,
+        r#"{"action":"key.of_a_later_version","signature":"MEUCIQ"}"#,
+        r#"{"action":"key.encrypt","signature":"MEUCIQ"}"#,
+        r#"{"action":"push","signature":"none"}"#,
+    ] {
+        assert_eq!(found.look(leaf.as_bytes()), Ok(()), "{leaf}");
+    }
+    let counts = (
+        found.signed,
+        found.keyless,
+        found.of_other_keys,
+        found.unsigned,
+    );
+    assert_eq!(counts, (0, 0, 0, 0));
+    // Of an action whose entries are signed it is a fault.
+    let broken = r#"{"action":"key.rotate","signature":"MEUCIQ"}"#;
+    assert_eq!(found.look(broken.as_bytes()), Err(EntryFault::Form));
 }
 
 #[tokio::test]

@@ -109,6 +109,45 @@ async fn i13_every_entry_that_is_covered_has_a_receipt_and_it_is_for_no_other() 
 }
 
 #[tokio::test]
+async fn i13_what_is_given_out_proves_its_entries_while_later_heads_wait() {
+    let place = tempfile::tempdir().unwrap();
+    let journal = journal(place.path());
+    let signer = Signer::new();
+    let mut forest = open(&Disk::with(Stored::new()), &journal).unwrap();
+    log(&journal, 0..300).await;
+    while forest.grow().unwrap() {}
+    let heads = forest.heads(Uuid::from_u128(1)).unwrap();
+    log_heads(&journal, heads).await;
+    while forest.grow().unwrap() {}
+    let given_out = signer.sign(&forest);
+    let is_of_tenant = |tree: Tree| tree == Tree::Operations(tenant(1));
+    let old = first(&forest, is_of_tenant);
+    let committed = forest.committed(Tree::Operations(tenant(1)), given_out.1);
+    // An outage: rounds of heads that no given out checkpoint holds.
+    let mut waiting = Vec::new();
+    for round in 1..4 {
+        log(&journal, round * 300..(round + 1) * 300).await;
+        while forest.grow().unwrap() {}
+        forest.keep_heads(given_out.1);
+        let heads = forest.heads(Uuid::from_u128(1)).unwrap();
+        log_heads(&journal, heads).await;
+        while forest.grow().unwrap() {}
+        let (entry, made) = receipt(&forest, &given_out, old);
+        let made = made.unwrap();
+        check(&made, &entry, &signer.key, &[]).unwrap();
+        let now = forest.committed(Tree::Operations(tenant(1)), given_out.1);
+        assert_eq!(now, committed, "{round}");
+        waiting.push(signer.sign(&forest));
+    }
+    let tree = |sequence| forest.find(sequence).unwrap().unwrap().tree;
+    let new = (320..).find(|it| is_of_tenant(tree(*it))).unwrap();
+    assert!(receipt(&forest, &given_out, new).1.is_none());
+    // What was waited for first is given out: of those behind it heads were made already.
+    let (entry, made) = receipt(&forest, &waiting[0], new);
+    check(&made.unwrap(), &entry, &signer.key, &[]).unwrap();
+}
+
+#[tokio::test]
 async fn i13_a_receipt_in_which_anything_was_changed_proves_nothing() {
     let place = tempfile::tempdir().unwrap();
     let journal = journal(place.path());

@@ -41,6 +41,9 @@ pub const FROM: &str = "from";
 pub const TO: &str = "to";
 /// The sequence number of the entry that began the count.
 pub const BEGAN_WITH: &str = "began_with";
+/// Up to which entry every count had ended that an entry of this journal began, when this one was made. A
+/// count after which nothing followed has no entry: this says that it is over.
+pub const ENDED_TO: &str = "ended_to";
 /// Why a count is not exact: the node ended without writing it down.
 pub const LOST: &str = "count_lost";
 
@@ -79,6 +82,12 @@ impl Allowance {
 /// The entry that began the count that this one ends.
 pub fn began_with(event: &AuditEvent) -> Option<u64> {
     event.details.get(BEGAN_WITH)?.as_u64()
+}
+
+/// Up to which entry no count was open any more.
+pub fn ended_to(event: &AuditEvent) -> Option<u64> {
+    let says = event.details.contains_key(BEGINS) || event.details.contains_key(BEGAN_WITH);
+    event.details.get(ENDED_TO).filter(|_| says)?.as_u64()
 }
 
 /// What an entry stands for that is a count.

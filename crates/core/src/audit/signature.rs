@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct NodeSignature(Cow<'static, str>);
 
 impl NodeSignature {
-    /// What stands where there was no key: the node was sealed, or had not read it yet.
+    /// What stands where there was no key (the node was sealed, or had not read it yet), or no room.
     pub const NONE: Self = Self(Cow::Borrowed("none"));
 
     /// A signature.

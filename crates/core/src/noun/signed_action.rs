@@ -8,8 +8,8 @@ impl Action {
     /// or reads is signed in batches, as everything is; so are the heads, which a checkpoint signs within the
     /// second, and requests without a valid token, with which strangers could have the server sign at their pace.
     ///
-    /// An action's answer stays as it is: who verifies a log expects signatures by this table, in entries that
-    /// were made by earlier versions too.
+    /// An action's answer stays as it is: who verifies a log counts by this table what has no signature, in
+    /// entries that were made by earlier versions too.
     pub const fn is_signed_singly(self) -> bool {
         match self {
             Self::AuditHeads | Self::AuthenticationRefused => false,

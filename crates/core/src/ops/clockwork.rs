@@ -23,11 +23,17 @@ const REQUESTS_KEPT_SECONDS: i64 = 24 * 3600;
 /// Versions handled in one tick.
 const DUE_LIMIT: usize = 500;
 
+/// Writes the counts of uses of keys that have ended (docs/audit-detail.md). A part of each tick, and to be called
+/// each second beside them as well: what else a tick does may have to wait, and this needs the journal alone.
+pub async fn close_counts(node: &Node) -> Result<(), OpError> {
+    super::tally::close_due(node).await
+}
+
 /// Does what is due now. Called every second; one node's ticks never overlap.
 pub async fn tick(node: &Node) -> Result<(), OpError> {
     let _alone = node.ticking.lock().await;
     // It needs the journal alone: a registry that is away must not keep counts from being written.
-    let counts = super::tally::close_due(node).await;
+    let counts = close_counts(node).await;
     node.ports.registry.advance_clock(node.now()).await?;
     if node.memory.pump.behind().is_some() && node.ports.audit.fault().is_none() {
         node.memory.pump.nudge();

@@ -126,9 +126,11 @@ async fn log_what_was_left(node: &Node) -> Result<(), OpError> {
 pub async fn stop(node: &Node) -> Result<(), OpError> {
     node.stop();
     tally::close_for_good(node).await?;
-    clockwork::flush_usage(node).await?;
+    // Counters that cannot be flushed are read from the log again; that it ended in order, with every count
+    // written, must be in the log for that.
+    let flushed = clockwork::flush_usage(node).await;
     log_by_system(node, Action::SystemStop, node.own_correlation_id()?, |_| ()).await?;
     node.memory.pump.close();
     node.drop_secrets();
-    Ok(())
+    flushed
 }

@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use futures_util::future::join_all;
 
-use crate::audit::counted::{AT_MOST, BEGAN_WITH, BEGINS, COUNT, COUNTED, FROM, LOST, TO};
+use crate::audit::counted::{
+    AT_MOST, BEGAN_WITH, BEGINS, COUNT, COUNTED, ENDED_TO, FROM, LOST, TO,
+};
 use crate::audit::{AuditEvent, LeafMark, Outcome, Resource, Used};
 use crate::error::OpError;
 use crate::ids::{KeyId, TenantId};
@@ -45,6 +47,7 @@ pub(super) async fn log(
     };
     if let Some(beginning) = &beginning {
         detail(&mut event, BEGINS, beginning.allowance().detail());
+        detail(&mut event, ENDED_TO, node.ports.usage.ended_to());
     }
     let sequence = node.ports.audit.append(event).await?;
     if let Some(beginning) = beginning {
@@ -106,7 +109,7 @@ fn counts(node: &Node, tenant: TenantId) -> bool {
 
 /// Writes the counts that have ended: with their minute, with the tenant's word, or because the server is
 /// sealed. Called every second; an error means that some are still to be written.
-pub async fn close_due(node: &Node) -> Result<(), OpError> {
+pub(super) async fn close_due(node: &Node) -> Result<(), OpError> {
     let is_sealed = node.ports.seal.is_sealed();
     let now = node.now();
     node.tally
@@ -122,7 +125,11 @@ pub async fn close_due(node: &Node) -> Result<(), OpError> {
 pub(super) async fn close_for_good(node: &Node) -> Result<(), OpError> {
     node.tally.end();
     node.tally.close(node.now(), |_| false);
-    write(node).await
+    write(node).await?;
+    // Also what was begun for a request that went away before its entry was durable: nothing followed it, and
+    // nothing does from here on.
+    node.ports.usage.all_have_ended();
+    Ok(())
 }
 
 async fn write(node: &Node) -> Result<(), OpError> {
@@ -206,6 +213,7 @@ fn count_entry(node: &Node, closed: &Closed) -> Result<AuditEvent, OpError> {
     detail(&mut event, FROM, closed.from.to_string());
     detail(&mut event, TO, closed.to.to_string());
     detail(&mut event, BEGAN_WITH, closed.began_with);
+    detail(&mut event, ENDED_TO, node.ports.usage.ended_to());
     Ok(event)
 }
 
@@ -213,9 +221,16 @@ fn count_entry(node: &Node, closed: &Closed) -> Result<AuditEvent, OpError> {
 /// has that much counted as used. Before the node serves. Returns how many there were.
 pub(super) async fn tell_what_was_lost(node: &Node) -> Result<usize, OpError> {
     let lost = node.ports.usage.begun();
-    for (began_with, begun) in &lost {
-        let event = lost_entry(node, *began_with, begun)?;
-        node.ports.audit.append(event).await?;
+    // Together, as counts are written: there may be thousands, and the journal syncs them in few groups.
+    for some in lost.chunks(TOGETHER) {
+        let mut entries = Vec::with_capacity(some.len());
+        for (began_with, begun) in some {
+            let event = lost_entry(node, *began_with, begun)?;
+            entries.push(node.ports.audit.append(event));
+        }
+        for told in join_all(entries).await {
+            told?;
+        }
     }
     Ok(lost.len())
 }

@@ -100,8 +100,12 @@ pub trait TransparencyLog: Send + Sync {
     /// empty line.
     async fn handovers(&self) -> Result<String, LogFault>;
 
-    /// The node was sealed, or there is a next key: nothing is signed until the keys were read again.
+    /// The node was sealed: no key is kept, and nothing is signed until they were read again.
     fn forget_key(&self);
+
+    /// There is a next key: the log is not signed until it was read. Until then the present one signs what is
+    /// appended.
+    fn renew_key(&self);
 
     /// A receipt for the entry with this sequence number in the journal, if it is in this tree or in
     /// the other one of the same tenant.

@@ -122,9 +122,29 @@ fn bytes_are_bounded_too() {
         !once(&tally, &place, large, at(0), 2),
         "more than 16 times 4096"
     );
+    // The bytes were what lacked: no more operations may follow than at first.
+    for _ in 0..16 {
+        assert!(once(&tally, &place, large, at(0), 0));
+    }
+    assert!(!once(&tally, &place, large, at(0), 3));
     for _ in 0..64 {
         assert!(once(&tally, &place, large, at(0), 0));
     }
+}
+
+#[test]
+fn a_clock_that_stands_still_keeps_no_count_open() {
+    let (tally, place) = (Tally::default(), place(1, 1));
+    once(&tally, &place, ONE, at(0), 1);
+    once(&tally, &place, ONE, at(0), 0);
+    for _ in 1..CALLS_MAX {
+        tally.close(at(0), |_| true);
+    }
+    assert!(amounts(&tally).is_empty(), "it goes on");
+    tally.close(at(0), |_| true);
+    assert_eq!(amounts(&tally), [1]);
+    assert!(!once(&tally, &place, ONE, at(0), 2), "the next one begins");
+    assert!(once(&tally, &place, ONE, at(0), 0));
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::script::{Story, activate, code, compromise, context};
 
 const CHOSEN: Algorithm = Algorithm::Aes256GcmCommit;
 
-async fn set(
+pub async fn set(
     world: &World,
     by: &Caller,
     tenancy: &Tenancy,
@@ -32,7 +32,7 @@ async fn set(
 }
 
 /// A tenant whose uses are counted, and an active key of it.
-async fn counted<'a>(world: &'a World, tenancy: &'a Tenancy) -> Story<'a> {
+pub async fn counted<'a>(world: &'a World, tenancy: &'a Tenancy) -> Story<'a> {
     let story = Story::new(world, tenancy, "records", CHOSEN, None).await;
     activate(&story, &tenancy.operator).await.unwrap();
     set(world, &tenancy.admin, tenancy, AuditDetail::Counts)
@@ -42,7 +42,7 @@ async fn counted<'a>(world: &'a World, tenancy: &'a Tenancy) -> Story<'a> {
 }
 
 /// What the log has of uses of a tenant's keys.
-async fn uses(world: &World, tenancy: &Tenancy) -> Vec<Journaled> {
+pub async fn uses(world: &World, tenancy: &Tenancy) -> Vec<Journaled> {
     let mut entries = world.entries().await;
     entries.retain(|it| it.event.tenant == Some(tenancy.id) && COUNTED.contains(&it.event.action));
     entries

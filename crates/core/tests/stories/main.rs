@@ -9,6 +9,7 @@
 
 mod access;
 mod audit_detail;
+mod audit_detail_ends;
 mod backup_alone;
 mod backup_chains;
 mod backup_continuous;

@@ -10,7 +10,7 @@ use keyward_core::node::{Node, Ports, Settings, UsageBook};
 use keyward_core::noun::key::ProviderKind;
 use keyward_core::ops::builtin_roles;
 use keyward_core::ops::start::{changes_watermark_name, counts_watermark_name};
-use keyward_core::port::audit_log::{AuditLog, TailQuery};
+use keyward_core::port::audit_log::{AuditLog, JournalObserver, TailQuery};
 use keyward_core::port::registry::Registry;
 use keyward_crypto::random::SystemRandom;
 use keyward_providers::{CacheLimits, NativeProvider};
@@ -240,14 +240,18 @@ async fn open_journal(
     let (id, clock) = (deployment.id, deployment.clock.clone());
     // Recovery reads files: not for a thread that others wait on.
     let book = usage.clone();
-    let opened =
-        tokio::task::spawn_blocking(move || Journal::open(&dir, config, name, id, clock, book));
+    let opened = tokio::task::spawn_blocking(move || {
+        let journal = Journal::open(&dir, config, name, id, clock, book.clone())?;
+        // What the registry counts as logged went with the lost disk, as far as no mirror had it.
+        if book.was_continued() {
+            let counted = book.kept_to();
+            let unlogged = journal.unlogged_since_loss(counted);
+            let Unlogged { missing, after } = unlogged.map_err(std::io::Error::other)?;
+            book.go_back_for(&missing, after);
+        }
+        Ok::<_, StartError>(journal)
+    });
     let journal = opened.await.map_err(std::io::Error::other)??;
-    // What the registry counts as logged went with the lost disk, as far as no mirror had it.
-    if usage.was_continued() {
-        let Unlogged { missing, after } = journal.unlogged();
-        usage.go_back_for(missing, *after);
-    }
     // The registry's memory ends with the last change. What was used since has its times here, and
     // nothing that is logged from now on was before it.
     let last = TailQuery {

@@ -54,7 +54,8 @@ impl Mirroring {
             let mirror = Mirror::new(
                 place,
                 Arc::new(move |tree, head| signing.sign_tenants(tree, head)),
-            );
+            )
+            .whole_or_held_back(it.before_given_out);
             let keeper = Keeper {
                 node: node.clone(),
                 published: assembly.published(),
@@ -208,7 +209,7 @@ impl Keeper {
         };
         self.status.failures += 1;
         let state = match &error {
-            MirrorError::OtherLog { .. } => MirrorState::Refused,
+            MirrorError::OtherLog { .. } | MirrorError::NoNumbers { .. } => MirrorState::Refused,
             error if error.is_passing() => MirrorState::Failing,
             _ => MirrorState::Contradicting,
         };

@@ -58,6 +58,8 @@ struct Now {
     counted: Option<Arc<Signed>>,
     /// While the node is unsealed.
     keys: Option<Arc<LogKeys>>,
+    /// Whether there are next ones, for whom these sign nothing but what is appended.
+    are_next_due: bool,
     /// How the log was handed over from key to key.
     handovers: String,
 }
@@ -131,6 +133,13 @@ impl Published {
         is_waiting && counted.is_none_or(|counted| counted.head.size <= index)
     }
 
+    /// How many entries of the system's tree what is given out has; none if nothing is ever waited for.
+    pub fn given_out(&self) -> Option<u64> {
+        let now = self.now.lock();
+        let is_waiting = self.required > 0 || self.waiting.is_any();
+        is_waiting.then(|| now.counted.as_ref().map_or(0, |it| it.head.size))
+    }
+
     /// That the system's tree has only grown from one size to another. Reads files.
     pub fn prove(&self, old: u64, new: u64) -> Result<Vec<Hash>, String> {
         let trees = self.trees().ok_or("the log is not open")?;
@@ -146,12 +155,15 @@ impl Published {
 
     /// Signing is possible, or is not.
     pub fn set_keys(&self, keys: Option<Arc<LogKeys>>) {
-        self.now.lock().keys = keys;
+        let mut now = self.now.lock();
+        now.keys = keys;
+        now.are_next_due = false;
     }
 
-    /// The keys, while signing is possible.
+    /// The keys, while signing is possible: not while there are next ones that were not read yet.
     pub fn keys(&self) -> Option<Arc<LogKeys>> {
-        self.now.lock().keys.clone()
+        let now = self.now.lock();
+        now.keys.clone().filter(|_| !now.are_next_due)
     }
 
     /// How the log was handed over until now.
@@ -168,6 +180,7 @@ impl Published {
         key: &CheckpointKey,
         former: Option<&CheckpointKey>,
     ) -> Result<(), LogFault> {
+        self.give_out_held();
         let log = verifier_key(origin, key.public())?;
         let is_same = |given: &Signed| {
             let signers = given.note.signatures().len();
@@ -205,7 +218,8 @@ impl Published {
         let is_newer = match &now.counted {
             Some(now) if self.required == 0 => now.head == signed.head,
             Some(now) => now.log != signed.log || now.head.size <= signed.head.size,
-            None => true,
+            // Held back until all of them have answered.
+            None => self.required > 0,
         };
         if !(is_ours && is_newer && counts) {
             return;
@@ -303,6 +317,10 @@ impl TransparencyLog for Published {
         self.set_keys(None);
     }
 
+    fn renew_key(&self) {
+        self.now.lock().are_next_due = true;
+    }
+
     async fn receipt(&self, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
         self.soon(move |ready| receipt(&ready, tree, sequence))
             .await
@@ -348,10 +366,12 @@ fn checkpoint_of(ready: &Ready, tree: Tree) -> Result<String, LogFault> {
 /// A receipt, for whoever may read this tree's entries; whoever may read the system's may read all.
 fn receipt(ready: &Ready, tree: Tree, sequence: u64) -> Result<LogReceipt, LogFault> {
     let (trees, signed) = (&ready.trees, ready.counted()?);
-    let found = trees.lock().find(sequence).map_err(of_trees)?;
-    let Some(found) = found else {
-        let is_written = trees.lock().is_written(sequence);
-        return Err(if is_written {
+    let (found, is_to_come) = {
+        let trees = trees.lock();
+        (trees.find(sequence), trees.is_to_come(sequence))
+    };
+    let Some(found) = found.map_err(of_trees)? else {
+        return Err(if is_to_come {
             LogFault::NotYet
         } else {
             LogFault::NoSuch

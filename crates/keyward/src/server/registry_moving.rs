@@ -19,7 +19,7 @@ use tokio::sync::Mutex as Turning;
 use crate::server::registry_migration::{filling, left};
 use crate::server::registry_online::shown;
 use crate::server::registry_progress::Progress;
-use crate::server::registry_sides::{PATIENCE, Sides, side, soon};
+use crate::server::registry_sides::{PATIENCE, Sides, clear_own, side, soon};
 use crate::server::registry_standing::{self as file, Standing};
 use crate::server::registry_turns::Turns;
 
@@ -251,6 +251,7 @@ impl Moving {
             return Ok(());
         }
         let standing = self.standing();
+        clear_own(&self.registry, &standing).await?;
         match self.found(work).await? {
             Found::Ours { .. } => {
                 let mark = self.mark();

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use keyward_core::port::registry_migration::RegistryMigrationFault as Fault;
+use keyward_core::port::snapshot::SnapshotError;
 use keyward_core::port::storage_migration::MigrationPhase as Phase;
-use keyward_store::Config as Place;
 use keyward_store::follow::FollowError;
+use keyward_store::{Config as Place, SqlRegistry};
 use tokio::time::timeout;
+
+use crate::server::registry_migration::{filling, left};
+use crate::server::registry_standing::Standing;
 
 /// How long writers wait while the sides are exchanged, and anybody for a side that does not answer;
 /// then nothing is turned.
@@ -38,6 +42,25 @@ pub async fn soon<T>(work: impl Future<Output = Result<T, FollowError>>) -> Resu
             cause: format!("a side did not answer for {} s", PATIENCE.as_secs()),
         }),
     }
+}
+
+/// Takes away the mark that the side in force has of a turn that was written down, whatever the other side
+/// says: with it nothing could be written. Any other mark is somebody else's.
+pub async fn clear_own(registry: &SqlRegistry, standing: &Standing) -> Result<(), Fault> {
+    let marks = [left(standing.in_force().1), filling(standing)];
+    let cleared = soon(async {
+        let found = registry.mark().await;
+        let found = found.map_err(SnapshotError::Registry)?;
+        if found.is_some_and(|found| marks.contains(&found)) {
+            let set = registry.set_mark(None).await;
+            set.map_err(SnapshotError::Registry)?;
+        }
+        Ok(())
+    });
+    cleared.await.map_err(|fault| Fault::Unmarked {
+        phase: standing.phase,
+        cause: fault.to_string(),
+    })
 }
 
 /// A side's fault, as core tells it.

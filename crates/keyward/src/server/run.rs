@@ -323,8 +323,34 @@ async fn rehearse(node: Arc<Node>, interval_hours: u64, mut ended: watch::Receiv
     }
 }
 
+/// The clock's work, and beside it what must not wait when the rest of it does.
+async fn tick(node: Arc<Node>, native: Arc<NativeProvider>, ended: watch::Receiver<bool>) {
+    let counting = tokio::spawn(close_counts(node.clone(), ended.clone()));
+    do_what_is_due(node, native, ended).await;
+    let _ = counting.await;
+}
+
+/// Writes each second the counts of uses of keys that have ended. One that has begun is finished: what is cut
+/// short might be written twice.
+async fn close_counts(node: Arc<Node>, mut ended: watch::Receiver<bool>) {
+    let mut seconds = tokio::time::interval(TICK);
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = seconds.tick() => {}
+            _ = ended.wait_for(|ended| *ended) => return,
+        }
+        // What cannot be written is told by the clock's work, which writes them too.
+        let _ = clockwork::close_counts(&node).await;
+    }
+}
+
 /// Does the clock's work each second, and says when it fails and when it works again.
-async fn tick(node: Arc<Node>, native: Arc<NativeProvider>, mut ended: watch::Receiver<bool>) {
+async fn do_what_is_due(
+    node: Arc<Node>,
+    native: Arc<NativeProvider>,
+    mut ended: watch::Receiver<bool>,
+) {
     let mut seconds = tokio::time::interval(TICK);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut failing: Option<String> = None;

@@ -25,8 +25,10 @@ use crate::server::config::AuditSync;
 use crate::server::log_keys::LogKeys;
 use crate::server::published::{Published, Trees};
 
+mod keys;
 mod signing;
 
+use keys::Keeper;
 use signing::{Signing, ensure_continued};
 
 /// How often the trees take what is new, and commit to it if there is anything.
@@ -37,7 +39,8 @@ const IDLE: Duration = Duration::from_mins(1);
 const LATE: Duration = Duration::from_mins(1);
 /// How long the vault may take to give the key that signs.
 const KEY_PATIENCE: Duration = Duration::from_secs(10);
-/// How long heads wait for witnesses: receipts lead from those that a checkpoint holds that counts.
+/// How long heads wait for witnesses and mirrors. Behind it new ones are made, and some of before are kept:
+/// receipts lead from those that a checkpoint holds that counts.
 const HEADS_PATIENCE: Duration = Duration::from_secs(10);
 /// The longest pause between two tries after a failure.
 const PAUSE_MAX: Duration = Duration::from_mins(1);
@@ -45,7 +48,7 @@ const PAUSE_MAX: Duration = Duration::from_mins(1);
 /// The following, as long as the server serves.
 pub struct Following {
     end: watch::Sender<bool>,
-    task: Option<JoinHandle<()>>,
+    tasks: Vec<JoinHandle<()>>,
 }
 
 impl Following {
@@ -66,7 +69,7 @@ impl Following {
             });
             return Self {
                 end,
-                task: Some(task),
+                tasks: vec![task],
             };
         }
         let follower = Follower {
@@ -79,19 +82,18 @@ impl Following {
             awaits_heads: true,
             behind_since: None,
             unsigned_since: None,
-            keyless_until: None,
             strange_until: None,
-            looked_for_key: Instant::now(),
             handed_over: None,
         };
-        let task = Some(tokio::spawn(follower.run(ended)));
-        Self { end, task }
+        let keeping = tokio::spawn(Keeper::new(assembly).run(ended.clone()));
+        let tasks = vec![tokio::spawn(follower.run(ended)), keeping];
+        Self { end, tasks }
     }
 
     /// Takes what is left, keeps where it is, and ends.
     pub async fn end(self) {
         let _ = self.end.send(true);
-        if let Some(task) = self.task {
+        for task in self.tasks {
             let _ = task.await;
         }
     }
@@ -99,7 +101,7 @@ impl Following {
 
 /// Has the key that signs made and read before anybody is served, if the node is unsealed by itself: what
 /// a deployment holds does not depend on who was quicker. If it cannot be had now, it is asked for again
-/// each time that something is to be signed.
+/// and again, and so it is when the node is unsealed later.
 pub async fn prepare(assembly: &Assembly) {
     let is_durable = assembly.deployment.config.audit.sync == AuditSync::Always;
     if !is_durable || assembly.node.seal().is_sealed() {
@@ -150,12 +152,8 @@ struct Follower {
     behind_since: Option<Instant>,
     /// Since when there has been something to sign.
     unsigned_since: Option<Instant>,
-    /// Until when the key that signs is not asked for again.
-    keyless_until: Option<Instant>,
     /// Until when nobody is asked again whose key signed entries.
     strange_until: Option<Instant>,
-    /// When it was looked last whether there is a next key.
-    looked_for_key: Instant,
     /// The key that the log was handed over to by this process, and an entry of the journal that is not
     /// before the one that says so.
     handed_over: Option<([u8; 32], u64)>,
@@ -290,7 +288,13 @@ impl Follower {
             if is_young && trees.heads_at().is_some_and(|at| published.awaits(at)) {
                 return Ok(None);
             }
-            Ok(fresh_id().and_then(|fresh| trees.heads(fresh)))
+            let Some(fresh) = fresh_id() else {
+                return Ok(None);
+            };
+            if let Some(counted) = published.given_out() {
+                trees.keep_heads(counted);
+            }
+            Ok(trees.heads(fresh))
         });
         let Some(heads) = heads.await? else {
             return Ok(false);

@@ -2,9 +2,11 @@
 //! other people's code, before and after the key was rotated.
 
 use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
+use crate::sealing::{hold_token, shown_once};
 use crate::stage::{Stage, with_dev};
 use crate::sumdb;
 
@@ -115,6 +117,8 @@ fn i13_an_entry_that_was_copied_alone_is_checked_by_the_logs_key() {
     let mut bare: Value = serde_json::from_str(&made).unwrap();
     bare.as_object_mut().unwrap().remove("signature").unwrap();
     check(&stage, &bare.to_string(), &with).refused(7, &["taken away"]);
+    bare["action"] = "key.of_a_later_version".into();
+    check(&stage, &bare.to_string(), &with).refused(7, &["does not know the action"]);
 
     let report = stage.keyward(&format!("audit verify copy {with} --output json"));
     let report = report.json();
@@ -130,6 +134,8 @@ fn i13_entries_signed_before_and_after_a_rotation_are_checked_by_either_key() {
     let one = key(&stage);
     stage.keyward("key create before").done();
     stage.keyward("audit rotate-key --overlap-hours 0").done();
+    // At once: by whichever of the two signs then.
+    stage.keyward("key create during").done();
     let mut two = String::new();
     until("the next key", || {
         two = key(&stage);
@@ -137,6 +143,7 @@ fn i13_entries_signed_before_and_after_a_rotation_are_checked_by_either_key() {
     });
     stage.keyward("key create after").done();
     let before = line(&stage, "--tenant demo", "key.create", r#""before""#);
+    let during = line(&stage, "--tenant demo", "key.create", r#""during""#);
     let after = line(&stage, "--tenant demo", "key.create", r#""after""#);
     logged(&stage, "--tenant demo", &after, "after.json");
     stage.keyward("audit copy copy").done();
@@ -155,6 +162,18 @@ fn i13_entries_signed_before_and_after_a_rotation_are_checked_by_either_key() {
         let led = format!("--key {other} --handovers copy/handovers");
         check(&stage, line, &led).done();
     }
+    let led = format!("--key {one} --handovers copy/handovers");
+    check(&stage, &during, &led).done();
+    for (line, by) in [
+        (&before, "an earlier key of the log, handed over since"),
+        (&after, "signed by the log's key"),
+    ] {
+        let said = check(&stage, line, &led).done();
+        assert!(said.contains(by), "{said}");
+        let signed = check(&stage, line, &format!("{led} --output json")).json();
+        let is_before = *line == before;
+        assert_eq!(signed["handed_over_since"], is_before, "{signed}");
+    }
     for key in [&one, &two] {
         let report = stage.keyward(&format!("audit verify copy --key {key} --output json"));
         let report = report.json();
@@ -170,4 +189,46 @@ fn i13_entries_signed_before_and_after_a_rotation_are_checked_by_either_key() {
     assert_eq!(report["sound"], true, "{report}");
     assert!(report["signed_entries"].as_u64() > Some(1), "{report}");
     assert_eq!(report["entries_of_other_keys"], 0, "{report}");
+}
+
+#[test]
+fn i13_entries_are_signed_after_an_unseal_by_people_though_the_log_cannot_be_opened() {
+    let mut stage = Stage::new();
+    let said = stage
+        .keyward("init --data data --shares 2 --threshold 2")
+        .done();
+    let (shares, token) = shown_once(&said);
+    stage
+        .shell("rm -rf data/audit/log && touch data/audit/log")
+        .done();
+    let (server, url) = stage.serve("--data data --listen 127.0.0.1:0 --set log.format=json");
+    hold_token(&mut stage, &token, &url);
+    for share in shares {
+        stage.keyward_with("unseal", share.as_bytes()).done();
+    }
+    let mut made = 0;
+    until("a signed entry", || {
+        made += 1;
+        let create = format!("tenant create tenant-{made}");
+        stage.keyward(&create).done();
+        last_signature(&stage.path("data/audit"), "tenant.create") != "none"
+    });
+    // No tree was opened, and no checkpoint was made.
+    assert!(stage.path("data/audit/log").is_file());
+    assert!(!stage.path("data/audit/log-signed").exists());
+    server.stop();
+}
+
+/// What the last entry of an action has in the last segment of a journal.
+fn last_signature(journal: &Path, action: &str) -> String {
+    let files = fs::read_dir(journal).unwrap();
+    let files = files.map(|file| file.unwrap().path());
+    let segments = files.filter(|file| file.extension().is_some_and(|it| it == "kwj"));
+    let segment = segments.max();
+    let bytes = fs::read(segment.unwrap()).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    let action = format!(r#""action":"{action}""#);
+    let (_, behind) = text.rsplit_once(&action).unwrap();
+    let (_, behind) = behind.split_once(r#""signature":""#).unwrap();
+    behind.split('"').next().unwrap().to_owned()
 }

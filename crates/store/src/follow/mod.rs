@@ -189,8 +189,11 @@ impl Drop for Follower {
 
 /// Marks the one database, and takes the mark from the other, which leads.
 async fn mark(leads: &Database, left: &Database, as_left: &Mark) -> Result<(), FollowError> {
-    let left = feed::set_mark(left, Some(as_left)).await;
-    let leads = feed::set_mark(leads, None).await;
+    // Neither waits for the other: whoever waits may give up before the side that was left answers.
+    let (left, leads) = tokio::join!(
+        feed::set_mark(left, Some(as_left)),
+        feed::set_mark(leads, None)
+    );
     let registry = SnapshotError::Registry;
     left.map_err(registry)?;
     Ok(leads.map_err(registry)?)

@@ -88,15 +88,16 @@ impl Follower {
         decide().map_err(|cause| FollowError::Undecided { cause })?;
         // Nothing is waited for between that and this.
         let turned = self.exchange(&still);
-        let marked = within(MARKING, async {
-            let here = fence.mark(&self.side, left).await;
-            let there = feed::set_mark(&turned, None).await;
-            here?;
-            Ok(there.map_err(SnapshotError::Registry)?)
-        });
-        let marked = marked.await;
+        // Neither waits for the other: with a mark of before, the one that leads takes no change.
+        let (here, there) = tokio::join!(
+            within(MARKING, fence.mark(&self.side, left)),
+            within(MARKING, async {
+                let cleared = feed::set_mark(&turned, None).await;
+                Ok(cleared.map_err(SnapshotError::Registry)?)
+            })
+        );
         drop(still);
-        let unmarked = marked.err().map(|error| error.to_string());
+        let unmarked = here.and(there).err().map(|error| error.to_string());
         Ok(Turned { unmarked })
     }
 

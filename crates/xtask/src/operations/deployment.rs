@@ -116,7 +116,7 @@ pub const TENANT_SEAL_TEXT: Operation = Operation {
 
 pub const TENANT_SET_AUDIT_DETAIL: Operation = Operation {
     conditions: "the tenant is not shredded; who has uses counted says why.",
-    effects: "from the commit on every node logs uses of the tenant's keys one by one (`each`), or counts what went well (`counts`): docs/audit-detail.md. What was counted until then is written within a second. Ordered again it changes nothing.",
+    effects: "uses of the tenant's keys are logged one by one (`each`), or what went well is counted (`counts`): docs/audit-detail.md. It holds on the node that answers from its answer on, on others when they have the change; what a node had counted until then it writes within a second or two. Ordered again it changes nothing.",
     errors: &[E::TenantSuspended],
     audit: "the reason as given, `audit_detail`: `each` or `counts`, and what it was `before`.",
 };

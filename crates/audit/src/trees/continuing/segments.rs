@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{ContinueError, Lost};
 use crate::frame::{self, HEAD, PAYLOAD_MAX};
-use crate::io::{JournalIo, SegmentFile};
+use crate::io::{Access, JournalIo, SegmentFile};
 use crate::revisions::Revisions;
 use crate::segment::{self, Header};
 use crate::tail::note_revision;
@@ -28,6 +28,8 @@ pub(super) struct Segments<'a> {
     active: Option<Active>,
     last: u64,
     revisions: Revisions,
+    /// Files that were written and not synced.
+    unsynced: Vec<u64>,
 }
 
 struct Active {
@@ -56,6 +58,7 @@ impl<'a> Segments<'a> {
             active: None,
             last: 0,
             revisions: Revisions::default(),
+            unsynced: Vec::new(),
         }
     }
 
@@ -79,7 +82,14 @@ impl<'a> Segments<'a> {
         if let Some(active) = &mut self.active {
             frame::put_mark(&mut active.buffer, number);
         }
-        self.end()
+        self.end()?;
+        // Until then nothing of it counts.
+        for first in std::mem::take(&mut self.unsynced) {
+            let file = self.io.open(&segment::name(first), Access::Write);
+            let synced = file.and_then(|mut file| file.sync());
+            synced.map_err(of_segment(first))?;
+        }
+        self.io.sync_dir().map_err(of_segment(number))
     }
 
     fn begin(&mut self, first: u64, format: u16) -> Result<(), ContinueError> {
@@ -127,10 +137,8 @@ impl<'a> Segments<'a> {
         let Some(mut active) = self.active.take() else {
             return Ok(());
         };
-        let written = active.write().and_then(|()| active.file.sync());
-        written
-            .and_then(|()| self.io.sync_dir())
-            .map_err(of_segment(active.first))
+        self.unsynced.push(active.first);
+        active.write().map_err(of_segment(active.first))
     }
 }
 

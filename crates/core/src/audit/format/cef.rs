@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::{Emitter, PRODUCT, Severity, id_of, more, present, title};
 use crate::audit::Journaled;
 use crate::audit::counted::count_of;
+use crate::time::Timestamp;
 
 pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_json::Error> {
     let event = &entry.event;
@@ -39,8 +40,8 @@ pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_js
         ("outcome", Some(event.outcome.name().to_owned())),
         ("reason", event.reason.clone()),
         ("cnt", count.as_ref().map(|it| it.operations.to_string())),
-        ("start", count.as_ref().map(|it| it.from.to_owned())),
-        ("end", count.as_ref().map(|it| it.to.to_owned())),
+        ("start", count.as_ref().and_then(|it| instant(it.from))),
+        ("end", count.as_ref().and_then(|it| instant(it.to))),
         ("src", v4),
         ("c6a2Label", label(&v6, "Source IPv6 Address")),
         ("c6a2", v6),
@@ -71,6 +72,12 @@ pub(super) fn line(from: &Emitter, entry: &Journaled) -> Result<String, serde_js
         let _ = write!(line, "{space}{key}={}", extension(&value));
     }
     Ok(line)
+}
+
+/// An instant as `rt` has it: in milliseconds since 1970.
+fn instant(text: &str) -> Option<String> {
+    let instant: Timestamp = text.parse().ok()?;
+    Some(instant.as_micros().div_euclid(1000).to_string())
 }
 
 /// In the header bars and backslashes are escaped, and there is no line feed.

@@ -108,6 +108,21 @@ fn cef_is_a_header_between_bars_and_escaped_pairs() {
 }
 
 #[test]
+fn cef_has_the_instants_of_a_count_as_it_has_all_instants() {
+    let mut entry = rotation();
+    entry.event.action = Action::KeyEncrypt;
+    entry.event.details = BTreeMap::from([
+        ("began_with".to_owned(), json!(40)),
+        ("count".to_owned(), json!(512)),
+        ("from".to_owned(), json!("2026-11-18T11:06:00.000500Z")),
+        ("to".to_owned(), json!("2026-11-18T11:06:40.123456Z")),
+    ]);
+    let line = line(Format::Cef, &entry);
+    let pairs = " cnt=512 start=1794999960000 end=1795000000123 ";
+    assert!(line.contains(pairs), "{line}");
+}
+
+#[test]
 fn leef_is_a_header_between_bars_and_attributes_between_tabs() {
     let line = line(Format::Leef, &rotation());
     let (header, attributes) = line.split_at(line.find("x09|").unwrap() + 4);

@@ -159,7 +159,7 @@ pub async fn rotate_key(
             node.ports.audit.append(event).await?;
             let text = OwnKey::CHECKPOINTS.rotate(node, caller, until).await?;
             if let Some(log) = &node.ports.transparency {
-                log.forget_key();
+                log.renew_key();
             }
             Ok(RotatedKey {
                 public: public_of_text(&text).ok_or(OpError::Crypto)?,

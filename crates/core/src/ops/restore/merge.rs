@@ -117,6 +117,10 @@ impl<'a> Merge<'a> {
                 // Nor is a text readable again because it once was.
                 wanted.name = now.name.clone();
                 wanted.text_state = now.text_state;
+                // How finely the log tells is said by those who are there: a backup has no say in it.
+                wanted.audit_detail = now.audit_detail;
+                wanted.audit_detail_since = now.audit_detail_since;
+                wanted.audit_detail_by = now.audit_detail_by;
                 if now.state == TenantState::Suspended {
                     wanted.state = now.state;
                 }

@@ -39,6 +39,9 @@ pub struct CheckEntryArguments {
 struct Signed {
     /// The key that signed, in hexadecimal: its id among entries.
     key_id: String,
+    /// Whether the log was handed over to another key since, as the hand-overs say that were given: whoever
+    /// has stolen an earlier key signs with it still.
+    handed_over_since: bool,
     /// Whether the line shows more than was signed.
     shows_more: bool,
     /// The entry as it was logged and signed.
@@ -59,8 +62,8 @@ impl CheckEntryArguments {
         let handovers = self.handovers.as_deref().map(input::bytes_of_file);
         let handovers = handovers.transpose()?;
         let handovers = handovers.as_ref().map_or(&[][..], |bytes| bytes.as_slice());
-        let keys = Succession::read(handovers, &self.key)?;
-        let keys = EntryKeys::new(keys.vouched_for());
+        let succession = Succession::read(handovers, &self.key)?;
+        let keys = EntryKeys::new(succession.vouched_for());
         let standing = keys.standing(&bytes).map_err(|fault| {
             Failure::new(Exit::NotValid, fault).about(&about).next(
                 "keep the line as it is, as evidence, and compare it with the log: keyward audit receipt",
@@ -70,6 +73,7 @@ impl CheckEntryArguments {
         let id = entry_key(public).map(|key| u32::from_be_bytes(key.id()));
         let signed = Signed {
             key_id: format!("{:08x}", id.unwrap_or_default()),
+            handed_over_since: succession.is_before(public),
             shows_more: shows_more(&line),
             entry,
         };
@@ -90,24 +94,27 @@ fn signer(standing: EntryStanding, entry: &Value) -> Result<[u8; 32], Failure> {
             "give the log's key, and its hand-overs with --handovers if the key was rotated".to_owned(),
         ),
         EntryStanding::Keyless => (
-            "it has no signature, and says so: the server was sealed when it was logged, or had not read its \
-             key yet"
+            "it has no signature, and says so: when it was logged the server was sealed, or starting, or had not \
+             read its key yet, or the entry had no room for it"
                 .to_owned(),
             RECEIPT.to_owned(),
         ),
-        EntryStanding::Silent => {
-            let action = field(entry, "action");
-            let is_signed = action.parse().is_ok_and(Action::is_signed_singly);
-            let what = if is_signed {
-                "it has no signature: it was logged by an earlier version, or the signature was taken away"
-                    .to_owned()
-            } else {
-                format!("entries of {action} have no signature of their own")
-            };
-            (what, RECEIPT.to_owned())
-        }
+        EntryStanding::Silent => (silent(&field(entry, "action")), RECEIPT.to_owned()),
     };
     Err(Failure::new(Exit::NotValid, what).next(next))
+}
+
+/// Why an entry of this action says nothing of a signature.
+fn silent(action: &str) -> String {
+    match action.parse().map(Action::is_signed_singly) {
+        Ok(true) => "it has no signature: it was logged by an earlier version, or the signature was taken away"
+            .to_owned(),
+        Ok(false) => format!("entries of {action} have no signature of their own"),
+        Err(_) => format!(
+            "it has no signature, and this version does not know the action {action}: whether its entries \
+             have one cannot be said"
+        ),
+    }
 }
 
 /// Whether an address or a name is shown that the entry does not have.
@@ -124,8 +131,13 @@ fn field(entry: &Value, name: &str) -> String {
 /// For people.
 fn show(signed: &Signed) -> Result<(), Failure> {
     let entry = &signed.entry;
+    let by = if signed.handed_over_since {
+        "an earlier key of the log, handed over since"
+    } else {
+        "the log's key"
+    };
     output::line(&output::printable(&format!(
-        "{} of {} on {}, {}: signed by the log's key, as this",
+        "{} of {} on {}, {}: signed by {by}, as this",
         field(entry, "action"),
         field(entry, "time"),
         field(entry, "node"),

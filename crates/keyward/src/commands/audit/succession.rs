@@ -110,6 +110,12 @@ impl Succession {
         self.keys.get(1..).and_then(<[VerifierKey]>::last)
     }
 
+    /// Whether the log was handed over to another key since this one signed, as far as the hand-overs say.
+    pub fn is_before(&self, public: [u8; 32]) -> bool {
+        let today = self.keys.last().map(VerifierKey::public);
+        today.is_some_and(|today| today != public)
+    }
+
     /// The first of them that has a signature on a note; the given one if none has.
     pub fn signer_of(&self, note: &[u8]) -> Option<&VerifierKey> {
         let note = Note::parse(note).ok();

@@ -61,6 +61,9 @@ struct Report {
     keyless_entries: u64,
     /// How many are signed by keys that no hand-over joins to the given one: they were not checked.
     entries_of_other_keys: u64,
+    /// How many have no signature, though their action's entries have one and an earlier entry has: an
+    /// earlier version logged them. They are in the log as it was signed, and no fault.
+    unsigned_entries: u64,
     faults: Vec<NamedFault>,
     more_faults: u64,
     /// Whether there were so many that the log was not read to its end.
@@ -305,6 +308,7 @@ fn report(checked: &Checked<'_>, keys: &Succession, own: &OwnSignatures<'_>) -> 
         signed_entries: own.entries.signed,
         keyless_entries: own.entries.keyless,
         entries_of_other_keys: own.entries.of_other_keys,
+        unsigned_entries: own.entries.unsigned,
         faults: faults.chain(own.named(checkpoint.head().size)).collect(),
         more_faults: checked.faults.more() + own.more_faults,
         stopped: checked.faults.stopped(),
@@ -346,6 +350,13 @@ fn show(report: &Report) -> Result<(), Failure> {
         output::say(&format!(
             "{} entries carry a signature by a key that no hand-over joins to yours: it was not checked\n",
             report.entries_of_other_keys
+        ));
+    }
+    if report.unsigned_entries > 0 {
+        output::say(&format!(
+            "{} entries have no signature of their own though earlier ones have, as where an earlier version \
+             was started for a while: the checkpoint holds them all the same\n",
+            report.unsigned_entries
         ));
     }
     if let Some(first) = report.unchecked.first() {

@@ -48,7 +48,7 @@ impl Heard {
     fn said(&mut self, mirror: &str, done: &Result<(), MirrorError>) {
         match done {
             // Its checkpoint is known and is the beginning of this log.
-            Ok(()) | Err(MirrorError::Altered { .. }) => {
+            Ok(()) | Err(MirrorError::Altered { .. } | MirrorError::NoNumbers { .. }) => {
                 self.silent.remove(mirror);
                 self.wrong.remove(mirror);
             }

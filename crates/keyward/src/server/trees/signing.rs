@@ -10,7 +10,7 @@ use keyward_sinks::witness::Gate;
 use parking_lot::Mutex;
 use tokio::time::{Instant, timeout};
 
-use super::{Follower, KEY_PATIENCE, LATE, blocking, fresh_id, grow, sign_batches};
+use super::{Follower, KEY_PATIENCE, LATE, blocking, fresh_id, grow};
 use crate::server::log_keys::LogKeys;
 use crate::server::published::Trees;
 
@@ -20,12 +20,6 @@ const CANNOT_SIGN: &str = "its checkpoints cannot be signed: the server's own lo
 const NOT_YET: &str = "its last entries are not signed by the node yet";
 /// The pause after nobody knew whose key signed entries.
 const STRANGER_PAUSE: Duration = Duration::from_mins(10);
-/// The pause after the vault did not give the key.
-const KEY_PAUSE: Duration = Duration::from_secs(20);
-/// How often it is looked whether there is a next key; a rotation on this node says so itself.
-const KEY_LOOK: Duration = Duration::from_secs(30);
-/// How long the registry may take to say so.
-const KEY_LOOK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What was signed last, and whether the trees are known to go on from it.
 pub(super) struct Signing {
@@ -64,15 +58,13 @@ impl Follower {
         signing: &Arc<Mutex<Signing>>,
     ) -> Result<(), TreesError> {
         if self.node.seal().is_sealed() {
-            self.published.set_keys(None);
             self.unsigned_since = None;
             return Ok(());
         }
-        let Some(keys) = self.signing_keys(signing).await else {
+        let Some(keys) = self.published.keys() else {
             self.judge_unsigned(CANNOT_SIGN).await;
             return Ok(());
         };
-        self.keyless_until = None;
         if let Some(why) = self.lacks_signature(trees, &keys).await {
             self.judge_unsigned(why).await;
             return Ok(());
@@ -216,51 +208,6 @@ impl Follower {
         }
         let why = "it waits for witnesses or mirrors: too few have said what they know of this log";
         self.judge_unsigned(why).await;
-    }
-
-    /// The keys, read once for as long as the node is unsealed and nobody rotates them. Each try is an
-    /// entry of the log: when they cannot be had, they are not asked for at once again.
-    async fn signing_keys(&mut self, signing: &Arc<Mutex<Signing>>) -> Option<Arc<LogKeys>> {
-        if let Some(keys) = self.published.keys() {
-            if !self.is_superseded(&keys).await {
-                return Some(keys);
-            }
-            self.published.set_keys(None);
-        }
-        if self
-            .keyless_until
-            .is_some_and(|until| Instant::now() < until)
-        {
-            return None;
-        }
-        let last = signing.lock().last.key();
-        let found = timeout(KEY_PATIENCE, LogKeys::read(&self.node, last.as_ref())).await;
-        let error = match found {
-            Ok(Ok(keys)) => {
-                let keys = Arc::new(keys);
-                if sign_batches(&self.journal, &keys).await {
-                    self.published.set_keys(Some(keys.clone()));
-                    return Some(keys);
-                }
-                self.keyless_until = Some(Instant::now() + KEY_PAUSE);
-                return None;
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "the vault does not answer".to_owned(),
-        };
-        tracing::warn!(error, "the key that signs the audit log cannot be had");
-        self.keyless_until = Some(Instant::now() + KEY_PAUSE);
-        None
-    }
-
-    /// Whether another node rotated the key.
-    async fn is_superseded(&mut self, keys: &LogKeys) -> bool {
-        if self.looked_for_key.elapsed() < KEY_LOOK {
-            return false;
-        }
-        self.looked_for_key = Instant::now();
-        let looked = timeout(KEY_LOOK_PATIENCE, log::checkpoint_public(&self.node)).await;
-        matches!(looked, Ok(Ok(Some(public))) if public != keys.current.public())
     }
 
     /// Hands the log over to the next key: both sign a note, which is kept and logged. Whether the trees
