@@ -69,7 +69,7 @@ impl Journal {
             else {
                 continue;
             };
-            let through = details.get("through").and_then(|it| it.as_u64());
+            let through = details.get("through").and_then(serde_json::Value::as_u64);
             whole_to = whole_to.min(through.unwrap_or(0));
         }
         Ok(whole_to)

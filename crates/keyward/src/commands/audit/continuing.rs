@@ -10,7 +10,7 @@ use keyward_audit::trees::{
     ContinueError, Handovers, LastSigned, LogDirectory as Beside, Lost, Rebuilt, ToSign, Tree,
     rebuild,
 };
-use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
+use keyward_core::audit::{Actor, AuditEvent, LeafMark, NodeSignature, Outcome, Resource};
 use keyward_core::ids::TenantId;
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::Action;
@@ -356,7 +356,8 @@ impl Work<'_> {
             used: Vec::new(),
             revision: None,
             change: None,
-            signature: None,
+            // The vault is not asked: the next checkpoint holds it.
+            signature: Some(NodeSignature::NONE),
             leaf: LeafMark::default(),
         }
     }
