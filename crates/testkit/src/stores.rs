@@ -41,7 +41,7 @@ pub trait Store: Sync {
 /// Patience for tests: enough for a loaded machine and a store that cleans up among a hundred thousand
 /// objects, with short pauses. What does not answer at all is given up by its attempts.
 pub const PATIENCE: Patience = Patience {
-    total: Duration::from_secs(300),
+    total: Duration::from_mins(5),
     attempts_max: 8,
     first_pause: Duration::from_millis(5),
     pause_max: Duration::from_millis(200),
