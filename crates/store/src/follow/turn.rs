@@ -72,7 +72,8 @@ impl Follower {
         left: &Mark,
         decide: impl FnOnce() -> Result<(), String>,
     ) -> Result<Turned, FollowError> {
-        let still = within(patience, async {
+        // On the heap: whoever awaits this is awaited by others.
+        let work = Box::pin(async {
             let still = self.registry.place.still().await;
             let fence = Fence::before(&self.registry.present()).await?;
             self.ensure_alone().await?;
@@ -83,18 +84,21 @@ impl Follower {
             self.bring_all().await?;
             Ok((still, fence, self.last_look().await?))
         });
-        let (still, fence, (leads, follows)) = still.await?;
+        let (still, fence, (leads, follows)) = within(patience, work).await?;
         self.ensure_same(&leads, &follows)?;
         decide().map_err(|cause| FollowError::Undecided { cause })?;
         // Nothing is waited for between that and this.
         let turned = self.exchange(&still);
         // Neither waits for the other: with a mark of before, the one that leads takes no change.
         let (here, there) = tokio::join!(
-            within(MARKING, fence.mark(&self.side, left)),
-            within(MARKING, async {
-                let cleared = feed::set_mark(&turned, None).await;
-                Ok(cleared.map_err(SnapshotError::Registry)?)
-            })
+            within(MARKING, Box::pin(fence.mark(&self.side, left))),
+            within(
+                MARKING,
+                Box::pin(async {
+                    let cleared = feed::set_mark(&turned, None).await;
+                    Ok(cleared.map_err(SnapshotError::Registry)?)
+                })
+            )
         );
         drop(still);
         let unmarked = here.and(there).err().map(|error| error.to_string());
