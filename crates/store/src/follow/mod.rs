@@ -191,8 +191,8 @@ impl Drop for Follower {
 async fn mark(leads: &Database, left: &Database, as_left: &Mark) -> Result<(), FollowError> {
     // Neither waits for the other: whoever waits may give up before the side that was left answers.
     let (left, leads) = tokio::join!(
-        feed::set_mark(left, Some(as_left)),
-        feed::set_mark(leads, None)
+        Box::pin(feed::set_mark(left, Some(as_left))),
+        Box::pin(feed::set_mark(leads, None))
     );
     let registry = SnapshotError::Registry;
     left.map_err(registry)?;
