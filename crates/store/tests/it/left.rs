@@ -42,7 +42,7 @@ async fn until_held_up(world: &World, writing: &Writing) {
     let held_up = async {
         while !writing.is_finished() && world.place.sql(waiting).await.unwrap().is_empty() {}
     };
-    let held_up = tokio::time::timeout(Duration::from_secs(60), held_up);
+    let held_up = tokio::time::timeout(Duration::from_mins(1), held_up);
     held_up.await.expect("it neither writes nor waits");
 }
 
