@@ -140,7 +140,7 @@ async fn i13_what_is_given_out_proves_its_entries_while_later_heads_wait() {
         waiting.push(signer.sign(&forest));
     }
     let tree = |sequence| forest.find(sequence).unwrap().unwrap().tree;
-    let new = (320..).find(|it| is_of_tenant(tree(*it))).unwrap();
+    let new = (320..1_000).find(|it| is_of_tenant(tree(*it))).unwrap();
     assert!(receipt(&forest, &given_out, new).1.is_none());
     // What was waited for first is given out: of those behind it heads were made already.
     let (entry, made) = receipt(&forest, &waiting[0], new);
