@@ -181,8 +181,8 @@ pub(crate) async fn reserve(
         let set_aside = transaction
             .execute(
                 "UPDATE use_reservations SET uses = uses + $2, bytes = bytes + $3 \
-                 WHERE version_id = $1 AND EXISTS (SELECT 1 FROM feed \
-                 WHERE moved_to IS NULL OR moved_to LIKE 'filling since %')",
+                 WHERE version_id = $1 AND EXISTS (SELECT 1 FROM feed WHERE one = 1 \
+                 AND (moved_to IS NULL OR moved_to LIKE 'filling since %'))",
                 vec![
                     id,
                     Value::Int(Some(given.uses)),
