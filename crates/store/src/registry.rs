@@ -166,14 +166,7 @@ impl Registry for SqlRegistry {
     }
 
     async fn revision(&self) -> Result<i64, RegistryError> {
-        match feed::revision_if_leading(&self.present()).await {
-            // Both sides are being exchanged, perhaps, and their marks after them.
-            Err(RegistryError::Left) => {
-                let settled = self.place.hold(vec![]).await;
-                feed::revision_if_leading(settled.database()).await
-            }
-            known => known,
-        }
+        feed::settled_revision(&self.place).await
     }
 
     async fn health(&self) -> Result<(), RegistryError> {

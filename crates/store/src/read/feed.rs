@@ -1,5 +1,7 @@
 //! The change feed, the deployment, its clock, and requests seen before.
 
+use std::sync::Arc;
+
 use keyward_core::change::{Change, IdempotencyKey, IdempotencyRecord, Write};
 use keyward_core::ids::TenantId;
 use keyward_core::port::registry::RegistryError;
@@ -11,6 +13,7 @@ use crate::db::{Database, Transaction};
 use crate::fault::Fault;
 use crate::mark::Mark;
 use crate::noun::{json, text};
+use crate::place::Place;
 use crate::sql::sql;
 use crate::value::Value;
 use crate::write::read_change;
@@ -64,8 +67,19 @@ pub(crate) async fn revision(database: &Database) -> Result<i64, RegistryError> 
         .ok_or(NO_FEED)
 }
 
-/// The same of a database that must be the registry.
-pub(crate) async fn revision_if_leading(database: &Database) -> Result<i64, RegistryError> {
+/// The same of the database that is the registry now, which refuses once a migration left it.
+pub(crate) async fn settled_revision(place: &Arc<Place>) -> Result<i64, RegistryError> {
+    match revision_if_leading(&place.present()).await {
+        // Both sides are being exchanged, perhaps, and their marks after them.
+        Err(RegistryError::Left) => {
+            let settled = place.hold(vec![]).await;
+            revision_if_leading(settled.database()).await
+        }
+        known => known,
+    }
+}
+
+async fn revision_if_leading(database: &Database) -> Result<i64, RegistryError> {
     let text = "SELECT n, moved_to FROM feed WHERE one = 1";
     let found = database.row(text, vec![], |cells| {
         Ok((cells.int("n")?, cells.opt_text("moved_to")?))
