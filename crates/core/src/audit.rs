@@ -1,5 +1,6 @@
 //! The audit event: who did what to what, when, from where, and how it ended. No secrets, ever.
 
+pub mod class;
 pub mod counted;
 pub mod format;
 mod leaf;

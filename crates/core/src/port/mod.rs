@@ -1,5 +1,6 @@
 //! The ports: what core asks of the world. Adapters implement them; nothing here does I/O.
 
+pub mod audit_keeping;
 pub mod audit_log;
 pub mod audit_search;
 pub mod backup;
