@@ -49,9 +49,10 @@ fn size_of(path: &Path) -> u64 {
 }
 
 #[test]
-fn a_value_three_times_as_large_as_its_memory_goes_up_and_down() {
+fn a_value_twice_as_large_as_its_memory_goes_up_and_down() {
     const MIB: u64 = 240;
-    const GROWTH_MAX_KIB: u64 = 80 << 10;
+    // What is on its way at once, and what allocators of idle threads keep: 90 MiB on a busy machine.
+    const GROWTH_MAX_KIB: u64 = 120 << 10;
     let (stage, dev) = with_dev();
     // What the process needs for anything of the kind is there from here on.
     random_file(&stage, "small", 1);
