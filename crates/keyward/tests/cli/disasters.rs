@@ -553,15 +553,14 @@ fn ends_within(stage: &Stage, words: &str, milliseconds: u64, stops_half_way: bo
         .spawn()
         .unwrap();
     let (began, mark) = (Instant::now(), stage.path("data/restore.json"));
-    let is_over = |began: Instant| began.elapsed().as_millis() >= u128::from(milliseconds);
     // Until one was caught half-way, however quick or slow the machine is.
-    while child.try_wait().unwrap().is_none()
-        && !(if stops_half_way {
-            mark.exists()
-        } else {
-            is_over(began)
-        })
-    {
+    let is_time = || {
+        if stops_half_way {
+            return mark.exists();
+        }
+        began.elapsed().as_millis() >= u128::from(milliseconds)
+    };
+    while child.try_wait().unwrap().is_none() && !is_time() {
         std::thread::yield_now();
     }
     child.kill().unwrap();
