@@ -42,6 +42,8 @@ async fn the_api_keeps_to_its_document_whatever_is_sent() {
             "4711",
             "--workers",
             "1",
+            "--request-timeout",
+            "120",
             "--no-color",
         ])
         .args(["--phases", "examples,coverage,fuzzing"])

@@ -26,6 +26,13 @@ struct Acknowledged {
     requests: Vec<String>,
 }
 
+impl Acknowledged {
+    /// Whether there is as much as there must be by then, to be enough in the end.
+    fn was_a_load(&self, round: usize) -> bool {
+        self.keys.len() * KILLS > 60 * round && self.ciphertexts.len() * KILLS > 240 * round
+    }
+}
+
 struct Tokens {
     manager: String,
     user: String,
@@ -61,6 +68,12 @@ async fn i02_two_hundred_kills_under_load_lose_nothing_that_was_acknowledged() {
         // The instant of the kill is the input of this test, not a wait for something.
         let instant = Duration::from_micros(2_000 + random.next() % 120_000);
         tokio::time::sleep(instant).await;
+        // Some go on until there was a load, however busy the machine is.
+        let patience = Instant::now();
+        while round % 20 == 10 && !told.lock().await.was_a_load(round) {
+            assert!(patience.elapsed() < Duration::from_mins(2), "no load");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         server.kill().await;
         clients.join_all().await;
 
@@ -93,7 +106,7 @@ async fn i02_two_hundred_kills_under_load_lose_nothing_that_was_acknowledged() {
     check_keks(&server.api, &keks).await;
     // That it does not hang; how fast it is, on a machine with nothing else to do, a bench measures.
     assert!(
-        slowest < Duration::from_secs(30),
+        slowest < Duration::from_mins(2),
         "ready again after {slowest:?}"
     );
 }

@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A server that could not be started.
 #[derive(Debug)]
@@ -126,16 +127,22 @@ pub fn tool(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Ports that were free a moment ago, all different.
-pub fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
-    let mut held = Vec::new();
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
+/// Ports that are free, all different, and that stay free until somebody listens there.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    [(); N].map(|()| lasting_port())
+}
+
+/// A port that is free, and that the system gives to nobody else before its server listens or while it is down for
+/// a moment: below those from which it takes the ports of clients and of who asks for any port.
+pub fn lasting_port() -> u16 {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 500).unwrap_or(0) * 20;
+    loop {
+        let port = first + GIVEN.fetch_add(1, Ordering::Relaxed) % 2_000;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
-    Ok(ports)
 }
 
 /// A directory that the watch removes: statics are never dropped.

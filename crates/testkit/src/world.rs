@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use keyward_access::RoleDecider;
@@ -53,6 +54,14 @@ use self::ground::WorldGround;
 pub use self::moving::Moving;
 pub use self::restored::{Blank, PartError, WantedPart};
 pub use self::silent::Silent;
+
+/// A registry that is waited for however busy the machine is.
+fn patient(url: &str) -> Config {
+    Config {
+        patience: Duration::from_mins(1),
+        ..Config::new(url)
+    }
+}
 
 /// A clock that stands still until a test moves it.
 pub struct DrivenClock {
@@ -293,7 +302,7 @@ impl World {
         let data = setup.directory.path().to_owned();
         let as_clock: Arc<dyn Clock> = clock.clone();
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let registry = SqlRegistry::open(Config::new(setup.url.clone()), as_clock.clone())
+        let registry = SqlRegistry::open(patient(&setup.url), as_clock.clone())
             .await
             .expect("the registry opens");
         let registry = Arc::new(registry);
@@ -491,7 +500,7 @@ impl World {
 
     /// Another process's way to the same registry.
     pub async fn another_registry(&self) -> SqlRegistry {
-        SqlRegistry::open(Config::new(self.setup.url.clone()), self.clock.clone())
+        SqlRegistry::open(patient(&self.setup.url), self.clock.clone())
             .await
             .expect("the registry opens")
     }

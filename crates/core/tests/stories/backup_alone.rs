@@ -302,8 +302,8 @@ async fn i09_one_key_or_secret_comes_alone_and_nothing_else_of_its_tenant_does()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i09_a_tenant_alone_is_what_any_second_of_a_random_history_had() {
     const STEPS: usize = 30;
+    let mut runner = TestRunner::deterministic();
     for world in World::on_each_registry().await {
-        let mut runner = TestRunner::default();
         let steps = vec(step(), STEPS..STEPS + 1).new_tree(&mut runner).unwrap();
         let steps = steps.current();
         let second = (0..STEPS).new_tree(&mut runner).unwrap().current();

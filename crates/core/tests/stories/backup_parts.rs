@@ -526,8 +526,8 @@ pub fn facts(rows: &Rows) -> Rows {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i09_a_tenant_lost_after_a_random_history_comes_back_as_any_second_had_it() {
     const STEPS: usize = 30;
+    let mut runner = TestRunner::deterministic();
     for world in World::on_each_registry().await {
-        let mut runner = TestRunner::default();
         let steps = vec(step(), STEPS..STEPS + 1).new_tree(&mut runner).unwrap();
         let steps = steps.current();
         let second = (0..STEPS).new_tree(&mut runner).unwrap().current();

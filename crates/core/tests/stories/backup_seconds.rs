@@ -330,8 +330,8 @@ impl History {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i09_any_second_of_a_random_history_is_restored_and_what_holds_for_ever_holds() {
+    let mut runner = TestRunner::deterministic();
     for world in World::on_each_registry().await {
-        let mut runner = TestRunner::default();
         let steps = vec(step(), STEPS..STEPS + 1).new_tree(&mut runner).unwrap();
         let steps = steps.current();
         let looks = vec(0..STEPS, LOOKS..LOOKS + 1)

@@ -820,7 +820,7 @@ async fn answer(world: &World, tenancy: &Tenancy, keys: &mut Vec<KeyRef>, step: 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_answer_is_the_same_sealed_or_not_and_on_the_way() {
-    let mut runner = TestRunner::default();
+    let mut runner = TestRunner::deterministic();
     for world in World::on_each_registry().await {
         let steps = steps().new_tree(&mut runner).unwrap().current();
         let (plain, other) = (world.tenant("plain").await, world.tenant("other").await);

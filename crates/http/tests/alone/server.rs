@@ -52,7 +52,7 @@ async fn serve_with(
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future)
+    tokio::time::timeout(Duration::from_mins(2), future)
         .await
         .expect("in time")
 }
@@ -144,7 +144,15 @@ async fn whoever_sends_nothing_or_half_a_header_is_shown_out() {
         let heard = within(say(server.address, half)).await;
         assert!(!heard.starts_with(b"HTTP/1.1 2"), "{half:?}");
     }
-    assert_eq!(ask(server.address, "GET", "/hello", &[]).await.status, 200);
+    // Whoever is not quick on a busy machine is shown out too, and comes again.
+    let whole = "GET /hello HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    within(async {
+        while !say(server.address, whole)
+            .await
+            .starts_with(b"HTTP/1.1 200")
+        {}
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -45,7 +45,8 @@ async fn a_sealed_server_says_so_and_uses_no_key() {
 async fn shares_are_taken_from_anybody_but_not_without_end() {
     let desk = Desk::open().await;
     let mut codes = Vec::new();
-    for _ in 0..15 {
+    // On a slow machine some of what was used up is given back meanwhile.
+    for _ in 0..1_000 {
         let answer = desk
             .ask(
                 "",
@@ -55,6 +56,9 @@ async fn shares_are_taken_from_anybody_but_not_without_end() {
             )
             .await;
         codes.push(answer.json()["code"].as_str().unwrap().to_owned());
+        if codes.last().unwrap() == "rate_limited" {
+            break;
+        }
     }
     assert_ne!(codes[0], "rate_limited");
     assert_eq!(codes.last().unwrap(), "rate_limited");

@@ -22,7 +22,7 @@ fn header<'a>(headers: &'a [String], name: &str) -> Option<&'a str> {
 }
 
 fn key(stage: &Stage) -> String {
-    stage.keyward("audit key").done().trim().to_owned()
+    stage.signed("audit key").done().trim().to_owned()
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn i02_an_answer_names_its_entry_which_has_a_receipt_also_after_a_crash() {
         let request = header(&headers, "x-correlation-id").unwrap();
         let named = format!("entry-{}", seen.len());
         let asked = format!("--tenant demo audit receipt {index} --entry-out {named}");
-        let receipt = stage.keyward(&asked).done();
+        let receipt = stage.signed(&asked).done();
         let entry = std::fs::read_to_string(stage.path(&named)).unwrap();
         assert!(entry.contains(request), "{words}: {entry}");
         stage.write("receipt", &receipt);
@@ -75,12 +75,12 @@ fn i02_an_answer_names_its_entry_which_has_a_receipt_also_after_a_crash() {
     let dev = stage.dev();
     move_in(&mut stage, &dev);
     let asked = format!("--tenant demo audit receipt {index} --entry-out last");
-    stage.keyward(&asked).done();
+    stage.signed(&asked).done();
     let entry = std::fs::read_to_string(stage.path("last")).unwrap();
     assert!(entry.contains(request), "{entry}");
 
     stage
-        .keyward("--tenant demo audit receipt operations/999999")
+        .signed("--tenant demo audit receipt operations/999999")
         .refused(3, &["part of the log"]);
     stage
         .keyward("--tenant demo audit receipt heads/1")

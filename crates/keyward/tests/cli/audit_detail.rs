@@ -54,7 +54,7 @@ fn uses_are_counted_on_order_and_every_command_that_reads_the_log_says_so() {
         "--tenant demo audit custody ward-1",
         "--tenant demo audit export --format parquet --out log.parquet",
     ] {
-        let read = stage.keyward(words);
+        let read = stage.signed(words);
         assert_eq!(read.code, 0, "{read:?}");
         assert!(
             read.err.contains("entries may stand for many"),
@@ -64,12 +64,12 @@ fn uses_are_counted_on_order_and_every_command_that_reads_the_log_says_so() {
     let custody = stage.keyward("--tenant demo audit custody ward-1").done();
     assert!(custody.contains(" entries"), "{custody}");
     stage
-        .keyward("--tenant demo audit evidence --out bundle")
+        .signed("--tenant demo audit evidence --out bundle")
         .done();
     let manifest = fs::read_to_string(stage.path("bundle/manifest.json")).unwrap();
     let manifest: serde_json::Value = serde_json::from_str(&manifest).unwrap();
     assert_eq!(manifest["detail"][0]["audit_detail"], "each");
-    let key = stage.keyward("audit key").done();
+    let key = stage.signed("audit key").done();
     stage
         .keyward(&format!("audit check bundle --key {}", key.trim()))
         .done();

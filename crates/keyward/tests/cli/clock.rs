@@ -57,9 +57,9 @@ fn i13_a_clock_that_jumps_back_an_hour_harms_nothing_and_the_order_is_kept() {
     stage.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     let dev = stage.dev();
     move_in(&mut stage, &dev);
-    let log_key = stage.keyward("audit key").done().trim().to_owned();
+    let log_key = stage.signed("audit key").done().trim().to_owned();
     work(&stage, "before");
-    stage.keyward("audit copy first").done();
+    stage.signed("audit copy first").done();
 
     put_clock(&stage, "-3600");
     let off = stage
@@ -90,7 +90,7 @@ fn i13_a_clock_that_jumps_back_an_hour_harms_nothing_and_the_order_is_kept() {
 
     let times = times(&stage);
     assert!(times.len() >= 20 && times.is_sorted(), "{times:#?}");
-    stage.keyward("audit copy second").done();
+    stage.signed("audit copy second").done();
     let since = "--since first/checkpoint";
     stage
         .keyward(&format!("audit verify second --key {log_key} {since}"))

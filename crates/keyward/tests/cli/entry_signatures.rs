@@ -64,7 +64,7 @@ fn i13_an_entry_that_was_copied_alone_is_checked_by_the_logs_key() {
     let event = event.done();
     let mut events = event.lines().filter(|line| line.contains("key.create"));
     let event: Value = serde_json::from_str(events.next_back().unwrap()).unwrap();
-    let of_tenant = stage.keyward("--tenant demo audit key --log changes");
+    let of_tenant = stage.signed("--tenant demo audit key --log changes");
     let of_tenant = of_tenant.done().trim().to_owned();
     stage
         .keyward("--tenant demo principal create dr.grey --kind service")
@@ -75,7 +75,7 @@ fn i13_an_entry_that_was_copied_alone_is_checked_by_the_logs_key() {
     stage.keyward_with(put, b"value").done();
     let put = line(&stage, "--tenant system", "secret.put", "token");
     logged(&stage, "--tenant system", &put, "put.json");
-    stage.keyward("audit copy copy").done();
+    stage.signed("audit copy copy").done();
     drop(dev);
 
     // From here on there is no server.
@@ -133,7 +133,7 @@ fn i13_entries_signed_before_and_after_a_rotation_are_checked_by_either_key() {
     let (stage, dev) = with_dev();
     let one = key(&stage);
     stage.keyward("key create before").done();
-    stage.keyward("audit rotate-key --overlap-hours 0").done();
+    stage.signed("audit rotate-key --overlap-hours 0").done();
     // At once: by whichever of the two signs then.
     stage.keyward("key create during").done();
     let mut two = String::new();
@@ -146,13 +146,11 @@ fn i13_entries_signed_before_and_after_a_rotation_are_checked_by_either_key() {
     let during = line(&stage, "--tenant demo", "key.create", r#""during""#);
     let after = line(&stage, "--tenant demo", "key.create", r#""after""#);
     logged(&stage, "--tenant demo", &after, "after.json");
-    stage.keyward("audit copy copy").done();
+    stage.signed("audit copy copy").done();
     stage
-        .keyward("--tenant demo audit copy changes --log changes")
+        .signed("--tenant demo audit copy changes --log changes")
         .done();
-    let changes = stage
-        .keyward("--tenant demo audit key --log changes")
-        .done();
+    let changes = stage.signed("--tenant demo audit key --log changes").done();
     drop(dev);
 
     for (line, its, other) in [(&before, &one, &two), (&after, &two, &one)] {

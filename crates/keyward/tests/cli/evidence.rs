@@ -11,7 +11,7 @@ use crate::stage::{Ended, KEYWARD, Stage, mode_of, move_in, with_dev};
 use crate::sumdb;
 
 fn word(stage: &Stage, words: &str) -> String {
-    stage.keyward(words).done().trim().to_owned()
+    stage.signed(words).done().trim().to_owned()
 }
 
 fn check(stage: &Stage, bundle: &str, key: &str) -> Ended {
@@ -40,18 +40,18 @@ fn i13_evidence_is_taken_away_and_checked_without_the_server_and_without_keyward
     let made = stage.keyward("key show ward-1 --output json").json();
     let id = made["id"].as_str().unwrap().to_owned();
     stage
-        .keyward("--tenant demo audit evidence --out tenant")
+        .signed("--tenant demo audit evidence --out tenant")
         .done();
     stage
-        .keyward("audit evidence --tenant system --out system")
+        .signed("audit evidence --tenant system --out system")
         .done();
     let of_key = format!("--tenant demo audit evidence --of-key {id} --out one");
-    stage.keyward(&of_key).done();
+    stage.signed(&of_key).done();
     stage
         .keyward("--tenant demo audit evidence --out tenant")
         .refused(1, &["tenant is there already"]);
     stage
-        .keyward("--tenant demo audit evidence --since 2020-01-01T00:00:00Z --until 2020-01-02T00:00:00Z --out none")
+        .signed("--tenant demo audit evidence --since 2020-01-01T00:00:00Z --until 2020-01-02T00:00:00Z --out none")
         .done();
     let exported = stage.keyward("--tenant demo audit export").done();
     drop(dev);
@@ -145,7 +145,7 @@ fn evidence_comes_in_an_archive_too() {
     let (stage, dev) = with_dev();
     let key = word(&stage, "audit key");
     stage
-        .keyward("--tenant demo audit evidence --out case-7.tar")
+        .signed("--tenant demo audit evidence --out case-7.tar")
         .done();
     drop(dev);
     assert_eq!(mode_of(&stage.path("case-7.tar")), 0o600);
@@ -227,7 +227,7 @@ fn what_was_killed_half_way_has_no_name_and_goes_on() {
     let dev = stage.dev();
     move_in(&mut stage, &dev);
     stage.environment.remove("KEYWARD_TENANT");
-    stage.keyward("audit evidence --out all").done();
+    stage.signed("audit evidence --out all").done();
     drop(dev);
     let report = check(&stage, "all", &key).json();
     assert_eq!(report["sound"], true, "{report}");
@@ -256,7 +256,7 @@ fn what_somebody_else_put_there_is_neither_removed_nor_believed_nor_moves_the_cu
         fs::remove_file(stage.path(file)).unwrap();
     }
     // What was begun and has nothing in it yet is begun anew.
-    stage.keyward("audit evidence --out mine").done();
+    stage.signed("audit evidence --out mine").done();
     fs::create_dir(stage.path("theirs")).unwrap();
     stage.write("theirs/manifest.json", r#"{"\u001b]0;verified\u0007":1}"#);
     let ended = stage.keyward(&format!("audit check theirs --key {key}"));
@@ -326,7 +326,7 @@ fn i13_whatever_was_altered_in_evidence_is_found_and_named() {
     let (stage, dev) = with_dev();
     let key = word(&stage, "audit key");
     stage
-        .keyward("--tenant demo audit evidence --out sound")
+        .signed("--tenant demo audit evidence --out sound")
         .done();
     drop(dev);
     let mut draws = Draws(7);
@@ -408,7 +408,7 @@ fn i13_who_forges_the_manifest_too_is_found_by_the_receipts() {
     let (stage, dev) = with_dev();
     let key = word(&stage, "audit key");
     stage
-        .keyward("--tenant demo audit evidence --out sound")
+        .signed("--tenant demo audit evidence --out sound")
         .done();
     drop(dev);
     let bundle = stage.path("forged");

@@ -62,7 +62,7 @@ fn i13_who_has_an_earlier_key_is_led_to_the_one_that_signs_today() {
         (word(&stage, "audit key"), word(&stage, &changes))
     };
     let (one, one_of_tenant) = keys("demo");
-    stage.keyward("audit copy copy").done();
+    stage.signed("audit copy copy").done();
     fs::copy(stage.path("copy/checkpoint"), stage.path("older")).unwrap();
     assert_eq!(signatures(&stage), 1);
     assert_eq!(fs::read(stage.path("copy/handovers")).unwrap(), b"");
@@ -76,7 +76,7 @@ fn i13_who_has_an_earlier_key_is_led_to_the_one_that_signs_today() {
     assert_eq!(rotated["former_key"], one.as_str());
     assert_ne!(one, two);
     receipt(&stage, "between");
-    stage.keyward("audit copy copy").done();
+    stage.signed("audit copy copy").done();
     assert_eq!(signatures(&stage), 2);
     for key in [&one, &two] {
         stage
@@ -93,7 +93,7 @@ fn i13_who_has_an_earlier_key_is_led_to_the_one_that_signs_today() {
     let three = word(&stage, "audit rotate-key --overlap-hours 0");
     stage.keyward("key list").done();
     receipt(&stage, "late");
-    stage.keyward("audit copy copy").done();
+    stage.signed("audit copy copy").done();
     assert_eq!(signatures(&stage), 1);
     for key in [&one, &two, &three] {
         // An older checkpoint is believed by the key that was signed with then.
@@ -126,11 +126,11 @@ fn i13_who_has_an_earlier_key_is_led_to_the_one_that_signs_today() {
     // A tenant's log goes along, under its own name; over the network too.
     let address = format!("{}/v1", stage.environment["KEYWARD_ADDRESS"]);
     stage
-        .keyward(&format!("audit verify {address}/audit/log --key {one}"))
+        .signed(&format!("audit verify {address}/audit/log --key {one}"))
         .done();
     let changes = format!("{address}/tenants/demo/audit/log/changes");
     stage
-        .keyward(&format!("audit verify {changes} --key {one_of_tenant}"))
+        .signed(&format!("audit verify {changes} --key {one_of_tenant}"))
         .done();
     let (_, three_of_tenant) = keys("demo");
     assert_ne!(one_of_tenant, three_of_tenant);
@@ -202,7 +202,7 @@ fn i13_a_rotation_that_is_killed_at_any_point_leads_on_and_is_finished_by_the_ne
         dev = again(&mut stage);
         receipt(&stage, &format!("receipt-{round}"));
         assert_ne!(word(&stage, "audit key"), before, "round {round}");
-        stage.keyward("audit copy copy").done();
+        stage.signed("audit copy copy").done();
         let report = stage.keyward(&format!("audit verify copy --key {first} --output json"));
         let report = report.json();
         assert_eq!(report["sound"], true, "{report}");

@@ -44,9 +44,9 @@ fn i02_i13_a_servers_finished_segment_is_sealed_and_the_log_is_what_it_was() {
     until(&stage, || {
         !full.iter().any(|file| stage.path(file).exists())
     });
-    let key = stage.keyward("audit key").done();
+    let key = stage.signed("audit key").done();
     let key = key.trim();
-    stage.keyward("audit copy copy").done();
+    stage.signed("audit copy copy").done();
     let verify = format!("audit verify copy --key {key}");
     let report = stage.keyward(&format!("{verify} --output json")).json();
     assert_eq!(report["sound"], true);
@@ -54,13 +54,13 @@ fn i02_i13_a_servers_finished_segment_is_sealed_and_the_log_is_what_it_was() {
     let first = first.json()["items"][0]["sequence"].as_u64().unwrap();
     assert!(first < 10, "{first}");
     let receipt = format!("--tenant system audit receipt {first}");
-    stage.keyward(&receipt).done();
+    stage.signed(&receipt).done();
     dev.server.stop();
 
     // It starts on it as on any other, and watches it.
     let dev = stage.dev();
     move_in(&mut stage, &dev);
-    stage.keyward(&receipt).done();
+    stage.signed(&receipt).done();
     let mut bytes = fs::read(stage.path(SEALED)).unwrap();
     bytes.push(0);
     fs::write(stage.path(SEALED), bytes).unwrap();

@@ -90,7 +90,7 @@ fn what_happened_to_a_key_is_told_with_receipts() {
     stage.keyward("key rotate chain").done();
     stage.keyward("key resume chain").refused(5, &[]);
     let told = stage
-        .keyward("audit custody chain --receipts proofs --output json")
+        .signed("audit custody chain --receipts proofs --output json")
         .json();
     let entries = told["entries"].as_array().unwrap();
     let actions: Vec<&str> = entries
@@ -106,7 +106,7 @@ fn what_happened_to_a_key_is_told_with_receipts() {
     let encrypted = uses.filter(|it| it["value"] == "key.encrypt");
     let encrypted: u64 = encrypted.map(|it| it["entries"].as_u64().unwrap()).sum();
     assert_eq!(encrypted, 3);
-    let key = stage.keyward("audit key").done();
+    let key = stage.signed("audit key").done();
     for entry in entries {
         let proof = format!("proofs/{}", entry["sequence"]);
         let check = format!(

@@ -9,14 +9,14 @@ use crate::stage::{Dev, Stage, move_in, with_dev};
 use crate::sumdb;
 
 fn word(stage: &Stage, words: &str) -> String {
-    stage.keyward(words).done().trim().to_owned()
+    stage.signed(words).done().trim().to_owned()
 }
 
 /// Waits until everything that was done is signed: the receipt of the last entry says so.
 fn signed_now(stage: &Stage) {
     let last = last(stage, "--tenant system");
     stage
-        .keyward(&format!("--tenant system audit receipt {last}"))
+        .signed(&format!("--tenant system audit receipt {last}"))
         .done();
 }
 
@@ -31,7 +31,7 @@ fn last(stage: &Stage, scope: &str) -> u64 {
 fn i13_an_auditor_takes_a_servers_log_away_and_verifies_it_alone() {
     let (stage, dev) = with_dev();
     let key = word(&stage, "audit key");
-    let said = stage.keyward("audit copy copy").done();
+    let said = stage.signed("audit copy copy").done();
     assert!(said.contains("new files, 0 were there"), "{said}");
     let verify = format!("audit verify copy --key {key}");
     let report = stage.keyward(&format!("{verify} --output json")).json();
@@ -47,7 +47,7 @@ fn i13_an_auditor_takes_a_servers_log_away_and_verifies_it_alone() {
         .keyward_with("--tenant system secret put token", b"value")
         .done();
     signed_now(&stage);
-    let said = stage.keyward("audit copy copy").done();
+    let said = stage.signed("audit copy copy").done();
     assert!(!said.contains(": 0 new files"), "{said}");
     let since = stage.keyward(&format!("{verify} --since older --output json"));
     let newer = since.json();
@@ -56,12 +56,12 @@ fn i13_an_auditor_takes_a_servers_log_away_and_verifies_it_alone() {
     // The server is not needed for any of it, and may be asked instead of the files.
     let address = format!("{}/v1/audit/log", stage.environment["KEYWARD_ADDRESS"]);
     stage
-        .keyward(&format!("audit verify {address} --key {key}"))
+        .signed(&format!("audit verify {address} --key {key}"))
         .done();
     let changes = word(&stage, "--tenant demo audit key --log changes");
     let address = address.replace("/v1/", "/v1/tenants/demo/");
     stage
-        .keyward(&format!("audit verify {address}/changes --key {changes}"))
+        .signed(&format!("audit verify {address}/changes --key {changes}"))
         .done();
     stage
         .keyward(&format!(
@@ -69,7 +69,7 @@ fn i13_an_auditor_takes_a_servers_log_away_and_verifies_it_alone() {
         ))
         .refused(7, &["no signature of a known key"]);
     stage
-        .keyward("--tenant demo audit copy operations --log operations")
+        .signed("--tenant demo audit copy operations --log operations")
         .done();
     drop(dev);
     let operations = changes.rsplit_once("/changes+").unwrap().0;
@@ -114,7 +114,7 @@ fn i13_a_receipt_is_for_its_entry_and_for_whoever_may_read_that() {
     let of_system = last(&stage, "--tenant system");
     let receipt = |scope: &str, sequence: u64, name: &str| {
         let line = format!("{scope} audit receipt {sequence} --entry-out {name}.json");
-        let ended = stage.keyward(&line);
+        let ended = stage.signed(&line);
         if ended.code == 0 {
             stage.write(name, &ended.out);
         }

@@ -212,7 +212,9 @@ async fn i08_a_lost_nodes_log_goes_on_under_its_name_and_every_old_proof_holds()
         "audit_mirror_behind",
         "audit_log_damaged",
     ] {
-        assert!(alerts(&server.api, kind).await.is_empty(), "{kind}");
+        // A busy machine may have had one for a while.
+        let api = &server.api;
+        until(kind, || async { alerts(api, kind).await.is_empty() }).await;
     }
     server.stop().await;
     assert!(verify(&scene.copy, &key) >= 3);

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use crate::stage::{beyond, keyward, launch, log_key, mirror, said, size, until, verify, work};
+use crate::stage::{
+    beyond, has_three, keyward, launch, log_key, mirror, said, size, until, verify, work,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn i13_what_lies_in_a_mirror_is_a_log_that_verifies_through_kills_and_a_new_key() {
@@ -20,6 +22,7 @@ async fn i13_what_lies_in_a_mirror_is_a_log_that_verifies_through_kills_and_a_ne
             server.api.post(rotate, serde_json::json!({})).await.ok();
         }
         before = beyond(&copy, before).await;
+        has_three(&copy).await;
         server.kill().await;
         // Whatever instant that was: by the key that was given out first.
         assert!(verify(&copy, &key) >= 3);
@@ -77,6 +80,7 @@ async fn a_mirror_is_copied_by_the_name_that_the_configuration_gives_it() {
     let key = log_key(&server.api).await;
     work(&server.api, "orders").await;
     let has = beyond(&copy, 3).await;
+    has_three(&copy).await;
     let taken = place.path().join("taken");
     let set = format!("audit_mirror.one.directory={}", copy.display());
     let words = ["audit", "copy", "--from-mirror", "one", "--set", &set];

@@ -33,6 +33,11 @@ pub fn with_mirror(launch: Launch, setting: &str, place: &Path) -> Launch {
 
 /// The log's key.
 pub async fn log_key(api: &Api) -> String {
+    // A log that a busy server has not opened yet is unavailable.
+    until("the log", || async {
+        api.get("/v1/audit/log/key").await.status != 503
+    })
+    .await;
     let found = api.get("/v1/audit/log/key").await.ok();
     found["key"].as_str().unwrap().to_owned()
 }
@@ -72,6 +77,11 @@ pub async fn beyond(mirror: &Path, entries: u64) -> u64 {
     size(&file).unwrap()
 }
 
+/// Waits until the mirror has the logs of the sample tenant too: its uses are in one, its changes in another.
+pub async fn has_three(mirror: &Path) {
+    until("three logs", || async { logs(mirror).len() >= 3 }).await;
+}
+
 /// How many entries were signed last.
 pub fn signed(data: &Path) -> u64 {
     let signed = std::fs::read_to_string(data.join("audit/log-signed")).unwrap();
@@ -102,7 +112,10 @@ pub async fn work(api: &Api, name: &str) {
 /// The directories of all logs in a mirror.
 pub fn logs(mirror: &Path) -> Vec<PathBuf> {
     let mut found = vec![mirror.join("system")];
-    for tenant in std::fs::read_dir(mirror.join("tenants")).unwrap() {
+    for tenant in std::fs::read_dir(mirror.join("tenants"))
+        .into_iter()
+        .flatten()
+    {
         let tenant = tenant.unwrap().path();
         let both = ["changes", "operations"].map(|log| tenant.join(log));
         found.extend(

@@ -32,7 +32,7 @@ async fn a_mirror_that_is_gone_keeps_nobody_waiting_and_is_caught_up_when_it_is_
     // Nobody waits.
     let began = Instant::now();
     work(&api, "two").await;
-    assert!(began.elapsed() < Duration::from_secs(30));
+    assert!(began.elapsed() < Duration::from_mins(2));
     fs::remove_file(&copy).unwrap();
     fs::create_dir_all(copy.join("in")).unwrap();
     beyond(&copy.join("in"), 1).await;
@@ -110,6 +110,6 @@ async fn a_directory_that_hangs_keeps_neither_operations_nor_the_end_of_the_serv
     until("a signature", || async { signed(&data) > before }).await;
     let state = mirror(&server.api).await["state"].clone();
     assert!(state == "asking" || state == "failing", "{state}");
-    let ended = timeout(Duration::from_mins(1), server.stop()).await;
+    let ended = timeout(Duration::from_mins(3), server.stop()).await;
     assert!(ended.unwrap().success());
 }

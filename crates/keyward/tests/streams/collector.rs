@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use keyward_testkit::daemon::lasting_port;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -28,7 +29,8 @@ impl Collector {
     pub async fn new() -> Self {
         let mut it = Self {
             inside: Arc::default(),
-            address: "127.0.0.1:0".to_owned(),
+            // Its own also while nobody listens there.
+            address: format!("127.0.0.1:{}", lasting_port()),
             task: None,
         };
         it.start_again().await;

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_nats::jetstream;
 use futures_util::StreamExt;
 use keyward_testkit::collectors::NatsServer;
@@ -6,17 +8,22 @@ use crate::stage::{
     Answered, assert_arrived, has_all, launch, standing, until, user, work, work_and_kill,
 };
 
+const PATIENCE: Duration = Duration::from_mins(2);
+
 async fn stream(address: &str) -> jetstream::stream::Stream {
-    let client = async_nats::connect(address).await.unwrap();
+    // However busy the machine is: the usual limits are five seconds.
+    let patient = async_nats::ConnectOptions::new()
+        .connection_timeout(PATIENCE)
+        .request_timeout(Some(PATIENCE));
+    let client = patient.connect(address).await.unwrap();
     let config = jetstream::stream::Config {
         name: "AUDIT".to_owned(),
         subjects: vec!["kms.>".to_owned()],
         ..Default::default()
     };
-    jetstream::new(client)
-        .get_or_create_stream(config)
-        .await
-        .unwrap()
+    let mut streams = jetstream::new(client);
+    streams.set_timeout(PATIENCE);
+    streams.get_or_create_stream(config).await.unwrap()
 }
 
 /// Everything that the stream has, in its order.

@@ -84,6 +84,11 @@ pub fn launch(data: &Path, witnesses: &[(&str, &str, &VerifierKey)], required: u
 
 /// The log's key.
 pub async fn log_key(api: &Api) -> VerifierKey {
+    // A log that a busy server has not opened yet is unavailable.
+    until("the log", || async {
+        api.get("/v1/audit/log/key").await.status != 503
+    })
+    .await;
     let found = api.get("/v1/audit/log/key").await.ok();
     found["key"].as_str().unwrap().parse().unwrap()
 }
