@@ -6,6 +6,7 @@ use std::io::{self, BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 /// A server that could not be started.
 #[derive(Debug)]
@@ -126,16 +127,23 @@ pub fn tool(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Ports that were free a moment ago, all different.
-pub fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
-    let mut held = Vec::new();
-    let mut ports = [0; N];
-    for port in &mut ports {
-        let listener = TcpListener::bind(("127.0.0.1", 0))?;
-        *port = listener.local_addr()?.port();
-        held.push(listener);
+/// Ports in a row that are free, and that the system gives to nobody else before a server takes them or while
+/// it is down for a moment: below those from which it takes the ports of clients. This process is given each
+/// once.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + u16::try_from(std::process::id() % 500).unwrap_or(0) * 20;
+    let count = u16::try_from(N).unwrap_or(u16::MAX);
+    loop {
+        let from = first + GIVEN.fetch_add(count, Ordering::Relaxed) % 2_000;
+        let ports = std::array::from_fn(|at| from + u16::try_from(at).unwrap_or(0));
+        if ports
+            .iter()
+            .all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        {
+            return ports;
+        }
     }
-    Ok(ports)
 }
 
 /// A directory that the watch removes: statics are never dropped.

@@ -48,7 +48,8 @@ impl OpenBao {
 
     fn daemon() -> Result<Self, DaemonError> {
         let directory = daemon::directory("keyward-openbao-")?;
-        let port = free_pair()?;
+        // It takes the one above too.
+        let [port, _] = daemon::free_ports();
         let arguments = [
             "server".to_owned(),
             "-dev".to_owned(),
@@ -90,17 +91,6 @@ impl OpenBao {
             .await
             .expect("OpenBao answers");
         assert!(asked.status().is_success(), "{path}: {}", asked.status());
-    }
-}
-
-/// A port that is free, and the one above, which OpenBao takes too.
-fn free_pair() -> std::io::Result<u16> {
-    loop {
-        let [port] = daemon::free_ports()?;
-        let above = port.checked_add(1);
-        if above.is_some_and(|above| std::net::TcpListener::bind(("127.0.0.1", above)).is_ok()) {
-            return Ok(port);
-        }
     }
 }
 

@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::daemon;
 
 /// A running server.
 pub struct Server {
@@ -53,7 +54,8 @@ impl Launch {
     /// At a port of its own, which it has again after each start.
     #[must_use]
     pub fn at_fixed_port(mut self) -> Self {
-        self.address = format!("127.0.0.1:{}", lasting_port());
+        let [port] = daemon::free_ports();
+        self.address = format!("127.0.0.1:{port}");
         self
     }
 
@@ -317,19 +319,6 @@ impl Api {
             if end {
                 return all;
             }
-        }
-    }
-}
-
-/// A port that is free, and that the system gives to nobody else while a server is down for a moment: below
-/// those from which it takes the ports of clients.
-fn lasting_port() -> u16 {
-    static GIVEN: AtomicU16 = AtomicU16::new(0);
-    let first = 20_000 + u16::try_from(std::process::id() % 500).unwrap_or(0) * 20;
-    loop {
-        let port = first + GIVEN.fetch_add(1, Ordering::Relaxed) % 2_000;
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
         }
     }
 }

@@ -34,7 +34,7 @@ pub fn azure() -> &'static AzureServer {
 impl AzureServer {
     fn start() -> Result<Self, DaemonError> {
         let directory = daemon::directory("keyward-azure-")?;
-        let [port] = daemon::free_ports()?;
+        let [port] = daemon::free_ports();
         let program = daemon::tool("azurite/node_modules/azurite/dist/src/blob/main.js");
         if !program.exists() {
             return Err(DaemonError::NotInstalled { program });

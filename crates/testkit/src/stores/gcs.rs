@@ -35,7 +35,7 @@ pub fn gcs() -> &'static GcsServer {
 impl GcsServer {
     fn start() -> Result<Self, DaemonError> {
         let directory = daemon::directory("keyward-gcs-")?;
-        let [port] = daemon::free_ports()?;
+        let [port] = daemon::free_ports();
         let upstream = format!("http://127.0.0.1:{port}");
         let arguments = [
             "-scheme=http",

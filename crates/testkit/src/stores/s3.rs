@@ -33,7 +33,7 @@ impl S3Server {
     fn start() -> Result<Self, DaemonError> {
         let directory = daemon::directory("keyward-s3-")?;
         std::fs::write(directory.join("s3.json"), IDENTITIES)?;
-        let ports: [u16; 8] = daemon::free_ports()?;
+        let ports: [u16; 8] = daemon::free_ports();
         let [
             s3,
             master,
