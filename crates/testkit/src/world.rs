@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use keyward_access::RoleDecider;
@@ -293,7 +294,7 @@ impl World {
         let data = setup.directory.path().to_owned();
         let as_clock: Arc<dyn Clock> = clock.clone();
         let random: Arc<dyn Random> = Arc::new(SystemRandom);
-        let registry = SqlRegistry::open(Config::new(setup.url.clone()), as_clock.clone())
+        let registry = SqlRegistry::open(patient(setup.url.clone()), as_clock.clone())
             .await
             .expect("the registry opens");
         let registry = Arc::new(registry);
@@ -491,7 +492,7 @@ impl World {
 
     /// Another process's way to the same registry.
     pub async fn another_registry(&self) -> SqlRegistry {
-        SqlRegistry::open(Config::new(self.setup.url.clone()), self.clock.clone())
+        SqlRegistry::open(patient(self.setup.url.clone()), self.clock.clone())
             .await
             .expect("the registry opens")
     }
@@ -682,6 +683,14 @@ fn builtin_roles() -> Vec<BuiltinRole> {
             delegable: role.delegable,
         })
         .collect()
+}
+
+/// A registry's settings under which a machine that stands still for a while fails nobody.
+fn patient(url: String) -> Config {
+    Config {
+        patience: Duration::from_mins(1),
+        ..Config::new(url)
+    }
 }
 
 fn own_database() -> TestDatabase {
