@@ -12,6 +12,10 @@ PROFILE ?= dev
 # How long each fuzz target runs.
 FUZZ_SECONDS ?= 60
 fuzz: FUZZ_SECONDS = 3600
+# What property tests draw: the same each time, so that what passed passes again. Others by
+# `make test PROPTEST_RNG_SEED=$RANDOM`.
+PROPTEST_RNG_SEED ?= 20261122
+test: export PROPTEST_RNG_SEED := $(PROPTEST_RNG_SEED)
 # `--locked` where the lock file must not change.
 LOCKED ?=
 

@@ -127,20 +127,21 @@ pub fn tool(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Ports that are free, all different, and that stay free until somebody listens there.
+/// Ports in a row that are free, and that the system gives to nobody else before a server takes them or while
+/// it is down for a moment: below those from which it takes the ports of clients. This process is given each
+/// once.
 pub fn free_ports<const N: usize>() -> [u16; N] {
-    [(); N].map(|()| lasting_port())
-}
-
-/// A port that is free, and that the system gives to nobody else before its server listens or while it is down for
-/// a moment: below those from which it takes the ports of clients and of who asks for any port.
-pub fn lasting_port() -> u16 {
     static GIVEN: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 500).unwrap_or(0) * 20;
+    let count = u16::try_from(N).unwrap_or(u16::MAX);
     loop {
-        let port = first + GIVEN.fetch_add(1, Ordering::Relaxed) % 2_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+        let from = first + GIVEN.fetch_add(count, Ordering::Relaxed) % 2_000;
+        let ports = std::array::from_fn(|at| from + u16::try_from(at).unwrap_or(0));
+        if ports
+            .iter()
+            .all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
+        {
+            return ports;
         }
     }
 }

@@ -8,12 +8,13 @@
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use rustix::fs::{FlockOperation, flock};
+
+use crate::daemon;
 
 /// A server that could not be started.
 #[derive(Debug)]
@@ -99,7 +100,7 @@ impl Postgres {
             let data = directory.join("data");
             run("cp", Command::new("cp").arg("-a").arg(&template).arg(&data))?;
             give_to_postgres(&directory)?;
-            let port = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port();
+            let [port] = daemon::free_ports();
             match start_on(&bin, &directory, port) {
                 Ok(shell) => {
                     return Ok(Self {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use crate::daemon::lasting_port;
+use crate::daemon;
 
 /// A running server.
 pub struct Server {
@@ -54,7 +54,8 @@ impl Launch {
     /// At a port of its own, which it has again after each start.
     #[must_use]
     pub fn at_fixed_port(mut self) -> Self {
-        self.address = format!("127.0.0.1:{}", lasting_port());
+        let [port] = daemon::free_ports();
+        self.address = format!("127.0.0.1:{port}");
         self
     }
 

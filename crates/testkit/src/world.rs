@@ -693,6 +693,7 @@ fn builtin_roles() -> Vec<BuiltinRole> {
         .collect()
 }
 
+/// A registry's settings under which a machine that stands still for a while fails nobody.
 fn own_database() -> TestDatabase {
     let server = crate::postgres::server().unwrap_or_else(|error| panic!("{error}"));
     server.database().expect("a database of one's own")

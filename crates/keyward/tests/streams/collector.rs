@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use keyward_testkit::daemon::lasting_port;
+use keyward_testkit::daemon::free_ports;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
@@ -27,10 +27,11 @@ pub struct Collector {
 
 impl Collector {
     pub async fn new() -> Self {
+        let [port] = free_ports();
         let mut it = Self {
             inside: Arc::default(),
             // Its own also while nobody listens there.
-            address: format!("127.0.0.1:{}", lasting_port()),
+            address: format!("127.0.0.1:{port}"),
             task: None,
         };
         it.start_again().await;

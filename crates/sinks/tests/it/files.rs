@@ -9,6 +9,8 @@ use keyward_core::audit::format::Format;
 use keyward_core::noun::action::Action;
 use keyward_core::sink_board::{SinkState, SinkStatus};
 use keyward_sinks::{FileSettings, Filter, SinkSettings, Start, Target};
+use tokio::runtime::Runtime;
+use tokio::task::spawn_blocking;
 
 use crate::stage::{Stage, assert_whole, numbers, settings};
 
@@ -64,10 +66,13 @@ async fn killed_between_write_and_cursor_it_repeats_and_leaves_nothing_out() {
     for round in 0..20 {
         stage.append(30).await;
         last += 30;
-        let mut running = stage.follow(&to_file(&file));
+        // A runtime of its own: what it began to write ends with it, as a process's does.
+        let runtime = Runtime::new().unwrap();
+        let mut running = stage.follow_on(runtime.handle(), &to_file(&file));
         // Before anything, in the middle, and behind everything.
         running.has((last - 30) + round % 4 * 10).await;
         running.kill().await;
+        spawn_blocking(move || drop(runtime)).await.unwrap();
         // Killed in the middle of a line.
         if round % 3 == 0 {
             let mut torn = fs::OpenOptions::new()

@@ -66,18 +66,18 @@ async fn what_a_stream_acknowledged_before_it_broke_off_is_not_sent_again() {
         credentials: None,
         tls: TlsFiles::default(),
     }));
-    sink.pace.answer = Duration::from_secs(3);
+    sink.pace.answer = Duration::from_secs(20);
     let (say, mut said) = mpsc::channel(1000);
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let say = say.clone();
-            tokio::spawn(async move { acknowledge(stream, 20, &say).await });
+            tokio::spawn(async move { acknowledge(stream, 25, &say).await });
         }
     });
     stage.append(50).await;
     let mut running = stage.follow(&sink);
     let status = running.until(|status| status.failures > 0).await;
-    assert_eq!((status.sequence, status.sent), (20, 20));
+    assert_eq!((status.sequence, status.sent), (25, 25));
     running.has(50).await;
     let mut taken = Vec::new();
     while taken.len() < 50 {

@@ -16,6 +16,7 @@ use keyward_core::sink_board::{SinkKind, SinkState, SinkStatus};
 use keyward_core::time::{Clock, Timestamp};
 use keyward_crypto::random::SystemRandom;
 use keyward_sinks::{Filter, Follower, Pace, Ports, SinkSettings, Start, Target};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
@@ -115,6 +116,10 @@ impl Stage {
     }
 
     pub fn follow(&self, settings: &SinkSettings) -> Running {
+        self.follow_on(&Handle::current(), settings)
+    }
+
+    pub fn follow_on(&self, runtime: &Handle, settings: &SinkSettings) -> Running {
         let (tell, status) = watch::channel(SinkStatus::new("siem".to_owned(), SinkKind::File));
         let ports = Ports {
             journal: self.journal.clone(),
@@ -133,7 +138,7 @@ impl Stage {
         Running {
             end,
             status,
-            task: tokio::spawn(follower.run(ended)),
+            task: runtime.spawn(follower.run(ended)),
         }
     }
 }
@@ -210,8 +215,8 @@ pub fn settings(target: Target) -> SinkSettings {
         pace: Pace {
             entries: 100,
             bytes: 512 * 1024,
-            connect: Duration::from_secs(30),
-            answer: Duration::from_secs(30),
+            connect: PATIENCE,
+            answer: PATIENCE,
             retry_most: Duration::from_millis(20),
         },
     }

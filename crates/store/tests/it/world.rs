@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use keyward_core::change::{Change, Commit, Write};
 use keyward_core::ids::TenantId;
@@ -91,7 +92,11 @@ impl Place {
     }
 
     pub fn config(&self) -> Config {
-        Config::new(self.url())
+        Config {
+            // A machine that stands still for a while fails nobody.
+            patience: Duration::from_mins(1),
+            ..Config::new(self.url())
+        }
     }
 
     pub async fn open(&self) -> Result<SqlRegistry, OpenError> {

@@ -10,11 +10,11 @@ use keyward_core::port::storage::{RecordLedger, StorageBackend};
 use keyward_core::time::Clock;
 use keyward_crypto::random::SystemRandom;
 use keyward_providers::{CacheLimits, NativeProvider};
-use keyward_store::{Config, SqlRegistry};
+use keyward_store::SqlRegistry;
 use keyward_vault::{EmbeddedBackend, SealAccess, SealedCopies, Vault};
 use zeroize::Zeroizing;
 
-use super::BACKUP_IDENTITY;
+use super::{BACKUP_IDENTITY, patient};
 
 pub(super) struct WorldGround {
     pub(super) directory: PathBuf,
@@ -52,7 +52,7 @@ impl Ground for WorldGround {
         std::fs::create_dir(&self.directory).map_err(told)?;
         let directory = Removed(self.directory.clone());
         let url = format!("sqlite://{}", self.directory.join("registry.db").display());
-        let registry = SqlRegistry::open(Config::new(url), self.clock.clone()).await;
+        let registry = SqlRegistry::open(patient(&url), self.clock.clone()).await;
         let registry = Arc::new(registry.map_err(told)?);
         let vault = EmbeddedBackend::open(&self.directory.join("vault.db")).map_err(told)?;
         vault.init().await.map_err(told)?;

@@ -16,10 +16,10 @@ use keyward_core::snapshot::{Coverage, SnapshotSummary};
 use keyward_core::time::Timestamp;
 use keyward_crypto::Random as _;
 use keyward_crypto::random::SystemRandom;
-use keyward_store::{Config, SqlRegistry};
+use keyward_store::SqlRegistry;
 use uuid::Uuid;
 
-use super::{BACKUP_IDENTITY, RegistryKind, Setup, VaultKind, World, storage};
+use super::{BACKUP_IDENTITY, RegistryKind, Setup, VaultKind, World, patient, storage};
 use crate::faulty::FaultyBackend;
 
 /// An empty registry and an empty vault.
@@ -42,7 +42,7 @@ impl World {
     /// A place with the clock of this world where nothing is.
     pub async fn blank(&self, registry: RegistryKind, backend: VaultKind) -> Blank {
         let setup = Setup::new(registry, backend);
-        let url = Config::new(setup.url.clone());
+        let url = patient(&setup.url);
         let registry = SqlRegistry::open(url, self.clock.clone()).await;
         let vault = Arc::new(FaultyBackend::new(storage(&setup)));
         Blank {

@@ -10,10 +10,10 @@ use keyward_core::port::storage::{ObjectName, StorageBackend};
 use keyward_core::snapshot::{Coverage, Part, SnapshotReader};
 use keyward_crypto::SystemRandom;
 use keyward_store::migrate::KNOWN;
-use keyward_testkit::postgres;
 use keyward_testkit::world::{RegistryKind, VaultKind, World};
+use keyward_testkit::{postgres, stores};
 use keyward_vault::migration::{Phase, standing_in};
-use keyward_vault::{EmbeddedBackend, Patience, PostgresBackend, PostgresSettings};
+use keyward_vault::{EmbeddedBackend, PostgresBackend, PostgresSettings};
 use serde_json::json;
 
 use crate::{corpus, load, may_add, save};
@@ -72,7 +72,7 @@ async fn a_vault_in_postgres_is_read_and_written() {
         schema: "keyward_vault".to_owned(),
         prefix: String::new(),
         connections_max: 2,
-        patience: Patience::default(),
+        patience: stores::PATIENCE,
     };
     holds_them(&PostgresBackend::new(settings, Arc::new(SystemRandom)).unwrap()).await;
 }
