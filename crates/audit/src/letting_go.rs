@@ -84,7 +84,10 @@ impl Journal {
     }
 
     /// Removes what is left of segments that were let go of.
-    pub(crate) fn finish_letting_go(&self) -> Result<(), LetGoError> {
+    ///
+    /// # Errors
+    /// A file cannot be removed; the next start tries again.
+    pub fn finish_letting_go(&self) -> Result<(), LetGoError> {
         let io = &*self.reader.io;
         let names = io.list();
         let names = names.map_err(|source| failed("listing the directory", source))?;

@@ -54,7 +54,6 @@ pub use entry_line::{LineError, logged_bytes};
 pub use entry_signature::{EntriesInOrder, EntryFault, EntryKeys, EntryStanding};
 pub use io::{Access, Identity, JournalIo, SegmentFile};
 pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
-pub use letting_go::LetGoError;
 pub use lull::Lull;
 pub use oldest::Oldest;
 pub use reader::{Place, Written};

@@ -40,6 +40,7 @@ pub use error::TreesError;
 pub use forest::{Forest, LogFiles};
 pub use handovers::Handovers;
 pub use heads::{Heads, leaf, salted};
+pub use crate::letting_go::LetGoError;
 pub use letting_go::{LettingGo, Sweeping};
 pub use receipt::{CheckError, Found, Proved, check};
 pub use signed::{LastSigned, ToSign};
