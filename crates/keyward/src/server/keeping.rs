@@ -29,8 +29,8 @@ pub struct Keeping {
     name: String,
     /// The streams that have to be past what goes.
     sinks: Vec<String>,
-    /// Whether there are mirrors: to those this version does not say yet where the log begins.
-    is_mirrored: bool,
+    /// Whether whoever verifies the log is told where it begins.
+    is_told: bool,
     /// One lets go at a time.
     alone: Mutex<()>,
 }
@@ -47,8 +47,10 @@ struct Parts {
 }
 
 impl Keeping {
-    /// The beginning of a journal, which is of this deployment.
+    /// The beginning of a journal, which is of this deployment. Nothing may go unless whoever verifies the log,
+    /// by its files or by a mirror's, is told where it begins: it would seem damaged to him.
     pub fn new(
+        is_told: bool,
         deployment: &Deployment,
         journal: Arc<Journal>,
         index: Arc<AuditIndex>,
@@ -68,14 +70,14 @@ impl Keeping {
             registry: deployment.registry.clone(),
             name: config.node.name.clone(),
             sinks: config.audit_sink.keys().cloned().collect(),
-            is_mirrored: !config.audit_mirror.is_empty(),
+            is_told,
             alone: Mutex::default(),
         }
     }
 
     /// The last entry that nobody needs any more; 0 if all are needed.
     async fn unneeded(&self) -> Result<u64, KeepingError> {
-        if self.is_mirrored {
+        if !self.is_told {
             return Ok(0);
         }
         let counted = self.watermark(&self.name).await?;
@@ -88,6 +90,17 @@ impl Keeping {
         let (parts, sinks) = (self.parts.clone(), self.sinks.clone());
         let rest = on_thread(move || parts.unneeded(&sinks)).await?;
         Ok(through.min(rest))
+    }
+
+    /// Finishes what an earlier life began.
+    pub async fn take_up(&self) -> Result<(), KeepingError> {
+        let _alone = self.alone.lock().await;
+        let parts = self.parts.clone();
+        on_thread(move || match parts.published.trees() {
+            Some(trees) if parts.journal.beginning() > 1 => parts.finish(&trees),
+            _ => Ok(()),
+        })
+        .await
     }
 
     async fn watermark(&self, name: &str) -> Result<u64, KeepingError> {
@@ -190,7 +203,8 @@ impl AuditKeeping for Keeping {
 
 fn still_needed() -> KeepingError {
     KeepingError::Unavailable(
-        "the entries are still needed: by the index, a stream, a mirror, or what is counted in the registry"
+        "the entries are still needed: by the index, a stream, what is counted in the registry, or whoever \
+         verifies the log"
             .to_owned(),
     )
 }
@@ -226,3 +240,7 @@ async fn on_thread<T: Send + 'static>(
     let done = spawn_blocking(work).await;
     done.unwrap_or_else(|error| Err(KeepingError::Unavailable(error.to_string())))
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+mod tests;
