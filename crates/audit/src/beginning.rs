@@ -50,7 +50,10 @@ impl Frontier {
     pub(crate) fn new(gone: u64, swept: u64, rows: Vec<Vec<Hash>>) -> Option<Self> {
         let widths = widths(gone);
         let sound = rows.len() == widths.len()
-            && rows.iter().zip(widths).all(|(row, width)| row.len() == width);
+            && rows
+                .iter()
+                .zip(widths)
+                .all(|(row, width)| row.len() == width);
         sound.then_some(Self { gone, swept, rows })
     }
 
@@ -340,6 +343,14 @@ mod tests {
             assert_eq!(Begun::decode(&flipped), Err(Unread::Broken), "byte {at}");
             assert_eq!(Begun::decode(&bytes[..at]), Err(Unread::Broken));
         }
+    }
+
+    /// Made by another hand, from the page that describes the format.
+    #[test]
+    fn the_note_of_the_corpus_is_what_is_written() {
+        let bytes = include_bytes!("../../../corpus/log-beginning/1/log-beginning");
+        assert_eq!(Begun::decode(bytes), Ok(begun()));
+        assert_eq!(begun().encode(), bytes);
     }
 
     #[test]

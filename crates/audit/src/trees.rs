@@ -34,13 +34,13 @@ mod tiles;
 mod tree;
 mod whole;
 
+pub use crate::letting_go::LetGoError;
 pub use continuing::{ContinueError, Lost, Rebuilt, rebuild};
 pub use directory::LogDirectory;
 pub use error::TreesError;
 pub use forest::{Forest, LogFiles};
 pub use handovers::Handovers;
 pub use heads::{Heads, leaf, salted};
-pub use crate::letting_go::LetGoError;
 pub use letting_go::{LettingGo, Sweeping};
 pub use receipt::{CheckError, Found, Proved, check};
 pub use signed::{LastSigned, ToSign};

@@ -95,7 +95,7 @@ impl<F: LogFiles> Forest<F> {
         let kept = files.read(STATE).map_err(of_state)?;
         let mut forest = Self::empty(files, journal);
         let Some(bytes) = kept else {
-            return forest.from_beginning();
+            return forest.begun();
         };
         let resumed = forest.resume(&bytes).is_some();
         // What it lacks may be gone from the journal.
@@ -105,14 +105,14 @@ impl<F: LogFiles> Forest<F> {
                  made from the journal"
             );
             let Self { files, journal, .. } = forest;
-            return Self::empty(files, journal).from_beginning();
+            return Self::empty(files, journal).begun();
         }
         forest.recognise()?;
         Ok(forest)
     }
 
     /// As the trees were when they had just what was let go of.
-    fn from_beginning(mut self) -> Result<Self, TreesError> {
+    fn begun(mut self) -> Result<Self, TreesError> {
         let Some(begun) = self.journal.begun() else {
             return Ok(self);
         };

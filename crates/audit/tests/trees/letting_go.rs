@@ -166,12 +166,7 @@ async fn i13_what_remains_is_proved_and_checked_as_before() {
 }
 
 /// Other lives, with the state, without it, and without any of the log's files; and then more goes.
-async fn lives_on(
-    place: &std::path::Path,
-    disk: &Arc<Disk>,
-    whole: &Forest<Handle>,
-    next: u64,
-) {
+async fn lives_on(place: &std::path::Path, disk: &Arc<Disk>, whole: &Forest<Handle>, next: u64) {
     let journal = journal(place);
     let mut forest = grown(disk, &journal).unwrap();
     prove(&forest, whole);
@@ -189,7 +184,10 @@ async fn lives_on(
     let bare = Disk::with(Stored::new());
     let mut anew = grown(&bare, &journal).unwrap();
     let heads = anew.heads(Uuid::from_u128(1)).map(|heads| heads.root);
-    assert_eq!(heads, forest.heads(Uuid::from_u128(1)).map(|heads| heads.root));
+    assert_eq!(
+        heads,
+        forest.heads(Uuid::from_u128(1)).map(|heads| heads.root)
+    );
     prove(&anew, whole);
     check(&anew).unwrap();
     // The log goes on with the next number, and is the same whoever kept what.
@@ -384,7 +382,11 @@ async fn a_failure_or_a_death_while_files_of_leaves_go_is_made_good_by_the_next_
     all = files.writes() - all;
     let swept = files.stored();
     assert!(swept.len() < unswept.len());
-    assert!(swept.keys().any(|path| path.contains("tile/1") || path.contains("tile/0")));
+    assert!(
+        swept
+            .keys()
+            .any(|path| path.contains("tile/1") || path.contains("tile/0"))
+    );
     drop(forest);
     for failing in 1..=all {
         let files = Disk::failing_with(unswept.clone(), failing, failing % 2 == 0);
@@ -437,7 +439,10 @@ async fn i13_a_beginning_that_nobody_let_go_of_is_refused_and_so_is_another_note
     };
     // No note, an older one, and one that is not what was written.
     let told = with(&|io| io.delete("log-beginning"));
-    assert!(matches!(told, OpenError::OtherBeginning { should: 1, .. }), "{told}");
+    assert!(
+        matches!(told, OpenError::OtherBeginning { should: 1, .. }),
+        "{told}"
+    );
     let told = with(&|io| io.put("log-beginning", &note));
     assert!(matches!(told, OpenError::OtherBeginning { .. }), "{told}");
     let told = with(&|io| {
@@ -453,7 +458,10 @@ async fn i13_a_beginning_that_nobody_let_go_of_is_refused_and_so_is_another_note
     let io = before.io.copy();
     io.delete(&names[0]);
     let told = refused(&io);
-    assert!(matches!(told, OpenError::OtherBeginning { should: 1, .. }), "{told}");
+    assert!(
+        matches!(told, OpenError::OtherBeginning { should: 1, .. }),
+        "{told}"
+    );
     // A note that leads to nothing that is there removes nothing.
     let io = before.io.copy();
     io.put("log-beginning", &newer);
