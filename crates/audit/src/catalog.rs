@@ -2,9 +2,11 @@
 //! and readers, which look up. Knows nothing of frames.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 
+use crate::beginning::{self, Begun};
 use crate::io::Identity;
 
 /// Bytes between two places to start reading from.
@@ -105,6 +107,10 @@ impl Segment {
 #[derive(Default)]
 pub(crate) struct Catalog {
     segments: Mutex<Vec<Arc<Segment>>>,
+    /// The first entry that was not let go of; 0 if none ever was.
+    first: AtomicU64,
+    /// What the note says of those that were.
+    begun: Mutex<beginning::Shared>,
 }
 
 impl Catalog {
@@ -118,7 +124,27 @@ impl Catalog {
         });
         Self {
             segments: Mutex::new(segments.collect()),
+            ..Self::default()
         }
+    }
+
+    /// The number of the first entry that was not let go of: 1 if none ever was.
+    pub(crate) fn beginning(&self) -> u64 {
+        self.first.load(Ordering::Acquire).max(1)
+    }
+
+    /// What is noted of what was let go of; none if nothing ever was.
+    pub(crate) fn begun(&self) -> beginning::Shared {
+        self.begun.lock().clone()
+    }
+
+    /// What is before the entry that a note names is let go of. Whoever met one of those segments before, and
+    /// does not find its file, finds out by [`Self::beginning`].
+    pub(crate) fn begin(&self, begun: Arc<Begun>) {
+        let mut segments = self.segments.lock();
+        self.first.store(begun.first, Ordering::Release);
+        segments.retain(|segment| segment.first >= begun.first);
+        *self.begun.lock() = Some(begun);
     }
 
     /// The segments, as they are now.

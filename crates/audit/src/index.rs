@@ -12,6 +12,7 @@
 //! counts  ─► what was counted when the file was made, or the rows ─► sums
 //! ```
 
+mod beginning;
 mod block;
 mod bytes;
 mod chasms;

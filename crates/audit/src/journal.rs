@@ -12,6 +12,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use crate::beginning;
 use crate::combining::Desk;
 use crate::entry_signature;
 use crate::fault;
@@ -89,9 +90,9 @@ pub struct Unlogged {
 pub struct Journal {
     shared: Arc<Shared>,
     desk: Arc<Desk>,
-    reader: Reader,
+    pub(crate) reader: Reader,
     unlogged: Unlogged,
-    deployment: Uuid,
+    pub(crate) deployment: Uuid,
     /// What signs entries one by one, as long as it signs batches.
     entry_key: RwLock<Option<BatchKey>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
@@ -225,6 +226,16 @@ impl Journal {
     /// The entry at a place that may be wrong; none if there is none. Blocks while it reads.
     pub(crate) fn perhaps_at(&self, place: Place) -> std::io::Result<Option<Written>> {
         self.reader.perhaps_at(place)
+    }
+
+    /// The number of the first entry that was not let go of: 1 if none ever was.
+    pub fn beginning(&self) -> u64 {
+        self.reader.catalog.beginning()
+    }
+
+    /// What is noted of the entries that were let go of; none if none ever was.
+    pub(crate) fn begun(&self) -> beginning::Shared {
+        self.reader.catalog.begun()
     }
 
     /// From now on whoever is to be told learns where the entry stands in its tree: `sizes` are the trees'

@@ -9,11 +9,13 @@
 //! open   ─► recovery ─► tail (examine, settle) ─► reader ─► observer (what it has not kept)
 //! tail   ─► reader ─► segments, up to what is durable
 //! sealer ─► a finished segment, compressed; reads as it did
+//! forest ─► the oldest segments go: a note first, and what the trees need of them in it
 //! ```
 //!
 //! The promise: an entry that `append` acknowledged is there after any crash, in its place, and
 //! `append` refuses at once while the disk cannot be written. The journal mends itself when it can.
 
+mod beginning;
 mod canonical;
 mod catalog;
 mod combining;
@@ -25,9 +27,11 @@ mod frames;
 pub mod index;
 mod io;
 mod journal;
+mod letting_go;
 mod lull;
 pub mod mirror;
 mod numbers;
+mod oldest;
 mod pace;
 mod queue;
 mod reader;
@@ -51,6 +55,7 @@ pub use entry_signature::{EntriesInOrder, EntryFault, EntryKeys, EntryStanding};
 pub use io::{Access, Identity, JournalIo, SegmentFile};
 pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
 pub use lull::Lull;
+pub use oldest::Oldest;
 pub use reader::{Place, Written};
 pub use recovery::OpenError;
 pub use sealed::{SealError, Sealer, Sealing};

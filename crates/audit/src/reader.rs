@@ -151,10 +151,15 @@ impl Reader {
         Ok(found)
     }
 
+    /// Whether what lay at a place was let go of.
+    pub(crate) fn is_gone(&self, place: Place) -> bool {
+        place.segment < self.catalog.beginning()
+    }
+
     /// The entry at a place that may be wrong; none if there is none.
     pub(crate) fn perhaps_at(&self, place: Place) -> io::Result<Option<Written>> {
         // No file reaches there, and to ask for it would look like a fault of the disk.
-        if i64::try_from(place.offset).is_err() {
+        if i64::try_from(place.offset).is_err() || self.is_gone(place) {
             return Ok(None);
         }
         let read = self.take(place.segment).and_then(|opened| {
@@ -164,6 +169,7 @@ impl Reader {
         });
         let found = match read {
             Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
+            Err(_) if self.is_gone(place) => None,
             read => read?,
         };
         Ok(found.map(|(sequence, bytes)| Written {
@@ -174,8 +180,29 @@ impl Reader {
     }
 
     /// Visits entries after a sequence number, none after `durable`, until the visitor says that it
-    /// has enough.
+    /// has enough. What was let go of is passed over, also if that happens meanwhile.
     fn each(
+        &self,
+        after: u64,
+        durable: u64,
+        mut visit: impl FnMut(&Segment, u64, &Frame<'_>) -> Result<bool, AuditError>,
+    ) -> Result<(), AuditError> {
+        let mut after = after;
+        loop {
+            let beginning = self.catalog.beginning();
+            after = after.max(beginning - 1);
+            let visited = self.each_after(after, durable, |segment, offset, frame| {
+                after = frame.sequence;
+                visit(segment, offset, frame)
+            });
+            match visited {
+                Err(AuditError::Damaged { .. }) if self.catalog.beginning() > beginning => {}
+                visited => return visited,
+            }
+        }
+    }
+
+    fn each_after(
         &self,
         after: u64,
         durable: u64,
@@ -235,7 +262,11 @@ impl Reader {
             if segment.first > end {
                 continue;
             }
-            let (file, start, follows) = self.open(segment)?;
+            let (file, start, follows) = match self.open(segment) {
+                // It was let go of a moment ago, and so were all before it.
+                Err(_) if segment.first < self.catalog.beginning() => break,
+                opened => opened?,
+            };
             let places = match segment.places() {
                 Some(places) => places,
                 None => index(segment, &*file, start, end)?,

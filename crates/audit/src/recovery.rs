@@ -11,6 +11,7 @@ use crate::catalog::{Catalog, Segment};
 use crate::frame::{Frame, Kind};
 use crate::frames::{self, Frames};
 use crate::io::{Access, JournalIo, SegmentFile};
+use crate::letting_go;
 use crate::revisions::Revisions;
 use crate::sealed;
 use crate::segment::{self, Header, HeaderFault};
@@ -46,6 +47,24 @@ pub enum OpenError {
         last: u64,
         /// The last entry that is known to have existed.
         seen: u64,
+    },
+    /// The note that says where it begins cannot be understood.
+    #[error(
+        "the file `log-beginning` beside the audit journal, which says from which entry on the journal is \
+         kept, cannot be understood: put it back from a copy (docs/audit-retention.md)"
+    )]
+    BeginningUnreadable,
+    /// It begins elsewhere than it should: the beginning is gone, or the note about it.
+    #[error(
+        "the audit journal should begin with entry {should}, and begins with {found}: files of it are gone, \
+         or the note `log-beginning` that says what was let go of is gone or an older one; put them back \
+         from a copy (docs/audit-retention.md)"
+    )]
+    OtherBeginning {
+        /// The first entry that it should have.
+        should: u64,
+        /// The first one that it has; 0 if it has none.
+        found: u64,
     },
     /// It was written by a later version of this program.
     #[error("the audit journal has format {version}; this program knows format {known}")]
@@ -101,7 +120,50 @@ pub(crate) struct Recovered {
 /// Finds and repairs what is there.
 pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered, OpenError> {
     let names = io.list().map_err(doing("listing the directory"))?;
+    let begun = letting_go::resume(io, deployment, &names)?;
     let mut firsts = segments(&names);
+    if let Some(begun) = &begun {
+        firsts.retain(|(first, _)| *first >= begun.first);
+    }
+    let recovered = recover_from(io, firsts, deployment)?;
+    let found = recovered.catalog.segments().first().map(|it| it.first);
+    match begun {
+        Some(begun) if found != Some(begun.first) => Err(OpenError::OtherBeginning {
+            should: begun.first,
+            found: found.unwrap_or(0),
+        }),
+        Some(begun) => {
+            recovered.catalog.begin(Arc::new(begun));
+            Ok(recovered)
+        }
+        None => {
+            ensure_from_the_first(io, found)?;
+            Ok(recovered)
+        }
+    }
+}
+
+/// A journal of which nothing was let go of begins with a segment that follows no entry. What cannot be read
+/// of it is told by those who read it.
+fn ensure_from_the_first(io: &dyn JournalIo, found: Option<u64>) -> Result<(), OpenError> {
+    let Some(found) = found.filter(|found| *found > 1) else {
+        return Ok(());
+    };
+    let header = sealed::open(io, found).and_then(|opened| frames::header(&*opened.file));
+    match header {
+        Ok(Ok((header, _))) if header.follows > 0 => {
+            Err(OpenError::OtherBeginning { should: 1, found })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The same of the segments that are kept.
+fn recover_from(
+    io: &dyn JournalIo,
+    mut firsts: Vec<(u64, bool)>,
+    deployment: Uuid,
+) -> Result<Recovered, OpenError> {
     while let Some((first, sealed)) = firsts.last().copied() {
         if sealed {
             return open_sealed(io, &firsts, first, deployment);

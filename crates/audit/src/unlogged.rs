@@ -5,7 +5,7 @@ use keyward_core::noun::action::Action;
 use keyward_core::port::audit_log::AuditError;
 
 use crate::journal::{Journal, Unlogged};
-use crate::revisions::{HOLES_MAX, HOLES_OF_A_LOSS, Revisions};
+use crate::revisions::{HOLES_MAX, HOLES_OF_A_LOSS};
 use crate::tail::revision_of;
 
 /// Bytes of entries that are read at once.
@@ -23,7 +23,8 @@ impl Journal {
             return Ok(known.clone());
         }
         let whole_to = self.whole_to(counted)?;
-        let mut revisions = Revisions::default();
+        // What was let go of is known by the first segment that was not.
+        let mut revisions = self.revisions_before_beginning()?;
         let mut after = 0;
         loop {
             let page = self.written(after, PAGE_BYTES)?;

@@ -75,12 +75,18 @@ impl Watch {
         let durable = *self.shared.durable.borrow();
         let segments = self.shared.catalog.segments();
         let last = segments.last().map(|segment| segment.first);
+        let begins = self.shared.catalog.beginning();
+        self.known.retain(|first, _| *first >= begins);
         for segment in &segments {
             let (first, is_last) = (segment.first, Some(segment.first) == last);
             if is_last && durable < first {
                 continue;
             }
             let Some((name, found, sealed)) = self.find(first)? else {
+                // It was let go of after the segments were listed.
+                if first < self.shared.catalog.beginning() {
+                    continue;
+                }
                 let known = self.known.get(&first).is_some_and(|known| known.sealed);
                 let sealed = known || segment.is_sealed();
                 let name = if sealed {

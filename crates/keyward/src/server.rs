@@ -16,6 +16,7 @@ pub mod filesystem;
 pub mod hardening;
 pub mod init;
 pub mod integrity;
+pub mod keeping;
 pub mod log_keys;
 pub mod logging;
 pub mod mirrors;

@@ -247,6 +247,16 @@ impl CursorFile {
     }
 }
 
+/// Up to which entry a sink of a deployment is known to be, whatever becomes of this process; none if it has
+/// kept nothing yet.
+///
+/// # Errors
+/// What is kept cannot be read, or is not this deployment's.
+pub fn kept_to(dir: &Path, sink: &str, deployment: Uuid) -> Result<Option<u64>, CursorError> {
+    let kept = CursorFile::new(dir, sink).read(deployment)?;
+    Ok(kept.map(|cursor| cursor.sequence()))
+}
+
 /// An entry of the journal, if it is there.
 pub(crate) async fn entry(
     journal: &dyn AuditLog,

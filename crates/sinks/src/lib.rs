@@ -30,7 +30,7 @@ mod whole_file;
 pub mod witness;
 
 pub use credential::{Credential, Unreadable};
-pub use cursor::CursorError;
+pub use cursor::{CursorError, kept_to};
 pub use filter::{ActionPattern, Filter, TenantChoice, UnknownPattern};
 pub use follower::{Follower, Ports, Tell};
 pub use settings::{

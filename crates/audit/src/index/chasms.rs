@@ -30,11 +30,11 @@ impl AuditIndex {
     /// The numbers of all blocks before one that may have entries.
     pub(super) fn blocks_before(&self, open: u64) -> impl Iterator<Item = u64> + use<> {
         let mut ranges = Vec::new();
-        let mut from = 0;
+        let mut from = self.block_of(self.journal.beginning());
         for (last, first) in self.chasms().iter() {
             let behind = self.block_of(*last) + 1;
             ranges.push(from..behind.min(open));
-            from = behind.max(self.block_of(*first));
+            from = from.max(behind).max(self.block_of(*first));
         }
         ranges.push(from..open);
         ranges.into_iter().flatten()

@@ -36,7 +36,8 @@ impl AuditIndex {
         let wanted = Wanted::new(&query.filter);
         let mut tally = Tally::new(query.by, query.every);
         let mut work = Work::new(self.work, hung_up);
-        while upto > 0 && !work.is_done() && tally.len() < COUNTS_MAX {
+        let begins = self.journal.beginning();
+        while upto >= begins && !work.is_done() && tally.len() < COUNTS_MAX {
             upto = self.last_before_chasm(upto);
             let block = self.block_of(upto);
             work.block();
@@ -48,7 +49,7 @@ impl AuditIndex {
         work.ensure_wanted()?;
         Ok(Counts {
             counts: tally.into_counts(),
-            next_before: (upto > 0).then_some(upto + 1),
+            next_before: (upto >= begins).then_some(upto + 1),
         })
     }
 

@@ -55,23 +55,39 @@ pub struct AuditIndex {
     /// when it was opened.
     pub(super) chasms: OnceLock<Vec<(u64, u64)>>,
     /// Held by whoever makes the index grow.
-    growing: Mutex<()>,
+    pub(super) growing: Mutex<()>,
 }
 
 /// What there is.
 pub(super) struct State {
     /// Whether the files that an earlier life left were looked at.
-    is_recognised: bool,
+    pub(super) is_recognised: bool,
     /// The blocks that have a file, by number.
     pub(super) finished: BTreeMap<u64, Arc<Head>>,
     /// The block that is being made at the journal's end.
     pub(super) open: Open,
     /// Blocks before that one which have no file.
-    missing: BTreeSet<u64>,
+    pub(super) missing: BTreeSet<u64>,
     /// Those of them that could not be made.
     failed: BTreeSet<u64>,
     /// Those whose file could not be read at the start, though nothing says that it is damaged.
     unread: VecDeque<u64>,
+}
+
+impl State {
+    /// The blocks before the open one that have no file that is known to be sound.
+    pub(super) fn lacking(&self) -> impl Iterator<Item = u64> {
+        let made = self.missing.iter().chain(&self.failed);
+        made.chain(&self.unread).copied()
+    }
+
+    /// Forgets all blocks before one.
+    pub(super) fn forget_before(&mut self, block: u64) {
+        self.finished = self.finished.split_off(&block);
+        self.missing = self.missing.split_off(&block);
+        self.failed = self.failed.split_off(&block);
+        self.unread.retain(|unread| *unread >= block);
+    }
 }
 
 impl AuditIndex {
@@ -121,8 +137,7 @@ impl AuditIndex {
     /// How many blocks have a file, and how many before the last have none yet.
     pub fn blocks(&self) -> (usize, usize) {
         let state = self.state.lock();
-        let lacking = state.missing.len() + state.failed.len() + state.unread.len();
-        (state.finished.len(), lacking)
+        (state.finished.len(), state.lacking().count())
     }
 
     /// Takes a page of what is new; if there is nothing new, makes one of the blocks that have no file,
@@ -176,6 +191,10 @@ impl AuditIndex {
     fn recognise(&self) {
         let last = self.journal.last();
         let open = self.block_of(last);
+        let begins = self.first_of(self.block_of(self.journal.beginning()));
+        if let Err(error) = self.remove_before(begins) {
+            tracing::warn!(%error, "files of the audit log's index are of entries that are gone");
+        }
         let mut finished = BTreeMap::new();
         let mut unread = BTreeSet::new();
         let firsts = self.listed().unwrap_or_else(|error| {
@@ -185,7 +204,7 @@ impl AuditIndex {
             }
             Vec::new()
         });
-        for first in firsts {
+        for first in firsts.into_iter().filter(|first| *first >= begins) {
             let block = self.block_of(first);
             if block >= open || first != self.first_of(block) {
                 tracing::warn!(first, "a file of the audit log's index is of no use");
@@ -248,7 +267,7 @@ impl AuditIndex {
     fn left(&self, block: u64) -> io::Result<Option<Head>> {
         let first = self.first_of(block);
         let looked = file::head(&self.dir, first).and_then(|head| {
-            let is_ours = self.is_ours(&head, block)?;
+            let is_ours = self.is_ours(&head, block)? && !self.knows_gone(&head)?;
             Ok(Some(head).filter(|_| is_ours))
         });
         match looked {

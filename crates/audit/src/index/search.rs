@@ -169,7 +169,7 @@ impl AuditIndex {
             work: Work::new(self.work, hung_up),
         };
         let mut next_before = None;
-        while upto > 0 && next_before.is_none() {
+        while upto >= self.journal.beginning() && next_before.is_none() {
             if look.is_done() {
                 next_before = Some(upto + 1);
                 break;

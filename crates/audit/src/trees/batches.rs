@@ -63,7 +63,11 @@ impl Batches {
             return Ok(());
         }
         let is_next = after == self.unsigned.after;
-        let root = if is_next {
+        // Some of what it covers was let go of: that stands in the trees, under what was signed since.
+        let reaches_back = !is_next && after + 1 < journal.beginning();
+        let root = if reaches_back {
+            signature.root
+        } else if is_next {
             self.unsigned.root()
         } else {
             // The trees went on in the middle of it, or it is the first in a journal that had none.

@@ -5,6 +5,7 @@ use std::num::TryFromIntError;
 
 use keyward_ledger::{Hash, Head, Peaks, TILE_WIDTH};
 
+use crate::beginning::Frontier;
 use crate::reader::Place;
 use crate::trees::state::{Bytes, Out};
 
@@ -30,7 +31,25 @@ pub(super) struct Full {
     pub(super) root: Hash,
 }
 
+/// Where an entry lay that was let go of.
+pub(super) const GONE: Place = Place {
+    segment: 0,
+    offset: 0,
+};
+
 impl End {
+    /// The end of a tree all of whose entries were let go of; none if that is no tree's.
+    pub(super) fn begun(frontier: &Frontier) -> Option<Self> {
+        let partial = frontier.leaves().len();
+        let runs = (partial > 0).then_some((GONE.segment, partial as u16));
+        Some(Self {
+            peaks: frontier.peaks()?,
+            runs: runs.into_iter().collect(),
+            offsets: vec![0; partial],
+            committed: None,
+        })
+    }
+
     pub(super) fn head(&self) -> Head {
         Head {
             size: self.peaks.size(),

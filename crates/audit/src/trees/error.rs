@@ -100,6 +100,21 @@ pub enum TreesError {
         /// The last one.
         sequence: u64,
     },
+    /// What is asked for rests on entries that were let go of.
+    #[error(
+        "this was let go of: the audit log of this node is kept from entry {first} of its journal on \
+         (docs/audit-retention.md)"
+    )]
+    LetGo {
+        /// The first entry of the journal that is kept.
+        first: u64,
+    },
+    /// What is noted of the entries that were let go of is not of this log.
+    #[error(
+        "the note `log-beginning` beside the journal, which says what was let go of, is not of this log: \
+         keep a copy of the directory as evidence, then put the right note back (docs/audit-retention.md)"
+    )]
+    OtherBeginning,
     /// The journal cannot be read.
     #[error(transparent)]
     Journal(#[from] AuditError),

@@ -53,6 +53,10 @@ pub struct Forest<F> {
     pub(super) journal: Arc<Journal>,
     /// The last entry that is in its tree.
     last: Option<Last>,
+    /// The number before the first entry that is taken of the journal.
+    before: u64,
+    /// The beginning of the journal for which no files of what was let go of are left.
+    pub(super) swept: u64,
     /// The last entry of which the kept state knows.
     pub(super) kept: u64,
     /// The segment of the journal that it is in.
@@ -90,18 +94,36 @@ impl<F: LogFiles> Forest<F> {
     pub fn open(files: F, journal: Arc<Journal>) -> Result<Self, TreesError> {
         let kept = files.read(STATE).map_err(of_state)?;
         let mut forest = Self::empty(files, journal);
-        if let Some(bytes) = kept {
-            if forest.resume(&bytes).is_none() {
-                tracing::warn!(
-                    "the transparency log's state is damaged, or of an earlier version: the log is \
-                     made from the journal"
-                );
-                let Self { files, journal, .. } = forest;
-                return Ok(Self::empty(files, journal));
-            }
-            forest.recognise()?;
+        let Some(bytes) = kept else {
+            return forest.begun();
+        };
+        let resumed = forest.resume(&bytes).is_some();
+        // What it lacks may be gone from the journal.
+        if !resumed || forest.kept < forest.journal.beginning() {
+            tracing::warn!(
+                "the transparency log's state is damaged, or of an earlier version: the log is \
+                 made from the journal"
+            );
+            let Self { files, journal, .. } = forest;
+            return Self::empty(files, journal).begun();
         }
+        forest.recognise()?;
         Ok(forest)
+    }
+
+    /// As the trees were when they had just what was let go of.
+    fn begun(mut self) -> Result<Self, TreesError> {
+        let Some(begun) = self.journal.begun() else {
+            return Ok(self);
+        };
+        for (tree, frontier) in begun.trees() {
+            *self.end_mut(*tree) = End::begun(frontier).ok_or(TreesError::OtherBeginning)?;
+        }
+        self.log = (!begun.log.is_nil()).then_some(begun.log);
+        self.before = begun.first - 1;
+        (self.headed, self.other) = (self.before, self.before);
+        self.batches = Batches::after(self.before);
+        Ok(self)
     }
 
     fn empty(files: F, journal: Arc<Journal>) -> Self {
@@ -110,6 +132,8 @@ impl<F: LogFiles> Forest<F> {
             reach: journal.last(),
             journal,
             last: None,
+            before: 0,
+            swept: 0,
             kept: 0,
             kept_in: 0,
             log: None,
@@ -127,7 +151,7 @@ impl<F: LogFiles> Forest<F> {
 
     /// The last entry of the journal that is in its tree; 0 if there is none.
     pub fn sequence(&self) -> u64 {
-        self.last.map_or(0, |last| last.sequence)
+        self.last.map_or(self.before, |last| last.sequence)
     }
 
     /// Which log it is; none until the first heads are in the journal.
@@ -297,6 +321,7 @@ impl<F: LogFiles> Forest<F> {
             files: &self.files,
             journal: &self.journal,
             tree,
+            begun: self.journal.begun(),
         }
     }
 

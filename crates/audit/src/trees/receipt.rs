@@ -202,10 +202,14 @@ impl<F: LogFiles> Forest<F> {
         self.sequence() < sequence && sequence <= self.journal.last()
     }
 
-    /// The entry with this sequence number, if it is in a tree.
+    /// The entry with this sequence number, if it is in a tree. Told apart: one that was let go of.
     pub fn find(&self, sequence: u64) -> Result<Option<Found>, TreesError> {
         if sequence == 0 || sequence > self.sequence() {
             return Ok(None);
+        }
+        let first = self.journal.beginning();
+        if sequence < first {
+            return Err(TreesError::LetGo { first });
         }
         let page = self.journal.written(sequence - 1, 1)?;
         let entry = page.into_iter().find(|it| it.sequence == sequence);

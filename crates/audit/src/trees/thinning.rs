@@ -70,7 +70,11 @@ impl<F: LogFiles> Forest<F> {
     fn thin_tree(&self, tree: Tree, next: &mut u64) -> Result<bool, TreesError> {
         let sealed = self.journal.sealed_before(self.kept);
         let full = self.head(tree).size / WIDTH;
-        let (tiles, until) = (self.tiles(tree), full.min(*next + STEP));
+        let tiles = self.tiles(tree);
+        // Where some entries are gone, the hashes of the others' tile stay.
+        let begins = tiles.begins().map_or(0, |it| it.gone.div_ceil(WIDTH));
+        *next = begins.max(*next);
+        let until = full.min(*next + STEP);
         while *next < until {
             let tile = |content| {
                 Tile::new(content, *next, TILE_WIDTH).ok_or_else(|| TreesError::Damaged {

@@ -7,9 +7,10 @@ use keyward_ledger::{
     Content, Hash, MemoryTree, TILE_WIDTH, Tile, bytes_of, entries_of, hashes_of, put_entry,
 };
 
+use crate::beginning::{self, Frontier};
 use crate::journal::Journal;
 use crate::reader::Place;
-use crate::trees::end::{End, Full};
+use crate::trees::end::{End, Full, GONE};
 use crate::trees::places;
 use crate::trees::{LogFiles, Tree, TreesError};
 
@@ -22,16 +23,14 @@ pub(super) struct Tiles<'a, F> {
     pub(super) files: &'a F,
     pub(super) journal: &'a Journal,
     pub(super) tree: Tree,
+    /// What is noted of the entries that were let go of.
+    pub(super) begun: beginning::Shared,
 }
 
 impl<F: LogFiles> Tiles<'_, F> {
     /// Writes a tile of leaves that is full, its entries, and the tiles above that it made full.
     pub(super) fn write(&self, full: &Full) -> Result<(), TreesError> {
-        let (mut bundle, mut leaves) = (Vec::new(), Vec::new());
-        for entry in self.journal.at(&full.places)? {
-            put_entry(&mut bundle, &entry)?;
-            leaves.push(Hash::of_leaf(&entry));
-        }
+        let (leaves, bundle) = self.leaves(full.index, &full.places)?;
         let entries = self.full(Content::Entries, full.index)?;
         let mut tile = self.full(Content::Hashes { level: 0 }, full.index)?;
         // What lies there now must be what was integrated.
@@ -40,9 +39,11 @@ impl<F: LogFiles> Tiles<'_, F> {
         }
         self.put(
             &places::path(entries),
-            &places::encode(&full.places, &full.root),
+            &places::encode(&self.kept(full.index, &full.places), &full.root),
         )?;
-        self.put(&entries.to_string(), &bundle)?;
+        if let Some(bundle) = bundle {
+            self.put(&entries.to_string(), &bundle)?;
+        }
         self.put(&tile.to_string(), &bytes_of(&leaves))?;
         // Every 256th of a level makes one above it full.
         while (tile.index() + 1).is_multiple_of(WIDTH)
@@ -65,21 +66,17 @@ impl<F: LogFiles> Tiles<'_, F> {
         if tile.width() > present.width() {
             return Ok(None);
         }
+        self.ensure_kept(tile)?;
         let bytes = match tile.content() {
             _ if present.is_full() => self.file(present)?,
-            Content::Entries | Content::Hashes { level: 0 } => {
+            content @ (Content::Entries | Content::Hashes { level: 0 }) => {
                 let places = end.places();
                 let wanted = places.get(..usize::from(tile.width()));
-                let entries = self.journal.at(wanted.unwrap_or_default())?;
-                let mut bytes = Vec::new();
-                for entry in &entries {
-                    if tile.content() == Content::Entries {
-                        put_entry(&mut bytes, entry)?;
-                    } else {
-                        bytes.extend_from_slice(Hash::of_leaf(entry).as_bytes());
-                    }
-                }
-                return Ok(Some(bytes));
+                let (leaves, bundle) = self.leaves(tile.index(), wanted.unwrap_or_default())?;
+                return match content {
+                    Content::Entries => bundle.map(Some).ok_or_else(|| self.let_go()),
+                    Content::Hashes { .. } => Ok(Some(bytes_of(&leaves))),
+                };
             }
             Content::Hashes { .. } => return Ok(Some(bytes_of(&self.over(tile)?))),
         };
@@ -90,13 +87,22 @@ impl<F: LogFiles> Tiles<'_, F> {
     /// must have is at hand.
     pub(super) fn entry(&self, index: u64, end: &End) -> Result<Vec<u8>, TreesError> {
         let (number, within) = (index / WIDTH, (index % WIDTH) as usize);
+        let gone = self.begins().map_or(0, |begins| begins.gone);
+        if index < gone {
+            return Err(self.let_go());
+        }
         if number == end.size() / WIDTH {
             let place = end.places().get(within).copied();
             return self.at(place)?.ok_or_else(|| self.gone());
         }
         let entries = self.full(Content::Entries, number)?;
         let tile = self.full(Content::Hashes { level: 0 }, number)?;
-        let bundle = match (self.present(entries)?, self.present(tile)?) {
+        let hashes = match self.present(tile)? {
+            // The entries before it in the same tile are gone.
+            None if number * WIDTH < gone => Some(self.made_again(tile)?),
+            present => present,
+        };
+        let bundle = match (self.present(entries)?, hashes) {
             (Some(bundle), _) => bundle,
             (None, Some(hashes)) => {
                 let hashes = hashes_of::<io::Error>(tile, &hashes);
@@ -120,7 +126,8 @@ impl<F: LogFiles> Tiles<'_, F> {
 
     /// Which entry of the tree lies at a place: by halves, over the tiles and then within one.
     pub(super) fn index_of(&self, place: Place, end: &End) -> Result<Option<u64>, TreesError> {
-        let (mut from, mut until) = (0, end.size() / WIDTH);
+        let begins = self.begins().map_or(0, |begins| begins.gone / WIDTH);
+        let (mut from, mut until) = (begins, end.size() / WIDTH);
         if let Ok(at) = end.places().binary_search(&place) {
             return Ok(Some(until * WIDTH + at as u64));
         }
@@ -174,10 +181,14 @@ impl<F: LogFiles> Tiles<'_, F> {
         let Content::Hashes { level } = tile.content() else {
             return Ok(Vec::new());
         };
-        let level = level.saturating_sub(1);
+        let (tile_level, level) = (level, level.saturating_sub(1));
         let first = tile.index() * WIDTH;
         let below = (first..first + u64::from(tile.width())).map(|index| {
             let full = self.full(Content::Hashes { level }, index)?;
+            // Of what was let go of it is noted, as far as something behind it is there.
+            if let Some(noted) = self.begins().and_then(|it| it.hash(tile_level, index)) {
+                return Ok(noted);
+            }
             let bytes = match self.present(full)? {
                 Some(bytes) => bytes,
                 // Of a tile of leaves that was let go of the root is known.
@@ -218,8 +229,75 @@ impl<F: LogFiles> Tiles<'_, F> {
         match self.present(tile)? {
             Some(bytes) => Ok(bytes),
             None if is_of_leaves(tile) => self.made_again(tile),
+            // What is above entries that are gone stays, and cannot be made again.
+            None if self.is_gone(tile) => Err(self.let_go()),
             None => Err(self.damaged(tile)),
         }
+    }
+
+    /// The beginning of the tree; none if all of it is there.
+    pub(super) fn begins(&self) -> Option<&Frontier> {
+        self.begun.as_ref()?.of(self.tree)
+    }
+
+    /// Whether all entries that a tile is over were let go of.
+    fn is_gone(&self, tile: Tile) -> bool {
+        let level = match tile.content() {
+            Content::Hashes { level } => level,
+            Content::Entries => 0,
+        };
+        let end = tile.index() * WIDTH + u64::from(tile.width());
+        self.begins().is_some_and(|it| end <= it.of_level(level))
+    }
+
+    /// Refuses leaves that were let go of, and bundles of which any entry was: what is given out of those
+    /// begins with a whole one.
+    fn ensure_kept(&self, tile: Tile) -> Result<(), TreesError> {
+        let begins = tile.index() * WIDTH;
+        let is_gone = match tile.content() {
+            Content::Entries => self.begins().is_some_and(|it| begins < it.gone),
+            Content::Hashes { level: 0 } => self.is_gone(tile.full()),
+            Content::Hashes { .. } => false,
+        };
+        if is_gone { Err(self.let_go()) } else { Ok(()) }
+    }
+
+    fn let_go(&self) -> TreesError {
+        let first = self.journal.beginning();
+        TreesError::LetGo { first }
+    }
+
+    /// How many of the first entries of a tile of leaves were let go of.
+    fn gone_in(&self, index: u64) -> usize {
+        let gone = self.begins().map_or(0, |begins| begins.gone);
+        gone.saturating_sub(index * WIDTH).min(WIDTH) as usize
+    }
+
+    /// Where the entries of a tile lie, and that nothing is known of those that were let go of.
+    pub(super) fn kept(&self, index: u64, places: &[Place]) -> Vec<Place> {
+        let gone = self.gone_in(index).min(places.len());
+        let kept = places.iter().skip(gone).copied();
+        std::iter::repeat_n(GONE, gone).chain(kept).collect()
+    }
+
+    /// The leaves of the first entries of a tile, and their bundle if all of them are there.
+    fn leaves(
+        &self,
+        index: u64,
+        places: &[Place],
+    ) -> Result<(Vec<Hash>, Option<Vec<u8>>), TreesError> {
+        let gone = self.gone_in(index).min(places.len());
+        let noted = self.begins().map_or(&[][..], Frontier::leaves);
+        let mut leaves = match noted.get(..gone) {
+            Some(noted) => noted.to_vec(),
+            None => return Err(self.let_go()),
+        };
+        let mut bundle = Vec::new();
+        for entry in self.journal.at(places.get(gone..).unwrap_or_default())? {
+            put_entry(&mut bundle, &entry)?;
+            leaves.push(Hash::of_leaf(&entry));
+        }
+        Ok((leaves, (gone == 0).then_some(bundle)))
     }
 
     /// A full tile's file; none if it is not there.
@@ -253,23 +331,23 @@ impl<F: LogFiles> Tiles<'_, F> {
     /// A full tile of leaves, or of entries, from the journal.
     fn made_again(&self, tile: Tile) -> Result<Vec<u8>, TreesError> {
         let (places, root) = self.places(self.full(Content::Entries, tile.index())?)?;
-        let (mut bundle, mut leaves) = (Vec::new(), Vec::new());
-        for entry in self.journal.at(&places)? {
-            put_entry(&mut bundle, &entry)?;
-            leaves.push(Hash::of_leaf(&entry));
-        }
+        let (leaves, bundle) = self.leaves(tile.index(), &places)?;
         if MemoryTree::new(leaves.iter().copied()).root() != root {
             return Err(self.damaged(tile));
         }
         Ok(match tile.content() {
-            Content::Entries => bundle,
+            Content::Entries => bundle.ok_or_else(|| self.let_go())?,
             Content::Hashes { .. } => bytes_of(&leaves),
         })
     }
 
     /// Lets go of a file.
     pub(super) fn remove(&self, tile: Tile) -> Result<(), TreesError> {
-        let path = self.path(tile);
+        self.remove_file(&tile.to_string())
+    }
+
+    pub(super) fn remove_file(&self, file: &str) -> Result<(), TreesError> {
+        let path = format!("{}/{file}", self.tree);
         let removed = self.files.remove(&path);
         removed.map_err(|source| TreesError::Io { path, source })
     }

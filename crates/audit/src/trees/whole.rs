@@ -26,6 +26,8 @@ pub struct WholeCheck {
     /// How the trees stood there.
     heads: Vec<(Tree, Head)>,
     made: HashMap<Tree, End>,
+    /// Where the journal began.
+    begins: u64,
 }
 
 impl WholeCheck {
@@ -40,18 +42,28 @@ impl<F: LogFiles> Forest<F> {
     pub fn begin_check(&self) -> WholeCheck {
         let others = self.trees.iter().map(|(tree, end)| (*tree, end.head()));
         let system = (Tree::System, self.head(Tree::System));
+        let begun = self.journal.begun();
+        let trees = begun.iter().flat_map(|begun| begun.trees());
+        let begins = self.journal.beginning();
         WholeCheck {
-            after: 0,
+            after: begins - 1,
+            begins,
             read: 0,
             until: self.sequence(),
             heads: std::iter::once(system).chain(others).collect(),
-            made: HashMap::new(),
+            made: trees
+                .filter_map(|(tree, frontier)| Some((*tree, End::begun(frontier)?)))
+                .collect(),
         }
     }
 
     /// Goes on with a check by a page of the journal. Whether there is more of it. An error says what is
     /// wrong, and where; or that something cannot be read.
     pub fn check_page(&self, check: &mut WholeCheck) -> Result<bool, TreesError> {
+        if check.begins != self.journal.beginning() {
+            // What it has counted was let go of meanwhile.
+            *check = self.begin_check();
+        }
         if check.after < check.until {
             let page = self.journal.written(check.after, PAGE_BYTES)?;
             let before = check.after;
@@ -111,7 +123,9 @@ impl<F: LogFiles> Forest<F> {
         let bundle =
             Tile::new(Content::Entries, full.index, TILE_WIDTH).ok_or_else(|| damaged(tree))?;
         // By this they are made again: right places of right entries.
-        if tiles.places_file(bundle)? != places::encode(&full.places, &full.root) {
+        let (places, root) = tiles.places(bundle)?;
+        let kept = tiles.kept(full.index, &places);
+        if root != full.root || kept != full.places {
             return Err(TreesError::Damaged {
                 path: format!("{tree}/{}", places::path(bundle)),
             });
@@ -143,7 +157,10 @@ impl<F: LogFiles> Forest<F> {
         };
         // Only tiles whose entries are all sealed were let go of.
         let sealed = self.journal.sealed_before(u64::MAX);
-        let may_be_gone = full.places.iter().all(|place| place.segment < sealed);
+        let begins = self.journal.beginning();
+        let was_let_go = full.places.iter().any(|place| place.segment < begins);
+        let all_sealed = full.places.iter().all(|place| place.segment < sealed);
+        let may_be_gone = was_let_go || all_sealed;
         let file = |tile| match tiles.present(tile)? {
             None if !may_be_gone => Err(wrong(tile)),
             found => Ok(found),

@@ -6,5 +6,6 @@
 mod answers;
 mod damage;
 mod growing;
+mod letting_go;
 mod naive;
 mod stage;

@@ -14,6 +14,7 @@ mod entry_signatures;
 mod growing;
 mod handovers;
 mod heads;
+mod letting_go;
 mod mirrors;
 mod numbers;
 mod receipts;

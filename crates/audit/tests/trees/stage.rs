@@ -50,6 +50,15 @@ impl Disk {
         })
     }
 
+    /// The same with files that are there.
+    pub fn failing_with(files: Stored, at: u64, done: bool) -> Arc<Self> {
+        Arc::new(Self {
+            files: Mutex::new(files),
+            fails_at: Some((at, done)),
+            ..Self::default()
+        })
+    }
+
     /// The same after the process died and the system lived: what was not settled still is not.
     pub fn revived(&self) -> Arc<Self> {
         Arc::new(Self {

@@ -73,6 +73,12 @@ pub enum LogFault {
     /// There is no such tree, tile or entry.
     #[error("the log has no such part")]
     NoSuch,
+    /// It was let go of.
+    #[error("it was let go of: the log of this node is kept from entry {first} of its journal on")]
+    LetGo {
+        /// The first entry of the journal that is kept.
+        first: u64,
+    },
     /// Nothing is signed yet that would hold it.
     #[error("no signed checkpoint holds it yet")]
     NotYet,

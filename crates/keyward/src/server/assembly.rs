@@ -25,6 +25,7 @@ use crate::server::deployment::Deployment;
 use crate::server::drills;
 use crate::server::error::StartError;
 use crate::server::init::builtin_roles;
+use crate::server::keeping::Keeping;
 use crate::server::published::Published;
 use crate::server::seals;
 use crate::server::trees::ensure_holds_what_was_signed;
@@ -47,6 +48,7 @@ pub struct Assembly {
     journal: Arc<Journal>,
     index: Arc<AuditIndex>,
     published: Arc<Published>,
+    keeping: Arc<Keeping>,
     desk: Option<Arc<Desk>>,
     pump: JoinHandle<()>,
 }
@@ -72,6 +74,15 @@ impl Assembly {
         let index_dir = config.audit_dir().join("index");
         let index = Arc::new(AuditIndex::new(journal.clone(), &index_dir));
         let published = Arc::new(published(config));
+        // No file says yet to those who verify where the log begins.
+        let is_told = false;
+        let keeping = Keeping::new(
+            is_told,
+            &deployment,
+            journal.clone(),
+            index.clone(),
+            published.clone(),
+        );
         let is_durable = deployment.config.audit.sync == AuditSync::Always;
         let desk = Desk::open(&deployment)?;
         let backups = backups::open(&deployment)?;
@@ -114,6 +125,7 @@ impl Assembly {
             journal,
             index,
             published,
+            keeping: Arc::new(keeping),
             desk,
             pump,
         })
@@ -122,6 +134,11 @@ impl Assembly {
     /// What is given out of the transparency log, for those who make it.
     pub fn published(&self) -> Arc<Published> {
         self.published.clone()
+    }
+
+    /// What becomes of the oldest entries.
+    pub fn keeping(&self) -> Arc<Keeping> {
+        self.keeping.clone()
     }
 
     /// By which the journal is searched, for those who make it.

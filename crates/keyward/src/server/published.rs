@@ -452,6 +452,9 @@ fn signed(
 }
 
 fn of_trees(error: TreesError) -> LogFault {
+    if let TreesError::LetGo { first } = error {
+        return LogFault::LetGo { first };
+    }
     let fault = broken(error);
     tracing::warn!(%fault, "a part of the transparency log cannot be given");
     fault

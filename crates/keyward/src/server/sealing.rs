@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::server::assembly::Assembly;
 use crate::server::config::AuditSync;
+use crate::server::keeping::Keeping;
 use crate::server::published::Published;
 
 /// How often it is looked whether a segment is due.
@@ -44,6 +45,7 @@ impl SealingSegments {
                 node: assembly.node.clone(),
                 journal: assembly.journal(),
                 published: assembly.published(),
+                keeping: assembly.keeping(),
                 dir: config.audit_dir(),
             };
             tokio::spawn(seals.run(ended))
@@ -64,6 +66,7 @@ struct Seals {
     node: Arc<Node>,
     journal: Arc<Journal>,
     published: Arc<Published>,
+    keeping: Arc<Keeping>,
     dir: PathBuf,
 }
 
@@ -178,6 +181,10 @@ impl Seals {
         let Some(trees) = self.published.trees() else {
             return Some((thinning, Thinned::Later));
         };
+        // What an earlier life let go of, and did not come to remove.
+        if let Err(error) = self.keeping.take_up().await {
+            tracing::warn!(%error, "files of what was let go of are left");
+        }
         let mut thinned = Thinned::All;
         loop {
             let began = Instant::now();

@@ -163,6 +163,10 @@ pub(super) fn told(fault: LogFault) -> OpError {
         LogFault::NoSuch => OpError::NotFound {
             what: "part of the log",
         },
+        LogFault::LetGo { .. } => OpError::NotFound {
+            what: "part of the log any more: it is older than the entries that this node keeps, and was let \
+                   go of",
+        },
         LogFault::NotYet => OpError::NotReady {
             why: "no signed checkpoint holds this yet: ask again in two seconds, after unsealing \
                   if the server is sealed",
