@@ -41,6 +41,7 @@ use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
 use crate::port::storage_migration::StorageMigration;
 use crate::port::transparency::TransparencyLog;
+use crate::port::waiting_addresses::WaitingAddresses;
 use crate::port::witness_desk::WitnessDesk;
 use crate::session::Sessions;
 use crate::sink_board::SinkBoard;
@@ -66,6 +67,8 @@ pub struct Ports {
     pub search: Option<Arc<dyn AuditSearch>>,
     /// The node as a witness of others, if it is one.
     pub witness: Option<Arc<dyn WitnessDesk>>,
+    /// Where addresses wait that came while the server was sealed; none: they are withheld.
+    pub waiting: Option<Arc<dyn WaitingAddresses>>,
     /// Counts what the journal says of usage.
     pub usage: Arc<UsageBook>,
     /// The tenants' key-encryption keys.
