@@ -484,7 +484,11 @@ mod tests {
     fn what_references_stand_for_is_in_the_book_until_the_address_goes() {
         let book = Book::new(&[7; KEY_BYTES]).with("192.0.2.7");
         let pseudonym = book.pseudonym("192.0.2.7").unwrap().clone();
-        let new = [("s:one", "192.0.2.7"), ("s:two", "192.0.2.8"), ("s:three", "192.0.2.7")];
+        let new = [
+            ("s:one", "192.0.2.7"),
+            ("s:two", "192.0.2.8"),
+            ("s:three", "192.0.2.7"),
+        ];
         let book = book.referring(new.into_iter());
         let read = Book::read(book.written().expose()).unwrap();
         assert_eq!((read.len(), read.count()), (1, 2));

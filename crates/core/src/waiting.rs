@@ -125,6 +125,7 @@ pub(crate) struct WaitingDesk {
     pub(crate) turn: Mutex<()>,
     writers: AtomicUsize,
     paused_until: AtomicI64,
+    moving_paused_until: AtomicI64,
     /// Whether nothing waits, as far as this unsealed life knows.
     is_settled: AtomicBool,
     /// Whether the key lies where a sealed server finds it, since the server was unsealed.
@@ -221,6 +222,16 @@ impl WaitingDesk {
         self.paused_until.store(until, Ordering::Release);
     }
 
+    /// Whether taking to the vault failed just now.
+    pub(crate) fn is_moving_paused(&self, now: i64) -> bool {
+        now < self.moving_paused_until.load(Ordering::Acquire)
+    }
+
+    /// Has the clock not try it for a while.
+    pub(crate) fn pause_moving(&self, until: i64) {
+        self.moving_paused_until.store(until, Ordering::Release);
+    }
+
     /// Whether there is nothing to be taken to the vault.
     pub(crate) fn is_settled(&self) -> bool {
         self.is_settled.load(Ordering::Acquire)
@@ -255,6 +266,7 @@ impl WaitingDesk {
     pub(crate) fn forget_life(&self) {
         *held(&self.life) = Life::default();
         self.pause(0);
+        self.pause_moving(0);
         self.settle(false);
         self.is_laid.store(false, Ordering::Release);
         self.was_replaced.store(false, Ordering::Release);

@@ -14,7 +14,9 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::principal::Principal;
 use crate::ops::gate::Attempt;
-use crate::people::{Book, PERSON, STRANGERS, Subject, canonical, is_nobodys, stands_for_an_address};
+use crate::people::{
+    Book, PERSON, STRANGERS, Subject, canonical, is_nobodys, stands_for_an_address,
+};
 
 /// Names of books read at once.
 const PAGE: usize = 500;

@@ -7,9 +7,7 @@ use std::sync::Arc;
 use keyward_crypto::algorithm::Algorithm;
 use keyward_crypto::hybrid::HybridSecret;
 
-use super::{
-    TRIES, ensure_not_erased, load, new_key, put, scope_of, waiting_key, within,
-};
+use super::{TRIES, ensure_not_erased, load, new_key, put, scope_of, waiting_key, within};
 use crate::error::OpError;
 use crate::node::Node;
 use crate::noun::condition::{ConditionKind, Severity, Subject as About};
@@ -111,7 +109,7 @@ pub(crate) async fn moved_in_time(node: &Node) -> Result<(), OpError> {
     let Some(port) = port(node) else {
         return Ok(());
     };
-    if node.ports.seal.is_sealed() || desk.is_paused(node.now().as_micros()) {
+    if node.ports.seal.is_sealed() || desk.is_moving_paused(node.now().as_micros()) {
         return Ok(());
     }
     let laid = if desk.is_laid() {
@@ -127,7 +125,7 @@ pub(crate) async fn moved_in_time(node: &Node) -> Result<(), OpError> {
     };
     let done = moved(node).await.and(laid);
     if done.is_err() {
-        desk.pause(node.now().plus_seconds(PAUSE_SECONDS).as_micros());
+        desk.pause_moving(node.now().plus_seconds(PAUSE_SECONDS).as_micros());
     }
     done
 }
