@@ -88,7 +88,7 @@ fn who_came_while_it_was_sealed_is_known_after_unsealing_whatever_was_killed_mea
     let (server, url) = stage.serve(LOCAL);
     stage.set("KEYWARD_ADDRESS", &url);
     unseal(&stage);
-    let erase = "--tenant system privacy erase address:127.0.77.23 --reason asked --yes";
+    let erase = "--tenant system privacy erase address:127.0.77.23 --reason asked";
     stage.keyward(erase).done();
     assert_eq!(known(&stage, "127.0.77.23"), serde_json::json!([]));
     assert_eq!(known(&stage, "127.0.77.24").as_array().unwrap().len(), 1);
