@@ -36,6 +36,7 @@ mod texts;
 pub mod time;
 mod usage_book;
 mod value_streams;
+mod waiting;
 pub mod witness_board;
 
 /// The enumerations and secrets of `keyward-crypto` that appear in operations, for rooms that do

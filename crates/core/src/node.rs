@@ -41,7 +41,6 @@ use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
 use crate::port::storage_migration::StorageMigration;
 use crate::port::transparency::TransparencyLog;
-use crate::port::witness_desk::WitnessDesk;
 use crate::session::Sessions;
 use crate::sink_board::SinkBoard;
 use crate::tally::Tally;
@@ -65,7 +64,9 @@ pub struct Ports {
     /// By which the journal is searched; none if nothing makes an index of it.
     pub search: Option<Arc<dyn AuditSearch>>,
     /// The node as a witness of others, if it is one.
-    pub witness: Option<Arc<dyn WitnessDesk>>,
+    pub witness: Option<Arc<dyn crate::port::witness_desk::WitnessDesk>>,
+    /// Where addresses wait that came while the server was sealed; none: they are withheld.
+    pub waiting: Option<Arc<dyn crate::port::waiting_addresses::WaitingAddresses>>,
     /// Counts what the journal says of usage.
     pub usage: Arc<UsageBook>,
     /// The tenants' key-encryption keys.

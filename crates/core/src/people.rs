@@ -2,7 +2,7 @@
 //! of them in memory while it is unsealed. Knows no registry and no vault: `ops::people` reads and writes
 //! them there (docs/privacy.md).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -20,6 +20,7 @@ use crate::change::{Change, Row};
 use crate::ids::{PrincipalId, TenantId};
 use crate::noun::tenant::TenantState;
 use crate::time::Timestamp;
+use crate::waiting::{REFERENCE, WaitingDesk};
 
 /// What the names of people's books begin with.
 pub(crate) const PERSON: &str = "keyward.person.";
@@ -117,10 +118,17 @@ pub(crate) fn is_nobodys(address: &str) -> bool {
     matches!(address, "127.0.0.1" | "::1")
 }
 
-/// A person's key, and the addresses that were made pseudonyms under it.
+/// Whether a text stands in the log for an address that a book may have.
+pub(crate) fn stands_for_an_address(text: &str) -> bool {
+    text.starts_with(PSEUDONYM) || text.starts_with(REFERENCE)
+}
+
+/// A person's key, and the addresses that were made pseudonyms under it; and what references stand for that
+/// were given while the server was sealed.
 pub(crate) struct Book {
     key: SecretBytes,
     pseudonyms: BTreeMap<String, Arc<str>>,
+    /// By what stands in the log, pseudonyms and references.
     addresses: BTreeMap<Arc<str>, String>,
 }
 
@@ -138,19 +146,43 @@ impl Book {
     /// the key under which it was made does not, so that nobody can make the missing one again.
     pub(crate) fn without(&self, address: &str, key: &[u8]) -> Self {
         let mut book = Self::new(key);
-        for (kept, pseudonym) in &self.pseudonyms {
+        for (stands, kept) in &self.addresses {
             if kept != address {
-                book.know(kept, pseudonym.clone());
+                book.know(kept, stands.clone());
             }
         }
         book
     }
 
-    /// The same with an address more.
-    pub(crate) fn with(&self, address: &str) -> Self {
+    /// The same with what references stand for. Of those it has already, and of those for which there is no
+    /// room, nothing changes.
+    pub(crate) fn referring<'a>(&self, new: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut book = self.duplicate();
+        let mut references = book.references();
+        for (reference, address) in new {
+            if references < ADDRESSES_MAX && !book.addresses.contains_key(reference) {
+                book.know(address, reference.into());
+                references += 1;
+            }
+        }
+        book
+    }
+
+    fn duplicate(&self) -> Self {
         let mut book = Self::new(self.key.expose());
         book.pseudonyms.clone_from(&self.pseudonyms);
         book.addresses.clone_from(&self.addresses);
+        book
+    }
+
+    /// How many references it has.
+    fn references(&self) -> usize {
+        self.addresses.len() - self.pseudonyms.len()
+    }
+
+    /// The same with an address more.
+    pub(crate) fn with(&self, address: &str) -> Self {
+        let mut book = self.duplicate();
         book.enter(address);
         book
     }
@@ -163,10 +195,11 @@ impl Book {
         self.know(address, text.into());
     }
 
-    fn know(&mut self, address: &str, pseudonym: Arc<str>) {
-        self.pseudonyms
-            .insert(address.to_owned(), pseudonym.clone());
-        self.addresses.insert(pseudonym, address.to_owned());
+    fn know(&mut self, address: &str, stands: Arc<str>) {
+        if !stands.starts_with(REFERENCE) {
+            self.pseudonyms.insert(address.to_owned(), stands.clone());
+        }
+        self.addresses.insert(stands, address.to_owned());
     }
 
     /// As what an address stands in the log, if it is in the book.
@@ -181,29 +214,46 @@ impl Book {
 
     /// All addresses and as what each stands.
     pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        let all = self.pseudonyms.iter();
-        all.map(|(address, pseudonym)| (address.as_str(), &**pseudonym))
+        let all = self.addresses.iter();
+        all.map(|(stands, address)| (address.as_str(), &**stands))
     }
 
-    /// How many.
+    /// Everything that stands for an address: its pseudonym, and a reference for each time that the server was
+    /// sealed when it came.
+    pub(crate) fn standing_for(&self, address: &str) -> impl Iterator<Item = &str> {
+        let all = self.all().filter(move |(known, _)| *known == address);
+        all.map(|(_, stands)| stands)
+    }
+
+    /// Whether anything stands for an address.
+    pub(crate) fn has(&self, address: &str) -> bool {
+        self.standing_for(address).next().is_some()
+    }
+
+    /// How many addresses.
+    pub(crate) fn count(&self) -> usize {
+        let all: BTreeSet<&str> = self.all().map(|(address, _)| address).collect();
+        all.len()
+    }
+
+    /// How many pseudonyms.
     pub(crate) fn len(&self) -> usize {
         self.pseudonyms.len()
     }
 
-    /// As it lies in the vault: four letters, the key, and a line for each address and its pseudonym.
+    /// As it lies in the vault: four letters, the key, and a line for each address and its pseudonym, or a
+    /// reference that stands for it.
     pub(crate) fn written(&self) -> SecretBytes {
-        let lines = self.pseudonyms.iter();
-        let lines = lines
-            .map(|(it, known)| it.len() + known.len() + 2)
-            .sum::<usize>();
+        let lines = self.all().map(|(it, known)| it.len() + known.len() + 2);
+        let lines = lines.sum::<usize>();
         // Room enough from the start, so that growing leaves no copy behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(MARK.len() + KEY_BYTES + lines));
         bytes.extend_from_slice(MARK);
         bytes.extend_from_slice(self.key.expose());
-        for (address, pseudonym) in &self.pseudonyms {
+        for (address, stands) in self.all() {
             bytes.extend_from_slice(address.as_bytes());
             bytes.push(b' ');
-            bytes.extend_from_slice(pseudonym.as_bytes());
+            bytes.extend_from_slice(stands.as_bytes());
             bytes.push(b'\n');
         }
         SecretBytes::copy_from(&bytes)
@@ -215,8 +265,8 @@ impl Book {
         let (key, lines) = rest.split_at_checked(KEY_BYTES)?;
         let mut book = Self::new(key);
         for line in std::str::from_utf8(lines).ok()?.lines() {
-            let (address, pseudonym) = line.split_once(' ')?;
-            book.know(address, pseudonym.into());
+            let (address, stands) = line.split_once(' ')?;
+            book.know(address, stands.into());
         }
         Some(book)
     }
@@ -237,6 +287,8 @@ pub(crate) struct People {
     said_until: AtomicI64,
     /// Why an address was withheld, to be said.
     unsaid: Lock<Option<&'static str>>,
+    /// Addresses that came while the server was sealed.
+    pub(crate) waiting: WaitingDesk,
 }
 
 /// A place in the line of those who want to write a book.
@@ -381,6 +433,7 @@ impl People {
         self.books.pin().clear();
         self.paused.pin().clear();
         self.homes_paused.pin().clear();
+        self.waiting.forget_life();
     }
 }
 
@@ -425,6 +478,34 @@ mod tests {
         );
         assert!(Book::read(b"KWP1short").is_none());
         assert!(Book::read(b"").is_none());
+    }
+
+    #[test]
+    fn what_references_stand_for_is_in_the_book_until_the_address_goes() {
+        let book = Book::new(&[7; KEY_BYTES]).with("192.0.2.7");
+        let pseudonym = book.pseudonym("192.0.2.7").unwrap().clone();
+        let new = [
+            ("s:one", "192.0.2.7"),
+            ("s:two", "192.0.2.8"),
+            ("s:three", "192.0.2.7"),
+        ];
+        let book = book.referring(new.into_iter());
+        let read = Book::read(book.written().expose()).unwrap();
+        assert_eq!((read.len(), read.count()), (1, 2));
+        assert_eq!(read.pseudonym("192.0.2.7"), Some(&pseudonym));
+        // A reference is nobody's pseudonym: what comes after unsealing gets one.
+        assert_eq!(read.pseudonym("192.0.2.8"), None);
+        assert_eq!(read.address("s:two"), Some("192.0.2.8"));
+        let standing: Vec<_> = read.standing_for("192.0.2.7").collect();
+        assert_eq!(standing, [&*pseudonym, "s:one", "s:three"]);
+        // Again it is what it was; nobody makes another address of it.
+        let again = read.referring([("s:two", "192.0.2.99")].into_iter());
+        assert_eq!(again.address("s:two"), Some("192.0.2.8"));
+        let less = read.without("192.0.2.7", &[9; KEY_BYTES]);
+        assert!(!less.has("192.0.2.7") && less.has("192.0.2.8"));
+        let many: Vec<_> = (0..ADDRESSES_MAX + 9).map(|it| format!("s:{it}")).collect();
+        let full = less.referring(many.iter().map(|it| (&**it, "192.0.2.9")));
+        assert_eq!(full.all().count(), ADDRESSES_MAX);
     }
 
     /// HMAC-SHA-256 by Python's `hmac`, over what docs/privacy.md says.

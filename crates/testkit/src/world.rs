@@ -8,6 +8,7 @@ pub mod moving;
 mod repairing;
 pub mod restored;
 mod silent;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -216,6 +217,8 @@ struct Setup {
     replica: Option<Arc<FaultyBackend>>,
     /// Whether the vault moves; and by itself, as soon as it can.
     moves: Option<bool>,
+    /// Whether addresses are kept that come while the node is sealed.
+    keeps_addresses: bool,
 }
 
 impl Setup {
@@ -244,6 +247,7 @@ impl Setup {
             continuous: None,
             replica: None,
             moves: None,
+            keeps_addresses: false,
         }
     }
 }
@@ -399,6 +403,7 @@ impl World {
             transparency: None,
             search: Some(Arc::new(Search::new(index.clone()))),
             witness: None,
+            waiting: setup.waiting(),
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),

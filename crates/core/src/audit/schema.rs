@@ -100,7 +100,7 @@ fn actor() -> Value {
         "description": "Who",
         "type": "object",
         "properties": {
-            "address": text("What stands for the network address that the request came from: `p:` and 22 characters, a pseudonym under a key of that person; `withheld`, where none could be made; the address itself, where it is the machine's own or is shown to who may see it. In version 1, the address"),
+            "address": text("What stands for the network address that the request came from: `p:` and 22 characters, a pseudonym under a key of that person; `s:` and 22 characters, a reference, where the server was sealed; `withheld`, where neither could be made; the address itself, where it is the machine's own or is shown to who may see it. In version 1, the address"),
             "authentication": one_of(
                 "How the actor was known",
                 Authentication::ALL.iter().map(|it| it.name()),

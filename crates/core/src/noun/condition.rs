@@ -109,6 +109,9 @@ kinds! {
     AUDIT_WITNESS_BEHIND "audit_witness_behind";
     /// A mirror of the audit log is far behind it, or holds something else.
     AUDIT_MIRROR_BEHIND "audit_mirror_behind";
+    /// What waits of addresses that came while the server was sealed cannot be opened, or the key to which they
+    /// are sealed was replaced.
+    AUDIT_ADDRESSES_DAMAGED "audit_addresses_damaged";
     /// Another deployment's log, of which this node is a witness, contradicts itself.
     WITNESSED_LOG_FORKED "witnessed_log_forked";
 }

@@ -1,6 +1,8 @@
 //! People's books in registry and vault: an address becomes a pseudonym before it is in any entry.
 
 mod shown;
+mod waiting;
+mod waiting_key;
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -24,6 +26,7 @@ use crate::port::storage::StorageError;
 
 pub(super) use self::shown::subjects;
 pub(crate) use self::shown::{Revealing, may_see, searched};
+pub(crate) use self::waiting::{moved, moved_in_time};
 
 /// How often it is tried again when somebody else wrote the same book meanwhile.
 const TRIES: usize = 8;
@@ -98,8 +101,9 @@ const NO_PERSON: OpError = OpError::NotFound { what: "person" };
 
 /// As what the address of a request stands in its entries. What is known costs a look into memory; an
 /// address that is new is written into its person's book first, for which no request waits longer than
-/// `PATIENCE_SECONDS`. Where that is not possible (the server is sealed, the vault does not answer) the entry
-/// says that the address is withheld: never the address, and never a pseudonym that nobody could ever resolve.
+/// `PATIENCE_SECONDS`. While the server is sealed the address waits beside the journal, and a reference stands
+/// for it. Where neither is possible (the vault does not answer) the entry
+/// says that the address is withheld: never the address, and never what nobody could ever resolve.
 pub(crate) async fn seen_from(
     node: &Node,
     who: Option<(PrincipalId, Option<TenantId>)>,
@@ -118,8 +122,12 @@ pub(crate) async fn seen_from(
     if let Some(known) = people.pseudonym(&whose, &address) {
         return Some(known.to_string());
     }
-    let is_hopeless = node.ports.seal.is_sealed() || people.is_paused(&whose, now);
-    if is_hopeless {
+    if node.ports.seal.is_sealed() {
+        let kept = Box::pin(waiting::kept(node, whose, address)).await;
+        let kept = kept.inspect_err(|why| people.withheld(why, node.now()));
+        return Some(kept.unwrap_or_else(|_| WITHHELD.to_owned()));
+    }
+    if people.is_paused(&whose, now) {
         return Some(WITHHELD.to_owned());
     }
     match Box::pin(entered(node, &whose, &address)).await {
@@ -333,7 +341,7 @@ pub(super) async fn strike(
     };
     for _ in 0..TRIES {
         let stored = load(node, &whose).await?;
-        let has_it = |book: &Arc<Book>| book.pseudonym(address).is_some();
+        let has_it = |book: &Arc<Book>| book.has(address);
         let Some(book) = stored.book.filter(has_it) else {
             return Ok(false);
         };

@@ -12,7 +12,7 @@ use crate::noun::action::Action;
 use crate::noun::principal::Principal;
 use crate::noun::token::Token;
 use crate::ops::gate::{Attempt, detail, resource};
-use crate::ops::people::{book, subjects};
+use crate::ops::people::{book, moved, subjects};
 use crate::ops::token::PrincipalRef;
 use crate::people::{Subject, canonical};
 use crate::port::audit_search::{CountBy, CountEvery, CountQuery, SearchFilter};
@@ -107,6 +107,7 @@ pub async fn export(
     let gathered: Result<_, OpError> = async {
         let (home, _) = node.authorize_scope(caller, action, scope)?;
         node.ensure_unsealed()?;
+        moved(node).await?;
         match subject {
             PrivacySubject::Principal(principal) => {
                 let row = node.find_principal(home, principal).await?;
@@ -165,26 +166,25 @@ async fn of_address(
     let (mut addresses, mut looked_at, mut count) = (Vec::new(), 0, None);
     for subject in subjects(node, home, &mut looked_at).await? {
         let found = book(node, &subject, home).await?;
-        let Some(pseudonym) = found.as_deref().and_then(|book| book.pseudonym(address)) else {
-            continue;
-        };
-        let filter = SearchFilter {
-            address: Some(pseudonym.to_string()),
-            ..SearchFilter::default()
-        };
-        if let Some(more) = entries(node, filter).await? {
-            count = Some(count.unwrap_or(0) + more);
-        }
         let (principal, day) = match subject {
             Subject::Person(id) => (Some(id), None),
             Subject::Strangers(day) => (None, Some(day)),
         };
-        addresses.push(KnownAddress {
-            address: address.to_owned(),
-            pseudonym: pseudonym.to_string(),
-            principal,
-            day,
-        });
+        for pseudonym in found.iter().flat_map(|book| book.standing_for(address)) {
+            let filter = SearchFilter {
+                address: Some(pseudonym.to_owned()),
+                ..SearchFilter::default()
+            };
+            if let Some(more) = entries(node, filter).await? {
+                count = Some(count.unwrap_or(0) + more);
+            }
+            addresses.push(KnownAddress {
+                address: address.to_owned(),
+                pseudonym: pseudonym.to_owned(),
+                principal,
+                day: day.clone(),
+            });
+        }
     }
     Ok(Dossier {
         principal: None,

@@ -11,12 +11,19 @@ use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::ops::authenticate::log_by_system;
 use crate::ops::condition;
 use crate::ops::gate::{Attempt, detail, resource};
-use crate::ops::people::seen_from;
+use crate::ops::people::{moved_in_time, seen_from};
 use crate::port::seal::{SealStatus, UnsealError, UnsealTry};
 
 /// How the seal stands. Anyone may ask: it tells nothing of what is held.
 pub fn status(node: &Node) -> SealStatus {
     node.ports.seal.status()
+}
+
+/// Has the key made and laid to which addresses are sealed that come while the server is, if it is unsealed now;
+/// and takes what waits to the vault. The clockwork does it too: here it is done before anybody is served, so that
+/// what a deployment holds does not depend on who was quicker.
+pub async fn keep_addresses(node: &Node) -> Result<(), OpError> {
+    moved_in_time(node).await
 }
 
 /// Takes one holder's share. It needs no token: a share is its own authority, and a sealed

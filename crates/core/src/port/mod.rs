@@ -19,4 +19,5 @@ pub mod storage_migration;
 pub mod stream_storage;
 pub mod transparency;
 pub mod upkeep;
+pub mod waiting_addresses;
 pub mod witness_desk;

@@ -34,6 +34,7 @@ mod migration;
 mod people;
 mod people_apart;
 mod people_erased;
+mod people_sealed;
 mod privacy_restores;
 mod repairs;
 mod restart;

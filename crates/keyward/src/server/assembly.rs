@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use keyward_access::RoleDecider;
 use keyward_audit::index::{AuditIndex, Search};
-use keyward_audit::{Journal, JournalConfig, Lull, SyncMode, Unlogged};
+use keyward_audit::{Journal, JournalConfig, Lull, SyncMode, Unlogged, WaitingFiles};
 use keyward_core::node::{Node, Ports, Settings, UsageBook};
 use keyward_core::noun::key::ProviderKind;
 use keyward_core::ops::builtin_roles;
 use keyward_core::ops::start::{changes_watermark_name, counts_watermark_name};
 use keyward_core::port::audit_log::{AuditLog, JournalObserver, TailQuery};
 use keyward_core::port::registry::Registry;
+use keyward_core::port::waiting_addresses::WaitingAddresses;
 use keyward_crypto::random::SystemRandom;
 use keyward_providers::{CacheLimits, NativeProvider};
 use keyward_sinks::witness::Gate;
@@ -100,6 +101,7 @@ impl Assembly {
             search: Some(Arc::new(Search::new(index.clone()))),
             transparency: is_durable.then(|| published.clone() as _),
             witness: desk.clone().map(|desk| desk as _),
+            waiting: waiting(config),
             usage,
             hierarchy: vault.clone(),
             secrets: vault.clone(),
@@ -185,6 +187,17 @@ impl Assembly {
         self.journal.close().await;
         self.deployment.registry.close().await;
         Ok(stopped?)
+    }
+}
+
+/// Where addresses wait while the server is sealed. Without it they are withheld: it keeps nobody from starting.
+fn waiting(config: &Config) -> Option<Arc<dyn WaitingAddresses>> {
+    match WaitingFiles::open(&config.audit_dir().join("addresses")) {
+        Ok(files) => Some(Arc::new(files)),
+        Err(error) => {
+            tracing::warn!(%error, "addresses that come while the server is sealed cannot be kept");
+            None
+        }
     }
 }
 

@@ -43,6 +43,8 @@ const LOOK_FOR_BACKUPS_EVERY: u64 = 60;
 
 /// After how many ticks it is looked again whether something is left that retention does not keep.
 const RETAIN_EVERY: u64 = 3600;
+/// How long a start waits for the key to which addresses are sealed.
+const ADDRESSES_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Serves until a signal says to stop. `listening` is told where, once connections are accepted.
 pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(), StartError> {
@@ -57,6 +59,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let stopping = stop_signal()?;
     let covering = continuous::Covering::begin(&assembly);
     trees::prepare(&assembly).await;
+    keep_addresses(&assembly).await;
     listening(&door.url);
     let following = Following::begin(&assembly);
     let searching = Searching::begin(assembly.index());
@@ -428,4 +431,14 @@ fn cursor_key(assembly: &Assembly) -> Result<[u8; 32], StartError> {
         .map_err(|_| StartError::Random)?;
     private_file::write(&path, STANDARD.encode(key).as_bytes())?;
     Ok(key)
+}
+
+/// Nobody waits long for the key to which addresses are sealed: the clockwork tries again.
+async fn keep_addresses(assembly: &Assembly) {
+    let kept = keyward_core::ops::seal::keep_addresses(&assembly.node);
+    match tokio::time::timeout(ADDRESSES_PATIENCE, kept).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::warn!(%error, "the key for addresses cannot be had yet"),
+        Err(_) => tracing::warn!("the vault does not give the key for addresses yet"),
+    }
 }

@@ -29,6 +29,7 @@ mod moving_registry;
 mod offline;
 mod profiles;
 mod retaining;
+mod sealed_addresses;
 mod sealing;
 mod seals;
 mod searching;

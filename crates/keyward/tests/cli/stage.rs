@@ -181,6 +181,21 @@ fn finish(mut command: Command, input: &[u8]) -> Ended {
     }
 }
 
+/// Every file below a directory that has this text in it.
+pub fn holding(directory: &Path, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(holding(&path, text));
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            let is_in = bytes.windows(text.len()).any(|it| it == text.as_bytes());
+            found.extend(is_in.then(|| path.display().to_string()));
+        }
+    }
+    found
+}
+
 /// A server that does not outlive its story.
 pub struct Server(Child);
 

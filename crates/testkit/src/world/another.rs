@@ -23,6 +23,7 @@ impl World {
             transparency: None,
             search: None,
             witness: None,
+            waiting: None,
             usage: Arc::new(UsageBook::new(0, 0)),
             hierarchy: vault.clone(),
             secrets: vault.clone(),

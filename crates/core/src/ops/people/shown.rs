@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::book;
+use super::{book, moved};
 use crate::audit::Journaled;
 use crate::caller::TenantRef;
 use crate::error::OpError;
@@ -14,7 +14,9 @@ use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::principal::Principal;
 use crate::ops::gate::Attempt;
-use crate::people::{Book, PERSON, PSEUDONYM, STRANGERS, Subject, canonical, is_nobodys};
+use crate::people::{
+    Book, PERSON, STRANGERS, Subject, canonical, is_nobodys, stands_for_an_address,
+};
 
 /// Names of books read at once.
 const PAGE: usize = 500;
@@ -66,7 +68,7 @@ impl Revealing {
         let Some(address) = &mut event.actor.address else {
             return;
         };
-        if !address.starts_with(PSEUDONYM) {
+        if !stands_for_an_address(address) {
             return;
         }
         // The address was made a pseudonym a moment before its entry was made: around midnight it is in the
@@ -139,6 +141,9 @@ pub(crate) async fn searched(
     if is_nobodys(&address) || address.parse::<IpAddr>().is_err() {
         return Ok(found);
     }
+    // What waits is in no book yet.
+    node.ensure_unsealed()?;
+    moved(node).await?;
     let is_of_tenant = scope.is_some_and(|scope| node.tenant_id(scope).is_some());
     let mut looked_at = 0;
     for home in homes(node, scope).await? {
@@ -154,8 +159,8 @@ pub(crate) async fn searched(
                 continue;
             }
             let book = book(node, &subject, home).await?;
-            let pseudonym = book.as_deref().and_then(|book| book.pseudonym(&address));
-            found.extend(pseudonym.map(ToString::to_string));
+            let standing = book.iter().flat_map(|book| book.standing_for(&address));
+            found.extend(standing.map(ToOwned::to_owned));
         }
     }
     if found.len() > PSEUDONYMS_MAX {

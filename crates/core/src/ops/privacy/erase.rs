@@ -13,7 +13,7 @@ use crate::noun::action::Action;
 use crate::noun::principal::Principal;
 use crate::noun::secret::{SecretState, SecretVersion};
 use crate::ops::gate::{Attempt, Authorized, bounded, detail};
-use crate::ops::people::{book, name_of, strike, subjects};
+use crate::ops::people::{book, moved, name_of, strike, subjects};
 use crate::ops::secret;
 use crate::people::Subject;
 use crate::port::audit_search::SearchFilter;
@@ -56,6 +56,8 @@ pub async fn erase(
         node.ensure_auditable()?;
         let (home, proof) = node.authorize_scope(caller, action, scope)?;
         node.ensure_unsealed()?;
+        // What waits of an earlier time goes with what is in the books.
+        moved(node).await?;
         bounded("reason", &reason, 1024)?;
         if reason.trim().is_empty() {
             return Err(OpError::invalid("reason", "must say why"));
@@ -92,7 +94,7 @@ async fn principal(
     let subject = Subject::Person(row.id);
     // A book that cannot be read, for damage or because the vault does not answer, goes all the same.
     let known = book(node, &subject, row.tenant).await.unwrap_or_default();
-    let addresses = known.map_or(0, |book| book.len());
+    let addresses = known.map_or(0, |book| book.count());
     let (mut writes, secret) = book_goes(node, &subject, row.tenant).await?;
     let nobody = nobody(node, &row).await?;
     if nobody.name != row.name {
@@ -290,7 +292,7 @@ async fn known_by(
         .filter(|it| matches!(it, Subject::Person(_)))
     {
         let found = book(node, subject, home).await?;
-        let has_it = found.is_some_and(|book| book.pseudonym(address).is_some());
+        let has_it = found.is_some_and(|book| book.has(address));
         known_by += u64::from(has_it);
     }
     Ok(known_by)
