@@ -109,6 +109,10 @@ kinds! {
     AUDIT_WITNESS_BEHIND "audit_witness_behind";
     /// A mirror of the audit log is far behind it, or holds something else.
     AUDIT_MIRROR_BEHIND "audit_mirror_behind";
+    /// The clock went ahead by more than a day: nothing of the log goes until somebody says that it is right.
+    AUDIT_CLOCK_AHEAD "audit_clock_ahead";
+    /// What may go of the log's beginning does not go.
+    AUDIT_NOT_LET_GO "audit_not_let_go";
     /// Another deployment's log, of which this node is a witness, contradicts itself.
     WITNESSED_LOG_FORKED "witnessed_log_forked";
 }

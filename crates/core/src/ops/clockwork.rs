@@ -76,6 +76,9 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
     if let Err(error) = super::text_seal::slice(node).await {
         first_failure.get_or_insert(error);
     }
+    if let Err(error) = super::audit_prune::watch_clock(node).await {
+        first_failure.get_or_insert(error);
+    }
     if let Err(error) = super::privacy::slice(node).await {
         first_failure.get_or_insert(error);
     }

@@ -86,6 +86,7 @@ impl Assembly {
         let ports = Ports {
             registry: deployment.registry.clone(),
             audit: journal.clone(),
+            keeping: None,
             search: Some(Arc::new(Search::new(index.clone()))),
             transparency: is_durable.then(|| published.clone() as _),
             witness: desk.clone().map(|desk| desk as _),
