@@ -16,6 +16,7 @@ pub mod filesystem;
 pub mod hardening;
 pub mod init;
 pub mod integrity;
+mod letting_go;
 pub mod log_keys;
 pub mod logging;
 pub mod mirrors;

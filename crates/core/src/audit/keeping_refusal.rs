@@ -33,13 +33,10 @@ pub enum KeepingRefusal {
     },
     /// The clock went ahead by more than a day.
     #[error(
-        "the clock went ahead by more than a day since the last entry that is known ({known}): nothing goes \
-         until somebody confirms with `--clock-is-right` that it is right"
+        "the clock went ahead by more than a day: nothing goes until somebody confirms with \
+         `--clock-is-right` that it is right; see the alert audit_clock_ahead"
     )]
-    ClockAhead {
-        /// What was known.
-        known: Timestamp,
-    },
+    ClockAhead,
     /// Something went less than a day ago.
     #[error("the log was let go of at {last}, and that is done once a day; try again after {next}")]
     TooSoon {
@@ -75,7 +72,7 @@ impl KeepingRefusal {
             Self::NotLogged | Self::Log(_) => ErrorCode::AuditUnavailable,
             Self::Off
             | Self::Unsupported
-            | Self::ClockAhead { .. }
+            | Self::ClockAhead
             | Self::TooSoon { .. }
             | Self::Stays { .. }
             | Self::Released => ErrorCode::WrongState,

@@ -115,7 +115,7 @@ pub async fn plan(node: &Node, caller: &Caller) -> Result<Outlook, OpError> {
             let refused = if !node.settings.audit_let_go {
                 Some(KeepingRefusal::Off)
             } else if ahead {
-                Some(KeepingRefusal::ClockAhead { known: node.now() })
+                Some(KeepingRefusal::ClockAhead)
             } else {
                 too_soon(node, &rows).err()
             };
@@ -167,18 +167,17 @@ pub(super) async fn watch_clock(node: &Node) -> Result<(), OpError> {
     let Some(mut seen) = node.letting_go.try_lock() else {
         return Ok(());
     };
-    look_at_clock(node, &mut seen).await.map(|_| ())
+    look_at_clock(node, &mut seen).await
 }
 
-/// What was known before, if the clock is too far ahead of it.
-async fn look_at_clock(node: &Node, seen: &mut ClockSeen) -> Result<Option<Timestamp>, OpError> {
+/// Raises it if the clock is too far ahead of what was known.
+async fn look_at_clock(node: &Node, seen: &mut ClockSeen) -> Result<(), OpError> {
     let known = match seen.seen {
         Some(known) => known,
         None => known_before(node, seen).await?,
     };
     let now = node.now();
-    let ahead = now.seconds_since(known) > DAY_SECONDS;
-    if ahead {
+    if now.seconds_since(known) > DAY_SECONDS {
         let said = format!(
             "the clock says {now}, and the last entry that is known is of {known}: nothing of the log goes until \
              somebody confirms that the clock is right (keyward audit retention prune --clock-is-right)"
@@ -187,7 +186,7 @@ async fn look_at_clock(node: &Node, seen: &mut ClockSeen) -> Result<Option<Times
         raise(node, kind, &subject(node), Severity::Warning, &said).await;
     }
     seen.seen = Some(known.max(now));
-    Ok(ahead.then_some(known))
+    Ok(())
 }
 
 /// The time of the last entry before this process; of a log that began with it, when it did.
@@ -258,14 +257,13 @@ async fn ensure_clock(
     seen: &mut ClockSeen,
     is_right: bool,
 ) -> Result<(), OpError> {
-    let ahead = look_at_clock(node, seen).await?;
+    look_at_clock(node, seen).await?;
     let (kind, subject) = (ConditionKind::AUDIT_CLOCK_AHEAD, subject(node));
     if !is_open(node, &kind, &subject) {
         return Ok(());
     }
     if !is_right {
-        let known = ahead.or(seen.seen).unwrap_or(seen.started);
-        return Err(KeepingRefusal::ClockAhead { known }.into());
+        return Err(KeepingRefusal::ClockAhead.into());
     }
     clear(node, kind, &subject).await;
     Ok(())

@@ -23,6 +23,7 @@ use crate::server::continuing;
 use crate::server::continuous;
 use crate::server::deployment::Deployment;
 use crate::server::drills;
+use crate::server::letting_go;
 use crate::server::error::StartError;
 use crate::server::init::builtin_roles;
 use crate::server::published::Published;
@@ -201,6 +202,8 @@ fn settings(deployment: &Deployment) -> Settings {
         scrub_automatic: config.limits.scrub_per_second > 0,
         continuous: continuous::from(config),
         retention: backups::retention(config),
+        audit_retention: letting_go::days(config),
+        audit_let_go: config.audit.let_go,
         drill_identity: drills::secret(config),
         migration_cuts_over: config.storage.migrate_cut_over == MigrateCutOver::Auto,
         registry_cuts_over: config.registry.migrate_cut_over == MigrateCutOver::Auto,
