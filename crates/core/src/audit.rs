@@ -1,11 +1,11 @@
 //! The audit event: who did what to what, when, from where, and how it ended. No secrets, ever.
 
 pub mod class;
-pub mod keeping_refusal;
-pub mod retention;
 pub mod counted;
 pub mod format;
+pub mod keeping_refusal;
 mod leaf;
+pub mod retention;
 mod schema;
 mod signature;
 

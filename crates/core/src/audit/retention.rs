@@ -324,7 +324,10 @@ mod tests {
             segment(3, Some(tenant(1)), uses, 401),
         ];
         let plan = decide(1, &all, &rules(days(400)), NOW);
-        assert_eq!((plan.ends.clone(), plan.through()), (vec![10, 20], Some(20)));
+        assert_eq!(
+            (plan.ends.clone(), plan.through()),
+            (vec![10, 20], Some(20))
+        );
         assert_eq!((plan.entries, plan.bytes), (20, 2000));
         assert_eq!(plan.of[&(Some(tenant(1)), uses)], 9);
         let stays = plan.stays.unwrap();
@@ -360,7 +363,10 @@ mod tests {
         lacks.lacking = vec!["north".to_owned()];
         let (through, found) = why(1, &[old(0, 500), lacks], &free);
         let mirror = "north".to_owned();
-        assert_eq!((through, found), (Some(10), Some(vec![Why::Lacking { mirror }])));
+        assert_eq!(
+            (through, found),
+            (Some(10), Some(vec![Why::Lacking { mirror }]))
+        );
         let (through, found) = why(1, &[old(0, 500), old(2, 480)], &free);
         assert_eq!(found, Some(vec![Why::Gap { expected: 11 }]));
         assert_eq!(through, Some(10));

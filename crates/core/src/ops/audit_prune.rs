@@ -201,10 +201,11 @@ async fn known_before(node: &Node, seen: &ClockSeen) -> Result<Timestamp, OpErro
     };
     let found = node.ports.audit.tail(query).await?;
     let last = found.first().filter(|it| it.sequence == seen.before);
-    last.map(|it| it.event.time)
-        .ok_or(OpError::Audit(crate::port::audit_log::AuditError::Damaged {
+    last.map(|it| it.event.time).ok_or(OpError::Audit(
+        crate::port::audit_log::AuditError::Damaged {
             sequence: seen.before,
-        }))
+        },
+    ))
 }
 
 /// Lets go of the log's beginning, through the end of a segment that may go.
@@ -252,11 +253,7 @@ pub async fn prune(node: &Node, caller: &Caller, order: PruneOrder) -> Result<Le
         .await
 }
 
-async fn ensure_clock(
-    node: &Node,
-    seen: &mut ClockSeen,
-    is_right: bool,
-) -> Result<(), OpError> {
+async fn ensure_clock(node: &Node, seen: &mut ClockSeen, is_right: bool) -> Result<(), OpError> {
     look_at_clock(node, seen).await?;
     let (kind, subject) = (ConditionKind::AUDIT_CLOCK_AHEAD, subject(node));
     if !is_open(node, &kind, &subject) {
@@ -359,11 +356,7 @@ async fn finished(
     let_go(node, keeping, through).await.map(Some)
 }
 
-async fn let_go(
-    node: &Node,
-    keeping: &dyn AuditKeeping,
-    through: u64,
-) -> Result<LetGone, OpError> {
+async fn let_go(node: &Node, keeping: &dyn AuditKeeping, through: u64) -> Result<LetGone, OpError> {
     let kind = ConditionKind::AUDIT_NOT_LET_GO;
     match keeping.let_go(through).await {
         Ok(beginning) => {

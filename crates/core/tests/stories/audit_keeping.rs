@@ -16,14 +16,12 @@ use keyward_core::noun::condition::{ConditionKind, Subject};
 use keyward_core::ops::audit_prune::{self, LetGone, PruneOrder};
 use keyward_core::ops::restore::Part;
 use keyward_core::ops::{audit_rules, clockwork, condition};
-use keyward_core::port::audit_keeping::{
-    AuditKeeping, Beginning, Held, KeepingError, OldSegment,
-};
+use keyward_core::port::audit_keeping::{AuditKeeping, Beginning, Held, KeepingError, OldSegment};
 use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::time::{Clock as _, Timestamp};
-use keyward_testkit::world::{RegistryKind, Tenancy, World};
+use keyward_testkit::world::{RegistryKind, Tenancy, WantedPart, World};
 
-use crate::backup_parts::{lose, of, restored};
+use crate::backup_parts::{lose, restored};
 use crate::backups::{elsewhere, made};
 use crate::script::code;
 
@@ -177,14 +175,27 @@ async fn what_is_kept_is_only_ever_kept_for_longer() {
     for world in World::on_each_registry().await {
         let (clinic, other) = (world.tenant("clinic").await, world.tenant("other").await);
         let (root, system) = (world.root(), &TenantRef::System);
-        assert_eq!(days(&world, &clinic.auditor, &clinic.place).await, Days::DEFAULT);
+        assert_eq!(
+            days(&world, &clinic.auditor, &clinic.place).await,
+            Days::DEFAULT
+        );
 
         // A tenant's own, for no less than everybody's.
-        for (days, expected) in [(91, "invalid_request"), (2556, "approval_required"), (2557, "ok"), (3000, "ok"), (2999, "approval_required"), (36_501, "invalid_request")] {
+        for (days, expected) in [
+            (91, "invalid_request"),
+            (2556, "approval_required"),
+            (2557, "ok"),
+            (3000, "ok"),
+            (2999, "approval_required"),
+            (36_501, "invalid_request"),
+        ] {
             let done = set(&world, &clinic.admin, &clinic.place, Uses, days).await;
             assert_eq!(code(done), expected, "{days}");
         }
-        assert_eq!(days(&world, &clinic.auditor, &clinic.place).await.uses, 3000);
+        assert_eq!(
+            days(&world, &clinic.auditor, &clinic.place).await.uses,
+            3000
+        );
         assert_eq!(days(&world, &other.auditor, &other.place).await.uses, 2557);
         let entry = world.entries().await.into_iter().rev();
         let mut set_by = entry.filter(|it| {
@@ -192,7 +203,13 @@ async fn what_is_kept_is_only_ever_kept_for_longer() {
         });
         let entry = set_by.next().unwrap().event;
         assert_eq!(entry.tenant, Some(clinic.id));
-        assert_eq!((&entry.details["days"]["uses"], &entry.details["before"]["uses"]), (&3000.into(), &2557.into()));
+        assert_eq!(
+            (
+                &entry.details["days"]["uses"],
+                &entry.details["before"]["uses"]
+            ),
+            (&3000.into(), &2557.into())
+        );
 
         // Everybody's, and by nobody else.
         let done = set(&world, &clinic.admin, system, Changes, 4000).await;
@@ -201,7 +218,9 @@ async fn what_is_kept_is_only_ever_kept_for_longer() {
         assert_eq!(code(done), "not_found");
         let done = set(&world, &clinic.auditor, &clinic.place, Changes, 4000).await;
         assert_eq!(code(done), "forbidden");
-        let found = set(&world, root, system, Authentication, 800).await.unwrap();
+        let found = set(&world, root, system, Authentication, 800)
+            .await
+            .unwrap();
         assert_eq!((found.authentication, found.uses), (800, 2557));
         let found = days(&world, &clinic.auditor, &clinic.place).await;
         assert_eq!((found.authentication, found.uses), (800, 3000));
@@ -217,7 +236,9 @@ async fn holds_are_placed_by_administrators_and_released_by_whoever_may_release(
     for world in World::on_each_registry().await {
         let (clinic, other) = (world.tenant("clinic").await, world.tenant("other").await);
         let (root, system) = (world.root(), &TenantRef::System);
-        let case = place(&world, &clinic.admin, &clinic.place, "case-7").await.unwrap();
+        let case = place(&world, &clinic.admin, &clinic.place, "case-7")
+            .await
+            .unwrap();
         let again = place(&world, &clinic.admin, &clinic.place, "case-7").await;
         assert_eq!(again.unwrap(), case, "it stands already");
         place(&world, root, &clinic.place, "case-8").await.unwrap();
@@ -228,32 +249,63 @@ async fn holds_are_placed_by_administrators_and_released_by_whoever_may_release(
 
         // Everybody sees his own.
         let mine = names(&world, &clinic.auditor, &clinic.place).await;
-        assert_eq!(mine, [("case-7".to_owned(), true), ("case-8".to_owned(), true)]);
+        assert_eq!(
+            mine,
+            [("case-7".to_owned(), true), ("case-8".to_owned(), true)]
+        );
         assert_eq!(names(&world, &other.auditor, &other.place).await, []);
-        let found = audit_rules::holds(&world.node, &other.auditor, &clinic.place, None, None).await;
+        let found =
+            audit_rules::holds(&world.node, &other.auditor, &clinic.place, None, None).await;
         assert_eq!(code(found), "not_found");
         let found = audit_rules::holds(&world.node, &clinic.auditor, system, None, None).await;
         assert_eq!(code(found), "forbidden");
-        assert_eq!(code(place(&world, &clinic.auditor, &clinic.place, "x").await), "forbidden");
-        assert_eq!(code(place(&world, &clinic.admin, system, "x").await), "forbidden");
+        assert_eq!(
+            code(place(&world, &clinic.auditor, &clinic.place, "x").await),
+            "forbidden"
+        );
+        assert_eq!(
+            code(place(&world, &clinic.admin, system, "x").await),
+            "forbidden"
+        );
         for name in ["", "  ", &"n".repeat(129), "a\nb"] {
             let placed = place(&world, &clinic.admin, &clinic.place, name).await;
             assert_eq!(code(placed), "invalid_request");
         }
 
         // Who may place one may not release it.
-        assert_eq!(code(release(&world, &clinic.admin, &clinic.place, &case).await), "forbidden");
-        assert_eq!(code(release(&world, root, &other.place, &case).await), "not_found");
-        assert_eq!(code(release(&world, root, system, &case).await), "not_found");
-        let silent = audit_rules::release(&world.node, root, &clinic.place, case.id, " ".to_owned());
+        assert_eq!(
+            code(release(&world, &clinic.admin, &clinic.place, &case).await),
+            "forbidden"
+        );
+        assert_eq!(
+            code(release(&world, root, &other.place, &case).await),
+            "not_found"
+        );
+        assert_eq!(
+            code(release(&world, root, system, &case).await),
+            "not_found"
+        );
+        let silent =
+            audit_rules::release(&world.node, root, &clinic.place, case.id, " ".to_owned());
         assert_eq!(code(silent.await), "invalid_request");
         let released = release(&world, root, &clinic.place, &case).await.unwrap();
-        assert_eq!((released.released_by, released.release_reason.as_str()), (root.principal(), "settled"));
-        assert_eq!(code(release(&world, root, &clinic.place, &case).await), "wrong_state");
+        assert_eq!(
+            (released.released_by, released.release_reason.as_str()),
+            (root.principal(), "settled")
+        );
+        assert_eq!(
+            code(release(&world, root, &clinic.place, &case).await),
+            "wrong_state"
+        );
         let left = names(&world, &clinic.auditor, &clinic.place).await;
-        assert_eq!(left, [("case-7".to_owned(), false), ("case-8".to_owned(), true)]);
+        assert_eq!(
+            left,
+            [("case-7".to_owned(), false), ("case-8".to_owned(), true)]
+        );
         // Of the same name another one.
-        let next = place(&world, &clinic.admin, &clinic.place, "case-7").await.unwrap();
+        let next = place(&world, &clinic.admin, &clinic.place, "case-7")
+            .await
+            .unwrap();
         assert_ne!(next.id, case.id);
     }
 }
@@ -272,7 +324,11 @@ async fn what_is_old_enough_and_not_held_goes_and_the_log_says_so_before() {
 
         // Not what stays, nor half a segment, nor by anybody else, nor without a reason.
         for through in [400, 301, 299, 0, u64::MAX] {
-            assert_eq!(code(prune(&world, through).await), "wrong_state", "{through}");
+            assert_eq!(
+                code(prune(&world, through).await),
+                "wrong_state",
+                "{through}"
+            );
         }
         for by in [&clinic.admin, &clinic.auditor, &clinic.operator] {
             let done = audit_prune::prune(node, by, order(300)).await;
@@ -281,7 +337,10 @@ async fn what_is_old_enough_and_not_held_goes_and_the_log_says_so_before() {
         }
         let mut silent = order(300);
         silent.reason = " ".to_owned();
-        assert_eq!(code(audit_prune::prune(node, root, silent).await), "invalid_request");
+        assert_eq!(
+            code(audit_prune::prune(node, root, silent).await),
+            "invalid_request"
+        );
 
         // While a hold stands, nothing of the tenant's.
         for scope in [&clinic.place, &TenantRef::System] {
@@ -298,7 +357,10 @@ async fn what_is_old_enough_and_not_held_goes_and_the_log_says_so_before() {
         let entry = world.last_entry().await.event;
         assert_eq!(entry.action, Action::AuditPrune);
         assert_eq!(entry.reason.as_deref(), Some("published on 3 May"));
-        assert_eq!((&entry.details["entries"], &entry.details["first"]), (&200.into(), &1.into()));
+        assert_eq!(
+            (&entry.details["entries"], &entry.details["first"]),
+            (&200.into(), &1.into())
+        );
         assert_eq!(entry.details["classes"]["changes"], 200);
         assert_eq!(entry.details["days"]["changes"], 2557);
 
@@ -322,7 +384,9 @@ async fn what_was_ordered_and_did_not_go_goes_with_the_next_look_if_it_still_may
     assert_eq!(code(prune(&world, 200).await), "audit_unavailable");
     assert!(is_open(&world, ConditionKind::AUDIT_NOT_LET_GO));
     // A hold that is placed meanwhile keeps it all the same.
-    let hold = place(&world, &clinic.admin, &clinic.place, "case-7").await.unwrap();
+    let hold = place(&world, &clinic.admin, &clinic.place, "case-7")
+        .await
+        .unwrap();
     shelf.fails.store(false, Ordering::SeqCst);
     assert_eq!(audit_prune::let_go_if_due(&world.node).await.unwrap(), None);
     assert_eq!(shelf.beginning().first, 1);
@@ -342,10 +406,18 @@ async fn each_day_it_goes_by_itself_and_only_so_much() {
     let (world, shelf, clinic) = world(3000).await;
     let now = world.clock.now();
     let of = |number: u64, age| segment(number, Some(clinic.id), now.plus_seconds(-age * DAY));
-    *shelf.segments.lock().unwrap() = vec![of(0, 3000), of(1, 2970), of(2, 2960), of(3, 10), of(4, 9)];
+    *shelf.segments.lock().unwrap() =
+        vec![of(0, 3000), of(1, 2970), of(2, 2960), of(3, 10), of(4, 9)];
     let gone = audit_prune::let_go_if_due(&world.node).await.unwrap();
-    assert_eq!(gone.map(|it| it.through), Some(200), "a month of the log at once");
-    assert_eq!(world.last_entry().await.event.reason.as_deref(), Some("scheduled"));
+    assert_eq!(
+        gone.map(|it| it.through),
+        Some(200),
+        "a month of the log at once"
+    );
+    assert_eq!(
+        world.last_entry().await.event.reason.as_deref(),
+        Some("scheduled")
+    );
     for hour in 1..24 {
         world.clock.advance_seconds(3600);
         clockwork::tick(&world.node).await.unwrap();
@@ -386,7 +458,10 @@ async fn a_clock_that_jumps_ahead_lets_go_of_nothing() {
         assert!(!is_open(&world, ConditionKind::AUDIT_CLOCK_AHEAD));
         let entry = world.entries().await.into_iter().rev();
         let mut orders = entry.filter(|it| it.event.details.contains_key("classes"));
-        assert_eq!(orders.next().unwrap().event.details["clock_confirmed"], true);
+        assert_eq!(
+            orders.next().unwrap().event.details["clock_confirmed"],
+            true
+        );
     }
 }
 
@@ -407,16 +482,22 @@ async fn i09_no_restore_drops_a_hold_or_a_retention() {
         let clinic = world.tenant("clinic").await;
         let (root, system) = (world.root(), &TenantRef::System);
         let before = place(&world, root, &clinic.place, "before").await.unwrap();
-        set(&world, root, system, EntryClass::Reads, 2600).await.unwrap();
+        set(&world, root, system, EntryClass::Reads, 2600)
+            .await
+            .unwrap();
         made(&world).await;
         let then = world.clock.now();
         world.clock.advance_seconds(10);
         release(&world, root, &clinic.place, &before).await.unwrap();
         place(&world, root, &clinic.place, "after").await.unwrap();
         place(&world, root, system, "everybody").await.unwrap();
-        set(&world, root, &clinic.place, EntryClass::Uses, 3000).await.unwrap();
+        set(&world, root, &clinic.place, EntryClass::Uses, 3000)
+            .await
+            .unwrap();
         world.clock.advance_seconds(10);
-        keyward_core::ops::backup::segment(&world.node).await.unwrap();
+        keyward_core::ops::backup::segment(&world.node)
+            .await
+            .unwrap();
 
         let chain = Chain::find(&world.backups, None, Some(then)).await.unwrap();
         let full = world.verified(chain.full, None).await;
@@ -433,8 +514,14 @@ async fn i09_no_restore_drops_a_hold_or_a_retention() {
         let other = world.on_restored(blank).await;
         // What stood at that second stands, though it was released since; and what was placed since.
         let found = names(&other, &clinic.auditor, &clinic.place).await;
-        assert_eq!(found, [("before".to_owned(), true), ("after".to_owned(), true)]);
-        assert_eq!(names(&other, root, system).await, [("everybody".to_owned(), true)]);
+        assert_eq!(
+            found,
+            [("before".to_owned(), true), ("after".to_owned(), true)]
+        );
+        assert_eq!(
+            names(&other, root, system).await,
+            [("everybody".to_owned(), true)]
+        );
         let found = days(&other, &clinic.auditor, &clinic.place).await;
         assert_eq!((found.uses, found.reads), (3000, 2600));
     }
@@ -446,17 +533,26 @@ async fn i09_a_tenant_that_comes_back_brings_its_holds_and_what_stands_now_stays
     let clinic = world.tenant("clinic").await;
     let root = world.root().clone();
     let kept = place(&world, &root, &clinic.place, "kept").await.unwrap();
-    set(&world, &root, &clinic.place, EntryClass::Uses, 3000).await.unwrap();
+    set(&world, &root, &clinic.place, EntryClass::Uses, 3000)
+        .await
+        .unwrap();
     made(&world).await;
     release(&world, &root, &clinic.place, &kept).await.unwrap();
     place(&world, &root, &clinic.place, "later").await.unwrap();
-    restored(&world, None, &of("clinic", Part::Tenant)).await.unwrap();
+    restored(&world, None, &WantedPart::of(clinic.place.clone(), Part::Tenant))
+        .await
+        .unwrap();
     let found = names(&world, &clinic.auditor, &clinic.place).await;
-    assert_eq!(found, [("kept".to_owned(), false), ("later".to_owned(), true)]);
+    assert_eq!(
+        found,
+        [("kept".to_owned(), false), ("later".to_owned(), true)]
+    );
 
     lose(&world, clinic.id).await;
     world = world.restart().await;
-    restored(&world, None, &of("clinic", Part::Tenant)).await.unwrap();
+    restored(&world, None, &WantedPart::of(clinic.place.clone(), Part::Tenant))
+        .await
+        .unwrap();
     let found = names(&world, &root, &clinic.place).await;
     assert_eq!(found.first(), Some(&("kept".to_owned(), true)));
     assert_eq!(days(&world, &root, &clinic.place).await.uses, 3000);

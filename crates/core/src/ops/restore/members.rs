@@ -137,9 +137,7 @@ impl Merge<'_> {
         let mut after = None;
         loop {
             let then = self.order.then;
-            let page = then
-                .audit_rules_of(Some(self.tenant), after, PAGE)
-                .await?;
+            let page = then.audit_rules_of(Some(self.tenant), after, PAGE).await?;
             after = page.rows.last().map(|last| last.id);
             for row in page.rows {
                 if self.now.audit_rule(row.id).await?.is_none() {

@@ -108,8 +108,7 @@ impl RetentionCommand {
                     ..SetAuditRetention::default()
                 }) == longer
                 {
-                    let what =
-                        "say what is to be kept for longer: --changes, --uses, --reads, --authentication";
+                    let what = "say what is to be kept for longer: --changes, --uses, --reads, --authentication";
                     return Err(Failure::usage(what));
                 }
                 let done = of.scope().set_audit_retention(&longer).await?;
@@ -201,10 +200,7 @@ fn planned(found: &AuditOutlook) -> Result<(), Failure> {
         }
     }
     if let Some(refused) = &found.refused {
-        output::line(&format!(
-            "`prune` would be refused: {}",
-            printable(refused)
-        ))?;
+        output::line(&format!("`prune` would be refused: {}", printable(refused)))?;
     }
     Ok(())
 }
@@ -224,10 +220,7 @@ fn held(hold: &LegalHold) -> Result<(), Failure> {
         ("by", cell(hold.by.as_ref())),
         ("reason", printable(&hold.reason)),
         ("released", cell(hold.released_at.as_ref())),
-        (
-            "why",
-            cell(hold.release_reason.as_deref().map(printable)),
-        ),
+        ("why", cell(hold.release_reason.as_deref().map(printable))),
     ])
 }
 

@@ -13,7 +13,10 @@ pub(super) fn check(config: &Config, found: &mut Findings) {
         ("audit_retention.changes_days", it.changes_days),
         ("audit_retention.uses_days", it.uses_days),
         ("audit_retention.reads_days", it.reads_days),
-        ("audit_retention.authentication_days", it.authentication_days),
+        (
+            "audit_retention.authentication_days",
+            it.authentication_days,
+        ),
     ] {
         if !(least..=most).contains(&days) {
             found.add(at, format!("is {days}; must be {least} to {most}"));
