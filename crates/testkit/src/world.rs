@@ -419,7 +419,11 @@ impl World {
         };
         let mut settings = Settings::new(&name, deployment);
         settings.retention = setup.retention;
-        settings.audit_let_go = setup.keeping.is_some();
+        if setup.keeping.is_some() {
+            settings.audit_let_go = true;
+            // Stories of retention take years.
+            settings.bootstrap_token_seconds = 20 * 366 * 24 * 3600;
+        }
         settings.continuous = setup.continuous;
         settings.migration_cuts_over = setup.moves.unwrap_or_default();
         let node = Arc::new(Node::new(ports, settings));

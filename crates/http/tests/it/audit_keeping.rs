@@ -51,6 +51,8 @@ async fn holds_are_placed_listed_by_pages_and_released_by_the_deployments_admini
     }
     let mut placed = Vec::new();
     for number in 0..3 {
+        // Their ids are in the order of time.
+        desk.world.clock.advance_seconds(1);
         placed.push(desk.post(HOLDS, hold(&format!("case-{number}"))).await.ok());
     }
     let (mut seen, mut path) = (Vec::new(), format!("{HOLDS}?limit=2"));

@@ -40,30 +40,17 @@ impl Noun for AuditRule {
 
     fn read(cells: &mut Cells<'_>) -> Result<Self, RegistryError> {
         cells.of("audit_rules");
-        let mut days = |what: &'static str| {
-            let days = cells.opt_int(what)?;
-            let days = days.map(u16::try_from).transpose();
-            days.map_err(|_| RegistryError::Damaged {
-                table: "audit_rules",
-                what,
-            })
-        };
-        let (changes, uses) = (days("changes_days")?, days("uses_days")?);
-        let (reads, authentication) = (days("reads_days")?, days("authentication_days")?);
-        let all = changes.zip(uses).zip(reads.zip(authentication));
-        let days = all.map(|((changes, uses), (reads, authentication))| Days {
-            changes,
-            uses,
-            reads,
-            authentication,
-        });
+        // Cells are read in the order of the columns.
+        let (id, tenant) = (cells.id("id")?, cells.opt_id("tenant_id")?);
+        let kind = cells.parsed("kind")?;
+        let (name, reason) = (cells.text("name")?, cells.text("reason")?);
         Ok(Self {
-            id: cells.id("id")?,
-            tenant: cells.opt_id("tenant_id")?,
-            kind: cells.parsed("kind")?,
-            name: cells.text("name")?,
-            reason: cells.text("reason")?,
-            days,
+            id,
+            tenant,
+            kind,
+            name,
+            reason,
+            days: days(cells)?,
             through: cells.opt_int("through")?,
             since: cells.time("since")?,
             by: cells.opt_id("set_by")?,
@@ -73,4 +60,24 @@ impl Noun for AuditRule {
             etag: cells.int("etag")?,
         })
     }
+}
+
+/// All four of them, or none.
+fn days(cells: &mut Cells<'_>) -> Result<Option<Days>, RegistryError> {
+    let mut days = |what: &'static str| {
+        let days = cells.opt_int(what)?.map(u16::try_from).transpose();
+        days.map_err(|_| RegistryError::Damaged {
+            table: "audit_rules",
+            what,
+        })
+    };
+    let (changes, uses) = (days("changes_days")?, days("uses_days")?);
+    let (reads, authentication) = (days("reads_days")?, days("authentication_days")?);
+    let all = changes.zip(uses).zip(reads.zip(authentication));
+    Ok(all.map(|((changes, uses), (reads, authentication))| Days {
+        changes,
+        uses,
+        reads,
+        authentication,
+    }))
 }
