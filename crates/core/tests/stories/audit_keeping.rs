@@ -550,9 +550,13 @@ async fn i09_a_tenant_that_comes_back_brings_its_holds_and_what_stands_now_stays
     made(&world).await;
     release(&world, &root, &clinic.place, &kept).await.unwrap();
     place(&world, &root, &clinic.place, "later").await.unwrap();
-    restored(&world, None, &WantedPart::of(clinic.place.clone(), Part::Tenant))
-        .await
-        .unwrap();
+    restored(
+        &world,
+        None,
+        &WantedPart::of(clinic.place.clone(), Part::Tenant),
+    )
+    .await
+    .unwrap();
     let found = names(&world, &clinic.auditor, &clinic.place).await;
     assert_eq!(
         found,
@@ -561,9 +565,13 @@ async fn i09_a_tenant_that_comes_back_brings_its_holds_and_what_stands_now_stays
 
     lose(&world, clinic.id).await;
     world = world.restart().await;
-    restored(&world, None, &WantedPart::of(clinic.place.clone(), Part::Tenant))
-        .await
-        .unwrap();
+    restored(
+        &world,
+        None,
+        &WantedPart::of(clinic.place.clone(), Part::Tenant),
+    )
+    .await
+    .unwrap();
     let found = names(&world, &root, &clinic.place).await;
     assert_eq!(found.first(), Some(&("kept".to_owned(), true)));
     assert_eq!(days(&world, &root, &clinic.place).await.uses, 3000);

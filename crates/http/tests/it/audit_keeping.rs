@@ -16,7 +16,10 @@ async fn retention_is_shown_and_only_goes_up() {
     let desk = Desk::open().await;
     let shown = desk.get(RETENTION).await.ok();
     let defaults = json!({ "changes": 2557, "uses": 2557, "reads": 2557, "authentication": 731 });
-    assert_eq!((&shown["days"], &shown["deployment"]), (&defaults, &defaults));
+    assert_eq!(
+        (&shown["days"], &shown["deployment"]),
+        (&defaults, &defaults)
+    );
     assert_eq!(shown["lets_go"], false);
     assert!(shown.get("since").is_none());
     for (body, field) in [
@@ -35,18 +38,32 @@ async fn retention_is_shown_and_only_goes_up() {
     assert_eq!(refused.problem(409), "approval_required");
     let longer = json!({ "uses": 3000, "reason": "agreed" });
     let set = desk.post(RETENTION, longer.clone()).await.ok();
-    assert_eq!((&set["days"]["uses"], &set["days"]["reads"]), (&3000.into(), &2557.into()));
-    assert_eq!((&set["reason"], &set["by"].is_string()), (&"agreed".into(), &true));
+    assert_eq!(
+        (&set["days"]["uses"], &set["days"]["reads"]),
+        (&3000.into(), &2557.into())
+    );
+    assert_eq!(
+        (&set["reason"], &set["by"].is_string()),
+        (&"agreed".into(), &true)
+    );
     assert_eq!(desk.get(RETENTION).await.ok()["since"], set["since"]);
     // Said again it changes nothing.
     let again = desk.post(RETENTION, longer).await.ok();
-    assert_eq!((&again["since"], &again["revision"]), (&set["since"], &0.into()));
+    assert_eq!(
+        (&again["since"], &again["revision"]),
+        (&set["since"], &0.into())
+    );
 }
 
 #[tokio::test]
 async fn holds_are_placed_listed_by_pages_and_released_by_the_deployments_administrator() {
     let desk = Desk::open().await;
-    for body in [json!({}), json!({ "name": "x" }), json!({ "name": "x", "reason": " " }), hold(" ")] {
+    for body in [
+        json!({}),
+        json!({ "name": "x" }),
+        json!({ "name": "x", "reason": " " }),
+        hold(" "),
+    ] {
         assert_eq!(desk.post(HOLDS, body).await.problem(400), "invalid_request");
     }
     let mut placed = Vec::new();
@@ -71,8 +88,12 @@ async fn holds_are_placed_listed_by_pages_and_released_by_the_deployments_admini
 
     let path = format!("{HOLDS}/{}/release", placed[0]["id"].as_str().unwrap());
     let why = json!({ "reason": "settled" });
-    let admin = desk.world.member_token(desk.world.root(), &place(), "boss", "tenant-admin", None);
-    let refused = desk.ask(&admin.await, "POST", &path, Some(why.clone())).await;
+    let admin = desk
+        .world
+        .member_token(desk.world.root(), &place(), "boss", "tenant-admin", None);
+    let refused = desk
+        .ask(&admin.await, "POST", &path, Some(why.clone()))
+        .await;
     assert_eq!(refused.problem(403), "forbidden");
     let root = desk.world.root_token().to_owned();
     let refused = desk.ask(&root, "POST", &path, Some(json!({}))).await;
@@ -98,14 +119,22 @@ async fn where_nothing_may_go_letting_go_is_refused_and_says_what_to_do() {
     let desk = Desk::open().await;
     let root = desk.world.root_token().to_owned();
     let order = json!({ "through": 100, "reason": "published" });
-    let refused = desk.ask(&root, "POST", "/v1/audit/prune", Some(order)).await;
+    let refused = desk
+        .ask(&root, "POST", "/v1/audit/prune", Some(order))
+        .await;
     assert_eq!(refused.problem(409), "wrong_state");
     let said = refused.json()["detail"].as_str().unwrap().to_owned();
     assert!(said.contains("audit.let_go"), "{said}");
     let plan = desk.ask(&root, "GET", "/v1/audit/prune", None).await;
     assert_eq!(plan.problem(409), "wrong_state");
-    for body in [json!({}), json!({ "through": 0, "reason": "x" }), json!({ "through": 1, "reason": " " })] {
-        let refused = desk.ask(&root, "POST", "/v1/audit/prune", Some(body.clone())).await;
+    for body in [
+        json!({}),
+        json!({ "through": 0, "reason": "x" }),
+        json!({ "through": 1, "reason": " " }),
+    ] {
+        let refused = desk
+            .ask(&root, "POST", "/v1/audit/prune", Some(body.clone()))
+            .await;
         let status = if body["through"] == 0 { 409 } else { 400 };
         refused.problem(status);
     }

@@ -78,8 +78,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
     let every = assembly.deployment.config.backup.drill_interval_hours;
     let drilling = tokio::spawn(rehearse(assembly.node.clone(), every, ended.clone()));
-    let letting_go = letting_go::let_go(assembly.node.clone(), ended.clone());
-    let letting_go = tokio::spawn(letting_go);
+    let letting_go = tokio::spawn(letting_go::let_go(assembly.node.clone(), ended.clone()));
     let moving = tokio::spawn(carry_on(assembly.node.clone(), ended.clone()));
     let carrying = registry_online::carry_on(assembly.node.clone(), ended.clone());
     let moving_registry = tokio::spawn(carrying);

@@ -6,7 +6,10 @@ use crate::stage::with_dev;
 fn retention_and_holds_are_said_shown_and_refused_in_words() {
     let (stage, _dev) = with_dev();
     let shown = stage.keyward("--tenant demo audit retention show").done();
-    assert!(shown.contains("2557 days") && shown.contains("731 days"), "{shown}");
+    assert!(
+        shown.contains("2557 days") && shown.contains("731 days"),
+        "{shown}"
+    );
     assert!(shown.contains("audit.let_go"), "{shown}");
     stage
         .keyward("--tenant demo audit retention set")
@@ -26,7 +29,10 @@ fn retention_and_holds_are_said_shown_and_refused_in_words() {
         .json();
     let id = placed["id"].as_str().unwrap().to_owned();
     let listed = stage.keyward("--tenant demo audit hold list").done();
-    assert!(listed.contains("case-7") && listed.contains("court"), "{listed}");
+    assert!(
+        listed.contains("case-7") && listed.contains("court"),
+        "{listed}"
+    );
     stage
         .keyward("--tenant demo audit hold place case-8")
         .refused(2, &["--reason"]);

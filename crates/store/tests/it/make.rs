@@ -6,14 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::{
-    AssignmentId, AuditRuleId, BindingId, ConditionId, ImportKeyId, JobId, KeyId, PolicyId, PrincipalId,
-    RecordId, RoleId, SecretId, SecretVersionId, TenantId, TokenId, TransitionId, VersionId,
+    AssignmentId, AuditRuleId, BindingId, ConditionId, ImportKeyId, JobId, KeyId, PolicyId,
+    PrincipalId, RecordId, RoleId, SecretId, SecretVersionId, TenantId, TokenId, TransitionId,
+    VersionId,
 };
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::{Action, ActionSet};
+use keyward_core::noun::audit_rule::{AuditRule, Days, RuleKind};
 use keyward_core::noun::binding::DataBinding;
 use keyward_core::noun::class_pointer::ClassPointer;
-use keyward_core::noun::audit_rule::{AuditRule, Days, RuleKind};
 use keyward_core::noun::condition::{Condition, ConditionKind, Severity};
 use keyward_core::noun::history::Transition;
 use keyward_core::noun::import_key::{ImportKey, ImportMethod};

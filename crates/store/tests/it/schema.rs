@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use keyward_core::noun::condition::Severity;
 use keyward_core::noun::audit_rule::RuleKind;
+use keyward_core::noun::condition::Severity;
 use keyward_core::noun::drill::DrillState;
 use keyward_core::noun::import_key::{ImportFormat, ImportMethod};
 use keyward_core::noun::job::{JobKind, JobState};
