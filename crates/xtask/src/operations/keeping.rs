@@ -7,7 +7,7 @@ use super::Operation;
 pub const READ: Operation = Operation {
     conditions: "for a tenant's retention and holds, the permission there; for the deployment's, and for what of the log may go, the permission on the deployment.",
     effects: "none.",
-    errors: &[E::WrongState, E::AuditUnavailable],
+    errors: &[E::AuditUnavailable],
     audit: "nothing more.",
 };
 
