@@ -48,6 +48,8 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     StorageScrub,
     StorageConfirm,
     AuditRotateKey,
+    AuditReleaseHold,
+    AuditPrune,
     StorageMigrate,
     StorageCommit,
     RegistryMigrate,
@@ -76,6 +78,9 @@ const MEMBERS: ActionSet = ActionSet::of(&[
     RoleUnassign,
     PrivacyExport,
     PrivacyErase,
+    AuditReadRetention,
+    AuditSetRetention,
+    AuditPlaceHold,
 ]);
 
 /// The everyday life of keys, and what stops a leak.
@@ -177,6 +182,7 @@ const AUDIT: ActionSet = ActionSet::of(&[
     SealList,
     AuditRead,
     AuditSeePeople,
+    AuditReadRetention,
     PrivacyExport,
 ]);
 

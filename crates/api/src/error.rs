@@ -48,6 +48,7 @@ codes! {
     Timeout "timeout" 408 "The request took too long to arrive";
     AlreadyExists "already_exists" 409 "The name is taken";
     AlreadyCreated "already_created" 409 "An earlier request with this Idempotency-Key made it";
+    ApprovalRequired "approval_required" 409 "This needs approvals, which this version does not have";
     WrongState "wrong_state" 409 "The present state does not allow this";
     Conflict "conflict" 409 "Another request changed it at the same time";
     TenantSuspended "tenant_suspended" 409 "The tenant is suspended";

@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod algorithm;
 pub mod audit;
+pub mod audit_keeping;
 pub mod audit_search;
 pub mod backup;
 pub mod binary;

@@ -161,7 +161,8 @@ names! {
         "alert.clear", "storage.read",
         "storage.scrub", "storage.examine", "storage.repair", "storage.sweep", "storage.confirm",
         "storage.migrate", "storage.commit", "registry.migrate", "registry.commit", "audit.read", "audit.rotate_key",
-        "audit.hand_over_key", "audit.heads", "audit.continue", "audit.see_people", "privacy.export", "privacy.erase",
+        "audit.hand_over_key", "audit.heads", "audit.continue", "audit.read_retention", "audit.set_retention",
+        "audit.place_hold", "audit.release_hold", "audit.prune", "audit.see_people", "privacy.export", "privacy.erase",
     ];
 }
 

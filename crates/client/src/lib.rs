@@ -26,6 +26,7 @@
 mod alert;
 mod algorithm;
 mod audit;
+mod audit_keeping;
 mod audit_search;
 mod backup;
 mod binding;

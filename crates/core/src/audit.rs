@@ -3,7 +3,9 @@
 pub mod class;
 pub mod counted;
 pub mod format;
+pub mod keeping_refusal;
 mod leaf;
+pub mod retention;
 mod schema;
 mod signature;
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::audit::AuditEvent;
 use crate::ids::{PrincipalId, TenantId};
+use crate::noun::audit_rule::AuditRule;
 use crate::noun::binding::DataBinding;
 use crate::noun::class_pointer::ClassPointer;
 use crate::noun::condition::Condition;
@@ -65,6 +66,8 @@ pub enum Row {
     StrayRecord(StrayRecord),
     /// Of `drills`.
     Drill(Drill),
+    /// Of `audit_rules`.
+    AuditRule(AuditRule),
 }
 
 /// What happens to a row.

@@ -3,10 +3,14 @@
 //! Kinds: the caller's fault (bad input, not allowed, not in this state), a conflict (try again),
 //! or ours (storage, registry, log). Only the last kind is worth waking somebody for.
 
+mod table;
+
 use keyward_api::error::ErrorCode;
 use keyward_crypto::CryptoError;
 use keyward_crypto::exchange::ExchangeError;
 
+use self::table::singular;
+use crate::audit::keeping_refusal::KeepingRefusal;
 use crate::noun::state::{IllegalTransition, State};
 use crate::ops::restore::Refusal;
 use crate::ops::secret::ValueFault;
@@ -240,6 +244,9 @@ pub enum OpError {
         /// Why it would not.
         why: std::sync::Arc<str>,
     },
+    /// Nothing of the log is let go of, or what is kept is not said otherwise.
+    #[error(transparent)]
+    Keeping(#[from] KeepingRefusal),
     /// A part of a backup that is not restored.
     #[error(transparent)]
     Restore(#[from] Refusal),
@@ -314,6 +321,7 @@ impl OpError {
             Self::BackupDown { .. } => ErrorCode::BackupUnavailable,
             Self::Restore(refusal) => restore_code(refusal),
             Self::Value(fault) => fault.code(),
+            Self::Keeping(refusal) => refusal.code(),
             Self::Backup(error) => backup_code(error),
             Self::Registry(_) | Self::Crypto => ErrorCode::Internal,
         }
@@ -422,29 +430,6 @@ impl From<RegistryError> for OpError {
             },
             other => Self::Registry(other),
         }
-    }
-}
-
-/// What a row of a table is called in messages.
-fn singular(table: &'static str) -> &'static str {
-    match table {
-        "tenants" => "tenant",
-        "principals" => "principal",
-        "tokens" => "token",
-        "roles" => "role",
-        "role_assignments" => "role assignment",
-        "keys" => "key",
-        "key_versions" => "key version",
-        "policies" => "policy",
-        "class_pointers" => "class",
-        "data_bindings" => "data binding",
-        "import_keys" => "import key",
-        "secrets" => "secret",
-        "secret_versions" => "secret version",
-        "conditions" => "condition",
-        "stray_records" => "stray record",
-        "idempotency" => "request",
-        _ => "row",
     }
 }
 

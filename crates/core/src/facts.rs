@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::change::{Change, Row, Write, WriteKind};
 use crate::ids::{
-    ImportKeyId, KeyId, PrincipalId, RecordId, SecretId, TenantId, TokenId, VersionId,
+    AuditRuleId, ImportKeyId, KeyId, PrincipalId, RecordId, SecretId, TenantId, TokenId, VersionId,
 };
+use crate::noun::audit_rule::AuditRule;
 use crate::noun::import_key::ImportKey;
 use crate::noun::job::{Job, JobKind};
 use crate::noun::key_version::KeyVersion;
@@ -37,6 +38,8 @@ pub struct Facts {
     pub(crate) tenants: BTreeMap<TenantId, Tenant>,
     pub(crate) keks: BTreeMap<(TenantId, i64), TenantKek>,
     pub(crate) import_keys: BTreeMap<(TenantId, ImportKeyId), ImportKey>,
+    /// What keeps entries of the log and was said after that second: what stood then stands again.
+    rules: BTreeMap<AuditRuleId, AuditRule>,
     shreddings: BTreeMap<TenantId, Job>,
     /// People's books of which something was erased.
     books: BTreeMap<SecretId, ErasedBook>,
@@ -140,6 +143,7 @@ impl Facts {
         self.import_keys.retain(|(of, _), _| *of == tenant);
         self.tenants.retain(|of, _| *of == tenant);
         self.shreddings.retain(|of, _| *of == tenant);
+        self.rules.retain(|_, it| it.tenant == Some(tenant));
         self.tokens
             .retain(|_, it| it.tenant.is_none_or(|of| of == tenant));
         let is_ours = |it: &Principal| it.tenant.is_none_or(|of| of == tenant);
@@ -197,6 +201,9 @@ impl Facts {
             }
             Row::ImportKey(key) if key.destroyed_at.is_some() => {
                 self.import_keys.insert((key.tenant, key.id), key.clone());
+            }
+            Row::AuditRule(rule) => {
+                self.rules.insert(rule.id, rule.clone());
             }
             Row::Job(job) if job.kind == JobKind::ShredTenant => {
                 let tenant = TenantId::from_uuid(job.subject);
@@ -261,6 +268,9 @@ impl Facts {
                 row.etag += 1;
                 all.push((Some(*tenant), vec![Write::update(Row::ImportKey(row))]));
             }
+        }
+        for rule in self.rules.values() {
+            all.extend(missing_rule(registry, rule).await?);
         }
         for book in self.books.values() {
             all.extend(missing_of_book(registry, book).await?);
@@ -327,6 +337,26 @@ pub(crate) fn erased_below(row: &Secret) -> i64 {
             label.and_then(|it| it.parse().ok()).unwrap_or_default()
         }
     }
+}
+
+/// A retention or a hold that is not there. One that is there stays as that second had it: if it was released since,
+/// it stands again, and is released again by whoever may.
+async fn missing_rule(
+    registry: &dyn Registry,
+    rule: &AuditRule,
+) -> Result<Option<(Option<TenantId>, Vec<Write>)>, RegistryError> {
+    if registry.audit_rule(rule.id).await?.is_some() {
+        return Ok(None);
+    }
+    if let Some(tenant) = rule.tenant
+        && registry.tenant(tenant).await?.is_none()
+    {
+        // Made after that second: it has no entries that this rule is about, but in the log.
+        return Ok(None);
+    }
+    let mut row = rule.clone();
+    row.etag = 1;
+    Ok(Some((row.tenant, vec![Write::insert(Row::AuditRule(row))])))
 }
 
 /// The rows with which a book goes whose records are not restored.

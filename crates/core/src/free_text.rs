@@ -216,7 +216,8 @@ pub(crate) fn visit<V: EachRow>(row: &mut Row, visitor: &mut V) -> Result<(), V:
         | Row::SecretVersion(_)
         | Row::Condition(_)
         | Row::StrayRecord(_)
-        | Row::Drill(_) => Ok(()),
+        | Row::Drill(_)
+        | Row::AuditRule(_) => Ok(()),
     }
 }
 

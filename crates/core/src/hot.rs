@@ -326,7 +326,8 @@ impl Hot {
                 | Row::SecretVersion(_)
                 | Row::Condition(_)
                 | Row::StrayRecord(_)
-                | Row::Drill(_) => {}
+                | Row::Drill(_)
+                | Row::AuditRule(_) => {}
             }
         }
         applied

@@ -97,6 +97,8 @@ ids! {
     JobId,
     /// A condition: something that is, or was, not as it should be.
     ConditionId,
+    /// What keeps entries of the audit log: a retention or a legal hold.
+    AuditRuleId,
     /// A drill: a backup restored for trial.
     DrillId,
     /// A record in the vault. Made afresh for each write, never overwritten.

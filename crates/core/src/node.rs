@@ -2,6 +2,7 @@
 
 mod entropy;
 mod history;
+mod readiness;
 mod settings;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,6 +12,7 @@ use std::sync::{Arc, OnceLock, PoisonError, Weak};
 use futures_util::lock::Mutex;
 use keyward_crypto::random::Random;
 
+pub use self::readiness::Readiness;
 pub use self::settings::Settings;
 use crate::change::Change;
 use crate::change_pump::ChangePump;
@@ -26,6 +28,7 @@ use crate::ops::storage::StorageWatch;
 use crate::ops::storage::migration::MigrationMemory;
 use crate::ops::storage::scrub::ScrubMemory;
 use crate::people::People;
+use crate::port::audit_keeping::AuditKeeping;
 use crate::port::audit_log::{AuditError, AuditLog};
 use crate::port::audit_search::AuditSearch;
 use crate::port::backup::BackupStore;
@@ -61,6 +64,8 @@ pub struct Ports {
     pub audit: Arc<dyn AuditLog>,
     /// The transparency log that is made of the journal; none if none is made.
     pub transparency: Option<Arc<dyn TransparencyLog>>,
+    /// How the beginning of the log goes; none if nothing lets go of it.
+    pub keeping: Option<Arc<dyn AuditKeeping>>,
     /// By which the journal is searched; none if nothing makes an index of it.
     pub search: Option<Arc<dyn AuditSearch>>,
     /// The node as a witness of others, if it is one.
@@ -116,6 +121,8 @@ pub struct Node {
     /// One segment at a time; also beside a backup.
     pub(crate) segmenting: Mutex<()>,
     pub(crate) coverage: Coverage,
+    /// One at a time: of those that let go of the log, and of those that say what is kept.
+    pub(crate) letting_go: Mutex<crate::ops::audit_prune::ClockSeen>,
     /// One drill at a time, and nothing is removed meanwhile that it reads.
     pub(crate) drilling: Mutex<()>,
     pub(crate) deletions: DeletionGate,
@@ -256,25 +263,6 @@ impl ChangeObserver for Memory {
     }
 }
 
-/// Why a node does not serve.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Readiness {
-    /// It serves.
-    Ready,
-    /// It has not loaded its keys.
-    Starting,
-    /// The registry was put back to an older state than this node has seen.
-    RegistryWentBack,
-    /// The registry is in another database now.
-    RegistryLeft,
-    /// It finishes what it has begun and takes nothing new.
-    Stopping,
-    /// The root key is not in memory.
-    Sealed,
-    /// The journal cannot be written, or lacks committed changes.
-    AuditUnavailable,
-}
-
 impl Node {
     /// Puts a node together. It serves after [`crate::ops::start::load`].
     pub fn new(mut ports: Ports, settings: Settings) -> Self {
@@ -300,6 +288,7 @@ impl Node {
             hierarchy: Arc::downgrade(&ports.hierarchy),
         });
         ports.registry.observe(memory.clone());
+        let began = crate::ops::audit_prune::ClockSeen::at_start(&*ports.audit, &*ports.clock);
         let value_streams = ValueStreams::new(
             settings.value_streams_max,
             settings.value_streams_per_tenant,
@@ -318,6 +307,7 @@ impl Node {
             backing_up: Mutex::new(()),
             segmenting: Mutex::new(()),
             coverage: Coverage::default(),
+            letting_go: Mutex::new(began),
             drilling: Mutex::new(()),
             deletions: DeletionGate::default(),
             segmented_to: AtomicI64::new(0),

@@ -2,6 +2,7 @@
 //! has texts passes through `texts`; everything else passes as it is. The change feed and what a node
 //! loads at its start keep texts as they are stored: nothing is decided by them.
 
+mod audit_rules;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};

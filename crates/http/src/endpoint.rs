@@ -4,6 +4,7 @@ mod alert;
 mod algorithm;
 mod audit;
 mod audit_detail;
+mod audit_keeping;
 mod audit_log;
 mod audit_search;
 mod backup;
@@ -55,6 +56,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(kek::routes());
     routes.extend(text_seal::routes());
     routes.extend(audit_detail::routes());
+    routes.extend(audit_keeping::routes());
     routes.extend(principal::routes());
     routes.extend(privacy::routes());
     routes.extend(token::routes());

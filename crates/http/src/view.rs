@@ -1,6 +1,7 @@
 //! What core holds, as the wire shows it. No provider secrets, no digests of tokens, no records.
 
 pub mod access;
+pub mod audit_keeping;
 pub mod backup;
 pub mod exchange;
 pub mod key;

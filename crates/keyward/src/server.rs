@@ -17,6 +17,7 @@ pub mod hardening;
 pub mod init;
 pub mod integrity;
 pub mod keeping;
+mod letting_go;
 pub mod log_keys;
 pub mod logging;
 pub mod mirrors;

@@ -91,6 +91,7 @@ async fn ask(api: &Api, method: &Method, path: &str, tenant: &str, body: Option<
         .replace("{policy}", "yearly")
         .replace("{log}", "changes")
         .replace("{tile}", "entries/000")
+        .replace("{hold}", "01900000-0000-7000-8000-000000000000")
         .replace("{sequence}", "1")
         .replace("{index}", "0");
     // What is left is an id of something.

@@ -32,6 +32,8 @@ pub const RUNTIME_PRIVILEGES: &[(&str, &str)] = &[
     ("conditions", "SELECT, INSERT, UPDATE, DELETE"),
     ("stray_records", "SELECT, INSERT, UPDATE, DELETE"),
     ("drills", "SELECT, INSERT, UPDATE, DELETE"),
+    // No rule is ever taken away.
+    ("audit_rules", "SELECT, INSERT, UPDATE"),
     ("idempotency", "SELECT, INSERT, DELETE"),
     ("feed", "SELECT, UPDATE"),
     ("tenant_feed", "SELECT, INSERT, UPDATE"),

@@ -18,6 +18,7 @@
 //! To add a column: a migration for each dialect, a line in the noun's codec, a line in
 //! [`schema::tables`]; the tests name what is missing.
 
+mod audit_rules;
 mod called;
 mod config;
 mod db;

@@ -59,6 +59,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(11, "0011_drills"),
     migration!(12, "0012_text"),
     migration!(13, "0013_audit_detail"),
+    migration!(14, "0014_audit_rules"),
 ];
 
 /// The newest schema this program knows.
@@ -307,6 +308,11 @@ const HELD: &[(i64, &str, &str)] = &[
         12,
         "tenants whose texts are sealed",
         "SELECT count(*) AS count FROM tenants WHERE text_state <> 'clear'",
+    ),
+    (
+        14,
+        "legal holds that stand",
+        "SELECT count(*) AS count FROM audit_rules WHERE kind = 'hold' AND released_at IS NULL",
     ),
 ];
 

@@ -32,6 +32,7 @@ use keyward_core::noun::role::Restriction;
 use keyward_core::ops;
 use keyward_core::ops::backup::Continuous;
 use keyward_core::ops::initialize::BuiltinRole;
+use keyward_core::port::audit_keeping::AuditKeeping;
 use keyward_core::port::audit_log::{AuditLog, TailQuery};
 use keyward_core::port::key_provider::KeyProvider;
 use keyward_core::port::registry::Registry;
@@ -212,6 +213,8 @@ struct Setup {
     database: Option<TestDatabase>,
     bootstrap: Option<String>,
     retention: Option<RetentionRules>,
+    /// What lets go of the log's beginning, if anything does.
+    keeping: Option<Arc<dyn AuditKeeping>>,
     continuous: Option<Continuous>,
     /// From where, besides the backups, damaged and missing records are put back.
     replica: Option<Arc<FaultyBackend>>,
@@ -244,6 +247,7 @@ impl Setup {
             database,
             bootstrap: None,
             retention: None,
+            keeping: None,
             continuous: None,
             replica: None,
             moves: None,
@@ -267,6 +271,13 @@ impl World {
     pub async fn under_retention_on(backend: VaultKind, rules: RetentionRules) -> Self {
         let mut setup = Setup::new(RegistryKind::Sqlite, backend);
         setup.retention = Some(rules);
+        Self::begin(setup).await
+    }
+
+    /// A new deployment that may let go of its log's beginning, through what it is given.
+    pub async fn letting_go(registry: RegistryKind, keeping: Arc<dyn AuditKeeping>) -> Self {
+        let mut setup = Setup::new(registry, VaultKind::Embedded);
+        setup.keeping = Some(keeping);
         Self::begin(setup).await
     }
 
@@ -401,6 +412,7 @@ impl World {
             registry: registry.clone(),
             audit: silent.clone(),
             transparency: None,
+            keeping: setup.keeping.clone(),
             search: Some(Arc::new(Search::new(index.clone()))),
             witness: None,
             waiting: setup.waiting(),
@@ -421,6 +433,11 @@ impl World {
         };
         let mut settings = Settings::new(&name, deployment);
         settings.retention = setup.retention;
+        if setup.keeping.is_some() {
+            settings.audit_let_go = true;
+            // Stories of retention take years.
+            settings.bootstrap_token_seconds = 20 * 366 * 24 * 3600;
+        }
         settings.continuous = setup.continuous;
         settings.migration_cuts_over = setup.moves.unwrap_or_default();
         let node = Arc::new(Node::new(ports, settings));

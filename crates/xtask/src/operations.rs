@@ -6,6 +6,7 @@
 mod backups;
 mod deployment;
 mod exchange;
+mod keeping;
 mod keys;
 mod lifecycle;
 mod members;
@@ -173,6 +174,11 @@ documented! {
     AuditHandOverKey => deployment::AUDIT_HAND_OVER_KEY,
     AuditHeads => deployment::AUDIT_HEADS,
     AuditContinue => deployment::AUDIT_CONTINUE,
+    AuditReadRetention => keeping::READ,
+    AuditSetRetention => keeping::SET,
+    AuditPlaceHold => keeping::PLACE_HOLD,
+    AuditReleaseHold => keeping::RELEASE_HOLD,
+    AuditPrune => keeping::PRUNE,
     AuditSeePeople => deployment::AUDIT_SEE_PEOPLE,
     PrivacyExport => deployment::PRIVACY_EXPORT,
     PrivacyErase => deployment::PRIVACY_ERASE,

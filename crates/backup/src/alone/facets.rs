@@ -28,6 +28,7 @@ pub(crate) enum Kind {
     Secret,
     SecretVersion,
     Job,
+    AuditRule,
     /// What the server notes about itself: alerts, strays, drills; and how often keys were used.
     Noted,
 }
@@ -52,6 +53,7 @@ impl Kind {
             "secrets" => Self::Secret,
             "secret_versions" => Self::SecretVersion,
             "jobs" => Self::Job,
+            "audit_rules" => Self::AuditRule,
             "conditions" | "stray_records" | "drills" | "use_reservations" | "tenant_feed"
             | "changes" | "feed" => Self::Noted,
             _ => return None,
@@ -77,6 +79,7 @@ impl Kind {
             Self::Secret => "secrets",
             Self::SecretVersion => "secret versions",
             Self::Job => "jobs",
+            Self::AuditRule => "audit rules",
             Self::Noted => "notes",
         }
     }
@@ -193,6 +196,7 @@ impl Facets {
                 subject: Some(it.subject),
                 ..of(Kind::Job, it.id.uuid(), it.tenant)
             },
+            Row::AuditRule(it) => of(Kind::AuditRule, it.id.uuid(), it.tenant),
             Row::Key(_) | Row::KeyVersion(_) | Row::Transition(_) | Row::ClassPointer(_) => {
                 Self::of_key_row(row)
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::names::SecretName;
+use crate::noun::audit_rule::Days;
 use crate::ops::backup::Continuous;
 use crate::retention::RetentionRules;
 
@@ -27,6 +28,10 @@ pub struct Settings {
     pub continuous: Option<Continuous>,
     /// Which backups are kept; none: all of them.
     pub retention: Option<RetentionRules>,
+    /// For how long entries of the log are kept at least, unless the registry says longer.
+    pub audit_retention: Days,
+    /// Whether the log lets go of anything at all.
+    pub audit_let_go: bool,
     /// In which of the system's secrets the identity for drills is; none if it is elsewhere.
     pub drill_identity: Option<SecretName>,
     /// Whether the vault is cut over to another backend as soon as both sides are equal; if not, it
@@ -57,6 +62,8 @@ impl Settings {
             scrub_automatic: true,
             continuous: None,
             retention: None,
+            audit_retention: Days::DEFAULT,
+            audit_let_go: false,
             drill_identity: None,
             migration_cuts_over: false,
             registry_cuts_over: false,

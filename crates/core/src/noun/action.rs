@@ -199,6 +199,11 @@ actions! {
     AuditHandOverKey "audit.hand_over_key" System Record "Handed the signing of a node's log over to the next key.";
     AuditHeads "audit.heads" System Record "Committed to the heads of all trees of the transparency log.";
     AuditContinue "audit.continue" System Record "Went on with a node's log whose journal was lost, from a mirror.";
+    AuditReadRetention "audit.read_retention" Tenant Read "Shows for how long the audit log is kept, its legal holds, and what of it may go.";
+    AuditSetRetention "audit.set_retention" Tenant Change "Has entries of the audit log kept for longer.";
+    AuditPlaceHold "audit.place_hold" Tenant Change "Places a legal hold: while it stands, nothing of the audit log goes.";
+    AuditReleaseHold "audit.release_hold" Tenant Change "Releases a legal hold.";
+    AuditPrune "audit.prune" System Change "Lets go of the audit log's beginning, where retention and holds allow it.";
     AuditSeePeople "audit.see_people" Tenant Read "Sees whose address stands behind a pseudonym of the audit log.";
     PrivacyExport "privacy.export" Tenant Read "Gives out everything that is held about a person.";
     PrivacyErase "privacy.erase" Tenant Change "Destroys a person's key for ever, and with it who a disabled principal was and from where it came.";

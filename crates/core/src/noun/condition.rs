@@ -112,6 +112,10 @@ kinds! {
     /// What waits of addresses that came while the server was sealed cannot be opened, or the key to which they
     /// are sealed was replaced.
     AUDIT_ADDRESSES_DAMAGED "audit_addresses_damaged";
+    /// The clock went ahead by more than a day: nothing of the log goes until somebody says that it is right.
+    AUDIT_CLOCK_AHEAD "audit_clock_ahead";
+    /// What may go of the log's beginning does not go.
+    AUDIT_NOT_LET_GO "audit_not_let_go";
     /// Another deployment's log, of which this node is a witness, contradicts itself.
     WITNESSED_LOG_FORKED "witnessed_log_forked";
 }

@@ -3,6 +3,7 @@
 //! Every noun carries an `etag`, its row version: 1 when made, one more with every change.
 
 pub mod action;
+pub mod audit_rule;
 pub mod binding;
 pub mod class_pointer;
 pub mod condition;

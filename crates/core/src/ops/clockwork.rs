@@ -79,6 +79,9 @@ pub async fn tick(node: &Node) -> Result<(), OpError> {
     if let Err(error) = super::people::moved_in_time(node).await {
         first_failure.get_or_insert(error);
     }
+    if let Err(error) = super::audit_prune::watch_clock(node).await {
+        first_failure.get_or_insert(error);
+    }
     if let Err(error) = super::privacy::slice(node).await {
         first_failure.get_or_insert(error);
     }

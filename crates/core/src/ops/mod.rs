@@ -4,6 +4,8 @@
 //! audit entry → answer. A refusal is an audit entry too.
 
 pub mod audit_detail;
+pub mod audit_prune;
+pub mod audit_rules;
 pub mod authenticate;
 pub mod backup;
 pub mod binding;

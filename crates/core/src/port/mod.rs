@@ -2,6 +2,7 @@
 
 pub mod audit_keeping;
 pub mod audit_log;
+pub mod audit_rules;
 pub mod audit_search;
 pub mod backup;
 pub mod decide;

@@ -28,6 +28,7 @@ use crate::noun::secret::{Secret, SecretVersion};
 use crate::noun::state::State;
 use crate::noun::tenant::{Tenant, TenantKek};
 use crate::noun::token::Token;
+use crate::port::audit_rules::AuditRules;
 use crate::port::storage::StorageError;
 use crate::port::upkeep::Upkeep;
 use crate::time::Timestamp;
@@ -225,7 +226,7 @@ pub trait ChangeObserver: Send + Sync {
 
 /// The registry.
 #[async_trait]
-pub trait Registry: Upkeep + Send + Sync {
+pub trait Registry: Upkeep + AuditRules + Send + Sync {
     /// Names who is told of commits. Called once, before the first commit.
     fn observe(&self, observer: std::sync::Arc<dyn ChangeObserver>);
 

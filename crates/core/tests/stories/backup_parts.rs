@@ -116,7 +116,7 @@ pub async fn chain(world: &World, to: Option<Timestamp>) -> (Verified, Vec<Verif
     (full, verified)
 }
 
-async fn restored(
+pub async fn restored(
     world: &World,
     to: Option<Timestamp>,
     wanted: &WantedPart,
@@ -202,6 +202,7 @@ pub async fn lose(world: &World, tenant: TenantId) {
     };
     lose_records(world, tenant).await;
     let order = [
+        "audit_rules",
         "conditions",
         "jobs",
         "secret_versions",

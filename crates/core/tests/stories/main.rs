@@ -10,6 +10,7 @@
 mod access;
 mod audit_detail;
 mod audit_detail_ends;
+mod audit_keeping;
 mod backup_alone;
 mod backup_chains;
 mod backup_continuous;

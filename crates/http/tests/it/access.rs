@@ -25,6 +25,7 @@ fn concrete(path: &str) -> String {
         .replace("{import_key}", id)
         .replace("{secret}", "db%2Fpassword")
         .replace("{seal}", id)
+        .replace("{hold}", id)
         .replace("{version}", "1")
 }
 
@@ -152,6 +153,8 @@ async fn i05_another_tenants_token_finds_nothing_at_any_endpoint() {
         ("GET", "/v1/audit/sinks"),
         ("GET", "/v1/audit/witnesses"),
         ("GET", "/v1/audit/witness-key"),
+        ("GET", "/v1/audit/prune"),
+        ("POST", "/v1/audit/prune"),
         ("GET", "/v1/alerts"),
         ("GET", "/v1/storage"),
         ("POST", "/v1/storage/scrub"),
@@ -214,6 +217,10 @@ fn body_for(path: &str) -> Option<serde_json::Value> {
         }
         "rate" => json!({ "per_second": 1 }),
         "export" if path.contains("privacy") => json!({ "subject": "nobody" }),
+        "retention" if path.contains("{tenant}/audit") => json!({ "uses": 3000 }),
+        "holds" => json!({ "name": "case-7", "reason": "asked" }),
+        "release" if path.contains("/holds/") => json!({ "reason": "asked" }),
+        "prune" if path.contains("/audit/") => json!({ "through": 1, "reason": "asked" }),
         "audit-detail" => json!({ "audit_detail": "counts", "reason": "asked" }),
         "erase" => json!({ "subject": "nobody", "reason": "asked" }),
         "export" => json!({ "method": "hpke-x-wing", "recipient": "aGk=", "format": "raw" }),

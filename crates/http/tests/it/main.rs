@@ -4,6 +4,7 @@
 mod access;
 mod alerts;
 mod audit_detail;
+mod audit_keeping;
 mod creation;
 mod desk;
 mod input;

@@ -10,6 +10,7 @@ mod detail;
 mod directory;
 mod evidence;
 mod export;
+mod keeping;
 mod mirror;
 mod prove;
 mod receipt;
@@ -39,6 +40,7 @@ use self::copy::CopyArguments;
 use self::custody::CustodyArguments;
 use self::evidence::EvidenceArguments;
 use self::export::ExportArguments;
+use self::keeping::{HoldCommand, RetentionCommand};
 use self::mirror::MirrorCommand;
 use self::prove::ProveArguments;
 use self::receipt::{ReceiptArguments, WhichLog};
@@ -112,6 +114,12 @@ pub enum AuditCommand {
     /// On the stopped node, whose audit directory has no journal. Everything in the mirror is verified by the
     /// key before anything is written where it counts; what ends it in between, the same command goes on.
     Continue(ContinueArguments),
+    /// For how long the log is kept
+    #[command(subcommand)]
+    Retention(RetentionCommand),
+    /// Legal holds: while one stands, nothing of the log goes that it is about
+    #[command(subcommand)]
+    Hold(HoldCommand),
     /// Copies of the log elsewhere that the server keeps up
     #[command(subcommand)]
     Mirror(MirrorCommand),
@@ -180,6 +188,8 @@ impl AuditCommand {
             Self::Continue(arguments) => return Box::pin(arguments.run(context)).await,
             Self::Verify(arguments) => return arguments.run_remote(context).await,
             Self::Prove(_) | Self::Check(_) | Self::CheckEntry(_) | Self::Schema => return Ok(()),
+            Self::Retention(command) => return command.run(context).await,
+            Self::Hold(command) => return command.run(context).await,
             Self::Sink(command) => return command.run(context).await,
             Self::Witness(command) => return command.run(context).await,
             Self::Mirror(command) => return command.run(context).await,

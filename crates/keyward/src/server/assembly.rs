@@ -27,6 +27,7 @@ use crate::server::drills;
 use crate::server::error::StartError;
 use crate::server::init::builtin_roles;
 use crate::server::keeping::Keeping;
+use crate::server::letting_go;
 use crate::server::published::Published;
 use crate::server::seals;
 use crate::server::trees::ensure_holds_what_was_signed;
@@ -98,6 +99,7 @@ impl Assembly {
         let ports = Ports {
             registry: deployment.registry.clone(),
             audit: journal.clone(),
+            keeping: None,
             search: Some(Arc::new(Search::new(index.clone()))),
             transparency: is_durable.then(|| published.clone() as _),
             witness: desk.clone().map(|desk| desk as _),
@@ -230,6 +232,8 @@ fn settings(deployment: &Deployment) -> Settings {
         scrub_automatic: config.limits.scrub_per_second > 0,
         continuous: continuous::from(config),
         retention: backups::retention(config),
+        audit_retention: letting_go::days(config),
+        audit_let_go: config.audit.let_go,
         drill_identity: drills::secret(config),
         migration_cuts_over: config.storage.migrate_cut_over == MigrateCutOver::Auto,
         registry_cuts_over: config.registry.migrate_cut_over == MigrateCutOver::Auto,

@@ -10,6 +10,7 @@ mod check;
 mod check_backup;
 mod check_mirrors;
 mod check_repairs;
+mod check_retention;
 mod check_seal;
 mod check_sinks;
 mod check_storage;
@@ -401,8 +402,7 @@ settings! {
 
     /// The audit log of this node.
     [audit] Audit {
-        /// Where its journal is. A disk of its own is a good idea: when it is full, operations are
-        /// refused until there is space again.
+        /// Where its journal is, best on a disk of its own: while that is full, operations are refused.
         dir: Option<PathBuf> = None, "`audit/` in the data directory";
         /// `always`: an answer leaves when its entry survives power loss. `written`: when the
         /// operating system has it; entries of the last moments can be lost with the power.
@@ -416,14 +416,27 @@ settings! {
         check_per_second: u64 = 20_000, "`20000`";
         /// Whether finished segments of the journal are compressed, once what was signed covers them.
         seal_segments: bool = true, "`true`";
-        /// How many of the witnesses must have signed a checkpoint of the log before it is given out. 0:
-        /// none; their signatures are given out as they come.
+        /// Whether the log lets go, each day, of what is older than its retention and held by nothing.
+        let_go: bool = false, "`false`: everything is kept";
+        /// How many witnesses must have signed a checkpoint before it is given out. 0: none.
         witnesses_required: u64 = 0, "`0`";
         /// How long after a start nothing new is signed while some witnesses have not said what they know
         /// of this log: a witness that is gone holds up the log no longer than that.
         witness_wait_seconds: u64 = 30, "`30`";
         /// The same for mirrors.
         mirror_wait_seconds: u64 = 30, "`30`";
+    }
+
+    /// For how many days the log is kept at least, 92 to 36500 (docs/audit-retention.md).
+    [audit_retention] AuditRetention {
+        /// What changes keys, access or the deployment, or lets a secret out.
+        changes_days: u64 = 2557, "`2557`";
+        /// Uses of keys.
+        uses_days: u64 = 2557, "`2557`";
+        /// What is read.
+        reads_days: u64 = 2557, "`2557`";
+        /// Requests without a valid token.
+        authentication_days: u64 = 731, "`731`";
     }
 
     /// What one client may ask for.

@@ -24,6 +24,7 @@ use crate::server::config::{Backup, Config, Limits};
 use crate::server::continuous;
 use crate::server::error::StartError;
 use crate::server::integrity::Guarding;
+use crate::server::letting_go;
 use crate::server::mirrors::Mirroring;
 use crate::server::registry_online;
 use crate::server::sealing::SealingSegments;
@@ -80,6 +81,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
     let every = assembly.deployment.config.backup.drill_interval_hours;
     let drilling = tokio::spawn(rehearse(assembly.node.clone(), every, ended.clone()));
+    let letting_go = tokio::spawn(letting_go::let_go(assembly.node.clone(), ended.clone()));
     let moving = tokio::spawn(carry_on(assembly.node.clone(), ended.clone()));
     let carrying = registry_online::carry_on(assembly.node.clone(), ended.clone());
     let moving_registry = tokio::spawn(carrying);
@@ -103,6 +105,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     // So does a drill; what it made goes with it.
     drilling.abort();
     let _ = drilling.await;
+    let _ = letting_go.await;
     let _ = moving.await;
     sealing.end().await;
     guarding.end().await;

@@ -10,6 +10,7 @@
 mod answering;
 mod asking;
 mod audit_detail;
+mod audit_keeping;
 mod auditing;
 mod backing_up;
 mod clock;

@@ -2,6 +2,7 @@
 //! The columns' order here is the order in which they are bound and read.
 
 mod access;
+mod audit_rule;
 mod condition;
 mod drill;
 mod import_key;
@@ -181,6 +182,7 @@ macro_rules! noun_of {
             Row::Condition($noun) => $done,
             Row::StrayRecord($noun) => $done,
             Row::Drill($noun) => $done,
+            Row::AuditRule($noun) => $done,
         }
     };
 }
@@ -196,7 +198,7 @@ pub(crate) fn table_of(row: &Row) -> &'static Table {
 }
 
 /// The tables in the order in which foreign keys let rows be inserted.
-pub(crate) const INSERT_ORDER: [&str; 19] = [
+pub(crate) const INSERT_ORDER: [&str; 20] = [
     "tenants",
     "tenant_keks",
     "principals",
@@ -216,6 +218,7 @@ pub(crate) const INSERT_ORDER: [&str; 19] = [
     "conditions",
     "stray_records",
     "drills",
+    "audit_rules",
 ];
 
 /// JSON of a map or a set that the noun already holds as such.
@@ -284,6 +287,7 @@ ids!(
     JobId,
     ConditionId,
     DrillId,
+    AuditRuleId,
     RecordId,
     TransitionId
 );

@@ -2,6 +2,7 @@
 //! one snapshot; every one has its index, which the tests check on both databases.
 
 pub(crate) mod access;
+pub(crate) mod audit_rules;
 pub(crate) mod conditions;
 pub(crate) mod drills;
 pub(crate) mod feed;

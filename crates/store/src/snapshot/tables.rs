@@ -100,6 +100,8 @@ pub const TREATMENT: &[(&str, Treatment)] = &[
     // What the sweep found; later changes name the row version that they follow.
     ("stray_records", Covered { order: &["name"] }),
     ("drills", ID),
+    // What must not go of the log, wherever it is restored.
+    ("audit_rules", ID),
     // Without them a key with a limit could be used beyond it.
     (
         "use_reservations",

@@ -6,6 +6,7 @@ mod world;
 mod left;
 mod make;
 
+mod audit_rules;
 mod commits;
 mod constraints;
 mod exchange;

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::{
-    AssignmentId, BindingId, ConditionId, ImportKeyId, JobId, KeyId, PolicyId, PrincipalId,
-    RecordId, RoleId, SecretId, SecretVersionId, TenantId, TokenId, TransitionId, VersionId,
+    AssignmentId, AuditRuleId, BindingId, ConditionId, ImportKeyId, JobId, KeyId, PolicyId,
+    PrincipalId, RecordId, RoleId, SecretId, SecretVersionId, TenantId, TokenId, TransitionId,
+    VersionId,
 };
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::{Action, ActionSet};
+use keyward_core::noun::audit_rule::{AuditRule, Days, RuleKind};
 use keyward_core::noun::binding::DataBinding;
 use keyward_core::noun::class_pointer::ClassPointer;
 use keyward_core::noun::condition::{Condition, ConditionKind, Severity};
@@ -455,6 +457,24 @@ impl Maker {
             since: START,
             last_seen_at: START,
             cleared_at: None,
+            etag: 1,
+        }
+    }
+
+    pub fn audit_rule_row(&self, tenant: Option<TenantId>, kind: RuleKind) -> AuditRule {
+        AuditRule {
+            id: AuditRuleId::from_uuid(self.ordered()),
+            tenant,
+            kind,
+            name: "case-7".to_owned(),
+            reason: "asked".to_owned(),
+            days: (kind == RuleKind::Retention).then_some(Days::DEFAULT),
+            through: (kind == RuleKind::LetGo).then_some(4711),
+            since: START,
+            by: None,
+            released_at: None,
+            released_by: None,
+            release_reason: String::new(),
             etag: 1,
         }
     }

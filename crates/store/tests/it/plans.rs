@@ -6,11 +6,13 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use keyward_core::change::{IdempotencyKey, Row, Write};
-use keyward_core::ids::{BindingId, KeyId};
+use keyward_core::ids::{AuditRuleId, BindingId, KeyId};
+use keyward_core::noun::audit_rule::RuleKind;
 use keyward_core::noun::key::{ProviderKind, UseLimit};
 use keyward_core::noun::key_version::UsageTotals;
 use keyward_core::noun::state::State;
 use keyward_core::noun::tenant::Digest;
+use keyward_core::port::audit_rules::AuditRules as _;
 use keyward_core::port::registry::{
     KeyCursor, KeyFilter, KeyRef, KeySort, Registry as _, Reservation, UsageDelta,
 };
@@ -108,6 +110,10 @@ async fn fill(world: &World) -> Vec<NewKey> {
                     .condition_row(Some(world.tenant()), &format!("part-{number}"));
                 over.cleared_at = Some(START.plus_seconds(number as i64));
                 let stray = world.make.stray_row();
+                let rule = world
+                    .make
+                    .audit_rule_row(Some(world.tenant()), RuleKind::Retention);
+                let hold = world.make.audit_rule_row(None, RuleKind::Hold);
                 let kek = world.make.kek_row(tenant.id, 1);
                 let token = world.make.token_row(Some(tenant.id), principal.id);
                 let mut policy = world.make.policy_row("some-policy");
@@ -129,6 +135,8 @@ async fn fill(world: &World) -> Vec<NewKey> {
                     Write::insert(Row::Condition(of_deployment)),
                     Write::insert(Row::Condition(over)),
                     Write::insert(Row::StrayRecord(stray)),
+                    Write::insert(Row::AuditRule(rule)),
+                    Write::insert(Row::AuditRule(hold)),
                 ]);
                 writes.extend(keys.iter().map(|made| {
                     Write::insert(Row::DataBinding(world.make.binding_row(&made.key)))
@@ -277,6 +285,12 @@ impl Caller<'_> {
             call!(self, conditions(scope, &filter, Some(id), 10));
         }
         call!(self, drills(10));
+        let rule = AuditRuleId::from_uuid(uuid::Uuid::nil());
+        call!(self, audit_rule(rule));
+        call!(self, audit_rules(Some(rule), 10));
+        for scope in [Some(self.world.tenant()), None] {
+            call!(self, audit_rules_of(scope, Some(rule), 10));
+        }
         call!(self, open_conditions(Some(id), 10));
         call!(self, outlived_conditions(START, 10, 10));
         let kind = keyward_core::noun::job::JobKind::ScrubStorage;
@@ -479,6 +493,10 @@ fn methods() -> Vec<&'static str> {
         (
             include_str!("../../src/upkeep.rs"),
             "impl Upkeep for SqlRegistry",
+        ),
+        (
+            include_str!("../../src/audit_rules.rs"),
+            "impl AuditRules for SqlRegistry",
         ),
     ];
     let ports = sources.map(|(source, begin)| source.split_once(begin).unwrap().1);

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use keyward_core::noun::audit_rule::RuleKind;
 use keyward_core::noun::condition::Severity;
 use keyward_core::noun::drill::DrillState;
 use keyward_core::noun::import_key::{ImportFormat, ImportMethod};
@@ -234,6 +235,10 @@ async fn every_value_of_cores_enumerations_is_in_the_schema() {
                     .map(|it| it.name())
                     .collect::<Vec<_>>(),
             ),
+        ),
+        (
+            "audit_rule_kind",
+            names(&RuleKind::ALL.iter().map(|it| it.name()).collect::<Vec<_>>()),
         ),
         ("key_state", names(&State::ALL.map(State::name))),
         ("transition_event", names(&events)),

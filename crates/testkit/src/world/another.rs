@@ -22,6 +22,7 @@ impl World {
             audit: self.silent.clone(),
             transparency: None,
             search: None,
+            keeping: None,
             witness: None,
             waiting: None,
             usage: Arc::new(UsageBook::new(0, 0)),

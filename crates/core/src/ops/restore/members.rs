@@ -132,6 +132,25 @@ impl Merge<'_> {
         }
     }
 
+    /// What is kept of the tenant's log. What stands now stays as it is, whatever then was.
+    pub(super) async fn audit_rules(&mut self) -> Result<(), OpError> {
+        let mut after = None;
+        loop {
+            let then = self.order.then;
+            let page = then.audit_rules_of(Some(self.tenant), after, PAGE).await?;
+            after = page.rows.last().map(|last| last.id);
+            for row in page.rows {
+                if self.now.audit_rule(row.id).await?.is_none() {
+                    let called = format!("{} {}", row.kind, row.id);
+                    self.judge(Row::AuditRule(row), None, &called);
+                }
+            }
+            if !page.more {
+                return self.write_if_much().await;
+            }
+        }
+    }
+
     async fn policy(&mut self, then: Policy, now: Option<Policy>) -> Result<(), OpError> {
         if now.is_none() {
             let named = self.now.policy_by_name(self.tenant, &then.name).await?;

@@ -89,6 +89,7 @@ impl<'a> Merge<'a> {
             Part::Tenant => {
                 self.members().await?;
                 self.policies().await?;
+                self.audit_rules().await?;
                 self.keys().await?;
                 self.class_pointers().await?;
                 self.import_keys().await?;

@@ -31,6 +31,7 @@ pub(super) const fn kind(row: &Row) -> Option<&'static str> {
         Row::ImportKey(_) => "import_keys",
         Row::Secret(_) => "secrets",
         Row::SecretVersion(_) => "secret_versions",
+        Row::AuditRule(_) => "audit_rules",
         Row::Job(_) | Row::Condition(_) | Row::StrayRecord(_) | Row::Drill(_) => return None,
     })
 }
@@ -53,6 +54,7 @@ pub(super) fn identity(row: &Row) -> Option<Identity> {
         Row::ImportKey(it) => it.id.to_string(),
         Row::Secret(it) => it.id.to_string(),
         Row::SecretVersion(it) => it.id.to_string(),
+        Row::AuditRule(it) => it.id.to_string(),
         Row::Job(_) | Row::Condition(_) | Row::StrayRecord(_) | Row::Drill(_) => return None,
     };
     Some(Identity { table, id })
@@ -79,6 +81,7 @@ fn etag_mut(row: &mut Row) -> Option<&mut i64> {
         Row::Condition(it) => &mut it.etag,
         Row::StrayRecord(it) => &mut it.etag,
         Row::Drill(it) => &mut it.etag,
+        Row::AuditRule(it) => &mut it.etag,
         Row::Transition(_) => return None,
     })
 }
@@ -119,6 +122,7 @@ pub(super) const fn tenant_of(row: &Row) -> Option<TenantId> {
         Row::Secret(it) => it.tenant,
         Row::SecretVersion(it) => it.tenant,
         Row::Condition(it) => it.tenant,
+        Row::AuditRule(it) => it.tenant,
         Row::StrayRecord(_) | Row::Drill(_) => None,
     }
 }

@@ -32,6 +32,7 @@ fn checked(config: &Config, mut found: Findings) -> Result<(), ConfigError> {
     super::check_backup::check(config, &mut found);
     super::check_repairs::check(config, &mut found);
     check_seal::check(config, &mut found);
+    super::check_retention::check(config, &mut found);
     super::check_mirrors::check(config, &mut found);
     super::check_sinks::check(config, &mut found);
     super::check_witnesses::check(config, &mut found);

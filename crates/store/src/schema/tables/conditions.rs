@@ -53,6 +53,34 @@ pub(super) const CONDITIONS: &[TableMeaning] = &[
         ],
     },
     TableMeaning {
+        name: "audit_rules",
+        meaning: "What keeps entries of the audit log: a retention, a legal hold; and how far a node's log was ordered to go. Rows are added, none is taken away.",
+        fields: &[
+            field("id", "Its id, in order of time."),
+            field("tenant_id", "Whose entries; none for everybody's."),
+            field("kind", "What it is."),
+            field(
+                "name",
+                "What a hold is called, or of which node's log the beginning is.",
+            ),
+            field("reason", "Why. Readable, as names are."),
+            field("changes_days", "For how many days changes are kept."),
+            field("uses_days", "Uses of keys."),
+            field("reads_days", "What was read."),
+            field("authentication_days", "Requests without a valid token."),
+            field("through", "The last entry that was ordered to go."),
+            field("since", "When it was said."),
+            field("set_by", "By which principal; none for the server itself."),
+            field("released_at", "When a hold was released."),
+            field("released_by", "By which principal."),
+            field("release_reason", "Why."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+    TableMeaning {
         name: "stray_records",
         meaning: "An object of the vault to which no row refers: found, then in quarantine, then deleted, unless a row refers to it after all.",
         fields: &[
