@@ -231,7 +231,10 @@ pub fn roles() -> Vec<BuiltinRole> {
             name: "tenant-admin",
             description: "Administers one tenant, its keys and secrets; uses no key, reads no secret and no log",
             permissions: TENANT_ADMINISTRATION,
-            delegable: grantable(|action| action.scope() != Scope::System),
+            // Whoever may place a hold does not say who releases it.
+            delegable: grantable(|action| {
+                action.scope() != Scope::System && action != AuditReleaseHold
+            }),
         },
         BuiltinRole {
             id: id(3),

@@ -3,7 +3,7 @@
 //! strangers in `docs/formats/journal.md`.
 //!
 //! ```text
-//! "KWB1" | version u16 | deployment 16 bytes | first u64 | let go of at i64 | log's id 16 bytes |
+//! "KWB1" | version u16 | deployment 16 bytes | length of the node's name u8 | it | first u64 | let go of at i64 | log's id 16 bytes |
 //! trees u64 | for each: kind u8 | tenant 16 bytes | entries that are gone u64 | swept u64 | hashes |
 //! SHA-256 (as a leaf's) of all before it
 //! ```
@@ -28,7 +28,7 @@ use crate::trees::Tree;
 /// The file, beside the journal's segments.
 pub(crate) const FILE: &str = "log-beginning";
 /// The same while it is made.
-const BESIDE: &str = "log-beginning.new";
+pub(crate) const BESIDE: &str = "log-beginning.new";
 const MAGIC: &[u8; 4] = b"KWB1";
 /// The format written.
 pub(crate) const VERSION: u16 = 1;
@@ -101,6 +101,8 @@ pub(crate) fn widths(size: u64) -> Vec<usize> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Begun {
     pub(crate) deployment: Uuid,
+    /// The node that the segment with which the journal begins names: at most 255 bytes.
+    pub(crate) node: String,
     /// The first entry that is kept: it begins a segment.
     pub(crate) first: u64,
     /// When those before it were let go of.
@@ -114,7 +116,7 @@ pub(crate) struct Begun {
 
 impl Begun {
     pub(crate) fn new(
-        deployment: Uuid,
+        (deployment, node): (Uuid, String),
         first: u64,
         at: Timestamp,
         log: Uuid,
@@ -124,6 +126,7 @@ impl Begun {
         let index = numbered.map(|(at, (tree, _))| (*tree, at)).collect();
         Self {
             deployment,
+            node,
             first,
             at,
             log,
@@ -146,6 +149,9 @@ impl Begun {
         let mut out = MAGIC.to_vec();
         out.extend_from_slice(&VERSION.to_be_bytes());
         out.extend_from_slice(self.deployment.as_bytes());
+        // A header has no longer one.
+        out.push(self.node.len() as u8);
+        out.extend_from_slice(self.node.as_bytes());
         out.extend_from_slice(&self.first.to_be_bytes());
         out.extend_from_slice(&self.at.as_micros().to_be_bytes());
         out.extend_from_slice(self.log.as_bytes());
@@ -194,18 +200,33 @@ impl Begun {
         Ok(Some(Self::decode(bytes.get(..filled).unwrap_or_default())))
     }
 
-    /// Puts the note in its place, durably: it is the one before, or this one, and never a part.
+    /// Writes the note beside its place, durably.
     pub(crate) fn write(&self, io: &dyn JournalIo) -> io::Result<()> {
-        match io.remove(BESIDE) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            removed => removed?,
-        }
+        discard(io)?;
         let mut file = io.create(BESIDE)?;
         file.write_at(0, &self.encode())?;
-        file.sync()?;
-        drop(file);
-        io.rename(BESIDE, FILE)?;
-        io.sync_dir()
+        file.sync()
+    }
+
+    /// Puts the note that was written in its place: it is the one before, or this one, and never a part.
+    pub(crate) fn place(&self, io: &dyn JournalIo) -> io::Result<()> {
+        let renamed = io.rename(BESIDE, FILE);
+        match renamed {
+            // It may have been done all the same.
+            Err(error) => match Self::read(io) {
+                Ok(Some(Ok(there))) if there == *self => Ok(()),
+                _ => Err(error),
+            },
+            renamed => renamed,
+        }
+    }
+}
+
+/// Removes what an interrupted writing left.
+pub(crate) fn discard(io: &dyn JournalIo) -> io::Result<()> {
+    match io.remove(BESIDE) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
@@ -240,8 +261,16 @@ impl Rest<'_> {
         self.take().map(u64::from_be_bytes)
     }
 
+    fn name(&mut self) -> Option<String> {
+        let [length] = self.take()?;
+        let (name, rest) = self.0.split_at_checked(usize::from(length))?;
+        self.0 = rest;
+        String::from_utf8(name.to_vec()).ok()
+    }
+
     fn begun(&mut self) -> Option<Begun> {
         let deployment = Uuid::from_bytes(self.take()?);
+        let node = self.name()?;
         let first = self.number()?;
         let at = Timestamp::from_micros(i64::from_be_bytes(self.take()?));
         let log = Uuid::from_bytes(self.take()?);
@@ -249,7 +278,7 @@ impl Rest<'_> {
         for _ in 0..self.number()? {
             trees.push(self.tree()?);
         }
-        let begun = Begun::new(deployment, first, at, log, trees);
+        let begun = Begun::new((deployment, node), first, at, log, trees);
         let sound = self.0.is_empty() && first > 1 && begun.index.len() == begun.trees.len();
         sound.then_some(begun)
     }
@@ -316,7 +345,8 @@ mod tests {
             (Tree::Changes(tenant), frontier(1).0),
         ];
         let at = Timestamp::from_micros(1_795_000_000_000_000);
-        Begun::new(Uuid::from_u128(7), 958, at, Uuid::from_u128(8), trees)
+        let of = (Uuid::from_u128(7), "node-a".to_owned());
+        Begun::new(of, 958, at, Uuid::from_u128(8), trees)
     }
 
     #[test]

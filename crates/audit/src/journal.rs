@@ -18,11 +18,12 @@ use crate::entry_signature;
 use crate::fault;
 use crate::frame::PAYLOAD_MAX;
 use crate::io::JournalIo;
+use crate::letting_go;
 use crate::lull::Lull;
 use crate::numbers::Numbers;
 use crate::queue::{By, Offer, Pending};
 use crate::reader::{Place, Reader, Written};
-use crate::recovery::{OpenError, Recovered, doing, recover};
+use crate::recovery::{Begins, OpenError, Recovered, doing, recover};
 use crate::revisions::Revisions;
 use crate::sealed::Sealer;
 use crate::segment;
@@ -48,6 +49,8 @@ pub enum SyncMode {
 /// How a journal behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct JournalConfig {
+    /// With which entry it may begin.
+    pub begins: Begins,
     /// When an entry counts as appended.
     pub sync: SyncMode,
     /// How many entries may wait to be written.
@@ -66,6 +69,7 @@ pub struct JournalConfig {
 impl Default for JournalConfig {
     fn default() -> Self {
         Self {
+            begins: Begins::WithTheFirst,
             sync: SyncMode::Always,
             queue_entries: 16 * 1024,
             queue_bytes: 32 * 1024 * 1024,
@@ -125,7 +129,7 @@ impl Journal {
         if node.len() > usize::from(u8::MAX) {
             return Err(OpenError::NodeName { size: node.len() });
         }
-        let found = recover(&*io, deployment)?;
+        let found = recover(&*io, deployment, config.begins)?;
         let origin = Origin {
             node,
             deployment,
@@ -137,6 +141,7 @@ impl Journal {
         if last < seen && config.sync == SyncMode::Always {
             return Err(OpenError::Shortened { last, seen });
         }
+        letting_go::ensure_counted(observer.replay_after(), catalog.beginning())?;
         replay(&reader, &*observer, last)?;
         let last = last.max(seen);
         let marked = found.open.as_ref().is_some_and(|open| open.marked);

@@ -1,5 +1,6 @@
 //! Letting go of the oldest segments, whole: first the note that says so is durable, then their files go.
-//! A crash at any instant leaves them all, or is finished by the next start.
+//! A crash at any instant leaves them all, or is finished by a later life, once it has found that the note
+//! is of this log.
 
 use std::io;
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use std::sync::Arc;
 use keyward_core::port::audit_log::AuditError;
 use uuid::Uuid;
 
-use crate::beginning::{Begun, Unread, VERSION};
+use crate::beginning::{self, Begun, Unread, VERSION};
 use crate::fault;
 use crate::frames;
 use crate::io::JournalIo;
@@ -65,8 +66,36 @@ impl Journal {
         old.collect()
     }
 
-    /// Lets go of everything before the entry with which a note has the journal begin. Blocks while it writes.
-    pub(crate) fn begin(&self, begun: Begun) -> Result<(), LetGoError> {
+    /// The node that the segment names which an entry begins.
+    pub(crate) fn node_of(&self, first: u64) -> Result<String, LetGoError> {
+        let not_there = || LetGoError::NotThere { first };
+        let segments = self.reader.catalog.segments();
+        let segment = segments.iter().find(|it| it.first == first);
+        let segment = segment.ok_or_else(not_there)?;
+        let reading = |source| failed("reading a segment", source);
+        let opened = self.reader.open(segment);
+        let (file, _, _) = opened.map_err(|error| reading(io::Error::other(error)))?;
+        let header = frames::header(&*file).map_err(reading)?;
+        let (header, _) = header.map_err(|_| not_there())?;
+        Ok(header.node)
+    }
+
+    /// Writes a note beside its place, durably.
+    pub(crate) fn write_beginning(&self, begun: &Begun) -> Result<(), LetGoError> {
+        let written = begun.write(&*self.reader.io);
+        written.map_err(|source| failed("writing the note", source))
+    }
+
+    /// Removes a note that is not put in its place.
+    pub(crate) fn discard_beginning(&self) {
+        if let Err(error) = beginning::discard(&*self.reader.io) {
+            tracing::warn!(%error, "a note of what was to be let go of is left; the next start removes it");
+        }
+    }
+
+    /// Everything before the entry with which a note has the journal begin is let go of: the note, which was
+    /// written, is put in its place. The files stay until [`Self::finish_letting_go`].
+    pub(crate) fn begin(&self, begun: &Arc<Begun>) -> Result<(), LetGoError> {
         let first = begun.first;
         let segments = self.reader.catalog.segments();
         let before = segments.iter().take_while(|it| it.first < first);
@@ -74,21 +103,27 @@ impl Journal {
         if !is_begin || !before.clone().all(|it| it.is_sealed()) || first <= self.beginning() {
             return Err(LetGoError::NotThere { first });
         }
-        let io = &*self.reader.io;
         begun
-            .write(io)
+            .place(&*self.reader.io)
             .map_err(|source| failed("noting it", source))?;
         // Before the files go: who does not find one looks here.
-        self.reader.catalog.begin(Arc::new(begun));
-        self.finish_letting_go()
+        self.reader.catalog.begin(Arc::clone(begun));
+        Ok(())
     }
 
-    /// Removes what is left of segments that were let go of.
+    /// Removes what is left of segments that were let go of, once the note is durable. Whoever calls it has
+    /// found that the trees lead on from what is noted. Blocks while it removes files.
     ///
     /// # Errors
-    /// A file cannot be removed; the next start tries again.
+    /// The note cannot be made durable, and nothing was removed; or a file cannot be removed. The next try
+    /// does what is left.
     pub fn finish_letting_go(&self) -> Result<(), LetGoError> {
+        if self.begun().is_none() {
+            return Ok(());
+        }
         let io = &*self.reader.io;
+        io.sync_dir()
+            .map_err(|source| failed("making the note durable", source))?;
         let names = io.list();
         let names = names.map_err(|source| failed("listing the directory", source))?;
         remove_before(io, self.beginning(), &names)
@@ -113,12 +148,34 @@ fn failed(doing: &'static str, source: io::Error) -> LetGoError {
     LetGoError::Io { doing, source }
 }
 
-/// At a start: reads the note, if there is one, and removes what is left of what was let go of.
-pub(crate) fn resume(
+/// At a start of a journal of which nothing can have been let go of: there is no note. None is read, since
+/// nothing says who wrote it, and nothing is removed.
+pub(crate) fn ensure_not_noted(names: &[String]) -> Result<(), OpenError> {
+    if names.iter().any(|name| name == beginning::FILE) {
+        return Err(OpenError::BeginningNoted);
+    }
+    Ok(())
+}
+
+/// Whoever counts entries has been shown all that were let go of. Who has counted none begins with those that
+/// are there.
+pub(crate) fn ensure_counted(counted: u64, first: u64) -> Result<(), OpenError> {
+    if counted > 0 && counted.saturating_add(1) < first {
+        return Err(OpenError::CountedLess { counted, first });
+    }
+    Ok(())
+}
+
+/// At a start of another: the note, if there is one. What was let go of and is left stays until
+/// [`Journal::finish_letting_go`].
+pub(crate) fn noted(
     io: &dyn JournalIo,
     deployment: Uuid,
     names: &[String],
 ) -> Result<Option<Begun>, OpenError> {
+    if names.iter().any(|name| name == beginning::BESIDE) {
+        beginning::discard(io).map_err(doing("removing an unfinished note"))?;
+    }
     let read = Begun::read(io).map_err(doing("reading the note of its beginning"))?;
     let Some(read) = read else { return Ok(None) };
     let begun = read.map_err(|unread| match unread {
@@ -131,13 +188,6 @@ pub(crate) fn resume(
     if begun.deployment != deployment {
         let found = begun.deployment;
         return Err(OpenError::OtherDeployment { found });
-    }
-    // Nothing goes unless what it leads to is there.
-    let is_there = |name: &String| {
-        [segment::first_of(name), segment::sealed_first_of(name)].contains(&Some(begun.first))
-    };
-    if names.iter().any(is_there) {
-        remove_before(io, begun.first, names).map_err(doing("removing what was let go of"))?;
     }
     Ok(Some(begun))
 }

@@ -58,7 +58,7 @@ pub use journal::{Journal, JournalConfig, SyncMode, Unlogged};
 pub use lull::Lull;
 pub use oldest::Oldest;
 pub use reader::{Place, Written};
-pub use recovery::OpenError;
+pub use recovery::{Begins, OpenError};
 pub use sealed::{SealError, Sealer, Sealing};
 pub use signature::{BatchKey, BatchSignature};
 pub use std_io::StdIo;

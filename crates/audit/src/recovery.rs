@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::beginning::Begun;
 use crate::catalog::{Catalog, Segment};
 use crate::frame::{Frame, Kind};
 use crate::frames::{self, Frames};
@@ -48,6 +49,35 @@ pub enum OpenError {
         /// The last entry that is known to have existed.
         seen: u64,
     },
+    /// There is a note of what was let go of, where nothing can have been.
+    #[error(
+        "beside the audit journal is a file `log-beginning`, which would say that the journal's oldest entries \
+         were let go of; this version lets nothing go, and the file is not of its making: keep a copy of the \
+         directory as evidence, put segments that are missing back from a copy, and remove that file \
+         (docs/audit-retention.md)"
+    )]
+    BeginningNoted,
+    /// The note is of another node's journal.
+    #[error(
+        "the file `log-beginning` beside the audit journal is of node `{node}`, and the journal is not: put the \
+         right one back from a copy (docs/audit-retention.md)"
+    )]
+    BeginningOfAnother {
+        /// Which node's it is.
+        node: String,
+    },
+    /// Entries that were not counted yet were let go of, or what counts them is of an older copy.
+    #[error(
+        "the audit journal is kept from entry {first} on, but its entries are counted up to {counted} only: \
+         the registry was put back from an older copy, or the note `log-beginning` is not the journal's \
+         (docs/audit-retention.md)"
+    )]
+    CountedLess {
+        /// The last entry that is counted.
+        counted: u64,
+        /// The first one that is kept.
+        first: u64,
+    },
     /// The note that says where it begins cannot be understood.
     #[error(
         "the file `log-beginning` beside the audit journal, which says from which entry on the journal is \
@@ -88,6 +118,16 @@ pub enum OpenError {
     },
 }
 
+/// With which entry a journal may begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Begins {
+    /// With its first: nothing was ever let go of, and a note that says so is none of its.
+    #[default]
+    WithTheFirst,
+    /// Where the note beside it says, if there is one.
+    WhereNoted,
+}
+
 /// The last segment, ready to be appended to.
 pub(crate) struct Open {
     pub(crate) file: Box<dyn SegmentFile>,
@@ -118,10 +158,30 @@ pub(crate) struct Recovered {
 }
 
 /// Finds and repairs what is there.
-pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered, OpenError> {
+pub(crate) fn recover(
+    io: &dyn JournalIo,
+    deployment: Uuid,
+    begins: Begins,
+) -> Result<Recovered, OpenError> {
     let names = io.list().map_err(doing("listing the directory"))?;
-    let begun = letting_go::resume(io, deployment, &names)?;
-    let mut firsts = segments(&names);
+    match begins {
+        // What is gone of it is told by those who read it.
+        Begins::WithTheFirst => {
+            letting_go::ensure_not_noted(&names)?;
+            recover_from(io, segments(&names), deployment)
+        }
+        Begins::WhereNoted => recover_as_noted(io, &names, deployment),
+    }
+}
+
+/// The same of a journal of which something may have been let go of. What is left of that stays where it is.
+fn recover_as_noted(
+    io: &dyn JournalIo,
+    names: &[String],
+    deployment: Uuid,
+) -> Result<Recovered, OpenError> {
+    let begun = letting_go::noted(io, deployment, names)?;
+    let mut firsts = segments(names);
     if let Some(begun) = &begun {
         firsts.retain(|(first, _)| *first >= begun.first);
     }
@@ -133,6 +193,7 @@ pub(crate) fn recover(io: &dyn JournalIo, deployment: Uuid) -> Result<Recovered,
             found: found.unwrap_or(0),
         }),
         Some(begun) => {
+            ensure_of(io, &begun)?;
             recovered.catalog.begin(Arc::new(begun));
             Ok(recovered)
         }
@@ -155,6 +216,21 @@ fn ensure_from_the_first(io: &dyn JournalIo, found: Option<u64>) -> Result<(), O
             Err(OpenError::OtherBeginning { should: 1, found })
         }
         _ => Ok(()),
+    }
+}
+
+/// The note names the node that the segment names with which the journal begins.
+fn ensure_of(io: &dyn JournalIo, begun: &Begun) -> Result<(), OpenError> {
+    let opened = sealed::open(io, begun.first).and_then(|opened| frames::header(&*opened.file));
+    let header = opened.map_err(doing("reading the first segment"))?;
+    match header {
+        Ok((header, _)) if header.node == begun.node => Ok(()),
+        Ok(_) => Err(OpenError::BeginningOfAnother {
+            node: begun.node.clone(),
+        }),
+        Err(_) => Err(OpenError::Damaged {
+            sequence: begun.first,
+        }),
     }
 }
 

@@ -41,7 +41,7 @@ pub use error::TreesError;
 pub use forest::{Forest, LogFiles};
 pub use handovers::Handovers;
 pub use heads::{Heads, leaf, salted};
-pub use letting_go::{LettingGo, Sweeping};
+pub use letting_go::{LettingGo, Noted, Sweeping};
 pub use receipt::{CheckError, Found, Proved, check};
 pub use signed::{LastSigned, ToSign};
 pub use thinning::Thinning;

@@ -2,20 +2,17 @@
 //! of them in memory while it is unsealed. Knows no registry and no vault: `ops::people` reads and writes
 //! them there (docs/privacy.md).
 
-use std::collections::{BTreeMap, BTreeSet};
+mod book;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex as Lock, PoisonError};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::lock::{Mutex, MutexGuard};
-use keyward_crypto::digest::hmac_sha256;
-use keyward_crypto::secret::SecretBytes;
 use papaya::HashMap;
-use zeroize::Zeroizing;
 
+pub(crate) use self::book::Book;
 use crate::change::{Change, Row};
 use crate::ids::{PrincipalId, TenantId};
 use crate::noun::tenant::TenantState;
@@ -33,14 +30,6 @@ pub(crate) const WITHHELD: &str = "withheld";
 /// Addresses in a book. It bounds what strangers can have written: so many values a day.
 pub(crate) const ADDRESSES_MAX: usize = 1000;
 
-/// What begins a book in the vault.
-const MARK: &[u8] = b"KWP1";
-/// Length of a person's key, in bytes.
-const KEY_BYTES: usize = 32;
-/// Bytes of the HMAC in a pseudonym.
-const PSEUDONYM_BYTES: usize = 16;
-/// What is made a pseudonym, for which purpose.
-const ADDRESS: &[u8] = b"keyward/pseudonym/1\0address\0";
 /// Books in memory; past that one goes for each that comes.
 const CAPACITY: usize = 20_000;
 /// Which label of a book tells below which version none is ever restored: something was erased from it.
@@ -121,155 +110,6 @@ pub(crate) fn is_nobodys(address: &str) -> bool {
 /// Whether a text stands in the log for an address that a book may have.
 pub(crate) fn stands_for_an_address(text: &str) -> bool {
     text.starts_with(PSEUDONYM) || text.starts_with(REFERENCE)
-}
-
-/// A person's key, and the addresses that were made pseudonyms under it; and what references stand for that
-/// were given while the server was sealed.
-pub(crate) struct Book {
-    key: SecretBytes,
-    pseudonyms: BTreeMap<String, Arc<str>>,
-    /// By what stands in the log, pseudonyms and references.
-    addresses: BTreeMap<Arc<str>, String>,
-}
-
-impl Book {
-    /// One without addresses.
-    pub(crate) fn new(key: &[u8]) -> Self {
-        Self {
-            key: SecretBytes::copy_from(key),
-            pseudonyms: BTreeMap::new(),
-            addresses: BTreeMap::new(),
-        }
-    }
-
-    /// One under another key that has what this one has, but for an address. What the others stand as stays;
-    /// the key under which it was made does not, so that nobody can make the missing one again.
-    pub(crate) fn without(&self, address: &str, key: &[u8]) -> Self {
-        let mut book = Self::new(key);
-        for (stands, kept) in &self.addresses {
-            if kept != address {
-                book.know(kept, stands.clone());
-            }
-        }
-        book
-    }
-
-    /// The same with what references stand for. Of those it has already, and of those for which there is no
-    /// room, nothing changes.
-    pub(crate) fn referring<'a>(&self, new: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut book = self.duplicate();
-        let mut references = book.references();
-        for (reference, address) in new {
-            if references < ADDRESSES_MAX && !book.addresses.contains_key(reference) {
-                book.know(address, reference.into());
-                references += 1;
-            }
-        }
-        book
-    }
-
-    fn duplicate(&self) -> Self {
-        let mut book = Self::new(self.key.expose());
-        book.pseudonyms.clone_from(&self.pseudonyms);
-        book.addresses.clone_from(&self.addresses);
-        book
-    }
-
-    /// How many references it has.
-    fn references(&self) -> usize {
-        self.addresses.len() - self.pseudonyms.len()
-    }
-
-    /// The same with an address more.
-    pub(crate) fn with(&self, address: &str) -> Self {
-        let mut book = self.duplicate();
-        book.enter(address);
-        book
-    }
-
-    fn enter(&mut self, address: &str) {
-        let input = Zeroizing::new([ADDRESS, address.as_bytes()].concat());
-        let digest = hmac_sha256(self.key.expose(), &input);
-        let kept = digest.get(..PSEUDONYM_BYTES).unwrap_or_default();
-        let text = format!("{PSEUDONYM}{}", URL_SAFE_NO_PAD.encode(kept));
-        self.know(address, text.into());
-    }
-
-    fn know(&mut self, address: &str, stands: Arc<str>) {
-        if !stands.starts_with(REFERENCE) {
-            self.pseudonyms.insert(address.to_owned(), stands.clone());
-        }
-        self.addresses.insert(stands, address.to_owned());
-    }
-
-    /// As what an address stands in the log, if it is in the book.
-    pub(crate) fn pseudonym(&self, address: &str) -> Option<&Arc<str>> {
-        self.pseudonyms.get(address)
-    }
-
-    /// What stands in the log as this.
-    pub(crate) fn address(&self, pseudonym: &str) -> Option<&str> {
-        self.addresses.get(pseudonym).map(String::as_str)
-    }
-
-    /// All addresses and as what each stands.
-    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
-        let all = self.addresses.iter();
-        all.map(|(stands, address)| (address.as_str(), &**stands))
-    }
-
-    /// Everything that stands for an address: its pseudonym, and a reference for each time that the server was
-    /// sealed when it came.
-    pub(crate) fn standing_for(&self, address: &str) -> impl Iterator<Item = &str> {
-        let all = self.all().filter(move |(known, _)| *known == address);
-        all.map(|(_, stands)| stands)
-    }
-
-    /// Whether anything stands for an address.
-    pub(crate) fn has(&self, address: &str) -> bool {
-        self.standing_for(address).next().is_some()
-    }
-
-    /// How many addresses.
-    pub(crate) fn count(&self) -> usize {
-        let all: BTreeSet<&str> = self.all().map(|(address, _)| address).collect();
-        all.len()
-    }
-
-    /// How many pseudonyms.
-    pub(crate) fn len(&self) -> usize {
-        self.pseudonyms.len()
-    }
-
-    /// As it lies in the vault: four letters, the key, and a line for each address and its pseudonym, or a
-    /// reference that stands for it.
-    pub(crate) fn written(&self) -> SecretBytes {
-        let lines = self.all().map(|(it, known)| it.len() + known.len() + 2);
-        let lines = lines.sum::<usize>();
-        // Room enough from the start, so that growing leaves no copy behind.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(MARK.len() + KEY_BYTES + lines));
-        bytes.extend_from_slice(MARK);
-        bytes.extend_from_slice(self.key.expose());
-        for (address, stands) in self.all() {
-            bytes.extend_from_slice(address.as_bytes());
-            bytes.push(b' ');
-            bytes.extend_from_slice(stands.as_bytes());
-            bytes.push(b'\n');
-        }
-        SecretBytes::copy_from(&bytes)
-    }
-
-    /// What was written; none if it is no book.
-    pub(crate) fn read(bytes: &[u8]) -> Option<Self> {
-        let rest = bytes.strip_prefix(MARK)?;
-        let (key, lines) = rest.split_at_checked(KEY_BYTES)?;
-        let mut book = Self::new(key);
-        for line in std::str::from_utf8(lines).ok()?.lines() {
-            let (address, stands) = line.split_once(' ')?;
-            book.know(address, stands.into());
-        }
-        Some(book)
-    }
 }
 
 /// The books in memory. What is in them is found without asking anybody.
@@ -453,70 +293,8 @@ fn make_room<V>(map: &HashMap<Whose, V>) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_book_that_was_written_is_read_and_gives_the_same_pseudonyms() {
-        let book = Book::new(&[7; KEY_BYTES])
-            .with("192.0.2.7")
-            .with("2001:db8::7");
-        let read = Book::read(book.written().expose()).unwrap();
-        assert_eq!(read.len(), 2);
-        let pseudonym = book.pseudonym("192.0.2.7").unwrap();
-        assert_eq!(read.pseudonym("192.0.2.7"), Some(pseudonym));
-        assert_eq!(read.address(pseudonym), Some("192.0.2.7"));
-        assert_eq!(pseudonym.len(), 24);
-        assert!(pseudonym.parse::<IpAddr>().is_err());
-        let another = Book::new(&[8; KEY_BYTES]).with("192.0.2.7");
-        assert_ne!(another.pseudonym("192.0.2.7"), Some(pseudonym));
-        // Without one of them, the other stays; and nobody can make the missing one again.
-        let less = book.without("192.0.2.7", &[9; KEY_BYTES]);
-        let less = Book::read(less.written().expose()).unwrap();
-        assert_eq!(less.address(pseudonym), None);
-        assert_eq!(less.pseudonym("2001:db8::7"), book.pseudonym("2001:db8::7"));
-        assert_ne!(
-            less.with("192.0.2.7").pseudonym("192.0.2.7"),
-            Some(pseudonym)
-        );
-        assert!(Book::read(b"KWP1short").is_none());
-        assert!(Book::read(b"").is_none());
-    }
-
-    #[test]
-    fn what_references_stand_for_is_in_the_book_until_the_address_goes() {
-        let book = Book::new(&[7; KEY_BYTES]).with("192.0.2.7");
-        let pseudonym = book.pseudonym("192.0.2.7").unwrap().clone();
-        let new = [
-            ("s:one", "192.0.2.7"),
-            ("s:two", "192.0.2.8"),
-            ("s:three", "192.0.2.7"),
-        ];
-        let book = book.referring(new.into_iter());
-        let read = Book::read(book.written().expose()).unwrap();
-        assert_eq!((read.len(), read.count()), (1, 2));
-        assert_eq!(read.pseudonym("192.0.2.7"), Some(&pseudonym));
-        // A reference is nobody's pseudonym: what comes after unsealing gets one.
-        assert_eq!(read.pseudonym("192.0.2.8"), None);
-        assert_eq!(read.address("s:two"), Some("192.0.2.8"));
-        let standing: Vec<_> = read.standing_for("192.0.2.7").collect();
-        assert_eq!(standing, [&*pseudonym, "s:one", "s:three"]);
-        // Again it is what it was; nobody makes another address of it.
-        let again = read.referring([("s:two", "192.0.2.99")].into_iter());
-        assert_eq!(again.address("s:two"), Some("192.0.2.8"));
-        let less = read.without("192.0.2.7", &[9; KEY_BYTES]);
-        assert!(!less.has("192.0.2.7") && less.has("192.0.2.8"));
-        let many: Vec<_> = (0..ADDRESSES_MAX + 9).map(|it| format!("s:{it}")).collect();
-        let full = less.referring(many.iter().map(|it| (&**it, "192.0.2.9")));
-        assert_eq!(full.all().count(), ADDRESSES_MAX);
-    }
-
-    /// HMAC-SHA-256 by Python's `hmac`, over what docs/privacy.md says.
-    #[test]
-    fn the_pseudonym_is_the_one_that_is_documented() {
-        let book = Book::new(&[7; KEY_BYTES]).with("192.0.2.7");
-        assert_eq!(
-            &**book.pseudonym("192.0.2.7").unwrap(),
-            "p:wyXd9tRZ_E8Ii1KmrNcA6Q"
-        );
-    }
+    /// Bytes of a book's key.
+    const KEY_BYTES: usize = 32;
 
     #[test]
     fn an_address_has_one_form_and_a_subject_one_name() {

@@ -2,9 +2,9 @@
 //! which it waits, and what a node remembers of those of this sealed life. Knows no disk and no vault:
 //! `ops::people` leads it there (docs/formats/waiting-addresses.md).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex as Lock, MutexGuard, PoisonError};
 
 use base64::Engine;
@@ -126,14 +126,25 @@ pub(crate) struct WaitingDesk {
     writers: AtomicUsize,
     paused_until: AtomicI64,
     moving_paused_until: AtomicI64,
-    /// Whether nothing waits, as far as this unsealed life knows.
-    is_settled: AtomicBool,
+    /// Counts the times something may have come to wait.
+    unsettled: AtomicU64,
+    /// Up to which of them everything was taken to the vault.
+    settled: AtomicU64,
     /// Whether the key lies where a sealed server finds it, since the server was unsealed.
     is_laid: AtomicBool,
     /// Whether the key to which it is sealed was another's when the server was unsealed.
     was_replaced: AtomicBool,
-    /// One who takes them to the vault at a time; and which of them do not open.
-    pub(crate) moving: Mutex<std::collections::BTreeSet<String>>,
+    /// One who takes them to the vault at a time; and what he remembers for the next.
+    pub(crate) moving: Mutex<Moving>,
+}
+
+/// What is remembered of what was taken to the vault, or was not.
+#[derive(Default)]
+pub(crate) struct Moving {
+    /// What does not open: it is not tried again.
+    pub(crate) unopened: BTreeSet<String>,
+    /// Behind which name it goes on, where not everything was looked at.
+    pub(crate) after: Option<String>,
 }
 
 /// What is remembered until the server is sealed again.
@@ -234,12 +245,24 @@ impl WaitingDesk {
 
     /// Whether there is nothing to be taken to the vault.
     pub(crate) fn is_settled(&self) -> bool {
-        self.is_settled.load(Ordering::Acquire)
+        // At the beginning nobody knows: what is counted begins with one.
+        self.settled.load(Ordering::Acquire) == self.unsettled()
     }
 
-    /// Says so, or that there may be something.
-    pub(crate) fn settle(&self, is_settled: bool) {
-        self.is_settled.store(is_settled, Ordering::Release);
+    /// How often something may have come to wait; to be asked with the writers' turn, before it is looked what
+    /// waits.
+    pub(crate) fn unsettled(&self) -> u64 {
+        self.unsettled.load(Ordering::Acquire) + 1
+    }
+
+    /// There may be something to be taken.
+    pub(crate) fn unsettle(&self) {
+        self.unsettled.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Everything is taken that had come by then.
+    pub(crate) fn settle(&self, unsettled: u64) {
+        self.settled.store(unsettled, Ordering::Release);
     }
 
     /// Whether the key was compared in this unsealed life, and lies where it is looked for.
@@ -267,7 +290,7 @@ impl WaitingDesk {
         *held(&self.life) = Life::default();
         self.pause(0);
         self.pause_moving(0);
-        self.settle(false);
+        self.unsettle();
         self.is_laid.store(false, Ordering::Release);
         self.was_replaced.store(false, Ordering::Release);
     }

@@ -18,8 +18,7 @@ impl AuditIndex {
         state.is_recognised && !lacks && (!is_open || state.open.through() >= sequence)
     }
 
-    /// Lets go of what the journal does not have any more; where it begins within a block, that is made
-    /// again. Blocks while it removes files.
+    /// Lets go of what the journal does not have any more; a block that knows some of it is made again. Blocks while it removes files.
     ///
     /// # Errors
     /// When a file cannot be removed: nobody reads it any more, and the next start tries again.
@@ -27,15 +26,18 @@ impl AuditIndex {
         let begins = self.journal.beginning();
         let block = self.block_of(begins);
         let _growing = self.growing.lock();
+        let finished = self.state.lock().finished.get(&block).cloned();
+        // What cannot be read is made again.
+        let knows_gone = finished.is_some_and(|head| self.knows_gone(&head).unwrap_or(true));
         {
             let mut state = self.state.lock();
             state.forget_before(block);
-            if self.first_of(block) < begins {
-                if self.block_of(state.open.first) == block {
-                    state.open = Open::new(self.first_of(block), self.size);
-                } else if state.finished.remove(&block).is_some() {
-                    state.missing.insert(block);
-                }
+            let rows = usize::from(self.row_of(begins));
+            let is_open = self.block_of(state.open.first) == block;
+            if is_open && state.open.places.iter().take(rows).any(Option::is_some) {
+                state.open = Open::new(self.first_of(block), self.size);
+            } else if knows_gone && state.finished.remove(&block).is_some() {
+                state.missing.insert(block);
             }
         }
         self.remove_before(self.first_of(block))

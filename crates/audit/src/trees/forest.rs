@@ -197,6 +197,11 @@ impl<F: LogFiles> Forest<F> {
     /// trees are to be opened again.
     pub fn grow(&mut self) -> Result<bool, TreesError> {
         let before = self.sequence();
+        let first = self.journal.beginning();
+        if first > before.saturating_add(1) {
+            // They would go on behind a gap.
+            return Err(TreesError::LetGo { first });
+        }
         let mut page = self.journal.written(before, PAGE_BYTES)?;
         let until = page.last().map_or(before, |last| last.sequence);
         // The last entry's own signature may have come behind it.

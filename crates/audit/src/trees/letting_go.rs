@@ -2,10 +2,13 @@
 //! tiles, and proved to lead to the tree as it is, before anything is noted; then the journal's segments go,
 //! and then the files of leaves that were wholly of those entries.
 
+use std::sync::Arc;
+
 use keyward_core::time::Timestamp;
 use keyward_ledger::{Content, Hash, Head, TILE_WIDTH, Tile, hashes_of, verify_consistency};
 
 use crate::beginning::{Begun, Frontier, widths};
+use crate::journal::Journal;
 use crate::letting_go::LetGoError;
 use crate::reader::Place;
 use crate::trees::end::End;
@@ -25,6 +28,32 @@ pub struct LettingGo {
     /// The next tree; the system's first.
     next: usize,
     found: Vec<(Tree, Frontier)>,
+}
+
+/// The note of what is let go of, before it is in its place. What was written of it goes if it never is.
+pub struct Noted {
+    journal: Arc<Journal>,
+    begun: Arc<Begun>,
+    begins: u64,
+    is_placed: bool,
+}
+
+impl Noted {
+    /// Writes it beside its place, durably. Blocks while it does.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn write(&self) -> Result<(), LetGoError> {
+        self.journal.write_beginning(&self.begun)
+    }
+}
+
+impl Drop for Noted {
+    fn drop(&mut self) {
+        if !self.is_placed {
+            self.journal.discard_beginning();
+        }
+    }
 }
 
 /// The removing of files that were of entries that are gone.
@@ -74,20 +103,62 @@ impl<F: LogFiles> Forest<F> {
         Ok(true)
     }
 
-    /// Lets go of them: it is noted, and the journal's segments go. Blocks while it writes.
+    /// What is to be noted of them. Blocks while it reads the header of a segment.
     ///
     /// # Errors
-    /// When the disk fails: the entries are there as before, or are gone as noted; or when something else was
-    /// let go of meanwhile.
-    pub fn let_go(&self, letting: LettingGo, at: Timestamp) -> Result<(), LetGoError> {
-        let first = letting.first;
-        let is_as_it_was = letting.begins == self.journal.beginning();
+    /// When no segment begins there, or it cannot be read.
+    pub fn noted(&self, letting: LettingGo, at: Timestamp) -> Result<Noted, LetGoError> {
+        let (first, begins) = (letting.first, letting.begins);
+        let of = (self.journal.deployment, self.journal.node_of(first)?);
+        let log = self.log().unwrap_or_default();
+        Ok(Noted {
+            journal: Arc::clone(&self.journal),
+            begun: Arc::new(Begun::new(of, first, at, log, letting.found)),
+            begins,
+            is_placed: false,
+        })
+    }
+
+    /// Lets go of them: the note, which was written, is put in its place. The segments' files stay until
+    /// [`Journal::finish_letting_go`].
+    ///
+    /// # Errors
+    /// When the disk fails: the entries are there as before; or when something else was let go of meanwhile.
+    pub fn let_go(&self, mut noted: Noted) -> Result<(), LetGoError> {
+        let first = noted.begun.first;
+        let is_as_it_was = noted.begins == self.journal.beginning();
         if !is_as_it_was || first > self.may_let_go_through() + 1 {
             return Err(LetGoError::NotThere { first });
         }
-        let (deployment, log) = (self.journal.deployment, self.log().unwrap_or_default());
-        let begun = Begun::new(deployment, first, at, log, letting.found);
-        self.journal.begin(begun)
+        self.journal.begin(&noted.begun)?;
+        noted.is_placed = true;
+        Ok(())
+    }
+
+    /// Looks whether some trees, from the `next` one that is noted on, lead on from what is noted of them.
+    /// Whether there are more.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the note is not of this log: nothing may be removed on its word.
+    pub fn ensure_begun(&self, next: &mut usize) -> Result<bool, TreesError> {
+        let Some(begun) = self.journal.begun() else {
+            return Ok(false);
+        };
+        if begun.log != self.log().unwrap_or(begun.log) && !begun.log.is_nil() {
+            return Err(TreesError::OtherBeginning);
+        }
+        let rest = begun.trees().get(*next..).unwrap_or_default();
+        for (tree, frontier) in rest.iter().take(STEP as usize) {
+            if self.head(*tree).size < frontier.gone {
+                return Err(TreesError::OtherBeginning);
+            }
+            match self.ensure_leads_on(*tree, frontier) {
+                Err(TreesError::Damaged { .. }) => return Err(TreesError::OtherBeginning),
+                looked => looked?,
+            }
+            *next += 1;
+        }
+        Ok(rest.len() > STEP as usize)
     }
 
     /// What must be known of a tree without its entries before one; none if it has none of these.

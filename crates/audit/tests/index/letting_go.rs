@@ -29,12 +29,14 @@ fn sealed(stage: &Stage) -> (Forest<LogDirectory>, Vec<u64>) {
     (forest, oldest.iter().map(|it| it.last).collect())
 }
 
-fn let_go(forest: &mut Forest<LogDirectory>, first: u64) {
+fn let_go(stage: &Stage, forest: &mut Forest<LogDirectory>, first: u64) {
     let mut letting = forest.begin_letting_go(first);
     while forest.gather(&mut letting).unwrap() {}
-    forest
-        .let_go(letting, Timestamp::from_micros(BEGAN))
-        .unwrap();
+    let noted = forest.noted(letting, Timestamp::from_micros(BEGAN));
+    let noted = noted.unwrap();
+    noted.write().unwrap();
+    forest.let_go(noted).unwrap();
+    stage.journal.finish_letting_go().unwrap();
     let mut sweeping = Sweeping::default();
     while forest.sweep(&mut sweeping).unwrap() {}
 }
@@ -76,7 +78,7 @@ async fn what_is_gone_is_neither_found_nor_counted_whatever_files_are_left() {
         let (mut forest, ends) = sealed(&stage);
         assert!(ends.len() > 4, "{ends:?}");
         let first = ends[2] + 1;
-        let_go(&mut forest, first);
+        let_go(&stage, &mut forest, first);
         // Before the index is told.
         finds(&stage, &index).await;
         index.let_go().unwrap();
@@ -87,7 +89,7 @@ async fn what_is_gone_is_neither_found_nor_counted_whatever_files_are_left() {
         let names = stage.names();
         // It was never told: the process died.
         drop(index);
-        let_go(&mut forest, ends[3] + 1);
+        let_go(&stage, &mut forest, ends[3] + 1);
         drop(forest);
         let stage = stage.reopened().await;
         let index = stage.index(size);

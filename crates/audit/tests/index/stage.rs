@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use keyward_audit::index::AuditIndex;
-use keyward_audit::{Journal, JournalConfig, SyncMode};
+use keyward_audit::{Begins, Journal, JournalConfig, SyncMode};
 use keyward_core::audit::{
     Actor, AuditEvent, Authentication, Journaled, LeafMark, Outcome, Resource, Used,
 };
@@ -279,6 +279,7 @@ impl Stage {
 
 fn open(place: &Path, seen: u64) -> Arc<Journal> {
     let config = JournalConfig {
+        begins: Begins::WhereNoted,
         sync: SyncMode::Written,
         segment_bytes: 8 * 1024,
         ..JournalConfig::default()

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use keyward_audit::trees::{Forest, LetGoError, LettingGo, Sweeping, Tree, TreesError};
-use keyward_audit::{Journal, Oldest, OpenError, StdIo};
+use keyward_audit::{Begins, Journal, JournalConfig, Oldest, OpenError, StdIo};
+use keyward_core::audit::Journaled;
 use keyward_core::audit::class::EntryClass;
-use keyward_core::port::audit_log::{AuditLog, TailQuery};
+use keyward_core::port::audit_log::{AuditLog, JournalObserver, TailQuery};
 use keyward_core::time::Clock;
 use keyward_ledger::{Content, TILE_WIDTH, Tile, Tiles, prove_inclusion, verify_inclusion};
 use uuid::Uuid;
@@ -30,8 +31,23 @@ fn gathered(forest: &Forest<Handle>, first: u64) -> LettingGo {
     letting
 }
 
-fn let_go(forest: &Forest<Handle>, first: u64) -> Result<(), LetGoError> {
-    forest.let_go(gathered(forest, first), Noon.now())
+/// Notes it, and removes the segments.
+fn go(journal: &Journal, forest: &Forest<Handle>, letting: LettingGo) -> Result<(), LetGoError> {
+    let noted = forest.noted(letting, Noon.now())?;
+    noted.write()?;
+    forest.let_go(noted)?;
+    journal.finish_letting_go()
+}
+
+/// What a later life does, too: the segments go once the trees are found to lead on.
+fn finish(journal: &Journal, forest: &Forest<Handle>) -> Result<(), LetGoError> {
+    let mut next = 0;
+    while forest.ensure_begun(&mut next).unwrap() {}
+    journal.finish_letting_go()
+}
+
+fn let_go(journal: &Journal, forest: &Forest<Handle>, first: u64) -> Result<(), LetGoError> {
+    go(journal, forest, gathered(forest, first))
 }
 
 fn sweep(forest: &mut Forest<Handle>) -> Result<(), TreesError> {
@@ -137,7 +153,7 @@ async fn i13_what_remains_is_proved_and_checked_as_before() {
     let ends = ends(&journal);
     assert!(ends.len() > 4, "{ends:?}");
     let first = ends[1] + 1;
-    let_go(&forest, first).unwrap();
+    let_go(&journal, &forest, first).unwrap();
     assert_eq!(journal.beginning(), first);
     assert_eq!(watch.look().unwrap(), None);
     sweep(&mut forest).unwrap();
@@ -176,7 +192,7 @@ async fn lives_on(place: &std::path::Path, disk: &Arc<Disk>, whole: &Forest<Hand
     assert_eq!(forest.log(), Some(Uuid::from_u128(9)));
     prove(&forest, whole);
     check(&forest).unwrap();
-    let_go(&forest, next).unwrap();
+    let_go(&journal, &forest, next).unwrap();
     sweep(&mut forest).unwrap();
     prove(&forest, whole);
     check(&forest).unwrap();
@@ -244,15 +260,18 @@ async fn only_sealed_segments_whose_trees_are_kept_can_go() {
     seal(&journal);
     let ends = ends(&journal);
     for first in [1, 2, ends[0], ends[0] + 2, journal.last() + 1, u64::MAX] {
-        assert!(let_go(&forest, first).is_err(), "{first}");
+        assert!(let_go(&journal, &forest, first).is_err(), "{first}");
         assert_eq!(journal.beginning(), 1);
     }
     // Trees that do not have it all yet.
     let behind = open(&Disk::with(Stored::new()), &journal).unwrap();
     assert_eq!(behind.may_let_go_through(), 0);
-    assert!(let_go(&behind, ends[0] + 1).is_err());
-    let_go(&forest, ends[0] + 1).unwrap();
-    assert!(let_go(&forest, ends[0] + 1).is_err(), "it is gone");
+    assert!(let_go(&journal, &behind, ends[0] + 1).is_err());
+    let_go(&journal, &forest, ends[0] + 1).unwrap();
+    assert!(
+        let_go(&journal, &forest, ends[0] + 1).is_err(),
+        "it is gone"
+    );
     journal.close().await;
 }
 
@@ -305,10 +324,10 @@ impl Before {
     /// How many acts of the disk it takes.
     fn acts(&self) -> u64 {
         let io = self.io.copy();
-        let (_journal, forest, _) = self.tried(&io);
+        let (journal, forest, _) = self.tried(&io);
         let letting = gathered(&forest, self.first);
         let before = io.operations();
-        forest.let_go(letting, Noon.now()).unwrap();
+        go(&journal, &forest, letting).unwrap();
         io.operations() - before
     }
 }
@@ -322,15 +341,16 @@ async fn i02_a_power_cut_at_any_instant_leaves_all_of_it_or_is_finished_by_the_n
             let (journal, forest, files) = before.tried(&io);
             let letting = gathered(&forest, before.first);
             io.cut_after(cut);
-            assert!(forest.let_go(letting, Noon.now()).is_err(), "{cut}");
+            assert!(go(&journal, &forest, letting).is_err(), "{cut}");
             drop(forest);
             drop(journal);
             io.reboot(&mut Dice::new(seed * 10_000 + cut));
             let journal = journal_on(&io);
             let mut forest = before.holds(&journal, &files);
             if journal.beginning() == 1 {
-                let_go(&forest, before.first).unwrap();
+                let_go(&journal, &forest, before.first).unwrap();
             }
+            finish(&journal, &forest).unwrap();
             sweep(&mut forest).unwrap();
             drop(forest);
             drop(before.holds(&journal, &files));
@@ -355,15 +375,17 @@ async fn a_disk_that_fails_at_any_act_costs_a_try() {
             assert_eq!(watch.look().unwrap(), None);
             let letting = gathered(&forest, before.first);
             io.fail_after(failing, failure);
-            let tried = forest.let_go(letting, Noon.now());
+            let tried = go(&journal, &forest, letting);
             assert_eq!(watch.look().unwrap(), None, "{failing} {failure:?}");
             drop(forest);
             let forest = before.holds(&journal, &files);
             // The same process tries again.
             if journal.beginning() == 1 {
                 assert!(tried.is_err(), "{failing} {failure:?}");
-                let_go(&forest, before.first).unwrap();
+                let_go(&journal, &forest, before.first).unwrap();
             }
+            finish(&journal, &forest).unwrap();
+            assert!(!io.names().contains(&"log-beginning.new".to_owned()));
             assert_eq!(watch.look().unwrap(), None, "{failing} {failure:?}");
             drop(before.holds(&journal, &files));
         }
@@ -375,7 +397,7 @@ async fn a_failure_or_a_death_while_files_of_leaves_go_is_made_good_by_the_next_
     let before = before().await;
     let io = before.io.copy();
     let (journal, mut forest, files) = before.tried(&io);
-    let_go(&forest, before.first).unwrap();
+    let_go(&journal, &forest, before.first).unwrap();
     let mut all = files.writes();
     let unswept = files.stored();
     sweep(&mut forest).unwrap();
@@ -405,16 +427,33 @@ async fn a_failure_or_a_death_while_files_of_leaves_go_is_made_good_by_the_next_
 }
 
 fn refused(io: &disk::Disk) -> OpenError {
-    let (node, id) = ("node-a".into(), Uuid::from_u128(7));
-    let opened = Journal::open_with(
-        Arc::new(io.clone()),
-        keyward_audit::JournalConfig::default(),
-        node,
-        id,
-        Arc::new(Noon),
-        Arc::new(crate::stage::Nobody),
-    );
+    refused_as(io, Begins::WhereNoted)
+}
+
+/// Whoever counts the journal's entries, and is so far.
+struct Counted(u64);
+
+impl JournalObserver for Counted {
+    fn replay_after(&self) -> u64 {
+        self.0
+    }
+
+    fn observe(&self, _: &[Journaled]) {}
+}
+
+fn refused_as(io: &disk::Disk, begins: Begins) -> OpenError {
+    let opened = opened(io, begins, Counted(0));
     opened.err().expect("it was opened")
+}
+
+fn opened(io: &disk::Disk, begins: Begins, counted: Counted) -> Result<Journal, OpenError> {
+    let config = JournalConfig {
+        begins,
+        ..JournalConfig::default()
+    };
+    let (node, id) = ("node-a".into(), Uuid::from_u128(7));
+    let (io, clock) = (Arc::new(io.clone()), Arc::new(Noon));
+    Journal::open_with(io, config, node, id, clock, Arc::new(counted))
 }
 
 #[tokio::test]
@@ -425,9 +464,9 @@ async fn i13_a_beginning_that_nobody_let_go_of_is_refused_and_so_is_another_note
     let segments = ends(&journal);
     let mut names = io.names();
     names.retain(|name| name.strip_suffix(".kws").is_some());
-    let_go(&forest, segments[0] + 1).unwrap();
+    let_go(&journal, &forest, segments[0] + 1).unwrap();
     let note = io.file("log-beginning");
-    let_go(&forest, segments[1] + 1).unwrap();
+    let_go(&journal, &forest, segments[1] + 1).unwrap();
     let newer = io.file("log-beginning");
     drop(forest);
     journal.close().await;
@@ -469,4 +508,83 @@ async fn i13_a_beginning_that_nobody_let_go_of_is_refused_and_so_is_another_note
     let told = refused(&io);
     assert!(matches!(told, OpenError::OtherBeginning { .. }), "{told}");
     assert!(io.names().contains(&names[0]));
+}
+
+#[tokio::test]
+async fn i13_where_nothing_can_be_let_go_of_a_note_is_refused_and_nothing_is_removed() {
+    let before = before().await;
+    let io = before.io.copy();
+    let (journal, forest, _) = before.tried(&io);
+    let_go(&journal, &forest, before.first).unwrap();
+    let note = io.file("log-beginning");
+    drop(forest);
+    journal.close().await;
+    drop(journal);
+    let without = io.copy();
+    without.delete("log-beginning");
+    // With all segments, without those that it hides, and one that nobody can read.
+    let (noted, whole, broken) = (io.copy(), before.io.copy(), before.io.copy());
+    whole.put("log-beginning", &note);
+    broken.put("log-beginning", b"KWB1");
+    for io in [whole, io, broken] {
+        let names = io.names();
+        let told = refused_as(&io, Begins::WithTheFirst);
+        assert!(matches!(told, OpenError::BeginningNoted), "{told}");
+        assert_eq!(io.names(), names);
+    }
+    // Where notes are allowed, not if what counts the entries has not seen all that are gone.
+    let noted = |counted| opened(&noted, Begins::WhereNoted, Counted(counted));
+    let told = noted(before.first - 2).err().expect("it was opened");
+    assert!(matches!(told, OpenError::CountedLess { .. }), "{told}");
+    drop(noted(before.first - 1).unwrap());
+    // Without it, that they are gone is the damage that it is.
+    let told = refused_as(&without, Begins::WithTheFirst);
+    assert!(matches!(told, OpenError::Damaged { sequence: 1 }), "{told}");
+}
+
+#[tokio::test]
+async fn i13_on_the_word_of_a_note_nothing_is_removed_before_the_trees_are_found_to_lead_on() {
+    let before = before().await;
+    let io = before.io.copy();
+    let (journal, forest, _) = before.tried(&io);
+    let_go(&journal, &forest, before.first).unwrap();
+    let note = io.file("log-beginning");
+    drop(forest);
+    journal.close().await;
+    drop(journal);
+    // The last byte of the last hash, and a digest that fits.
+    let mut other = note[..note.len() - 32].to_vec();
+    *other.last_mut().unwrap() ^= 1;
+    let digest = keyward_ledger::Hash::of_leaf(&other);
+    other.extend_from_slice(digest.as_bytes());
+    let forged = before.io.copy();
+    forged.put("log-beginning", &other);
+    let names = forged.names();
+    let (journal, files) = (journal_on(&forged), Disk::with(before.files.clone()));
+    let forest = open(&files, &journal).unwrap();
+    let mut next = 0;
+    let told = loop {
+        match forest.ensure_begun(&mut next) {
+            Ok(true) => {}
+            told => break told,
+        }
+    };
+    assert!(matches!(told, Err(TreesError::OtherBeginning)), "{told:?}");
+    let left = |name: &String| forged.names().contains(name);
+    assert!(names.iter().all(left), "{:?}", forged.names());
+    drop(forest);
+    journal.close().await;
+    // One of another node's journal.
+    let at = note.windows(6).position(|it| it == b"node-a").unwrap();
+    let mut other = note[..note.len() - 32].to_vec();
+    other[at + 5] = b'b';
+    let digest = keyward_ledger::Hash::of_leaf(&other);
+    other.extend_from_slice(digest.as_bytes());
+    let of_another = before.io.copy();
+    of_another.put("log-beginning", &other);
+    let told = refused(&of_another);
+    assert!(
+        matches!(told, OpenError::BeginningOfAnother { .. }),
+        "{told}"
+    );
 }

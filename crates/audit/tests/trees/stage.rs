@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use futures_util::future::join_all;
 use keyward_audit::trees::{Forest, Heads, LogFiles, Tree, TreesError};
-use keyward_audit::{Journal, JournalConfig, JournalIo, StdIo, SyncMode};
+use keyward_audit::{Begins, Journal, JournalConfig, JournalIo, StdIo, SyncMode};
 use keyward_core::audit::{Actor, AuditEvent, Journaled, LeafMark, Outcome, Resource};
 use keyward_core::ids::TenantId;
 use keyward_core::names::CorrelationId;
@@ -171,6 +171,7 @@ pub fn synced_journal(place: &Path, sync: SyncMode) -> Arc<Journal> {
 /// The same on any disk.
 pub fn journal_on(io: &(impl JournalIo + Clone + 'static)) -> Arc<Journal> {
     let config = JournalConfig {
+        begins: Begins::WhereNoted,
         sync: SyncMode::Written,
         segment_bytes: 64 * 1024,
         ..JournalConfig::default()

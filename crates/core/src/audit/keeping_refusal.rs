@@ -16,7 +16,9 @@ pub enum KeepingRefusal {
     )]
     Off,
     /// The server has no part that does it.
-    #[error("this server cannot let go of the log's beginning: everything is kept")]
+    #[error(
+        "this version lets nothing of the log go yet: everything is kept, whatever is asked for"
+    )]
     Unsupported,
     /// It would be kept for a shorter time.
     #[error(

@@ -41,14 +41,8 @@ pub struct Rules {
 impl Rules {
     /// What the configuration begins with, and what the registry has. The longest counts.
     pub fn of(configured: Days, rows: &[AuditRule]) -> Self {
-        let floor = Days {
-            changes: Days::FLOOR,
-            uses: Days::FLOOR,
-            reads: Days::FLOOR,
-            authentication: Days::FLOOR,
-        };
         let mut rules = Self {
-            deployment: configured.or_longer(floor),
+            deployment: configured.or_longer(Days::LEAST),
             tenants: BTreeMap::new(),
             holds: Vec::new(),
         };
@@ -94,6 +88,11 @@ pub enum Why {
         days: u16,
         /// Until when they stay.
         until: Timestamp,
+    },
+    /// Entries of a tenant that the registry does not know: whether a hold stood on it, nobody can say.
+    Unknown {
+        /// Whose.
+        tenant: TenantId,
     },
     /// Something in it is of the last three months, whatever it is.
     Recent {
@@ -141,6 +140,10 @@ impl fmt::Display for Why {
                 }
                 write!(f, " are kept for {days} days, until {until}")
             }
+            Self::Unknown { tenant } => write!(
+                f,
+                "tenant {tenant} has entries in it and is not in the registry: what holds of them is not known"
+            ),
             Self::Recent { until } => write!(
                 f,
                 "what was logged in the last {} days is kept, until {until}",
@@ -190,13 +193,20 @@ impl Plan {
     }
 }
 
-/// Which of the oldest segments may go. `first` is where the log begins.
-pub fn decide(first: u64, segments: &[OldSegment], rules: &Rules, now: Timestamp) -> Plan {
+/// Which of the oldest segments may go. `first` is where the log begins, `known` are the tenants that the
+/// registry has: a restore may have lost others, with what was said of them.
+pub fn decide(
+    first: u64,
+    segments: &[OldSegment],
+    rules: &Rules,
+    known: &BTreeSet<TenantId>,
+    now: Timestamp,
+) -> Plan {
     let mut plan = Plan::default();
     let mut expected = first;
     let begins = segments.first().map(|segment| segment.newest);
     for segment in segments {
-        let mut why = why_stays(segment, rules, now);
+        let mut why = why_stays(segment, rules, known, now);
         if segment.first != expected || segment.last < segment.first {
             why.push(Why::Gap { expected });
         }
@@ -227,13 +237,20 @@ pub fn decide(first: u64, segments: &[OldSegment], rules: &Rules, now: Timestamp
 }
 
 /// Everything that keeps one segment, looked at alone.
-fn why_stays(segment: &OldSegment, rules: &Rules, now: Timestamp) -> Vec<Why> {
+fn why_stays(
+    segment: &OldSegment,
+    rules: &Rules,
+    known: &BTreeSet<TenantId>,
+    now: Timestamp,
+) -> Vec<Why> {
     let tenants: BTreeSet<_> = segment.holds.keys().map(|(tenant, _)| *tenant).collect();
     let holds = rules
         .holds
         .iter()
         .filter(|hold| hold.tenant.is_none() || tenants.contains(&hold.tenant));
     let mut why: Vec<Why> = holds.cloned().map(Why::Held).collect();
+    let unknown = tenants.iter().flatten().filter(|it| !known.contains(it));
+    why.extend(unknown.map(|tenant| Why::Unknown { tenant: *tenant }));
     for ((tenant, class), held) in &segment.holds {
         let days = rules.days(*tenant).of(*class).max(Days::FLOOR);
         let until = held.newest.plus_seconds(i64::from(days) * DAY_SECONDS);
@@ -286,6 +303,10 @@ mod tests {
         }
     }
 
+    fn known() -> BTreeSet<TenantId> {
+        (1..4).map(tenant).collect()
+    }
+
     fn rules(deployment: Days) -> Rules {
         Rules::of(deployment, &[])
     }
@@ -323,7 +344,7 @@ mod tests {
             segment(2, Some(tenant(2)), uses, 399),
             segment(3, Some(tenant(1)), uses, 401),
         ];
-        let plan = decide(1, &all, &rules(days(400)), NOW);
+        let plan = decide(1, &all, &rules(days(400)), &known(), NOW);
         assert_eq!(
             (plan.ends.clone(), plan.through()),
             (vec![10, 20], Some(20))
@@ -337,7 +358,7 @@ mod tests {
         // A tenant that keeps them longer keeps all that follows as well.
         let mut longer = rules(days(400));
         longer.tenants.insert(tenant(1), days(402));
-        let plan = decide(1, &all, &longer, NOW);
+        let plan = decide(1, &all, &longer, &known(), NOW);
         assert_eq!((plan.through(), plan.stays.unwrap().first), (None, 1));
     }
 
@@ -346,7 +367,7 @@ mod tests {
         let uses = EntryClass::Uses;
         let old = |number, age| segment(number, Some(tenant(1)), uses, age);
         let why = |first, all: &[OldSegment], rules: &Rules| {
-            let plan = decide(first, all, rules, NOW);
+            let plan = decide(first, all, rules, &known(), NOW);
             (plan.through(), plan.stays.map(|it| it.why))
         };
         let all = [old(0, 500), old(1, 480)];
@@ -376,13 +397,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_of_a_tenant_that_the_registry_does_not_know_stays() {
+        let uses = EntryClass::Uses;
+        let all = [
+            segment(0, Some(tenant(1)), uses, 500),
+            segment(1, Some(tenant(7)), uses, 499),
+        ];
+        let plan = decide(1, &all, &rules(days(100)), &known(), NOW);
+        assert_eq!(plan.through(), Some(10));
+        let tenant = tenant(7);
+        assert_eq!(plan.stays.unwrap().why, [Why::Unknown { tenant }]);
+    }
+
+    #[test]
     fn nothing_makes_it_shorter_than_three_months() {
         let all = [segment(0, None, EntryClass::Reads, 91)];
-        assert_eq!(decide(1, &all, &rules(days(1)), NOW).through(), None);
+        assert_eq!(
+            decide(1, &all, &rules(days(1)), &known(), NOW).through(),
+            None
+        );
         // Not even heads, of which there is no class.
         let mut heads = segment(0, None, EntryClass::Reads, 91);
         heads.holds.clear();
-        let stays = decide(1, &[heads], &rules(days(1)), NOW).stays.unwrap();
+        let stays = decide(1, &[heads], &rules(days(1)), &known(), NOW)
+            .stays
+            .unwrap();
         assert!(matches!(stays.why[..], [Why::Recent { .. }]));
     }
 
@@ -420,7 +459,7 @@ mod tests {
                 one.newest = newest.unwrap_or(one.newest);
                 one
             }).collect();
-            let plan = decide(1, &segments, &rules, NOW);
+            let plan = decide(1, &segments, &rules, &known(), NOW);
             // A prefix, whole segments of it.
             let ends: Vec<u64> = segments.iter().map(|it| it.last).take(plan.ends.len()).collect();
             prop_assert_eq!(&ends, &plan.ends);

@@ -41,6 +41,15 @@ impl Days {
     pub const FLOOR: u16 = 92;
     /// The most that can be asked for: a hundred years, nearly.
     pub const MOST: u16 = 36_500;
+    /// The most that a tenant's own administrator can ask for: ten years.
+    pub const MOST_OF_TENANT: u16 = 3_653;
+    /// The floor, of every class.
+    pub const LEAST: Self = Self {
+        changes: Self::FLOOR,
+        uses: Self::FLOOR,
+        reads: Self::FLOOR,
+        authentication: Self::FLOOR,
+    };
     /// Seven years (17 CFR 210.2-06, the longest that is asked of anybody here), and two of what anybody
     /// can cause who has no token.
     pub const DEFAULT: Self = Self {

@@ -4,6 +4,8 @@
 //! The order is in the log, durably, before anything goes. What was ordered and is still there after a crash goes
 //! with the next look, if it still may.
 
+use std::collections::BTreeSet;
+
 use crate::audit::class::EntryClass;
 use crate::audit::keeping_refusal::KeepingRefusal;
 use crate::audit::retention::{Plan, Rules, decide};
@@ -17,12 +19,14 @@ use crate::noun::condition::{ConditionKind, Severity, Subject};
 use crate::ops::audit_rules;
 use crate::ops::condition::{clear, is_open, raise};
 use crate::ops::gate::{Attempt, detail, resource};
-use crate::port::audit_keeping::AuditKeeping;
+use crate::port::audit_keeping::{AuditKeeping, OldSegment};
 use crate::port::audit_log::{AuditLog, TailQuery};
 use crate::time::{Clock, Timestamp};
 
 /// Segments looked at, at most.
 const LOOKED_AT: usize = 4_096;
+/// And at first: most often, few of them may go.
+const FIRST_LOOK: usize = 16;
 const DAY_SECONDS: i64 = 24 * 3600;
 /// How often it is looked whether something may go by itself.
 const LOOK_SECONDS: i64 = 3600;
@@ -91,13 +95,12 @@ fn attempt<'a>(node: &'a Node, caller: &'a Caller, action: Action) -> Attempt<'a
 }
 
 fn keeping(node: &Node) -> Result<&dyn AuditKeeping, KeepingRefusal> {
+    let keeping = node.ports.keeping.as_deref();
+    let keeping = keeping.ok_or(KeepingRefusal::Unsupported)?;
     if !node.settings.audit_let_go {
         return Err(KeepingRefusal::Off);
     }
-    node.ports
-        .keeping
-        .as_deref()
-        .ok_or(KeepingRefusal::Unsupported)
+    Ok(keeping)
 }
 
 /// Shows what could go, changing nothing.
@@ -140,10 +143,33 @@ async fn decided(
     rows: &[AuditRule],
 ) -> Result<(Plan, Rules), OpError> {
     let rules = Rules::of(node.settings.audit_retention, rows);
-    let segments = keeping.oldest(LOOKED_AT).await;
-    let segments = segments.map_err(KeepingRefusal::from)?;
+    let mut most = FIRST_LOOK;
+    loop {
+        let segments = keeping.oldest(most).await;
+        let segments = segments.map_err(KeepingRefusal::from)?;
+        let plan = by_rules(node, keeping, &segments, &rules).await?;
+        if plan.stays.is_some() || segments.len() < most || most >= LOOKED_AT {
+            return Ok((plan, rules));
+        }
+        most *= 2;
+    }
+}
+
+async fn by_rules(
+    node: &Node,
+    keeping: &dyn AuditKeeping,
+    segments: &[OldSegment],
+    rules: &Rules,
+) -> Result<Plan, OpError> {
+    let whose = segments.iter().flat_map(|it| it.holds.keys());
+    let whose: BTreeSet<_> = whose.filter_map(|(tenant, _)| *tenant).collect();
+    let mut known = BTreeSet::new();
+    for tenant in whose {
+        let found = node.ports.registry.tenant(tenant).await?;
+        known.extend(found.map(|it| it.id));
+    }
     let first = keeping.beginning().first;
-    Ok((decide(first, &segments, &rules, node.now()), rules))
+    Ok(decide(first, segments, rules, &known, node.now()))
 }
 
 /// How far this node's log was ordered to go last.
@@ -223,6 +249,15 @@ pub async fn prune(node: &Node, caller: &Caller, order: PruneOrder) -> Result<Le
             let keeping = keeping(node)?;
             // Nobody says meanwhile that something is to be kept.
             let mut seen = node.letting_go.lock().await;
+            let first = keeping.beginning().first;
+            if (1..first).contains(&order.through) {
+                attempt.repeated(()).await?;
+                return Ok(LetGone {
+                    first,
+                    through: order.through,
+                    revision: 0,
+                });
+            }
             ensure_clock(node, &mut seen, order.clock_is_right).await?;
             let rows = audit_rules::all(node).await?;
             let (plan, rules) = decided(node, keeping, &rows).await?;
@@ -230,16 +265,19 @@ pub async fn prune(node: &Node, caller: &Caller, order: PruneOrder) -> Result<Le
                 && order.through <= gone.through
             {
                 attempt.repeated(()).await?;
+                if order.clock_is_right {
+                    clear(node, ConditionKind::AUDIT_CLOCK_AHEAD, &subject(node)).await;
+                }
                 return Ok(gone);
             }
             ensure_may_go(&plan, order.through)?;
             too_soon(node, &rows)?;
-            let of = part(node, keeping, &rows, order.through).await?;
+            let of = part(node, keeping, &plan, &rules, order.through).await?;
             let write = ordered(node, caller, &rows, &order)?;
             let done = attempt
                 .commit(proof, vec![write], |event| {
                     event.reason = Some(order.reason.clone());
-                    detail(event, "first", keeping.beginning().first);
+                    detail(event, "first", first);
                     detail(event, "through", order.through);
                     detail(event, "entries", of.entries);
                     detail(event, "bytes", of.bytes);
@@ -251,6 +289,12 @@ pub async fn prune(node: &Node, caller: &Caller, order: PruneOrder) -> Result<Le
             if done.audit_pending {
                 return Err(KeepingRefusal::NotLogged.into());
             }
+            if order.clock_is_right {
+                clear(node, ConditionKind::AUDIT_CLOCK_AHEAD, &subject(node)).await;
+            }
+            // Another node may have placed a hold meanwhile.
+            let rows = audit_rules::all(node).await?;
+            ensure_may_go(&decided(node, keeping, &rows).await?.0, order.through)?;
             let mut gone = let_go(node, keeping, order.through).await?;
             gone.revision = done.revision;
             Ok(gone)
@@ -260,14 +304,10 @@ pub async fn prune(node: &Node, caller: &Caller, order: PruneOrder) -> Result<Le
 
 async fn ensure_clock(node: &Node, seen: &mut ClockSeen, is_right: bool) -> Result<(), OpError> {
     look_at_clock(node, seen).await?;
-    let (kind, subject) = (ConditionKind::AUDIT_CLOCK_AHEAD, subject(node));
-    if !is_open(node, &kind, &subject) {
-        return Ok(());
-    }
-    if !is_right {
+    let is_ahead = is_open(node, &ConditionKind::AUDIT_CLOCK_AHEAD, &subject(node));
+    if is_ahead && !is_right {
         return Err(KeepingRefusal::ClockAhead.into());
     }
-    clear(node, kind, &subject).await;
     Ok(())
 }
 
@@ -292,15 +332,14 @@ fn ensure_may_go(plan: &Plan, through: u64) -> Result<(), KeepingRefusal> {
 async fn part(
     node: &Node,
     keeping: &dyn AuditKeeping,
-    rows: &[AuditRule],
+    plan: &Plan,
+    rules: &Rules,
     through: u64,
 ) -> Result<Plan, OpError> {
-    let segments = keeping.oldest(LOOKED_AT).await;
+    let segments = keeping.oldest(plan.ends.len()).await;
     let mut segments = segments.map_err(KeepingRefusal::from)?;
     segments.retain(|it| it.last <= through);
-    let rules = Rules::of(node.settings.audit_retention, rows);
-    let first = keeping.beginning().first;
-    Ok(decide(first, &segments, &rules, node.now()))
+    by_rules(node, keeping, &segments, rules).await
 }
 
 /// So many entries of each class.
@@ -362,6 +401,8 @@ async fn finished(
 }
 
 async fn let_go(node: &Node, keeping: &dyn AuditKeeping, through: u64) -> Result<LetGone, OpError> {
+    // What came back older, or has lost its journal, lets nothing go.
+    node.ensure_auditable()?;
     let kind = ConditionKind::AUDIT_NOT_LET_GO;
     match keeping.let_go(through).await {
         Ok(beginning) => {
@@ -387,16 +428,52 @@ pub async fn let_go_if_due(node: &Node) -> Result<Option<LetGone>, OpError> {
     let Ok(keeping) = keeping(node) else {
         return Ok(None);
     };
+    node.ensure_auditable()?;
+    let caller = Caller::system(node.own_correlation_id()?);
+    node.ensure_coverable(&caller, Action::AuditPrune)?;
     let now = node.now();
     let mut seen = node.letting_go.lock().await;
     let due = |last: Timestamp| now.seconds_since(last) >= LOOK_SECONDS;
     if !seen.looked.is_none_or(due) {
         return Ok(None);
     }
-    look_at_clock(node, &mut seen).await?;
+    let gone = match next(node, keeping, &mut seen).await? {
+        Next::Nothing => None,
+        Next::Gone(gone) => Some(gone),
+        Next::Due(through) => {
+            drop(seen);
+            let order = PruneOrder {
+                through,
+                reason: "scheduled".to_owned(),
+                clock_is_right: false,
+            };
+            let gone = prune(node, &caller, order).await?;
+            seen = node.letting_go.lock().await;
+            Some(gone)
+        }
+    };
+    // What failed is tried again sooner.
     seen.looked = Some(now);
+    Ok(gone)
+}
+
+/// What a look comes to.
+enum Next {
+    Nothing,
+    /// What had been ordered before went.
+    Gone(LetGone),
+    /// Through here something is to go.
+    Due(u64),
+}
+
+async fn next(
+    node: &Node,
+    keeping: &dyn AuditKeeping,
+    seen: &mut ClockSeen,
+) -> Result<Next, OpError> {
+    look_at_clock(node, seen).await?;
     if is_open(node, &ConditionKind::AUDIT_CLOCK_AHEAD, &subject(node)) {
-        return Ok(None);
+        return Ok(Next::Nothing);
     }
     let rows = audit_rules::all(node).await?;
     let plan = match decided(node, keeping, &rows).await {
@@ -408,17 +485,8 @@ pub async fn let_go_if_due(node: &Node) -> Result<Option<LetGone>, OpError> {
         }
     };
     if let Some(gone) = finished(node, keeping, &rows, &plan).await? {
-        return Ok(Some(gone));
+        return Ok(Next::Gone(gone));
     }
-    let Some(through) = plan.through().filter(|_| too_soon(node, &rows).is_ok()) else {
-        return Ok(None);
-    };
-    drop(seen);
-    let caller = Caller::system(node.own_correlation_id()?);
-    let order = PruneOrder {
-        through,
-        reason: "scheduled".to_owned(),
-        clock_is_right: false,
-    };
-    prune(node, &caller, order).await.map(Some)
+    let through = plan.through().filter(|_| too_soon(node, &rows).is_ok());
+    Ok(through.map_or(Next::Nothing, Next::Due))
 }

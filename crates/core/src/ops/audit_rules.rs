@@ -16,7 +16,8 @@ use crate::port::registry::Page;
 
 /// Rows read from the registry at a time.
 const PAGE: usize = 1_000;
-/// At most so many rules of a tenant, or of the deployment: nobody fills the registry with them.
+/// At most so many retentions of a tenant or of the deployment, and so many holds that stand: nobody fills the
+/// registry with them.
 const MOST: usize = 10_000;
 
 /// For how long a tenant's entries are kept, or everybody's.
@@ -45,13 +46,18 @@ pub(super) async fn all(node: &Node) -> Result<Vec<AuditRule>, OpError> {
     }
 }
 
-async fn own(node: &Node, tenant: Option<TenantId>) -> Result<Vec<AuditRule>, OpError> {
+/// Those of one scope that are asked for.
+async fn own(
+    node: &Node,
+    tenant: Option<TenantId>,
+    wanted: fn(&AuditRule) -> bool,
+) -> Result<Vec<AuditRule>, OpError> {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let registry = &node.ports.registry;
         let page = registry.audit_rules_of(tenant, after, PAGE).await?;
         after = page.rows.last().map(|last| last.id);
-        all.extend(page.rows);
+        all.extend(page.rows.into_iter().filter(wanted));
         if !page.more {
             return Ok(all);
         }
@@ -60,17 +66,18 @@ async fn own(node: &Node, tenant: Option<TenantId>) -> Result<Vec<AuditRule>, Op
 
 /// What was said in a scope, and what holds there.
 async fn retention_of(node: &Node, tenant: Option<TenantId>) -> Result<Retention, OpError> {
-    let mut rows = own(node, None).await?;
+    let is_retention = |row: &AuditRule| row.kind == RuleKind::Retention;
+    let mut rows = own(node, None, is_retention).await?;
     if tenant.is_some() {
-        rows.extend(own(node, tenant).await?);
+        rows.extend(own(node, tenant, is_retention).await?);
     }
     let rules = Rules::of(node.settings.audit_retention, &rows);
-    rows.retain(|row| row.tenant == tenant && row.kind == RuleKind::Retention);
+    rows.retain(|row| row.tenant == tenant);
     Ok(Retention {
         days: rules.days(tenant),
         deployment: rules.deployment,
         said: rows,
-        lets_go: node.settings.audit_let_go,
+        lets_go: node.settings.audit_let_go && node.ports.keeping.is_some(),
     })
 }
 
@@ -102,7 +109,8 @@ pub async fn show(node: &Node, caller: &Caller, scope: &TenantRef) -> Result<Ret
 /// What is to be kept for longer: days by class, of those that are named.
 pub type Longer = Vec<(EntryClass, u16)>;
 
-/// Has entries kept for longer. What is no longer than it is changes nothing, what is shorter is refused.
+/// Has entries kept for longer. What was said of the same scope before changes nothing, what is shorter than what
+/// holds is refused.
 pub async fn set(
     node: &Node,
     caller: &Caller,
@@ -120,10 +128,16 @@ pub async fn set(
             if longer.is_empty() {
                 return Err(OpError::invalid("days", "must name at least one class"));
             }
-            // Two that are said at once both hold: the longest counts.
+            let most = most_of(node, caller, tenant);
+            // Nothing goes while it is said.
+            let _alone = node.letting_go.lock().await;
             let before = retention_of(node, tenant).await?;
-            let days = raised(before.days, &longer)?;
-            if before.days.or_longer(days) == before.days {
+            let days = raised(before.days, &longer, most)?;
+            // What only the configuration says, or the deployment for everybody, is said here as well: it
+            // may be made shorter there.
+            let said = before.said.iter().filter_map(|row| row.days);
+            let said = said.fold(Days::LEAST, Days::or_longer);
+            if said.or_longer(days) == said {
                 return attempt.repeated(before).await;
             }
             let mut row = rule(node, caller, tenant, RuleKind::Retention)?;
@@ -146,19 +160,29 @@ pub async fn set(
         .await
 }
 
+/// How many days a caller may ask for. What a tenant keeps, the whole node's log keeps, and nobody makes it
+/// shorter again: so a tenant's own administrator asks for no more than ten years.
+fn most_of(node: &Node, caller: &Caller, tenant: Option<TenantId>) -> u16 {
+    let action = Action::AuditSetRetention;
+    if tenant.is_none() || node.authorize_system(caller, action).is_ok() {
+        return Days::MOST;
+    }
+    Days::MOST_OF_TENANT
+}
+
 /// The days that a new row has: what was asked for, and for the other classes nothing that says anything.
-fn raised(now: Days, longer: &Longer) -> Result<Days, OpError> {
-    let mut days = Days {
-        changes: Days::FLOOR,
-        uses: Days::FLOOR,
-        reads: Days::FLOOR,
-        authentication: Days::FLOOR,
-    };
+fn raised(now: Days, longer: &Longer, most: u16) -> Result<Days, OpError> {
+    let mut days = Days::LEAST;
     for (class, asked) in longer {
-        if !(Days::FLOOR..=Days::MOST).contains(asked) {
+        if !(Days::FLOOR..=most).contains(asked) {
+            let more = if most < Days::MOST {
+                "; for longer, ask an administrator of the deployment"
+            } else {
+                ""
+            };
             return Err(OpError::invalid(
                 class.name(),
-                format!("must be {} to {} days", Days::FLOOR, Days::MOST),
+                format!("must be {} to {most} days{more}", Days::FLOOR),
             ));
         }
         if *asked < now.of(*class) {
@@ -241,9 +265,8 @@ pub async fn place(
                 return Err(OpError::invalid("name", "must be 1 to 128 characters"));
             }
             let _alone = node.letting_go.lock().await;
-            let there = own(node, tenant).await?;
-            let of_this = |it: &&AuditRule| it.is_standing_hold() && it.name == name;
-            if let Some(standing) = there.iter().find(of_this) {
+            let there = own(node, tenant, AuditRule::is_standing_hold).await?;
+            if let Some(standing) = there.iter().find(|it| it.name == name) {
                 return attempt.repeated(standing.clone()).await;
             }
             ensure_room(there.len())?;
@@ -279,8 +302,18 @@ pub async fn holds(
         .read(async {
             let (tenant, _) = node.authorize_scope(caller, action, scope)?;
             let limit = page_size(limit)?;
-            let mut rows = own(node, tenant).await?;
-            rows.retain(|it| it.kind == RuleKind::Hold && Some(it.id) > after);
+            let (mut rows, mut from) = (Vec::new(), after);
+            // A page at a time, no further than it takes.
+            loop {
+                let registry = &node.ports.registry;
+                let page = registry.audit_rules_of(tenant, from, PAGE).await?;
+                from = page.rows.last().map(|last| last.id);
+                let holds = page.rows.into_iter();
+                rows.extend(holds.filter(|it| it.kind == RuleKind::Hold));
+                if rows.len() > limit || !page.more {
+                    break;
+                }
+            }
             let more = rows.len() > limit;
             rows.truncate(limit);
             Ok(Page { rows, more })

@@ -19,14 +19,12 @@ use crate::node::Node;
 use crate::noun::secret::SecretState;
 use crate::ops::privacy::is_erased;
 use crate::ops::secret::{self, DeleteRequest, NewValue};
-use crate::people::{
-    ADDRESSES_MAX, Book, NOT_BEFORE, Subject, WITHHELD, Whose, canonical, is_nobodys,
-};
+use crate::people::{Book, NOT_BEFORE, Subject, WITHHELD, Whose, canonical, is_nobodys};
 use crate::port::storage::StorageError;
 
 pub(super) use self::shown::subjects;
 pub(crate) use self::shown::{Revealing, may_see, searched};
-pub(crate) use self::waiting::{moved, moved_in_time};
+pub(crate) use self::waiting::{Left, moved, moved_in_time};
 
 /// How often it is tried again when somebody else wrote the same book meanwhile.
 const TRIES: usize = 8;
@@ -195,7 +193,7 @@ async fn enter(
     mut found: Option<Stored>,
 ) -> Result<Arc<str>, OpError> {
     let people = &node.memory.people;
-    let is_full = |book: &Arc<Book>| book.len() >= ADDRESSES_MAX;
+    let is_full = |book: &Arc<Book>| !book.has_room(address);
     if people.book(whose).as_ref().is_some_and(is_full) {
         return Err(OpError::Conflict);
     }

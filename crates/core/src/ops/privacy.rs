@@ -14,7 +14,7 @@ use crate::noun::token::Token;
 use crate::ops::gate::{Attempt, detail, resource};
 use crate::ops::people::{book, moved, subjects};
 use crate::ops::token::PrincipalRef;
-use crate::people::{Subject, canonical};
+use crate::people::{Subject, Whose, canonical};
 use crate::port::audit_search::{CountBy, CountEvery, CountQuery, SearchFilter};
 
 pub use self::erase::{Erasure, Remaining, erase};
@@ -107,14 +107,18 @@ pub async fn export(
     let gathered: Result<_, OpError> = async {
         let (home, _) = node.authorize_scope(caller, action, scope)?;
         node.ensure_unsealed()?;
-        moved(node).await?;
+        let left = moved(node).await?;
         match subject {
             PrivacySubject::Principal(principal) => {
                 let row = node.find_principal(home, principal).await?;
                 attempt.resource.id = Some(row.id.uuid());
+                left.ensure_none_for(|it| *it == Whose::person(row.id, row.tenant))?;
                 of_principal(node, row).await
             }
-            PrivacySubject::Address(address) => of_address(node, home, address).await,
+            PrivacySubject::Address(address) => {
+                left.ensure_none_for(|it| it.home == home)?;
+                of_address(node, home, address).await
+            }
         }
     }
     .await;

@@ -31,6 +31,10 @@ pub trait WaitingAddresses: Send + Sync {
     /// Keeps something under a name. When it is answered it is there after any crash.
     async fn keep(&self, name: &str, sealed: &[u8]) -> Result<(), WaitingError>;
 
+    /// Whether something is being written by `keep`, also where nobody waits for its answer any more: what is
+    /// not among `names` yet may be there a moment later.
+    fn is_writing(&self) -> bool;
+
     /// The names of what waits, at most so many, always the first in their order.
     async fn names(&self, most: usize) -> Result<Vec<String>, WaitingError>;
 

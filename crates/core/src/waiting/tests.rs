@@ -108,7 +108,14 @@ fn an_address_has_one_name_in_a_sealed_life_and_another_in_the_next() {
     assert_ne!(desk.digest(&SystemRandom, &other), Some(digest));
     assert_eq!(desk.known(&digest), None);
     desk.know(digest, NAME);
-    desk.settle(true);
+    assert!(!desk.is_settled());
+    let seen = desk.unsettled();
+    // What comes while it is looked what waits is not settled with the rest.
+    desk.unsettle();
+    desk.settle(seen);
+    assert!(!desk.is_settled());
+    desk.settle(desk.unsettled());
+    assert!(desk.is_settled());
     assert_eq!(desk.known(&digest).as_deref(), Some(NAME));
     desk.forget_life();
     assert_ne!(desk.digest(&SystemRandom, &one), Some(digest));

@@ -7,17 +7,21 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use keyward_backup::Chain;
 use keyward_core::audit::class::EntryClass;
+use keyward_core::audit::retention::Rules;
 use keyward_core::caller::{Caller, TenantRef};
 use keyward_core::error::OpError;
 use keyward_core::ids::TenantId;
-use keyward_core::noun::action::Action;
+use keyward_core::names::RoleName;
+use keyward_core::noun::action::{Action, ActionSet};
 use keyward_core::noun::audit_rule::{AuditRule, Days};
 use keyward_core::noun::condition::{ConditionKind, Subject};
 use keyward_core::ops::audit_prune::{self, LetGone, PruneOrder};
 use keyward_core::ops::restore::Part;
+use keyward_core::ops::role::{self, NewRole};
 use keyward_core::ops::{audit_rules, clockwork, condition};
 use keyward_core::port::audit_keeping::{AuditKeeping, Beginning, Held, KeepingError, OldSegment};
 use keyward_core::port::audit_log::{AuditLog, TailQuery};
+use keyward_core::port::registry::Registry as _;
 use keyward_core::time::{Clock as _, Timestamp};
 use keyward_testkit::world::{RegistryKind, Tenancy, WantedPart, World};
 
@@ -197,11 +201,15 @@ async fn what_is_kept_is_only_ever_kept_for_longer() {
             (2557, "ok"),
             (3000, "ok"),
             (2999, "approval_required"),
+            (3654, "invalid_request"),
             (36_501, "invalid_request"),
         ] {
             let done = set(&world, &clinic.admin, &clinic.place, Uses, days).await;
             assert_eq!(code(done), expected, "{days}");
         }
+        // More than ten years, by who administers the deployment.
+        let done = set(&world, root, &other.place, EntryClass::Reads, 3654).await;
+        assert_eq!(done.unwrap().reads, 3654);
         assert_eq!(
             days(&world, &clinic.auditor, &clinic.place).await.uses,
             3000
@@ -239,6 +247,69 @@ async fn what_is_kept_is_only_ever_kept_for_longer() {
         let world = world.restart().await;
         assert_eq!(days(&world, &clinic.auditor, &clinic.place).await, found);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_acknowledged_is_stored_and_outlasts_the_configuration() {
+    for world in World::on_each_registry().await {
+        let clinic = world.tenant("clinic").await;
+        let (node, system) = (&world.node, &TenantRef::System);
+        for (by, scope) in [(&clinic.admin, &clinic.place), (world.root(), system)] {
+            // As long as the configuration says already.
+            let asked = Days::DEFAULT.uses;
+            set(&world, by, scope, EntryClass::Uses, asked)
+                .await
+                .unwrap();
+            let revision = world.registry.revision().await.unwrap();
+            set(&world, by, scope, EntryClass::Uses, asked)
+                .await
+                .unwrap();
+            let again = world.registry.revision().await.unwrap();
+            assert_eq!(again, revision, "said again it changes nothing");
+            let said = audit_rules::show(node, by, scope).await.unwrap().said;
+            assert_eq!(said.len(), 1);
+            assert_eq!(said[0].days.map(|it| it.uses), Some(asked));
+            // With a configuration that says less.
+            let found = Rules::of(Days::LEAST, &said).days(said[0].tenant);
+            assert_eq!((found.uses, found.reads), (asked, Days::FLOOR));
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_place_a_hold_makes_no_role_that_releases_it() {
+    let world = World::new().await;
+    let clinic = world.tenant("clinic").await;
+    let releasers = || NewRole {
+        name: RoleName::new("releasers").unwrap(),
+        description: String::new(),
+        permissions: ActionSet::of(&[Action::AuditReleaseHold]),
+        delegable: ActionSet::EMPTY,
+    };
+    let made = role::create(&world.node, &clinic.admin, &clinic.place, releasers()).await;
+    assert_eq!(code(made), "forbidden");
+    let mut handed_on = releasers();
+    std::mem::swap(&mut handed_on.permissions, &mut handed_on.delegable);
+    let made = role::create(&world.node, &clinic.admin, &clinic.place, handed_on).await;
+    assert_eq!(code(made), "forbidden");
+    let made = role::create(&world.node, world.root(), &clinic.place, releasers()).await;
+    assert_eq!(code(made), "ok");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_of_a_tenant_that_is_not_in_the_registry_stays() {
+    let (world, shelf, _) = world(2559).await;
+    let nobody = TenantId::from_uuid(uuid::Uuid::from_u128(7));
+    let newest = shelf.segments.lock().unwrap()[1].newest;
+    shelf.segments.lock().unwrap()[1] = segment(1, Some(nobody), newest);
+    let found = audit_prune::plan(&world.node, world.root()).await.unwrap();
+    assert_eq!(found.plan.through(), Some(100));
+    let refused = prune(&world, 200).await.unwrap_err();
+    assert!(
+        refused.to_string().contains("is not in the registry"),
+        "{refused}"
+    );
+    assert_eq!(prune(&world, 100).await.unwrap().first, 101);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -374,6 +445,9 @@ async fn what_is_old_enough_and_not_held_goes_and_the_log_says_so_before() {
         assert_eq!(entry.details["classes"]["changes"], 200);
         assert_eq!(entry.details["days"]["changes"], 2557);
 
+        // What went is gone, however often it is ordered.
+        let again = prune(&world, 100).await.unwrap();
+        assert_eq!((again.first, again.revision), (201, 0));
         // Once a day.
         assert_eq!(code(prune(&world, 300).await), "wrong_state");
         let found = audit_prune::plan(node, root).await.unwrap();
@@ -481,7 +555,8 @@ async fn without_a_policy_that_says_so_nothing_goes() {
     let world = World::new().await;
     let refused = prune(&world, 1).await.unwrap_err();
     assert_eq!(refused.code().as_str(), "wrong_state");
-    assert!(refused.to_string().contains("audit.let_go"), "{refused}");
+    let said = "this version lets nothing of the log go yet";
+    assert!(refused.to_string().contains(said), "{refused}");
     assert_eq!(audit_prune::let_go_if_due(&world.node).await.unwrap(), None);
     let found = audit_prune::plan(&world.node, world.root()).await.unwrap();
     assert_eq!((found.first, found.plan.through()), (1, None));
@@ -549,8 +624,17 @@ async fn i09_a_tenant_that_comes_back_brings_its_holds_and_what_stands_now_stays
         .await
         .unwrap();
     made(&world).await;
+    let then = world.clock.now();
+    world.clock.advance_seconds(10);
     release(&world, &root, &clinic.place, &kept).await.unwrap();
     place(&world, &root, &clinic.place, "later").await.unwrap();
+    set(&world, &root, &clinic.place, EntryClass::Reads, 3100)
+        .await
+        .unwrap();
+    world.clock.advance_seconds(10);
+    keyward_core::ops::backup::segment(&world.node)
+        .await
+        .unwrap();
     restored(
         &world,
         None,
@@ -568,12 +652,17 @@ async fn i09_a_tenant_that_comes_back_brings_its_holds_and_what_stands_now_stays
     world = world.restart().await;
     restored(
         &world,
-        None,
+        Some(then),
         &WantedPart::of(clinic.place.clone(), Part::Tenant),
     )
     .await
     .unwrap();
+    // As it was at that second, and what was placed and set after it.
     let found = names(&world, &root, &clinic.place).await;
-    assert_eq!(found.first(), Some(&("kept".to_owned(), true)));
-    assert_eq!(days(&world, &root, &clinic.place).await.uses, 3000);
+    assert_eq!(
+        found,
+        [("kept".to_owned(), true), ("later".to_owned(), true)]
+    );
+    let found = days(&world, &root, &clinic.place).await;
+    assert_eq!((found.uses, found.reads), (3000, 3100));
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use futures_util::future::Either;
 use keyward_backup::Chain;
+use keyward_core::audit::class::EntryClass;
 use keyward_core::caller::{Changed, Idempotency};
 use keyward_core::error::OpError;
 use keyward_core::names::KeyName;
 use keyward_core::node::Node;
 use keyward_core::noun::tenant::Digest;
+use keyward_core::ops::audit_rules;
 use keyward_core::ops::backup::{self, Continuous, OnFailure, continuous};
 use keyward_core::ops::key::{self, LifecycleRequest, NewKey, RotateRequest};
 use keyward_core::port::registry::{KeyRef, KeyWithVersions, Registry};
@@ -192,6 +194,18 @@ async fn while_the_place_fails_changes_are_refused_and_what_takes_away_is_done()
     );
     assert_eq!(done.await.unwrap_err().code().as_str(), "not_in_backup");
     assert!(world.registry.revision().await.unwrap() > revision);
+    // So is what is to be kept: it is answered that no backup has it, and it holds.
+    let (node, admin, place) = (&world.node, &clinic.admin, &clinic.place);
+    let (name, why) = ("case-7".to_owned(), "court".to_owned());
+    let placed = audit_rules::place(node, admin, place, name, why).await;
+    assert_eq!(placed.unwrap_err().code().as_str(), "not_in_backup");
+    let holds = audit_rules::holds(node, admin, place, None, None).await;
+    assert_eq!(holds.unwrap().rows.len(), 1);
+    let longer = vec![(EntryClass::Uses, 3000)];
+    let set = audit_rules::set(node, admin, place, longer, None).await;
+    assert_eq!(set.unwrap_err().code().as_str(), "not_in_backup");
+    let kept = audit_rules::show(node, admin, place).await.unwrap();
+    assert_eq!(kept.days.uses, 3000);
 
     world.backup_faults.end_outage();
     // The maker tries again when somebody waits: who repeats the request hears that it was made.

@@ -280,6 +280,81 @@ async fn what_is_damaged_is_told_and_keeps_nothing_else_from_its_place() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_read_is_told_and_tried_again_and_keeps_nothing_else_from_its_place() {
+    let world = world().await;
+    world.seal(true);
+    let file_of = |reference: &str| waiting(&world).join(reference.trim_start_matches("s:"));
+    let one = file_of(&tries(&world, STRANGE).await);
+    tries(&world, ANOTHER).await;
+    let aside = world.directory().join("aside");
+    std::fs::rename(&one, &aside).unwrap();
+    std::fs::create_dir(&one).unwrap();
+    world.seal(false);
+    clockwork::tick(&world.node).await.unwrap();
+    assert_eq!(files(&world), std::slice::from_ref(&one));
+    assert!(told(&world).iter().any(|it| it.ends_with("/addresses")));
+    let auditor = overseer(&world).await;
+    let shown = seen_by(&world, &auditor).await;
+    assert!(shown.iter().any(|it| it == ANOTHER), "{shown:?}");
+    // Of an address that may be among them nobody says that it is gone.
+    let root = world.root().clone();
+    let subject = format!("address:{STRANGE}");
+    assert!(!erase(&world, &root, &SYSTEM, &subject).await.destroyed);
+    std::fs::remove_dir(&one).unwrap();
+    std::fs::rename(&aside, &one).unwrap();
+    world.clock.advance_seconds(11);
+    clockwork::tick(&world.node).await.unwrap();
+    assert!(files(&world).is_empty());
+    assert_eq!(told(&world), [""; 0]);
+    let shown = seen_by(&world, &auditor).await;
+    assert!(shown.iter().any(|it| it == STRANGE), "{shown:?}");
+    assert!(erase(&world, &root, &SYSTEM, &subject).await.destroyed);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn i09_an_address_that_was_erased_does_not_come_back_with_a_file_that_was_not_removed() {
+    let world = world().await;
+    world.seal(true);
+    tries(&world, STRANGE).await;
+    tries(&world, ANOTHER).await;
+    let kept: Vec<_> = files(&world)
+        .into_iter()
+        .map(|file| (std::fs::read(&file).unwrap(), file))
+        .collect();
+    world.seal(false);
+    let root = world.root().clone();
+    let subject = format!("address:{STRANGE}");
+    assert_eq!(erase(&world, &root, &SYSTEM, &subject).await.addresses, 1);
+    for (bytes, file) in kept {
+        std::fs::write(file, bytes).unwrap();
+    }
+    let world = world.restart().await;
+    clockwork::tick(&world.node).await.unwrap();
+    assert!(files(&world).is_empty());
+    assert_eq!(export(&world, &root, &SYSTEM, &subject).await.addresses, []);
+    let subject = format!("address:{ANOTHER}");
+    let held = export(&world, &root, &SYSTEM, &subject).await.addresses;
+    assert_eq!(held.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_to_be_erased_is_whatever_is_wrong_with_what_waits() {
+    let world = world().await;
+    let clinic = world.tenant("clinic").await;
+    member(&world, &clinic, "dr.grey", "operator").await;
+    disable(&world, &clinic.admin, &clinic.place, "dr.grey").await;
+    world.seal(true);
+    tries(&world, STRANGE).await;
+    world.seal(false);
+    std::fs::rename(waiting(&world), world.directory().join("aside")).unwrap();
+    std::fs::write(waiting(&world), b"no folder").unwrap();
+    assert!(clockwork::tick(&world.node).await.is_err());
+    assert!(told(&world).iter().any(|it| it.ends_with("/addresses")));
+    let done = erase(&world, &clinic.admin, &clinic.place, "dr.grey").await;
+    assert!(done.remains.iter().any(|it| it.what.contains("wait")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_somebody_put_there_is_not_used_and_is_told() {
     let world = world().await;
     let key = world.directory().join("audit/addresses/key");

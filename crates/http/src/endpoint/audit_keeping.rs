@@ -14,6 +14,7 @@ use utoipa::openapi::HttpMethod::{Get, Post};
 use super::Route;
 use super::listing::Listing;
 use crate::answer::{self, Answer};
+use crate::begun::to_its_end;
 use crate::call::Call;
 use crate::document::Endpoint;
 use crate::input::Input;
@@ -42,7 +43,7 @@ pub fn routes() -> Vec<Route> {
             PRUNE,
             "prune_audit",
             TAG,
-            "Lets go of the log's beginning",
+            "Lets go of the log's beginning; this version lets nothing go yet, and refuses it",
         )
         .takes::<PruneAudit>()
         .changes()
@@ -167,6 +168,10 @@ async fn prune(call: Call, input: Input<PruneAudit>) -> Answer {
         reason: given.reason,
         clock_is_right: given.clock_is_right,
     };
-    let gone = audit_prune::prune(call.node(), call.caller(), order).await?;
-    answer::ok(&view::pruned(gone))
+    // What was ordered is done, also when whoever asked hangs up.
+    to_its_end(async move {
+        let gone = audit_prune::prune(call.node(), call.caller(), order).await?;
+        answer::ok(&view::pruned(gone))
+    })
+    .await
 }

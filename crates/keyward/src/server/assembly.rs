@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use keyward_access::RoleDecider;
 use keyward_audit::index::{AuditIndex, Search};
-use keyward_audit::{Journal, JournalConfig, Lull, SyncMode, Unlogged, WaitingFiles};
+use keyward_audit::{Begins, Journal, JournalConfig, Lull, SyncMode, Unlogged, WaitingFiles};
 use keyward_core::node::{Node, Ports, Settings, UsageBook};
 use keyward_core::noun::key::ProviderKind;
 use keyward_core::ops::builtin_roles;
@@ -26,7 +26,7 @@ use crate::server::deployment::Deployment;
 use crate::server::drills;
 use crate::server::error::StartError;
 use crate::server::init::builtin_roles;
-use crate::server::keeping::Keeping;
+use crate::server::keeping::{self, Keeping};
 use crate::server::letting_go;
 use crate::server::published::Published;
 use crate::server::seals;
@@ -76,10 +76,8 @@ impl Assembly {
         let index_dir = config.audit_dir().join("index");
         let index = Arc::new(AuditIndex::new(journal.clone(), &index_dir));
         let published = Arc::new(published(config));
-        // No file says yet to those who verify where the log begins.
-        let is_told = false;
         let keeping = Keeping::new(
-            is_told,
+            keeping::IS_TOLD,
             &deployment,
             journal.clone(),
             index.clone(),
@@ -306,6 +304,11 @@ async fn open_journal(
 
 fn journal_config(config: &Config) -> JournalConfig {
     JournalConfig {
+        begins: if keeping::IS_TOLD {
+            Begins::WhereNoted
+        } else {
+            Begins::WithTheFirst
+        },
         sync: match config.audit.sync {
             AuditSync::Always => SyncMode::Always,
             AuditSync::Written => SyncMode::Written,

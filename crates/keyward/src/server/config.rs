@@ -416,7 +416,7 @@ settings! {
         check_per_second: u64 = 20_000, "`20000`";
         /// Whether finished segments of the journal are compressed, once what was signed covers them.
         seal_segments: bool = true, "`true`";
-        /// Whether the log lets go, each day, of what is older than its retention and held by nothing.
+        /// Whether the log lets go of what is old. This version lets nothing go yet: `true` is refused.
         let_go: bool = false, "`false`: everything is kept";
         /// How many witnesses must have signed a checkpoint before it is given out. 0: none.
         witnesses_required: u64 = 0, "`0`";

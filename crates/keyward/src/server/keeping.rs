@@ -21,6 +21,10 @@ use uuid::Uuid;
 use crate::server::deployment::Deployment;
 use crate::server::published::{Published, Trees};
 
+/// Whether whoever verifies the log is told where it begins. No file says it yet: so nothing goes, and the
+/// journal of a server begins with its first entry.
+pub const IS_TOLD: bool = false;
+
 /// The oldest entries of the log.
 pub struct Keeping {
     parts: Arc<Parts>,
@@ -154,7 +158,11 @@ impl Parts {
                     break;
                 }
             }
-            let gone = trees.lock().let_go(letting, self.clock.now());
+            let noted = trees.lock().noted(letting, self.clock.now());
+            let noted = noted.map_err(|error| of_letting_go(&error))?;
+            // Whoever makes the log does not wait for this.
+            noted.write().map_err(|error| of_letting_go(&error))?;
+            let gone = trees.lock().let_go(noted);
             gone.map_err(|error| of_letting_go(&error))?;
         }
         self.finish(&trees)
@@ -162,6 +170,13 @@ impl Parts {
 
     /// What is left of it, by this life or an earlier one.
     fn finish(&self, trees: &Trees) -> Result<(), KeepingError> {
+        let mut next = 0;
+        loop {
+            let more = trees.lock().ensure_begun(&mut next);
+            if !more.map_err(|error| of_trees(&error))? {
+                break;
+            }
+        }
         let finished = self.journal.finish_letting_go();
         finished.map_err(|error| of_letting_go(&error))?;
         self.index.let_go().map_err(|error| unavailable(&error))?;

@@ -29,12 +29,39 @@ fn comes(stage: &Stage, url: &str, address: &str) {
 /// How many addresses wait.
 fn waiting(stage: &Stage) -> usize {
     let folder = std::fs::read_dir(stage.path("data/audit/addresses/waiting"));
-    folder.map_or(0, Iterator::count)
+    // What is being written, or was when the server was killed, does not wait yet.
+    let is_whole = |name: &std::ffi::OsStr| !name.as_encoded_bytes().ends_with(b".new");
+    folder.map_or(0, |folder| {
+        let names = folder.map(|entry| entry.unwrap().file_name());
+        names.filter(|name| is_whole(name)).count()
+    })
 }
 
 fn known(stage: &Stage, address: &str) -> Value {
     let asked = format!("--tenant system privacy export address:{address} --output json");
     stage.keyward(&asked).json()["addresses"].clone()
+}
+
+/// Somebody comes until what waits are so many at least: a disk that is slow once has an address withheld, and
+/// nothing is tried again for ten seconds.
+async fn comes_to_wait(stage: &Stage, url: &str, address: &str, at_least: usize) {
+    let until = Instant::now() + Duration::from_mins(1);
+    while Instant::now() < until {
+        comes(stage, url, address);
+        if waiting(stage) >= at_least {
+            return;
+        }
+        sleep(Duration::from_millis(500)).await;
+    }
+    panic!("{address} does not come to wait");
+}
+
+/// Which addresses are known: around midnight, and after a slow disk, one has two references.
+fn addresses(known: &Value) -> Vec<&str> {
+    let all = known.as_array().unwrap().iter();
+    let mut all: Vec<_> = all.map(|it| it["address"].as_str().unwrap()).collect();
+    all.dedup();
+    all
 }
 
 async fn appears(path: &Path) {
@@ -67,11 +94,11 @@ async fn who_came_while_it_was_sealed_is_known_after_unsealing_whatever_was_kill
     appears(&stage.path("data/audit/addresses/key")).await;
     server.kill();
 
-    for (number, address) in ["127.0.77.23", "127.0.77.24"].into_iter().enumerate() {
+    for address in ["127.0.77.23", "127.0.77.24"] {
         let (server, url) = stage.serve(LOCAL);
+        let at_least = waiting(&stage) + 1;
+        comes_to_wait(&stage, &url, address, at_least).await;
         comes(&stage, &url, address);
-        comes(&stage, &url, address);
-        assert_eq!(waiting(&stage), number + 1);
         server.kill();
     }
     assert_eq!(holding(&stage.path("data"), "127.0.77.2"), [""; 0]);
@@ -81,8 +108,10 @@ async fn who_came_while_it_was_sealed_is_known_after_unsealing_whatever_was_kill
         unseal(&stage);
         for address in ["127.0.77.23", "127.0.77.24"] {
             let known = known(&stage, address);
-            assert_eq!(known.as_array().unwrap().len(), 1, "{known}");
-            assert!(known[0]["pseudonym"].as_str().unwrap().starts_with("s:"));
+            assert_eq!(addresses(&known), [address], "{known}");
+            let standing = known.as_array().unwrap().iter();
+            let mut standing = standing.map(|it| it["pseudonym"].as_str().unwrap());
+            assert!(standing.any(|it| it.starts_with("s:")), "{known}");
         }
         assert_eq!(waiting(&stage), 0);
         server.kill();
@@ -93,7 +122,7 @@ async fn who_came_while_it_was_sealed_is_known_after_unsealing_whatever_was_kill
     let erase = "--tenant system privacy erase address:127.0.77.23 --reason asked";
     stage.keyward(erase).done();
     assert_eq!(known(&stage, "127.0.77.23"), serde_json::json!([]));
-    assert_eq!(known(&stage, "127.0.77.24").as_array().unwrap().len(), 1);
+    assert_eq!(addresses(&known(&stage, "127.0.77.24")), ["127.0.77.24"]);
     assert_eq!(holding(&stage.path("data"), "127.0.77.2"), [""; 0]);
     server.stop();
 }

@@ -32,8 +32,8 @@ pub struct Continuous {
     pub segments_max: u64,
 }
 
-/// What only takes away. It is done also while no backup would hold it: to stop a key that is being
-/// misused cannot wait for a disk.
+/// What only takes away, and what only keeps. It is done also while no backup would hold it: to stop a key
+/// that is being misused cannot wait for a disk, nor can a court.
 const TAKES_AWAY: &[Action] = &[
     Action::TenantSuspend,
     Action::PrincipalDisable,
@@ -43,6 +43,8 @@ const TAKES_AWAY: &[Action] = &[
     Action::KeyExpire,
     Action::KeyRevoke,
     Action::KeyCompromise,
+    Action::AuditPlaceHold,
+    Action::AuditSetRetention,
 ];
 
 /// What mends backups, or shuts the server: it waits for none.
@@ -65,7 +67,8 @@ impl Node {
         let is_refused = || {
             let demanded = self.settings.continuous.map(|it| it.on_failure);
             demanded == Some(OnFailure::Refuse)
-                && waits(caller, action)
+                // What goes does not come back: the server itself waits with it too.
+                && (waits(caller, action) || action == Action::AuditPrune)
                 && action.effect() == Effect::Change
                 && !TAKES_AWAY.contains(&action)
         };

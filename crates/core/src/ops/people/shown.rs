@@ -143,19 +143,21 @@ pub(crate) async fn searched(
     }
     // What waits is in no book yet.
     node.ensure_unsealed()?;
-    moved(node).await?;
+    let left = moved(node).await?;
     let is_of_tenant = scope.is_some_and(|scope| node.tenant_id(scope).is_some());
+    let is_wanted = |subject: &Subject| match (subject, principal) {
+        (Subject::Person(id), Some(wanted)) => *id == wanted,
+        // In the log of a tenant nobody is a stranger.
+        (Subject::Strangers(_), None) if is_of_tenant => false,
+        (Subject::Strangers(_), Some(_)) => false,
+        (_, None) => true,
+    };
     let mut looked_at = 0;
-    for home in homes(node, scope).await? {
+    let homes = homes(node, scope).await?;
+    left.ensure_none_for(|whose| homes.contains(&whose.home) && is_wanted(&whose.subject))?;
+    for home in homes {
         for subject in subjects(node, home, &mut looked_at).await? {
-            let is_wanted = match (&subject, principal) {
-                (Subject::Person(id), Some(wanted)) => *id == wanted,
-                // In the log of a tenant nobody is a stranger.
-                (Subject::Strangers(_), None) if is_of_tenant => false,
-                (Subject::Strangers(_), Some(_)) => false,
-                (_, None) => true,
-            };
-            if !is_wanted {
+            if !is_wanted(&subject) {
                 continue;
             }
             let book = book(node, &subject, home).await?;

@@ -1,7 +1,7 @@
 //! Addresses that come while the server is sealed: they wait beside the journal, and after unsealing the vault
 //! takes them into the books of those whose they are (docs/privacy.md).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use keyward_crypto::algorithm::Algorithm;
@@ -15,13 +15,17 @@ use crate::ops::condition;
 use crate::ops::privacy::is_erased;
 use crate::people::{Book, Subject, Whose};
 use crate::port::storage::StorageError;
-use crate::port::waiting_addresses::WaitingAddresses;
-use crate::waiting::{WAITING_MAX, Waiting, new_name, reference};
+use crate::port::waiting_addresses::{WaitingAddresses, WaitingError};
+use crate::waiting::{Moving, WAITING_MAX, Waiting, new_name, reference};
 
 /// How long a request waits for its address to be written at most, in seconds.
 const PATIENCE_SECONDS: u32 = 1;
 /// How long the place is left alone after it failed, in seconds.
 const PAUSE_SECONDS: i64 = 10;
+/// How long one turn of the clock takes to the vault what waits, in seconds.
+const MOVING_SECONDS: u32 = 10;
+/// Into how many books a turn of the clock takes what waits, at most.
+const BOOKS_AT_ONCE: usize = 20;
 /// What is taken to the vault at once, at most. More than wait unless somebody put files there.
 const MOVED_AT_ONCE: usize = 4 * WAITING_MAX;
 
@@ -91,7 +95,7 @@ async fn write(
     let sealed = sealed.ok_or("an address cannot be sealed")?;
     // Counted before: of a write that fails, or that nobody waits for any more, something may be there.
     desk.set_waiting(waiting + 1);
-    desk.settle(false);
+    desk.unsettle();
     port.keep(&name, &sealed).await.map_err(|_| disk)?;
     Ok(name)
 }
@@ -103,7 +107,8 @@ fn port(node: &Node) -> Option<&dyn WaitingAddresses> {
 }
 
 /// With each turn of the clock while the server is unsealed: has the key laid where a sealed server finds it, and
-/// what waits taken to the vault. What fails is left alone for a while.
+/// what waits taken to the vault, a few books at a time. What fails is left alone for a while, and what does not
+/// answer keeps the clock from nothing else for long.
 pub(crate) async fn moved_in_time(node: &Node) -> Result<(), OpError> {
     let desk = &node.memory.people.waiting;
     let Some(port) = port(node) else {
@@ -112,98 +117,201 @@ pub(crate) async fn moved_in_time(node: &Node) -> Result<(), OpError> {
     if node.ports.seal.is_sealed() || desk.is_moving_paused(node.now().as_micros()) {
         return Ok(());
     }
-    let laid = if desk.is_laid() {
-        Ok(())
-    } else {
-        Box::pin(async {
-            let key = waiting_key::private(node).await?;
-            waiting_key::lay(node, port, &key).await?;
-            desk.set_laid();
+    let mut patience = node.ports.clock.after_seconds(MOVING_SECONDS);
+    let work = Box::pin(async {
+        // Somebody who asks is at it, and waits for his answer himself.
+        let Some(mut moving) = desk.moving.try_lock() else {
+            return (Ok(()), Ok(Left::default()));
+        };
+        let laid = if desk.is_laid() {
             Ok(())
-        })
-        .await
+        } else {
+            laid(node, port).await
+        };
+        (laid, taken(node, port, &mut moving, BOOKS_AT_ONCE).await)
+    });
+    let (laid, done) = if let Some(done) = within(&mut patience, work).await {
+        done
+    } else {
+        let late = Err(WaitingError("it did not answer in time".to_owned()).into());
+        tell(node, &late).await;
+        (Ok(()), late)
     };
-    let done = moved(node).await.and(laid);
-    if done.is_err() {
+    let is_well = matches!(&done, Ok(left) if !left.is_stuck());
+    if laid.is_err() || !is_well {
         desk.pause_moving(node.now().plus_seconds(PAUSE_SECONDS).as_micros());
     }
-    done
+    done.map(|_| ()).and(laid)
+}
+
+async fn laid(node: &Node, port: &dyn WaitingAddresses) -> Result<(), OpError> {
+    let key = waiting_key::private(node).await?;
+    waiting_key::lay(node, port, &key).await?;
+    node.memory.people.waiting.set_laid();
+    Ok(())
+}
+
+/// What still waits after everything was tried, as far as this node knows.
+#[derive(Default)]
+pub(crate) struct Left {
+    /// For which books, because they cannot be read or written now.
+    stuck: Vec<Whose>,
+    /// The code of the first error that kept a book from being written.
+    why: Option<&'static str>,
+    /// Files that cannot be read.
+    unread: usize,
+    /// Files that do not open.
+    unopened: usize,
+    /// Whether some are in their books and could not be removed where they waited.
+    is_unremoved: bool,
+    /// Whether there is more than was looked at.
+    is_more: bool,
+}
+
+impl Left {
+    /// Whether nothing waits.
+    fn is_nothing(&self) -> bool {
+        !self.is_stuck() && !self.is_more && self.unopened == 0
+    }
+
+    /// Whether it makes no sense to try again at once.
+    fn is_stuck(&self) -> bool {
+        !self.stuck.is_empty() || self.unread > 0 || self.is_unremoved
+    }
+
+    /// Whether something may still come into a book of strangers, as far as this node can know.
+    pub(crate) fn may_be_of_strangers(&self) -> bool {
+        let is_strangers = |whose: &Whose| matches!(whose.subject, Subject::Strangers(_));
+        self.unread > 0 || self.is_more || self.stuck.iter().any(is_strangers)
+    }
+
+    /// Refuses to say what is in books if something waits for one of them that could not be written.
+    pub(crate) fn ensure_none_for(&self, is_asked: impl Fn(&Whose) -> bool) -> Result<(), OpError> {
+        if self.stuck.iter().any(is_asked) {
+            let why = "a book cannot be written now into which something that waits belongs";
+            return Err(WaitingError(why.to_owned()).into());
+        }
+        Ok(())
+    }
 }
 
 /// Takes everything that waits into the books of those whose it is, as far as it can be opened; then it is
 /// removed where it waited. What was interrupted in between is done again and changes nothing. Nothing happens
-/// while the server is sealed.
-pub(crate) async fn moved(node: &Node) -> Result<(), OpError> {
-    let desk = &node.memory.people.waiting;
+/// while the server is sealed. What is left it says: one book's trouble is not everybody's.
+pub(crate) async fn moved(node: &Node) -> Result<Left, OpError> {
     let Some(port) = port(node) else {
-        return Ok(());
+        return Ok(Left::default());
     };
-    if node.ports.seal.is_sealed() || desk.is_settled() {
-        return Ok(());
-    }
     Box::pin(async {
-        let mut unopened = desk.moving.lock().await;
-        // Before anything is looked at: who writes from now on unsettles it again.
-        desk.settle(true);
-        let done = take(node, port, &mut unopened).await;
-        // What does not open stays, and is looked for until somebody has removed it.
-        if !matches!(done, Ok(true)) {
-            desk.settle(false);
-        }
-        done.map(|_| ())
+        // Whoever is at it already may not be through: what he has not taken yet is in no book.
+        let mut moving = node.memory.people.waiting.moving.lock().await;
+        taken(node, port, &mut moving, usize::MAX).await
     })
     .await
 }
 
-/// Whether nothing is left.
+async fn taken(
+    node: &Node,
+    port: &dyn WaitingAddresses,
+    moving: &mut Moving,
+    books_at_once: usize,
+) -> Result<Left, OpError> {
+    let desk = &node.memory.people.waiting;
+    if node.ports.seal.is_sealed() || desk.is_settled() {
+        return Ok(Left::default());
+    }
+    let (unsettled, is_writing) = {
+        // With the writers' turn nobody has said that something comes, and not begun to write it. Of one that
+        // nobody waits for any more the place itself knows.
+        let _turn = desk.turn.lock().await;
+        (desk.unsettled(), port.is_writing())
+    };
+    let mut done = take(node, port, moving, books_at_once).await;
+    if let Ok(left) = &mut done {
+        left.is_more |= is_writing;
+        if left.is_nothing() {
+            desk.settle(unsettled);
+        }
+    }
+    tell(node, &done).await;
+    done
+}
+
 async fn take(
     node: &Node,
     port: &dyn WaitingAddresses,
-    unopened: &mut BTreeSet<String>,
-) -> Result<bool, OpError> {
-    let names = port.names(MOVED_AT_ONCE).await?;
+    moving: &mut Moving,
+    books_at_once: usize,
+) -> Result<Left, OpError> {
+    let mut names = port.names(MOVED_AT_ONCE).await?;
+    let unopened = &mut moving.unopened;
     unopened.retain(|name| names.binary_search(name).is_ok());
-    let is_all = names.len() < MOVED_AT_ONCE;
-    let mut is_stuck = false;
+    let mut left = Left {
+        is_more: names.len() >= MOVED_AT_ONCE,
+        ..Left::default()
+    };
     if names.len() > unopened.len() {
         // What cannot be had without the vault keeps nobody from an answer while nothing waits.
         let key = waiting_key::private(node).await?;
-        for (whose, all) in opened(port, &key, names, unopened).await? {
-            if place(node, &whose, &all).await? {
-                let names: Vec<String> = all.into_iter().map(|(name, _)| name).collect();
-                port.remove(&names).await?;
-            } else {
-                is_stuck = true;
+        if let Some(after) = &moving.after {
+            let before = names.partition_point(|name| name <= after);
+            names.rotate_left(before);
+        }
+        let books = opened(port, &key, names, moving, books_at_once, &mut left).await;
+        for (whose, all) in books {
+            match place(node, &whose, &all).await {
+                Ok(true) => {
+                    let names: Vec<String> = all.into_iter().map(|(name, _)| name).collect();
+                    left.is_unremoved |= port.remove(&names).await.is_err();
+                }
+                Ok(false) => left.stuck.push(whose),
+                Err(error) => {
+                    left.why.get_or_insert(error.code().as_str());
+                    left.stuck.push(whose);
+                }
             }
         }
     }
-    tell(node, unopened.len()).await;
-    Ok(is_all && !is_stuck && unopened.is_empty())
+    left.unopened = moving.unopened.len();
+    Ok(left)
 }
 
-/// What waits for which book.
+/// What waits for which book, for so many books at most.
 async fn opened(
     port: &dyn WaitingAddresses,
     key: &HybridSecret,
     names: Vec<String>,
-    unopened: &mut BTreeSet<String>,
-) -> Result<HashMap<Whose, OfBook>, OpError> {
+    moving: &mut Moving,
+    books_at_once: usize,
+    left: &mut Left,
+) -> HashMap<Whose, OfBook> {
     let mut books: HashMap<Whose, OfBook> = HashMap::new();
     for name in names {
-        if unopened.contains(&name) {
+        if moving.unopened.contains(&name) {
             continue;
         }
-        let Some(bytes) = port.read(&name).await? else {
+        let bytes = match port.read(&name).await {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => continue,
+            // The others are no worse for it. It is tried again: a disk may give it later.
+            Err(_) => {
+                left.unread += 1;
+                continue;
+            }
+        };
+        let Some(it) = Waiting::open(key, &name, &bytes) else {
+            moving.unopened.insert(name);
             continue;
         };
-        match Waiting::open(key, &name, &bytes) {
-            Some(it) => books.entry(it.whose).or_default().push((name, it.address)),
-            None => {
-                unopened.insert(name);
-            }
+        if books.len() >= books_at_once && !books.contains_key(&it.whose) {
+            left.is_more = true;
+            return books;
         }
+        moving.after = Some(name.clone());
+        books.entry(it.whose).or_default().push((name, it.address));
     }
-    Ok(books)
+    moving.after = None;
+    books
 }
 
 /// Writes what waits for a book into it. Whether it need not wait any longer: it is in the book, or whose it is
@@ -234,7 +342,12 @@ async fn place(node: &Node, whose: &Whose, all: &OfBook) -> Result<bool, OpError
             None => Arc::new(Book::new(&new_key(node)?[..])),
         };
         let named: Vec<_> = all.iter().map(|(name, it)| (reference(name), it)).collect();
-        let book = book.referring(named.iter().map(|(name, it)| (&**name, it.as_str())));
+        let new = named.iter().map(|(name, it)| (&**name, it.as_str()));
+        let (book, left_out) = book.referring(new);
+        if left_out > 0 {
+            let why = "a book has no room for all that came while the server was sealed";
+            node.memory.people.withheld(why, node.now());
+        }
         if book.all().count() == before {
             return Ok(true);
         }
@@ -272,16 +385,62 @@ async fn is_there(node: &Node, whose: &Whose) -> Result<bool, OpError> {
 }
 
 /// Raises what is wrong with what waits, or clears it.
-async fn tell(node: &Node, unopened: usize) {
+async fn tell(node: &Node, done: &Result<Left, OpError>) {
     let kind = ConditionKind::AUDIT_ADDRESSES_DAMAGED;
     let about = About::system(&format!("{}/addresses", node.settings.name));
-    if unopened == 0 {
+    // Who seals the server has this stopped in between: nothing is wrong with it.
+    if node.ports.seal.is_sealed() {
+        return;
+    }
+    let wrong = match done {
+        Err(error) => vec![format!(
+            "what came while the server was sealed cannot be looked at or taken to the vault now ({}): it is tried \
+             again",
+            error.code().as_str()
+        )],
+        Ok(left) => wrong(left),
+    };
+    if matches!(done, Ok(left) if left.is_more) && wrong.is_empty() {
+        // What is wrong may be among what was not looked at.
+        return;
+    }
+    if wrong.is_empty() {
         return condition::clear(node, kind, &about).await;
     }
-    let detail = format!(
-        "{unopened} of the addresses that came while the server was sealed cannot be opened: they are damaged, or \
-         sealed to another key. Find out who changed the files in addresses/waiting beside the audit log, and \
-         remove them: nobody can read them"
-    );
-    condition::raise(node, kind, &about, Severity::Warning, &detail).await;
+    condition::raise(node, kind, &about, Severity::Warning, &wrong.join("; ")).await;
+}
+
+fn wrong(left: &Left) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if left.unopened > 0 {
+        wrong.push(format!(
+            "{} of the addresses that came while the server was sealed cannot be opened: they are damaged, or sealed \
+             to another key. Find out who changed the files in addresses/waiting beside the audit log, and remove \
+             them: nobody can read them",
+            left.unopened
+        ));
+    }
+    if left.unread > 0 {
+        wrong.push(format!(
+            "{} of the files in addresses/waiting beside the audit log cannot be read. Look at the disk, at their \
+             owner and mode, and whether they are files; they are tried again",
+            left.unread
+        ));
+    }
+    if !left.stuck.is_empty() {
+        wrong.push(format!(
+            "what came while the server was sealed cannot be taken into {} books now ({}): it waits, and is tried \
+             again. Look whether registry and vault answer, and whether records are damaged",
+            left.stuck.len(),
+            left.why.unwrap_or("the record of a book cannot be read")
+        ));
+    }
+    if left.is_unremoved {
+        wrong.push(
+            "what was taken to the vault cannot be removed in addresses/waiting beside the audit log: it is tried \
+             again"
+                .to_owned(),
+        );
+    }
+    wrong
 }

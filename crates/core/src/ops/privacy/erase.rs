@@ -13,7 +13,7 @@ use crate::noun::action::Action;
 use crate::noun::principal::Principal;
 use crate::noun::secret::{SecretState, SecretVersion};
 use crate::ops::gate::{Attempt, Authorized, bounded, detail};
-use crate::ops::people::{book, moved, name_of, strike, subjects};
+use crate::ops::people::{Left, book, moved, name_of, strike, subjects};
 use crate::ops::secret;
 use crate::people::Subject;
 use crate::port::audit_search::SearchFilter;
@@ -57,7 +57,7 @@ pub async fn erase(
         let (home, proof) = node.authorize_scope(caller, action, scope)?;
         node.ensure_unsealed()?;
         // What waits of an earlier time goes with what is in the books.
-        moved(node).await?;
+        let left = moved(node).await;
         bounded("reason", &reason, 1024)?;
         if reason.trim().is_empty() {
             return Err(OpError::invalid("reason", "must say why"));
@@ -66,9 +66,12 @@ pub async fn erase(
             PrivacySubject::Principal(named) => {
                 let row = node.find_principal(home, named).await?;
                 attempt.resource.id = Some(row.id.uuid());
+                // What could not be taken is removed unread later: who is erased has no book any more.
                 principal(&attempt, proof, row, reason).await
             }
-            PrivacySubject::Address(address) => strangers(&attempt, home, address, reason).await,
+            PrivacySubject::Address(address) => {
+                strangers(&attempt, home, address, reason, &left?).await
+            }
         }
     }
     .await;
@@ -235,6 +238,7 @@ async fn strangers(
     home: Option<TenantId>,
     address: &str,
     reason: String,
+    left: &Left,
 ) -> Result<Erasure, OpError> {
     let node = attempt.node;
     let audit = &node.ports.audit;
@@ -271,10 +275,17 @@ async fn strangers(
             why: "it belongs to each of them, and goes with each of them",
         },
     ];
+    if left.may_be_of_strangers() {
+        remains.push(Remaining {
+            what: "addresses that wait on this node and could not be taken into their books now",
+            count: None,
+            why: "one of them may be this address: look at the alert audit_addresses_damaged, and ask again",
+        });
+    }
     remains.extend(elsewhere());
     Ok(Erasure {
         addresses: struck,
-        destroyed,
+        destroyed: destroyed && !left.may_be_of_strangers(),
         remains,
     })
 }
@@ -315,8 +326,14 @@ async fn is_without_former(
 }
 
 /// What is beyond the server.
-fn elsewhere() -> [Remaining; 3] {
+fn elsewhere() -> [Remaining; 4] {
     [
+        Remaining {
+            what: "addresses that came while a node was sealed, as long as they wait beside its journal",
+            count: None,
+            why: "each is sealed to a key in the vault. Those of who is erased are removed unread when that node is \
+                  unsealed; erase an address again when every node was",
+        },
         Remaining {
             what: "backups that were made before",
             count: None,

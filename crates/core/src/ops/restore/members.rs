@@ -7,6 +7,7 @@ use super::report::{Fate, Needed};
 use crate::change::Row;
 use crate::error::OpError;
 use crate::ids::PolicyId;
+use crate::noun::audit_rule::AuditRule;
 use crate::noun::import_key::ImportKey;
 use crate::noun::policy::Policy;
 use crate::noun::principal::Principal;
@@ -140,15 +141,31 @@ impl Merge<'_> {
             let page = then.audit_rules_of(Some(self.tenant), after, PAGE).await?;
             after = page.rows.last().map(|last| last.id);
             for row in page.rows {
-                if self.now.audit_rule(row.id).await?.is_none() {
-                    let called = format!("{} {}", row.kind, row.id);
-                    self.judge(Row::AuditRule(row), None, &called);
-                }
+                self.is_first(row.id.uuid());
+                self.audit_rule(row).await?;
             }
+            self.write_if_much().await?;
             if !page.more {
-                return self.write_if_much().await;
+                break;
             }
         }
+        // What was said after that second holds as well.
+        let (later, tenant) = (self.later, Some(self.tenant));
+        let rules = later.facts.rules.values();
+        for row in rules.filter(|it| it.tenant == tenant) {
+            if self.is_first(row.id.uuid()) {
+                self.audit_rule(row.clone()).await?;
+            }
+        }
+        self.write_if_much().await
+    }
+
+    async fn audit_rule(&mut self, row: AuditRule) -> Result<(), OpError> {
+        if self.now.audit_rule(row.id).await?.is_none() {
+            let called = format!("{} {}", row.kind, row.id);
+            self.judge(Row::AuditRule(row), None, &called);
+        }
+        Ok(())
     }
 
     async fn policy(&mut self, then: Policy, now: Option<Policy>) -> Result<(), OpError> {

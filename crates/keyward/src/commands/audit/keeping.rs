@@ -21,10 +21,12 @@ pub enum RetentionCommand {
     /// Nothing can be kept for less than it is: that needs approvals, which this version does not have.
     Set(SetArguments),
     /// Show what of the log's beginning may go now, and what keeps the rest; changes nothing
+    ///
+    /// This version lets nothing go yet, and says so.
     Plan,
     /// Let go of the log's beginning, through the end of a segment that `plan` names
     ///
-    /// What went is gone from this server; what is in mirrors stays there. Proofs of what remains stay valid.
+    /// This version lets nothing go yet: it refuses this, and everything is kept. Of one that does: what went is gone from this server; what is in mirrors stays there. Proofs of what remains stay valid.
     Prune(PruneArguments),
 }
 
@@ -166,7 +168,7 @@ fn shown(found: &AuditRetention) -> Result<(), Failure> {
             if found.lets_go {
                 "of what is older".to_owned()
             } else {
-                "of nothing: `audit.let_go` is not set".to_owned()
+                "of nothing: everything is kept".to_owned()
             },
         ),
         ("set", cell(found.since.as_ref())),

@@ -7,6 +7,12 @@ use super::check::Findings;
 
 /// What is wrong with it.
 pub(super) fn check(config: &Config, found: &mut Findings) {
+    if config.audit.let_go {
+        found.add(
+            "audit.let_go",
+            "is true, and this version lets nothing of the log go yet: everything is kept; take it out",
+        );
+    }
     let it = &config.audit_retention;
     let (least, most) = (u64::from(Days::FLOOR), u64::from(Days::MOST));
     for (at, days) in [

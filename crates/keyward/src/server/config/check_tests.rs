@@ -13,6 +13,15 @@ fn the_defaults_are_good() {
 }
 
 #[test]
+fn that_something_of_the_log_goes_is_refused() {
+    let mut config = Config::default();
+    config.audit.let_go = true;
+    let said = said(&config);
+    assert!(said.contains("audit.let_go: is true"), "{said}");
+    assert!(said.contains("lets nothing of the log go yet"), "{said}");
+}
+
+#[test]
 fn an_open_line_beyond_loopback_is_refused() {
     let mut config = Config::default();
     for address in ["0.0.0.0:8210", "10.0.0.1:8210", "[::]:8210"] {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use keyward_audit::trees::{Forest, ToSign, Tree};
-use keyward_audit::{JournalConfig, SyncMode};
+use keyward_audit::{Begins, JournalConfig, SyncMode};
 use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
 use keyward_core::names::CorrelationId;
 use keyward_core::node::UsageBook;
@@ -45,6 +45,7 @@ fn event(number: u32) -> AuditEvent {
 
 async fn parts(place: &Path) -> Parts {
     let config = JournalConfig {
+        begins: Begins::WhereNoted,
         sync: SyncMode::Written,
         segment_bytes: 8 * 1024,
         ..JournalConfig::default()
