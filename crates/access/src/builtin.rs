@@ -231,10 +231,7 @@ pub fn roles() -> Vec<BuiltinRole> {
             name: "tenant-admin",
             description: "Administers one tenant, its keys and secrets; uses no key, reads no secret and no log",
             permissions: TENANT_ADMINISTRATION,
-            // Whoever may place a hold does not say who releases it.
-            delegable: grantable(|action| {
-                action.scope() != Scope::System && action != AuditReleaseHold
-            }),
+            delegable: grantable(is_for_tenants_to_grant),
         },
         BuiltinRole {
             id: id(3),
@@ -289,6 +286,11 @@ pub fn roles() -> Vec<BuiltinRole> {
             delegable: ActionSet::EMPTY,
         },
     ]
+}
+
+/// Whoever may place a hold does not say who releases it.
+fn is_for_tenants_to_grant(action: Action) -> bool {
+    action.scope() != Scope::System && action != AuditReleaseHold
 }
 
 /// What can be granted at all, and passes the filter.

@@ -76,13 +76,7 @@ impl Assembly {
         let index_dir = config.audit_dir().join("index");
         let index = Arc::new(AuditIndex::new(journal.clone(), &index_dir));
         let published = Arc::new(published(config));
-        let keeping = Keeping::new(
-            keeping::IS_TOLD,
-            &deployment,
-            journal.clone(),
-            index.clone(),
-            published.clone(),
-        );
+        let keeping = oldest(&deployment, &journal, &index, &published);
         let is_durable = deployment.config.audit.sync == AuditSync::Always;
         let desk = Desk::open(&deployment)?;
         let backups = backups::open(&deployment)?;
@@ -316,4 +310,21 @@ fn journal_config(config: &Config) -> JournalConfig {
         queue_entries: usize::try_from(config.audit.queue_entries).unwrap_or(usize::MAX),
         ..JournalConfig::default()
     }
+}
+
+/// What becomes of the oldest entries.
+fn oldest(
+    deployment: &Deployment,
+    journal: &Arc<Journal>,
+    index: &Arc<AuditIndex>,
+    published: &Arc<Published>,
+) -> Keeping {
+    let (journal, index) = (journal.clone(), index.clone());
+    Keeping::new(
+        keeping::IS_TOLD,
+        deployment,
+        journal,
+        index,
+        published.clone(),
+    )
 }

@@ -59,8 +59,7 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     };
     let stopping = stop_signal()?;
     let covering = continuous::Covering::begin(&assembly);
-    trees::prepare(&assembly).await;
-    keep_addresses(&assembly).await;
+    prepare(&assembly).await;
     listening(&door.url);
     let following = Following::begin(&assembly);
     let searching = Searching::begin(assembly.index());
@@ -118,6 +117,12 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     assembly.stop().await?;
     tracing::info!("stopped");
     Ok(served?)
+}
+
+/// What is looked at before anybody is told where the server is.
+async fn prepare(assembly: &Assembly) {
+    trees::prepare(assembly).await;
+    keep_addresses(assembly).await;
 }
 
 /// Where requests come in.
