@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn a_book_that_is_full_of_the_longest_addresses_is_a_secret_whichever_came_first() {
-        let address = |it: usize| format!("2001:db8:1111:2222:3333:4444:5555:{it:04x}");
+        let address = |it: usize| format!("2001:cdb8:1111:2222:3333:4444:5555:{it:04x}");
         let named: Vec<_> = (0x1000..0x1000 + 1000)
             .map(|it| (format!("s:{it:022}"), address(it)))
             .collect();

@@ -217,7 +217,9 @@ async fn what_is_kept_is_only_ever_kept_for_longer() {
         assert_eq!(days(&world, &other.auditor, &other.place).await.uses, 2557);
         let entry = world.entries().await.into_iter().rev();
         let mut set_by = entry.filter(|it| {
-            it.event.action == Action::AuditSetRetention && it.event.details.contains_key("days")
+            it.event.action == Action::AuditSetRetention
+                && it.event.tenant == Some(clinic.id)
+                && it.event.details.contains_key("days")
         });
         let entry = set_by.next().unwrap().event;
         assert_eq!(entry.tenant, Some(clinic.id));

@@ -24,7 +24,7 @@ fn all(world: &World) -> Vec<AuditRule> {
             if *kind == RuleKind::Hold {
                 row.released_at = Some(START.plus_seconds(7));
                 row.released_by = by;
-                row.release_reason = "settled".to_owned();
+                "settled".clone_into(&mut row.release_reason);
             }
             rows.push(row);
         }

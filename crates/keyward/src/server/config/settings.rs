@@ -165,6 +165,7 @@ macro_rules! sections {
             $(#[doc = $section_doc])+
             #[derive(Clone, Debug, PartialEq, Eq, ::serde::Deserialize)]
             #[serde(default, deny_unknown_fields)]
+            #[allow(clippy::struct_field_names, reason = "they are called as in the file")]
             pub struct $Section {
                 $($(#[doc = $doc])+ pub $key: $type,)+
             }
