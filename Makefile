@@ -38,7 +38,7 @@ test: prepare ## Install what the tests need, then run every check there is
 	step cargo clippy $(LOCKED) --manifest-path fuzz/Cargo.toml --target-dir target/fuzz --no-deps -- --deny warnings
 	step target/tools/bin/cargo-deny $(LOCKED) --log-level error check --hide-inclusion-graph bans licenses sources
 	step cargo build $(LOCKED) --workspace --all-targets
-	step cargo test $(LOCKED) --workspace
+	step cargo test $(LOCKED) --workspace --no-fail-fast
 	step fuzz/run $(FUZZ_SECONDS)
 	step cargo xtask vectors
 	step cargo xtask tidy
