@@ -58,6 +58,7 @@ const DEPLOYMENT: ActionSet = ActionSet::of(&[
     BackupRead,
     BackupPrune,
     BackupDrill,
+    RotationStatus,
     BackupRestorePart,
 ]);
 
@@ -106,6 +107,7 @@ const OPERATION: ActionSet = ActionSet::of(&[
     BindingList,
     BindingRelease,
     PolicyList,
+    RotationRead,
     JobList,
     AlertList,
 ]);
@@ -130,6 +132,7 @@ const KEY_ADMINISTRATION: ActionSet = ActionSet::of(&[
     PolicyCreate,
     PolicyUpdate,
     PolicyDelete,
+    RotationRun,
 ]);
 
 /// Using keys.
@@ -176,6 +179,8 @@ const AUDIT: ActionSet = ActionSet::of(&[
     ClassRead,
     BindingList,
     PolicyList,
+    RotationRead,
+    RotationStatus,
     JobList,
     AlertList,
     StorageRead,

@@ -27,6 +27,7 @@ pub mod principal;
 pub mod privacy;
 pub mod registry_migration;
 pub mod role;
+pub mod rotation;
 pub mod seal;
 pub mod secret;
 pub mod storage;

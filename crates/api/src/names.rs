@@ -115,6 +115,8 @@ names! {
     SealKind "What a seal is opened with." ["key-file", "shares", "passphrase", "pkcs11", "transit"];
     JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "scrub_storage", "create_backup", "seal_text"];
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
+    RotationTrigger "What had a rotation by policy done." ["schedule", "run"];
+    RotationOutcome "What became of a rotation by policy." ["done", "failed"];
     DrillState "Whether a drill passed." ["queued", "passed", "failed"];
     AlertSeverity "How bad a condition is." ["info", "warning", "critical"];
     AlertState "Whether a condition is still so." ["open", "cleared"];
@@ -153,7 +155,7 @@ names! {
         "key.use_compromised",
         "random.bytes", "class.read", "class.assign", "class.revert", "binding.create",
         "binding.list", "binding.release", "policy.create", "policy.list", "policy.update",
-        "policy.delete", "secret.put", "secret.get", "secret.read", "secret.list", "secret.delete",
+        "policy.delete", "rotation.run", "rotation.status", "rotation.read", "secret.put", "secret.get", "secret.read", "secret.list", "secret.delete",
         "secret.destroy", "credential.put", "credential.get", "credential.list",
         "credential.delete", "share.put", "share.get", "share.list", "share.delete",
         "backup.create", "backup.complete", "backup.read", "backup.prune", "backup.drill", "backup.restore",

@@ -429,6 +429,7 @@ impl<'a> Restoring<'a> {
             writes,
             event,
             idempotency: None,
+            fence: None,
         }
     }
 }

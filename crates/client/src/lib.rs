@@ -45,6 +45,7 @@ mod random;
 mod registry_migration;
 mod request;
 mod role;
+mod rotation;
 mod scope;
 mod seal;
 mod secret;

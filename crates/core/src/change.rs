@@ -18,10 +18,12 @@ use crate::noun::key_version::KeyVersion;
 use crate::noun::policy::Policy;
 use crate::noun::principal::Principal;
 use crate::noun::role::{Role, RoleAssignment};
+use crate::noun::rotation::Rotation;
 use crate::noun::secret::{Secret, SecretVersion};
 use crate::noun::stray::StrayRecord;
 use crate::noun::tenant::{Digest, Tenant, TenantKek};
 use crate::noun::token::Token;
+use crate::port::lease::Fence;
 use crate::time::Timestamp;
 
 /// A row of the registry.
@@ -68,6 +70,8 @@ pub enum Row {
     Drill(Drill),
     /// Of `audit_rules`.
     AuditRule(AuditRule),
+    /// Of `rotations`.
+    Rotation(Box<Rotation>),
 }
 
 /// What happens to a row.
@@ -155,6 +159,8 @@ pub struct Commit {
     pub event: AuditEvent,
     /// The request's memory, with the id of what it makes.
     pub idempotency: Option<(IdempotencyKey, uuid::Uuid)>,
+    /// Whose role this is done in; the whole commit is refused once another has taken it.
+    pub fence: Option<Fence>,
 }
 
 /// A commit as the change feed shows it. As JSON it is one line of a change segment.

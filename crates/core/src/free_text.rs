@@ -217,7 +217,8 @@ pub(crate) fn visit<V: EachRow>(row: &mut Row, visitor: &mut V) -> Result<(), V:
         | Row::Condition(_)
         | Row::StrayRecord(_)
         | Row::Drill(_)
-        | Row::AuditRule(_) => Ok(()),
+        | Row::AuditRule(_)
+        | Row::Rotation(_) => Ok(()),
     }
 }
 

@@ -327,7 +327,8 @@ impl Hot {
                 | Row::Condition(_)
                 | Row::StrayRecord(_)
                 | Row::Drill(_)
-                | Row::AuditRule(_) => {}
+                | Row::AuditRule(_)
+                | Row::Rotation(_) => {}
             }
         }
         applied

@@ -101,6 +101,8 @@ ids! {
     AuditRuleId,
     /// A drill: a backup restored for trial.
     DrillId,
+    /// A rotation that a policy asked for.
+    RotationId,
     /// A record in the vault. Made afresh for each write, never overwritten.
     RecordId,
     /// One row of a key's history.

@@ -25,6 +25,8 @@ pub mod ops;
 mod people;
 pub mod port;
 pub mod retention;
+pub mod rotation;
+mod rotation_board;
 mod session;
 pub mod sink_board;
 pub mod snapshot;

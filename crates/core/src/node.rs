@@ -13,7 +13,7 @@ use futures_util::lock::Mutex;
 use keyward_crypto::random::Random;
 
 pub use self::readiness::Readiness;
-pub use self::settings::Settings;
+pub use self::settings::{RotationSettings, Settings};
 use crate::change::Change;
 use crate::change_pump::ChangePump;
 use crate::condition_board::ConditionBoard;
@@ -44,6 +44,7 @@ use crate::port::storage::KeyHierarchy;
 use crate::port::storage_care::StorageCare;
 use crate::port::storage_migration::StorageMigration;
 use crate::port::transparency::TransparencyLog;
+use crate::rotation_board::RotationBoard;
 use crate::session::Sessions;
 use crate::sink_board::SinkBoard;
 use crate::tally::Tally;
@@ -145,6 +146,7 @@ pub struct Node {
     pub(crate) witnesses: WitnessBoard,
     pub(crate) mirrors: crate::mirror_board::MirrorBoard,
     pub(crate) value_streams: ValueStreams,
+    pub(crate) rotation: Arc<RotationBoard>,
     /// One turn at a time.
     pub(crate) migrating: Mutex<MigrationMemory>,
     pub(crate) registry_migrating: Mutex<RegistryMigrationMemory>,
@@ -169,6 +171,7 @@ pub(crate) struct Memory {
     pub(crate) conditions: ConditionBoard,
     pub(crate) texts: Arc<TextMemory>,
     pub(crate) people: People,
+    rotation: Arc<RotationBoard>,
     /// Both lead to the vault, the vault asks the registry, and the registry holds this: a node that
     /// is dropped must not live on in a circle, with the root key and its connections.
     providers: Vec<Weak<dyn KeyProvider>>,
@@ -234,6 +237,7 @@ impl Memory {
         self.conditions.follow(change);
         self.texts.follow(change);
         self.people.follow(change);
+        self.rotation.follow(change);
         if applied.access {
             self.sessions.new_epoch();
         }
@@ -266,6 +270,7 @@ impl ChangeObserver for Memory {
 impl Node {
     /// Puts a node together. It serves after [`crate::ops::start::load`].
     pub fn new(mut ports: Ports, settings: Settings) -> Self {
+        let rotation = Arc::<RotationBoard>::default();
         let text_memory = Arc::new(TextMemory::default());
         let texts = Texts::new(
             ports.registry.clone(),
@@ -284,6 +289,7 @@ impl Node {
             conditions: ConditionBoard::default(),
             texts: text_memory,
             people: People::default(),
+            rotation: rotation.clone(),
             providers: ports.providers.values().map(Arc::downgrade).collect(),
             hierarchy: Arc::downgrade(&ports.hierarchy),
         });
@@ -298,6 +304,7 @@ impl Node {
             settings,
             memory,
             value_streams,
+            rotation,
             texts,
             reservations: Reservations::default(),
             tally: Tally::default(),

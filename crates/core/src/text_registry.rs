@@ -3,6 +3,8 @@
 //! loads at its start keep texts as they are stored: nothing is decided by them.
 
 mod audit_rules;
+mod lease;
+mod rotations;
 mod upkeep;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -27,6 +27,7 @@ mod registry_migration;
 mod retention;
 mod role;
 mod root_key;
+mod rotation;
 mod seal;
 mod secret;
 mod secret_value;
@@ -72,6 +73,7 @@ pub fn all(metrics_open: bool) -> Vec<Route> {
     routes.extend(class::routes());
     routes.extend(binding::routes());
     routes.extend(policy::routes());
+    routes.extend(rotation::routes());
     routes.extend(secret::routes());
     routes.extend(secret_value::routes());
     routes.extend(backup::routes());

@@ -1,6 +1,8 @@
 //! Counters and histograms in Prometheus' text form. Labels are routes, methods and statuses of
 //! ours, never names that a caller chose.
 
+mod rotation;
+
 use std::collections::BTreeSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
@@ -82,6 +84,7 @@ pub fn install() -> &'static PrometheusHandle {
         metrics::describe_gauge!(LOCKED, "Bytes of memory that are never swapped");
         metrics::describe_gauge!(LOCKED_USED, "Bytes of it that hold secrets");
         metrics::describe_gauge!(UNLOCKED, "Secrets for which it had no room");
+        rotation::describe();
         metrics::describe_gauge!(CONDITIONS, "Open conditions by kind and severity");
         metrics::describe_gauge!(
             UNRECORDED,
@@ -214,6 +217,7 @@ pub fn render(node: &Node) -> String {
     witnesses(node);
     mirrors(node);
     registry_migration(node);
+    rotation::render(node);
     handle.render()
 }
 

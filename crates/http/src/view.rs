@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod key;
 pub mod registry_migration;
 pub mod rest;
+pub mod rotation;
 pub mod seal;
 pub mod secret;
 pub mod storage;

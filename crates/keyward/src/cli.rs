@@ -17,6 +17,7 @@ use crate::commands::privacy::PrivacyCommand;
 use crate::commands::random::RandomCommand;
 use crate::commands::registry::RegistryCommand;
 use crate::commands::role::RoleCommand;
+use crate::commands::rotation::RotationCommand;
 use crate::commands::seal::SealCommand;
 use crate::commands::secret::SecretCommand;
 use crate::commands::serve::{DevCommand, InitCommand, ServeCommand};
@@ -70,6 +71,8 @@ enum Command {
     Class(ClassCommand),
     #[command(subcommand)]
     Policy(PolicyCommand),
+    #[command(subcommand)]
+    Rotation(RotationCommand),
     #[command(subcommand)]
     Secret(SecretCommand),
     #[command(subcommand)]
@@ -137,6 +140,7 @@ fn ask(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Key(command) => command.run(context).await,
             Command::Class(command) => command.run(context).await,
             Command::Policy(command) => command.run(context).await,
+            Command::Rotation(command) => command.run(context).await,
             Command::Secret(command) => command.run(context).await,
             Command::Backup(command) => command.run(context).await,
             Command::Job(command) => command.run(context).await,

@@ -16,6 +16,7 @@ pub mod random;
 pub mod registry;
 pub mod registry_steering;
 pub mod role;
+pub mod rotation;
 pub mod seal;
 pub mod secret;
 pub mod serve;

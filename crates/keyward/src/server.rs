@@ -33,6 +33,7 @@ pub mod repairs;
 pub mod restore;
 pub mod restore_alone;
 pub mod restore_part;
+mod rotating;
 pub mod run;
 pub mod sample;
 pub mod sealing;

@@ -34,6 +34,10 @@ pub const RUNTIME_PRIVILEGES: &[(&str, &str)] = &[
     ("drills", "SELECT, INSERT, UPDATE, DELETE"),
     // No rule is ever taken away.
     ("audit_rules", "SELECT, INSERT, UPDATE"),
+    // No history is ever taken away.
+    ("rotations", "SELECT, INSERT, UPDATE"),
+    // A fencing token that was given out is never forgotten.
+    ("leases", "SELECT, INSERT, UPDATE"),
     ("idempotency", "SELECT, INSERT, DELETE"),
     ("feed", "SELECT, UPDATE"),
     ("tenant_feed", "SELECT, INSERT, UPDATE"),

@@ -60,6 +60,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(12, "0012_text"),
     migration!(13, "0013_audit_detail"),
     migration!(14, "0014_audit_rules"),
+    migration!(15, "0015_scheduler"),
 ];
 
 /// The newest schema this program knows.

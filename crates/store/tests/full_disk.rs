@@ -44,6 +44,7 @@ fn commit() -> Commit {
             leaf: LeafMark::default(),
         },
         idempotency: None,
+        fence: None,
     }
 }
 

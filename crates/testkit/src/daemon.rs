@@ -3,10 +3,12 @@
 
 use std::fmt;
 use std::io::{self, BufRead as _, BufReader};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use tokio::net::TcpSocket;
 
 /// A server that could not be started.
 #[derive(Debug)]
@@ -137,13 +139,20 @@ pub fn free_ports<const N: usize>() -> [u16; N] {
     loop {
         let from = first + GIVEN.fetch_add(count, Ordering::Relaxed) % 2_000;
         let ports = std::array::from_fn(|at| from + u16::try_from(at).unwrap_or(0));
-        if ports
-            .iter()
-            .all(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok())
-        {
+        if ports.iter().all(|port| is_free(*port)) {
             return ports;
         }
     }
+}
+
+/// Whether nobody listens there. The socket that finds out never listens itself: a program that another thread starts
+/// at this moment has it too until it is the program, and would be in the way of the server that the port is for.
+fn is_free(port: u16) -> bool {
+    let bound = TcpSocket::new_v4().and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    });
+    bound.is_ok()
 }
 
 /// A directory that the watch removes: statics are never dropped.

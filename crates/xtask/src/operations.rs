@@ -11,6 +11,7 @@ mod keys;
 mod lifecycle;
 mod members;
 mod moving;
+mod rotation;
 mod seals;
 mod secrets;
 mod upkeep;
@@ -134,6 +135,9 @@ documented! {
     PolicyList => keys::POLICY_LIST,
     PolicyUpdate => keys::POLICY_UPDATE,
     PolicyDelete => keys::POLICY_DELETE,
+    RotationRun => rotation::RUN,
+    RotationStatus => rotation::STATUS,
+    RotationRead => rotation::READ,
     SecretPut => secrets::PUT,
     SecretGet => secrets::GET,
     SecretRead => secrets::READ,

@@ -29,7 +29,7 @@ pub(crate) enum Kind {
     SecretVersion,
     Job,
     AuditRule,
-    /// What the server notes about itself: alerts, strays, drills; and how often keys were used.
+    /// What the server notes about itself: alerts, strays, drills, its rotations; and how often keys were used.
     Noted,
 }
 
@@ -54,8 +54,8 @@ impl Kind {
             "secret_versions" => Self::SecretVersion,
             "jobs" => Self::Job,
             "audit_rules" => Self::AuditRule,
-            "conditions" | "stray_records" | "drills" | "use_reservations" | "tenant_feed"
-            | "changes" | "feed" => Self::Noted,
+            "conditions" | "stray_records" | "drills" | "rotations" | "use_reservations"
+            | "tenant_feed" | "changes" | "feed" => Self::Noted,
             _ => return None,
         })
     }
@@ -200,7 +200,7 @@ impl Facets {
             Row::Key(_) | Row::KeyVersion(_) | Row::Transition(_) | Row::ClassPointer(_) => {
                 Self::of_key_row(row)
             }
-            Row::Condition(_) | Row::StrayRecord(_) | Row::Drill(_) => {
+            Row::Condition(_) | Row::StrayRecord(_) | Row::Drill(_) | Row::Rotation(_) => {
                 of(Kind::Noted, Uuid::nil(), None)
             }
         }

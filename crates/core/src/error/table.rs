@@ -18,6 +18,7 @@ pub(super) fn singular(table: &'static str) -> &'static str {
         "secret_versions" => "secret version",
         "conditions" => "condition",
         "audit_rules" => "legal hold",
+        "rotations" => "rotation",
         "stray_records" => "stray record",
         "idempotency" => "request",
         _ => "row",

@@ -47,6 +47,31 @@ pub struct Settings {
     pub value_streams_per_tenant: usize,
     /// The same for one of the registry.
     pub registry_uncommitted_days: i64,
+    /// How keys are rotated by their policies.
+    pub rotation: RotationSettings,
+}
+
+/// How keys are rotated by their policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RotationSettings {
+    /// Whether this node does it at all.
+    pub enabled: bool,
+    /// It is looked for what is due every so many seconds, and when the next date comes.
+    pub check_interval_seconds: i64,
+    /// So many keys are rotated at a time.
+    pub at_once: usize,
+    /// And so many in one run; what is left is the next one's.
+    pub per_run_max: usize,
+}
+
+impl RotationSettings {
+    /// The defaults.
+    pub const DEFAULT: Self = Self {
+        enabled: true,
+        check_interval_seconds: 60,
+        at_once: 4,
+        per_run_max: 1_000,
+    };
 }
 
 impl Settings {
@@ -71,6 +96,7 @@ impl Settings {
             value_streams_max: 16,
             value_streams_per_tenant: 4,
             registry_uncommitted_days: 7,
+            rotation: RotationSettings::DEFAULT,
         }
     }
 }

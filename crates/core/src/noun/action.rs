@@ -159,6 +159,9 @@ actions! {
     PolicyList "policy.list" Tenant Read "Lists policies.";
     PolicyUpdate "policy.update" Tenant Change "Changes a policy.";
     PolicyDelete "policy.delete" Tenant Change "Deletes a policy; keys that had it have none.";
+    RotationRun "rotation.run" Tenant Change "Rotates what is due by its policy, at once.";
+    RotationStatus "rotation.status" System Read "Shows which node rotates by policy, and how far it is.";
+    RotationRead "rotation.read" Tenant Read "Shows what is due by its policy, and what was rotated.";
     SecretPut "secret.put" Tenant Change "Makes a secret, or a new version of it.";
     SecretGet "secret.get" Tenant Release "Gives out the value of a secret.";
     SecretRead "secret.read" Tenant Read "Shows a secret and its versions, without their values.";

@@ -95,6 +95,10 @@ kinds! {
     DRILL_FAILED "drill_failed";
     /// No drill was made for twice the interval.
     DRILL_LATE "drill_late";
+    /// Nobody has looked for keys that are due for three intervals.
+    ROTATION_BEHIND "rotation_behind";
+    /// A key is due by its policy and was not rotated: trying again changes nothing, or has not for some time.
+    ROTATION_FAILED "rotation_failed";
     /// Nothing is swept up until somebody confirms that the registry is the right one.
     SWEEP_HELD "sweep_held";
     /// The storage refused to delete what nothing refers to.

@@ -16,6 +16,7 @@ pub mod key_version;
 pub mod policy;
 pub mod principal;
 pub mod role;
+pub mod rotation;
 pub mod secret;
 mod signed_action;
 pub mod state;

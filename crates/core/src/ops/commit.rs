@@ -44,6 +44,7 @@ impl Attempt<'_> {
             writes,
             event,
             idempotency,
+            fence: self.fence.clone(),
         };
         let seen = self.node.seen_to();
         let change = match self.node.ports.registry.commit(commit).await {

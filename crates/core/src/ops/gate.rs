@@ -17,6 +17,7 @@ use crate::node::Node;
 use crate::noun::action::{Action, Scope};
 use crate::noun::tenant::TenantState;
 use crate::port::decide::{Decision, KeyFacts, Target};
+use crate::port::lease::Fence;
 use crate::port::registry::{KeyRef, KeyWithVersions, RegistryError};
 use crate::port::registry_migration::RegistryMigrationFault;
 use crate::port::seal::SealFault;
@@ -41,6 +42,8 @@ pub(crate) struct Attempt<'a> {
     pub(crate) action: Action,
     pub(crate) tenant: Option<TenantId>,
     pub(crate) resource: Resource,
+    /// In whose role it is done, if only one node may.
+    pub(crate) fence: Option<Fence>,
 }
 
 impl<'a> Attempt<'a> {
@@ -57,6 +60,7 @@ impl<'a> Attempt<'a> {
             action,
             tenant,
             resource,
+            fence: None,
         }
     }
 

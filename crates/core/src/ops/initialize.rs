@@ -104,6 +104,7 @@ async fn commit_as_system(node: &Node, caller: &Caller, writes: Vec<Write>) -> R
         writes,
         event,
         idempotency: None,
+        fence: None,
     };
     node.ports.registry.commit(commit).await?;
     Ok(())
@@ -135,6 +136,7 @@ pub async fn reissue_first_token(node: &Node) -> Result<IssuedToken, OpError> {
         writes,
         event,
         idempotency: None,
+        fence: None,
     };
     let change = node.ports.registry.commit(commit).await?;
     node.memory.pump.logged(change.revision).await?;

@@ -9,6 +9,7 @@ mod insert;
 mod lifecycle;
 mod public_key;
 mod restrictions;
+mod rotate;
 mod search;
 
 pub use create::{NewKey, create, create_many};
@@ -17,10 +18,12 @@ pub use export::{ExportRequest, Exported, export};
 pub use import::{ImportVersion, NewImport, Source, import, import_version};
 pub(crate) use lifecycle::circumstance;
 pub use lifecycle::{
-    LifecycleRequest, RevocationReason, RotateRequest, activate, cancel_destruction, compromise,
-    expire, renew, resume, revoke, roll_back, rotate, suspend,
+    LifecycleRequest, RevocationReason, activate, cancel_destruction, compromise, expire, renew,
+    resume, revoke, roll_back, suspend,
 };
 pub use public_key::{PublicKeyView, jwks, public_key};
+pub(crate) use rotate::{Planned, rotate_planned};
+pub use rotate::{RotateRequest, rotate};
 pub use search::{cursor_of, history, read, search, usage};
 
 use std::collections::{BTreeMap, BTreeSet};

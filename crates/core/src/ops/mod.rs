@@ -31,6 +31,7 @@ pub mod registry_migration;
 pub(crate) mod reserve;
 pub mod restore;
 pub mod role;
+pub mod rotation;
 pub mod seal;
 pub mod seal_keeping;
 pub mod secret;

@@ -29,6 +29,8 @@ use crate::noun::state::State;
 use crate::noun::tenant::{Tenant, TenantKek};
 use crate::noun::token::Token;
 use crate::port::audit_rules::AuditRules;
+use crate::port::lease::{LeaseRole, Leases};
+use crate::port::rotations::Rotations;
 use crate::port::storage::StorageError;
 use crate::port::upkeep::Upkeep;
 use crate::time::Timestamp;
@@ -85,6 +87,13 @@ pub enum RegistryError {
          one that is"
     )]
     Left,
+    /// The commit was to be made by the holder of a role alone, and another has taken the role since.
+    /// Nothing was changed.
+    #[error("the {role} lease was taken by another node meanwhile: nothing was changed")]
+    Fenced {
+        /// Which role.
+        role: LeaseRole,
+    },
     /// The database cannot be reached, read or written.
     #[error("the registry is unavailable: {cause}")]
     Unavailable {
@@ -226,7 +235,7 @@ pub trait ChangeObserver: Send + Sync {
 
 /// The registry.
 #[async_trait]
-pub trait Registry: Upkeep + AuditRules + Send + Sync {
+pub trait Registry: Upkeep + AuditRules + Leases + Rotations + Send + Sync {
     /// Names who is told of commits. Called once, before the first commit.
     fn observe(&self, observer: std::sync::Arc<dyn ChangeObserver>);
 

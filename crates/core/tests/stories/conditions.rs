@@ -275,6 +275,7 @@ async fn what_another_node_ends_while_it_cannot_be_written_is_written_as_another
             writes: writes.collect(),
             event,
             idempotency: None,
+            fence: None,
         };
         let other = world.another_registry().await;
         other.commit(commit).await.unwrap();

@@ -273,6 +273,7 @@ async fn one_wrapping_keys_trouble_does_not_keep_the_others() {
             writes: vec![Write::update(Row::ImportKey(row))],
             event: last(&world, Action::ImportKeyCreate).await.event,
             idempotency: None,
+            fence: None,
         };
         let elsewhere = world.another_registry().await;
         elsewhere.commit(commit).await.unwrap();

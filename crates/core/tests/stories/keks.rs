@@ -214,6 +214,7 @@ async fn i06_a_rotation_elsewhere_is_found_and_holds() {
             writes: vec![Write::insert(Row::TenantKek(next.clone()))],
             event,
             idempotency: None,
+            fence: None,
         };
         let elsewhere = world.another_registry().await;
         elsewhere.commit(commit).await.unwrap();

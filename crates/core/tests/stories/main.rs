@@ -40,6 +40,7 @@ mod privacy_restores;
 mod repairs;
 mod restart;
 mod rolled_back;
+mod rotations;
 mod script;
 mod seals;
 mod secret_model;

@@ -92,6 +92,7 @@ async fn i03_a_change_that_a_crash_kept_from_the_journal_is_logged_at_the_next_s
             writes: vec![write],
             event,
             idempotency: None,
+            fence: None,
         };
         world.stop_pump();
         let change = world.registry.commit(commit).await.unwrap();
@@ -182,6 +183,7 @@ async fn i06_a_change_that_this_node_was_not_told_of_is_found_and_holds() {
             writes,
             event,
             idempotency: None,
+            fence: None,
         };
         let elsewhere = world.another_registry().await;
         let change = elsewhere.commit(commit).await.unwrap();

@@ -146,6 +146,7 @@ async fn a_start_on_an_older_registry_holds_the_sweep_whatever_is_due() {
             writes: vec![Write::insert(Row::StrayRecord(row))],
             event,
             idempotency: None,
+            fence: None,
         };
         world.registry.commit(commit).await.unwrap();
         let before = later_changes(&world).await;

@@ -450,6 +450,7 @@ async fn i02_what_was_begun_and_not_finished_harms_nobody() {
             writes: vec![Write::update(Row::SecretVersion(marked))],
             event: last(&world, Action::SecretPut).await.event,
             idempotency: None,
+            fence: None,
         };
         world.registry.commit(commit).await.unwrap();
         let world = world.restart().await;
@@ -523,6 +524,7 @@ async fn i08_secrets_and_key_material_are_not_exchangeable() {
             ],
             event,
             idempotency: None,
+            fence: None,
         };
         world.registry.commit(commit).await.unwrap();
         let key = story.key.clone();

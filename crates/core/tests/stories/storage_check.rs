@@ -110,6 +110,7 @@ async fn commit(world: &World, writes: Vec<Write>) {
         writes,
         event,
         idempotency: None,
+        fence: None,
     };
     world.registry.commit(commit).await.unwrap();
 }

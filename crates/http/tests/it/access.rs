@@ -27,6 +27,7 @@ fn concrete(path: &str) -> String {
         .replace("{seal}", id)
         .replace("{hold}", id)
         .replace("{version}", "1")
+        .replace("/rotation/explain", "/rotation/explain?key=payroll")
 }
 
 #[tokio::test]

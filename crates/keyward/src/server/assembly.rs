@@ -29,6 +29,7 @@ use crate::server::init::builtin_roles;
 use crate::server::keeping::{self, Keeping};
 use crate::server::letting_go;
 use crate::server::published::Published;
+use crate::server::rotating;
 use crate::server::seals;
 use crate::server::trees::ensure_holds_what_was_signed;
 use crate::server::witness_desk::Desk;
@@ -227,6 +228,7 @@ fn settings(deployment: &Deployment) -> Settings {
         audit_retention: letting_go::days(config),
         audit_let_go: config.audit.let_go,
         drill_identity: drills::secret(config),
+        rotation: rotating::settings(config),
         migration_cuts_over: config.storage.migrate_cut_over == MigrateCutOver::Auto,
         registry_cuts_over: config.registry.migrate_cut_over == MigrateCutOver::Auto,
         registry_uncommitted_days: i64::try_from(config.registry.migrate_uncommitted_days)

@@ -15,6 +15,7 @@ mod check_seal;
 mod check_sinks;
 mod check_storage;
 mod check_witnesses;
+mod choices;
 mod load;
 mod load_named;
 mod places;
@@ -35,6 +36,7 @@ pub use check_backup::destination;
 pub use check_repairs::{RepairsError, identities, replica};
 pub use check_sinks::sinks;
 pub use check_witnesses::{witnessed_logs, witnesses};
+pub use choices::{AuditSync, Continuity, LogFormat, OnFailure};
 pub use load::{ConfigError, Problem, Sources, load};
 use secret_source::SecretSource;
 use settings::{choice, settings};
@@ -89,46 +91,6 @@ impl StorageKind {
             Self::Azure => Some("storage_azure"),
             Self::Gcs => Some("storage_gcs"),
         }
-    }
-}
-
-choice! {
-    /// When an audit entry counts as written.
-    pub enum AuditSync {
-        /// When it survives power loss.
-        Always => "always",
-        /// When the operating system has it.
-        Written => "written",
-    }
-}
-
-choice! {
-    /// How the server's own log looks.
-    pub enum LogFormat {
-        /// Lines for people.
-        Text => "text",
-        /// One JSON object a line.
-        Json => "json",
-    }
-}
-
-choice! {
-    /// When changes come into backups.
-    pub enum Continuity {
-        /// Some time after they were answered.
-        Off => "off",
-        /// Before they are answered.
-        BeforeAnswer => "before-answer",
-    }
-}
-
-choice! {
-    /// What becomes of changes that come into no backup.
-    pub enum OnFailure {
-        /// They are refused.
-        Refuse => "refuse",
-        /// They are made and answered.
-        Degrade => "degrade",
     }
 }
 
@@ -481,6 +443,19 @@ settings! {
         destruction_wait_days: u64 = 30, "`30`";
         /// How long a rotation can be rolled back.
         rollback_window_seconds: u64 = 24 * 3600, "`86400`";
+    }
+
+    /// Rotation of keys by their policies ([rotation.md](rotation.md)). Of all nodes one rotates.
+    [rotation] Rotation {
+        /// Whether this node takes part.
+        enabled: bool = true, "`true`";
+        /// How often it is looked for what is due, in seconds; when the next date comes before that,
+        /// then.
+        check_interval: u64 = 60, "`60`";
+        /// How many keys are rotated at a time.
+        at_once: u64 = 4, "`4`";
+        /// How many keys one run rotates at most; the next one begins at once.
+        per_run: u64 = 1_000, "`1000`";
     }
 
     /// Numbers for monitoring.

@@ -16,6 +16,7 @@ use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::private_file;
@@ -27,6 +28,7 @@ use crate::server::integrity::Guarding;
 use crate::server::letting_go;
 use crate::server::mirrors::Mirroring;
 use crate::server::registry_online;
+use crate::server::rotating::Rotating;
 use crate::server::sealing::SealingSegments;
 use crate::server::seals;
 use crate::server::searching::Searching;
@@ -76,14 +78,12 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     let scrubbing = scrub(assembly.node.clone(), scrub_pace(&assembly), ended.clone());
     let scrubbing = tokio::spawn(scrubbing);
     let watching_storage = tokio::spawn(watch_storage(assembly.node.clone(), ended.clone()));
-    let schedule = assembly.deployment.config.backup.clone();
-    let backing_up = tokio::spawn(back_up(assembly.node.clone(), schedule, ended.clone()));
-    let every = assembly.deployment.config.backup.drill_interval_hours;
-    let drilling = tokio::spawn(rehearse(assembly.node.clone(), every, ended.clone()));
+    let backups = Backups::begin(&assembly, &ended);
     let letting_go = tokio::spawn(letting_go::let_go(assembly.node.clone(), ended.clone()));
     let moving = tokio::spawn(carry_on(assembly.node.clone(), ended.clone()));
     let carrying = registry_online::carry_on(assembly.node.clone(), ended.clone());
     let moving_registry = tokio::spawn(carrying);
+    let rotating = Rotating::begin(&assembly.node, &ended);
     let clockwork = tokio::spawn(tick(assembly.node.clone(), assembly.native.clone(), ended));
     let node = assembly.node.clone();
     let served = keyward_http::serve(door.listener, door.tls, node, door.http, stopping).await;
@@ -92,18 +92,14 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
     // A tick that has begun is finished: counters it took from memory reach the registry.
     let _ = end.send(true);
     let _ = clockwork.await;
+    rotating.end().await;
     let _ = rewrapping.await;
     let _ = under_root.await;
     // It may be waiting for a service that is gone.
     watching.abort();
     let _ = scrubbing.await;
     let _ = watching_storage.await;
-    // A backup may take long, and one that is cut short begins again.
-    backing_up.abort();
-    let _ = backing_up.await;
-    // So does a drill; what it made goes with it.
-    drilling.abort();
-    let _ = drilling.await;
+    backups.end().await;
     let _ = letting_go.await;
     let _ = moving.await;
     sealing.end().await;
@@ -123,6 +119,34 @@ pub async fn serve(assembly: Assembly, listening: impl FnOnce(&str)) -> Result<(
 async fn prepare(assembly: &Assembly) {
     trees::prepare(assembly).await;
     keep_addresses(assembly).await;
+}
+
+/// Backups by the schedule, and their drills.
+struct Backups {
+    taken: JoinHandle<()>,
+    drilled: JoinHandle<()>,
+}
+
+impl Backups {
+    fn begin(assembly: &Assembly, ended: &watch::Receiver<bool>) -> Self {
+        let schedule = assembly.deployment.config.backup.clone();
+        let every = schedule.drill_interval_hours;
+        let taken = back_up(assembly.node.clone(), schedule, ended.clone());
+        let drilled = rehearse(assembly.node.clone(), every, ended.clone());
+        Self {
+            taken: tokio::spawn(taken),
+            drilled: tokio::spawn(drilled),
+        }
+    }
+
+    async fn end(self) {
+        // A backup may take long, and one that is cut short begins again.
+        self.taken.abort();
+        let _ = self.taken.await;
+        // So does a drill; what it made goes with it.
+        self.drilled.abort();
+        let _ = self.drilled.await;
+    }
 }
 
 /// Where requests come in.

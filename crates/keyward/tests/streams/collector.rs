@@ -1,7 +1,9 @@
 //! A listener over HTTP in place of a product that cannot be had here: it takes lines, or hangs.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -25,6 +27,24 @@ pub struct Collector {
     task: Option<JoinHandle<()>>,
 }
 
+/// Listens there as soon as it can. What listened before is closed, but a program that another test has just started
+/// has it too until it is the program.
+async fn bound(address: &str) -> TcpListener {
+    let wait = async {
+        loop {
+            match TcpListener::bind(address).await {
+                Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                    tokio::task::yield_now().await;
+                }
+                listener => return listener.unwrap(),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_mins(1), wait)
+        .await
+        .unwrap()
+}
+
 impl Collector {
     pub async fn new() -> Self {
         let [port] = free_ports();
@@ -39,7 +59,7 @@ impl Collector {
     }
 
     pub async fn start_again(&mut self) {
-        let listener = TcpListener::bind(&self.address).await.unwrap();
+        let listener = bound(&self.address).await;
         self.address = listener.local_addr().unwrap().to_string();
         let app = Router::new().fallback(take).with_state(self.inside.clone());
         self.task = Some(tokio::spawn(async move {

@@ -9,6 +9,7 @@ mod import_key;
 mod key;
 mod key_version;
 mod record;
+mod rotation;
 mod secret;
 mod tenant;
 
@@ -183,6 +184,7 @@ macro_rules! noun_of {
             Row::StrayRecord($noun) => $done,
             Row::Drill($noun) => $done,
             Row::AuditRule($noun) => $done,
+            Row::Rotation($noun) => $done,
         }
     };
 }
@@ -198,7 +200,7 @@ pub(crate) fn table_of(row: &Row) -> &'static Table {
 }
 
 /// The tables in the order in which foreign keys let rows be inserted.
-pub(crate) const INSERT_ORDER: [&str; 20] = [
+pub(crate) const INSERT_ORDER: [&str; 21] = [
     "tenants",
     "tenant_keks",
     "principals",
@@ -219,6 +221,7 @@ pub(crate) const INSERT_ORDER: [&str; 20] = [
     "stray_records",
     "drills",
     "audit_rules",
+    "rotations",
 ];
 
 /// JSON of a map or a set that the noun already holds as such.
@@ -288,6 +291,7 @@ ids!(
     ConditionId,
     DrillId,
     AuditRuleId,
+    RotationId,
     RecordId,
     TransitionId
 );

@@ -105,6 +105,7 @@ async fn one(
         writes: change.writes.clone(),
         event: change.event.clone(),
         idempotency: None,
+        fence: None,
     };
     let on_table = |trouble: Trouble| trouble.fault.on(trouble.table);
     replay(transaction, &commit, change.committed_at, replayed)

@@ -102,6 +102,14 @@ pub const TREATMENT: &[(&str, Treatment)] = &[
     ("drills", ID),
     // What must not go of the log, wherever it is restored.
     ("audit_rules", ID),
+    // Which dates are behind: a restore must not rotate for them again.
+    ("rotations", ID),
+    (
+        "leases",
+        Left {
+            why: "who acts in this database at this moment; elsewhere nobody does yet",
+        },
+    ),
     // Without them a key with a limit could be used beyond it.
     (
         "use_reservations",

@@ -18,15 +18,16 @@ use crate::value::Value;
 /// A commit of more rows than any operation writes every day: its text is not kept prepared.
 const ROWS_OF_A_USUAL_COMMIT: usize = 8;
 
-/// Whether a commit only inserts, and nothing that other rows follow from.
+/// Whether a commit only inserts, nothing that other rows follow from, and whoever has a role.
 pub(super) fn only_inserts(commit: &Commit) -> bool {
-    commit.writes.iter().all(|write| {
-        write.kind == WriteKind::Insert
-            && match &write.row {
-                Row::KeyVersion(version) => inserts_key_of(commit, version),
-                _ => true,
-            }
-    })
+    commit.fence.is_none()
+        && commit.writes.iter().all(|write| {
+            write.kind == WriteKind::Insert
+                && match &write.row {
+                    Row::KeyVersion(version) => inserts_key_of(commit, version),
+                    _ => true,
+                }
+        })
 }
 
 /// Inserts everything that these commits insert.

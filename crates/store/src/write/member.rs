@@ -8,6 +8,7 @@ use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::port::registry::RegistryError;
 use keyward_core::time::Timestamp;
 
+use super::lease;
 use super::side::{self, TextChanges};
 use crate::db::Transaction;
 use crate::fault::Fault;
@@ -51,6 +52,9 @@ pub(super) async fn apply(
     commit: &Commit,
     now: Timestamp,
 ) -> Result<Effects, Trouble> {
+    if let Some(fence) = &commit.fence {
+        lease::ensure_held(transaction, fence).await?;
+    }
     let mut effects = Effects::default();
     for write in &commit.writes {
         match write.kind {

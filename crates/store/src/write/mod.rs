@@ -3,6 +3,7 @@
 
 mod bulk;
 mod feed;
+pub(crate) mod lease;
 mod member;
 mod queue;
 mod replay;

@@ -171,6 +171,7 @@ mod tests {
                 leaf: LeafMark::default(),
             },
             idempotency: None,
+            fence: None,
         }
     }
 

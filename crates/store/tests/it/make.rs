@@ -7,8 +7,8 @@ use keyward_core::audit::{Actor, AuditEvent, LeafMark, Outcome, Resource};
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::{
     AssignmentId, AuditRuleId, BindingId, ConditionId, ImportKeyId, JobId, KeyId, PolicyId,
-    PrincipalId, RecordId, RoleId, SecretId, SecretVersionId, TenantId, TokenId, TransitionId,
-    VersionId,
+    PrincipalId, RecordId, RoleId, RotationId, SecretId, SecretVersionId, TenantId, TokenId,
+    TransitionId, VersionId,
 };
 use keyward_core::names::CorrelationId;
 use keyward_core::noun::action::{Action, ActionSet};
@@ -24,6 +24,7 @@ use keyward_core::noun::key_version::KeyVersion;
 use keyward_core::noun::policy::Policy;
 use keyward_core::noun::principal::{Principal, PrincipalKind};
 use keyward_core::noun::role::{Role, RoleAssignment};
+use keyward_core::noun::rotation::{Rotation, RotationOutcome, RotationTrigger};
 use keyward_core::noun::secret::{Secret, SecretState, SecretVersion};
 use keyward_core::noun::state::State;
 use keyward_core::noun::stray::StrayRecord;
@@ -475,6 +476,31 @@ impl Maker {
             released_at: None,
             released_by: None,
             release_reason: String::new(),
+            etag: 1,
+        }
+    }
+
+    /// One that failed and is tried again.
+    pub fn rotation_row(&self, key: &Key, planned_at: Timestamp) -> Rotation {
+        Rotation {
+            id: RotationId::from_uuid(self.ordered()),
+            tenant: key.tenant,
+            key: key.id,
+            policy: PolicyId::from_uuid(self.uuid()),
+            policy_etag: 3,
+            trigger: RotationTrigger::Schedule,
+            planned_at,
+            run: CorrelationId::new("kw-run").unwrap(),
+            epoch: Some(7),
+            started_at: planned_at.plus_seconds(1),
+            finished_at: planned_at.plus_seconds(2),
+            outcome: RotationOutcome::Failed,
+            attempts: 1,
+            error: Some("storage_unavailable".to_owned()),
+            retry_at: Some(planned_at.plus_seconds(60)),
+            key_etag: key.etag,
+            from_version: 1,
+            to_version: None,
             etag: 1,
         }
     }

@@ -6,16 +6,18 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use keyward_core::change::{IdempotencyKey, Row, Write};
-use keyward_core::ids::{AuditRuleId, BindingId, KeyId};
+use keyward_core::ids::{AuditRuleId, BindingId, KeyId, PolicyId};
 use keyward_core::noun::audit_rule::RuleKind;
 use keyward_core::noun::key::{ProviderKind, UseLimit};
 use keyward_core::noun::key_version::UsageTotals;
 use keyward_core::noun::state::State;
 use keyward_core::noun::tenant::Digest;
 use keyward_core::port::audit_rules::AuditRules as _;
+use keyward_core::port::lease::{LeaseRole, Leases as _};
 use keyward_core::port::registry::{
     KeyCursor, KeyFilter, KeyRef, KeySort, Registry as _, Reservation, UsageDelta,
 };
+use keyward_core::port::rotations::{Rotations as _, RotationsOf};
 use keyward_core::port::storage::RecordLedger;
 use keyward_core::port::upkeep::Upkeep as _;
 use keyward_crypto::Algorithm;
@@ -138,6 +140,10 @@ async fn fill(world: &World) -> Vec<NewKey> {
                     Write::insert(Row::AuditRule(rule)),
                     Write::insert(Row::AuditRule(hold)),
                 ]);
+                writes.extend(keys.iter().map(|made| {
+                    let row = world.make.rotation_row(&made.key, START);
+                    Write::insert(Row::Rotation(Box::new(row)))
+                }));
                 writes.extend(keys.iter().map(|made| {
                     Write::insert(Row::DataBinding(world.make.binding_row(&made.key)))
                 }));
@@ -285,6 +291,15 @@ impl Caller<'_> {
             call!(self, conditions(scope, &filter, Some(id), 10));
         }
         call!(self, drills(10));
+        call!(self, rotation_planned(key, START));
+        let policy = PolicyId::from_uuid(self.world.make.uuid());
+        for of in [
+            RotationsOf::Tenant,
+            RotationsOf::Key(key),
+            RotationsOf::Policy(policy),
+        ] {
+            call!(self, rotations(self.world.tenant(), of, None, 10));
+        }
         let rule = AuditRuleId::from_uuid(uuid::Uuid::nil());
         call!(self, audit_rule(rule));
         call!(self, audit_rules(Some(rule), 10));
@@ -436,6 +451,12 @@ impl Caller<'_> {
             protects: 1,
             ..UsageTotals::default()
         };
+        let role = LeaseRole::RotationScheduler;
+        let lease = call!(self, take_lease(role, "node-1", 30)).unwrap();
+        call!(self, renew_lease(&lease.fence, 30));
+        call!(self, note_work(&lease.fence));
+        call!(self, release_lease(&lease.fence));
+        call!(self, lease(role));
         let deltas = keys.iter().take(3).map(|made| UsageDelta {
             version: made.version.id,
             add,
@@ -497,6 +518,14 @@ fn methods() -> Vec<&'static str> {
         (
             include_str!("../../src/audit_rules.rs"),
             "impl AuditRules for SqlRegistry",
+        ),
+        (
+            include_str!("../../src/leases.rs"),
+            "impl Leases for SqlRegistry",
+        ),
+        (
+            include_str!("../../src/rotations.rs"),
+            "impl Rotations for SqlRegistry",
         ),
     ];
     let ports = sources.map(|(source, begin)| source.split_once(begin).unwrap().1);

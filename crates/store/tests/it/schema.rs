@@ -9,6 +9,7 @@ use keyward_core::noun::import_key::{ImportFormat, ImportMethod};
 use keyward_core::noun::job::{JobKind, JobState};
 use keyward_core::noun::key::{Origin, ProviderKind};
 use keyward_core::noun::principal::PrincipalKind;
+use keyward_core::noun::rotation::{RotationOutcome, RotationTrigger};
 use keyward_core::noun::secret::SecretState;
 use keyward_core::noun::state::{Event, State};
 use keyward_core::noun::tenant::{AuditDetail, TenantState, TextState};
@@ -226,6 +227,24 @@ async fn every_value_of_cores_enumerations_is_in_the_schema() {
         (
             "condition_severity",
             names(&Severity::ALL.iter().map(|it| it.name()).collect::<Vec<_>>()),
+        ),
+        (
+            "rotation_trigger",
+            names(
+                &RotationTrigger::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
+        ),
+        (
+            "rotation_outcome",
+            names(
+                &RotationOutcome::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
         ),
         (
             "drill_state",

@@ -215,6 +215,7 @@ impl World {
             writes,
             event: make::event(tenant),
             idempotency: None,
+            fence: None,
         }
     }
 }

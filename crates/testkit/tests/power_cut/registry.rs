@@ -102,6 +102,7 @@ impl Administrator {
                 writes,
                 event,
                 idempotency: None,
+                fence: None,
             })
             .await?;
         acknowledge(&format!("{} {}", change.revision, fingerprint(&change))).unwrap();
@@ -178,6 +179,7 @@ async fn look(registry: &SqlRegistry, acknowledged: &[&str]) -> Result<Vec<Chang
         writes,
         event,
         idempotency: None,
+        fence: None,
     };
     let next = registry.commit(next).await.map_err(failed)?;
     if next.revision != last + 1 {

@@ -97,7 +97,7 @@ pub const BINDING_RELEASE: Operation = Operation {
 
 pub const POLICY_CREATE: Operation = Operation {
     conditions: "the name is free; the interval is 1 to 3,650 days or none; window and overlap are 0 to 90 days.",
-    effects: "a policy that no key has yet. Its window and overlap hold; keys are not yet rotated by themselves when the interval has passed.",
+    effects: "a policy that no key has yet. Its window and overlap hold; keys that have it are rotated by themselves when the interval has passed since their last rotation.",
     errors: &[E::AlreadyExists, E::IdempotencyMismatch],
     audit: "nothing more.",
 };

@@ -1,12 +1,9 @@
 //! The lifecycle verbs: each reads the key, asks the draft, and commits what it says.
 
-use super::create::spec_of;
-use super::insert::version_row;
 use crate::caller::{Caller, Changed, TenantRef};
 use crate::error::OpError;
 use crate::hot::HotKey;
-use crate::ids::VersionId;
-use crate::lifecycle::{Circumstance, Draft, NewVersion, Which};
+use crate::lifecycle::{Circumstance, Draft, Which};
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::ops::gate::{Attempt, Authorized, bounded, detail, ensure_active, key_resource};
@@ -54,19 +51,6 @@ text_enum! {
     }
 }
 
-/// How a key is rotated.
-#[derive(Clone, Debug, Default)]
-pub struct RotateRequest {
-    /// Why.
-    pub reason: Option<String>,
-    /// Whether the old version is compromised at once.
-    pub emergency: bool,
-    /// When the new version's cryptoperiod ends.
-    pub expires_at: Option<Timestamp>,
-    /// The key's row version that the caller has read, if it wants to be sure.
-    pub if_match: Option<i64>,
-}
-
 /// Who does it, when and why.
 pub(crate) fn circumstance(node: &Node, caller: &Caller, reason: Option<String>) -> Circumstance {
     Circumstance {
@@ -80,7 +64,7 @@ pub(crate) fn circumstance(node: &Node, caller: &Caller, reason: Option<String>)
 
 /// One lifecycle verb on its way.
 pub(super) struct Verb<'a> {
-    attempt: Attempt<'a>,
+    pub(super) attempt: Attempt<'a>,
     pub(super) reason: Option<String>,
     if_match: Option<i64>,
 }
@@ -403,68 +387,6 @@ pub async fn revoke(
             detail(event, "revocation_reason", reason.name());
         })
         .await
-    }
-    .await;
-    verb.finish(outcome).await
-}
-
-/// Makes a new version and lets it protect.
-pub async fn rotate(
-    node: &Node,
-    caller: &Caller,
-    tenant: &TenantRef,
-    key: &KeyRef,
-    request: RotateRequest,
-) -> Result<Changed<KeyWithVersions>, OpError> {
-    let RotateRequest {
-        reason,
-        emergency,
-        expires_at,
-        if_match,
-    } = request;
-    let action = if emergency {
-        Action::KeyEmergencyRotate
-    } else {
-        Action::KeyRotate
-    };
-    let mut verb = Verb::new(node, caller, action, tenant, key, reason, if_match);
-    let outcome = async {
-        let (current, _, proof) = verb.open(tenant, key).await?;
-        node.ensure_unsealed()?;
-        let now = node.now();
-        if expires_at.is_some_and(|end| end <= now) {
-            return Err(OpError::invalid("expires_at", "must be in the future"));
-        }
-        let mut draft = verb.draft(current);
-        draft.check_can_rotate(emergency)?;
-        if draft.key().public_only {
-            return Err(super::import::public_only(
-                draft.key(),
-                "be rotated; import its successor",
-            ));
-        }
-        let number = draft.key().latest_version + 1;
-        let version = u32::try_from(number).map_err(|_| OpError::Conflict)?;
-        let spec = spec_of(draft.key(), version);
-        let made = node
-            .provider(draft.key().provider)?
-            .generate(&[spec])
-            .await?;
-        let material = made.into_iter().next().ok_or(OpError::Crypto)?;
-        let id = VersionId::from_random(node.random_id()?);
-        let mut row = version_row(draft.key(), id, number, material, caller, now);
-        row.expires_at = expires_at;
-        let window = draft.key().rollback_window_seconds;
-        let rollback_expires_at = (window > 0).then(|| now.plus_seconds(window));
-        draft.rotate(
-            NewVersion {
-                row,
-                rollback_expires_at,
-            },
-            emergency,
-        )?;
-        verb.save(draft, proof, |event| detail(event, "new_version", number))
-            .await
     }
     .await;
     verb.finish(outcome).await

@@ -32,7 +32,11 @@ pub(super) const fn kind(row: &Row) -> Option<&'static str> {
         Row::Secret(_) => "secrets",
         Row::SecretVersion(_) => "secret_versions",
         Row::AuditRule(_) => "audit_rules",
-        Row::Job(_) | Row::Condition(_) | Row::StrayRecord(_) | Row::Drill(_) => return None,
+        Row::Job(_)
+        | Row::Condition(_)
+        | Row::StrayRecord(_)
+        | Row::Drill(_)
+        | Row::Rotation(_) => return None,
     })
 }
 
@@ -55,7 +59,11 @@ pub(super) fn identity(row: &Row) -> Option<Identity> {
         Row::Secret(it) => it.id.to_string(),
         Row::SecretVersion(it) => it.id.to_string(),
         Row::AuditRule(it) => it.id.to_string(),
-        Row::Job(_) | Row::Condition(_) | Row::StrayRecord(_) | Row::Drill(_) => return None,
+        Row::Job(_)
+        | Row::Condition(_)
+        | Row::StrayRecord(_)
+        | Row::Drill(_)
+        | Row::Rotation(_) => return None,
     };
     Some(Identity { table, id })
 }
@@ -82,6 +90,7 @@ fn etag_mut(row: &mut Row) -> Option<&mut i64> {
         Row::StrayRecord(it) => &mut it.etag,
         Row::Drill(it) => &mut it.etag,
         Row::AuditRule(it) => &mut it.etag,
+        Row::Rotation(it) => &mut it.etag,
         Row::Transition(_) => return None,
     })
 }
@@ -123,6 +132,7 @@ pub(super) const fn tenant_of(row: &Row) -> Option<TenantId> {
         Row::SecretVersion(it) => it.tenant,
         Row::Condition(it) => it.tenant,
         Row::AuditRule(it) => it.tenant,
+        Row::Rotation(it) => Some(it.tenant),
         Row::StrayRecord(_) | Row::Drill(_) => None,
     }
 }

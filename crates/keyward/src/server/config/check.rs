@@ -29,6 +29,7 @@ fn checked(config: &Config, mut found: Findings) -> Result<(), ConfigError> {
     registry(config, &mut found);
     check_storage::check(config, &mut found);
     limits(config, &mut found);
+    rotation(config, &mut found);
     super::check_backup::check(config, &mut found);
     super::check_repairs::check(config, &mut found);
     check_seal::check(config, &mut found);
@@ -270,6 +271,22 @@ fn limits(config: &Config, found: &mut Findings) {
     ];
     within(&bounds, found);
     values(limits, found);
+}
+
+/// How keys are rotated by their policies.
+fn rotation(config: &Config, found: &mut Findings) {
+    let rotation = &config.rotation;
+    let bounds = [
+        (
+            "rotation.check_interval",
+            rotation.check_interval,
+            1,
+            86_400,
+        ),
+        ("rotation.at_once", rotation.at_once, 1, 64),
+        ("rotation.per_run", rotation.per_run, 1, 100_000),
+    ];
+    within(&bounds, found);
 }
 
 /// Values of secrets that are sent as bytes.

@@ -81,6 +81,73 @@ pub(super) const CONDITIONS: &[TableMeaning] = &[
         ],
     },
     TableMeaning {
+        name: "rotations",
+        meaning: "A rotation that a policy asked for: one row for each key and date, written in the transaction that rotates.",
+        fields: &[
+            field("id", "Its id, in order of the first try."),
+            field("tenant_id", "Whose key."),
+            field("key_id", "Which key."),
+            field("policy_id", "Which policy asked for it."),
+            field("policy_etag", "The policy's row version then."),
+            field(
+                "trigger_kind",
+                "What had it done, the last time it was tried.",
+            ),
+            field(
+                "planned_at",
+                "The date by the policy. A key is rotated once for each.",
+            ),
+            field(
+                "run",
+                "The run that tried it last: the correlation id of all its entries.",
+            ),
+            field(
+                "epoch",
+                "The scheduler's fencing token then; none for a run that somebody ordered.",
+            ),
+            field("started_at", "When the last try began."),
+            field("finished_at", "When it ended."),
+            field("outcome", "What became of it."),
+            field("attempts", "How often it was tried."),
+            field("error", "The code of the last try's error."),
+            field(
+                "retry_at",
+                "From when on it is tried again by itself; none: not until the key changes.",
+            ),
+            field("key_etag", "The key's row version at the last try."),
+            field("from_version", "The version that protected before."),
+            field("to_version", "The version that it made."),
+            field(
+                "etag",
+                "Row version: 1 when made, one more with every change.",
+            ),
+        ],
+    },
+    TableMeaning {
+        name: "leases",
+        meaning: "Who acts for all nodes in a role that only one has at a time. Written past the change feed, as it changes no state.",
+        fields: &[
+            field("role", "The role."),
+            field(
+                "holder",
+                "Which start of which node has it, or had it last.",
+            ),
+            field(
+                "epoch",
+                "The fencing token: one more each time the role is taken. It never begins again.",
+            ),
+            field("taken_at", "When it was taken, by the database's time."),
+            field(
+                "worked_at",
+                "When a holder last did the role's whole work, by the database's time.",
+            ),
+            field(
+                "expires_at",
+                "Until when it is held, by the database's time.",
+            ),
+        ],
+    },
+    TableMeaning {
         name: "stray_records",
         meaning: "An object of the vault to which no row refers: found, then in quarantine, then deleted, unless a row refers to it after all.",
         fields: &[

@@ -1,0 +1,6 @@
+-- The version before rotates nothing by itself and has no role that only one node may have. What was rotated stays so;
+-- the audit log keeps who did it.
+DROP TABLE rotations;
+DROP TYPE rotation_outcome;
+DROP TYPE rotation_trigger;
+DROP TABLE leases;
