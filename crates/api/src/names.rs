@@ -116,6 +116,8 @@ names! {
     JobKind "What a job does." ["destroy_material", "shred_tenant", "rewrap_records", "scrub_storage", "create_backup", "seal_text"];
     JobState "Where a job stands." ["queued", "running", "done", "failed"];
     RotationTrigger "What had a rotation by policy done." ["schedule", "run"];
+    PolicyStatus "Whether a policy rotates its keys." ["active", "suspended", "archived"];
+    ScheduleMove "The kind of window that moved a date." ["blackout", "maintenance"];
     RotationOutcome "What became of a rotation by policy." ["done", "failed"];
     DrillState "Whether a drill passed." ["queued", "passed", "failed"];
     AlertSeverity "How bad a condition is." ["info", "warning", "critical"];

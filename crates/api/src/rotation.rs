@@ -40,7 +40,8 @@ pub struct RotatedPolicy {
     pub id: Uuid,
     /// Its name.
     pub name: String,
-    /// `active`, or `no_dates` if it makes no key due.
+    /// `active`; `no_dates` if it makes no key due; `suspended` or `archived`; `unfollowable` if its windows leave
+    /// nothing open.
     pub status: String,
     /// In a dry run: what would be rotated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -68,7 +69,7 @@ pub struct RotatedKey {
     /// The code of the error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// From when on the scheduler tries again by itself.
+    /// From when on the scheduler tries again by itself: after a failure, or when its policy's windows open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Time>,
     /// Why it was not touched.
@@ -171,6 +172,9 @@ pub struct RotationExplanation {
     pub due_at: Option<Time>,
     /// Whether that has come.
     pub is_due: bool,
+    /// When its policy's windows open next, if they are closed now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opens_at: Option<Time>,
     /// What keeps it from being rotated by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hindrance: Option<String>,

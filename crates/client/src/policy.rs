@@ -1,7 +1,7 @@
 //! Rotation policies.
 
 use keyward_api::page::Changed;
-use keyward_api::policy::{NewPolicy, Policy, PolicyChange};
+use keyward_api::policy::{NewPolicy, Policy, PolicyChange, PolicyPreview};
 use keyward_api::tenant::Reason;
 
 use crate::error::ClientError;
@@ -45,6 +45,16 @@ impl<'a> Scope<'a> {
     ) -> Result<Changed<Policy>, ClientError> {
         let request = self.client.patch(&self.path(&["policies", policy]));
         request.if_match(if_match).json(change).send().await
+    }
+
+    /// Foretells a policy's next dates, and the keys of each.
+    pub async fn preview_policy(
+        self,
+        policy: &str,
+        count: Option<usize>,
+    ) -> Result<PolicyPreview, ClientError> {
+        let path = self.path(&["policies", policy, "preview"]);
+        self.client.get(&path).query("count", count).send().await
     }
 
     /// Deletes a policy; keys that had it have none.

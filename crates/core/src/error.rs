@@ -35,6 +35,14 @@ pub enum OpError {
         /// What is wrong with it, without its value.
         problem: std::borrow::Cow<'static, str>,
     },
+    /// A policy's status is against it.
+    #[error("this policy is {status} and cannot {verb}; resume it first")]
+    PolicyForbids {
+        /// Its status.
+        status: crate::noun::policy::PolicyStatus,
+        /// What was asked.
+        verb: &'static str,
+    },
     /// The ciphertext, signature or MAC is not well formed.
     #[error("the input is not well formed: {0}")]
     Envelope(#[from] keyward_crypto::envelope::EnvelopeError),
@@ -292,9 +300,10 @@ impl OpError {
             Self::AlreadyExists { .. } => ErrorCode::AlreadyExists,
             Self::AlreadyCreated { .. } => ErrorCode::AlreadyCreated,
             Self::IdempotencyMismatch => ErrorCode::IdempotencyMismatch,
-            Self::Transition { .. } | Self::StateForbids { .. } | Self::TenantTransition { .. } => {
-                ErrorCode::WrongState
-            }
+            Self::Transition { .. }
+            | Self::StateForbids { .. }
+            | Self::TenantTransition { .. }
+            | Self::PolicyForbids { .. } => ErrorCode::WrongState,
             Self::RollbackUnavailable { .. } => ErrorCode::RollbackUnavailable,
             Self::TenantNotActive { .. } => ErrorCode::TenantSuspended,
             Self::KeyInUse { .. } => ErrorCode::KeyInUse,
@@ -480,6 +489,13 @@ impl From<ProviderError> for OpError {
             ProviderError::Sealed => Self::Sealed,
             ProviderError::Internal => Self::Crypto,
         }
+    }
+}
+
+impl From<crate::rotation::ScheduleError> for OpError {
+    fn from(error: crate::rotation::ScheduleError) -> Self {
+        let code = error.fault.code();
+        Self::invalid("schedule", format!("{error} ({code})"))
     }
 }
 

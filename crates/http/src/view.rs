@@ -8,6 +8,7 @@ pub mod key;
 pub mod registry_migration;
 pub mod rest;
 pub mod rotation;
+pub mod schedule;
 pub mod seal;
 pub mod secret;
 pub mod storage;

@@ -61,6 +61,7 @@ pub const MIGRATIONS: &[Migration] = &[
     migration!(13, "0013_audit_detail"),
     migration!(14, "0014_audit_rules"),
     migration!(15, "0015_scheduler"),
+    migration!(16, "0016_policies"),
 ];
 
 /// The newest schema this program knows.
@@ -314,6 +315,11 @@ const HELD: &[(i64, &str, &str)] = &[
         14,
         "legal holds that stand",
         "SELECT count(*) AS count FROM audit_rules WHERE kind = 'hold' AND released_at IS NULL",
+    ),
+    (
+        16,
+        "policies that are suspended or archived, or have a schedule",
+        "SELECT count(*) AS count FROM policies WHERE status <> 'active' OR schedule IS NOT NULL",
     ),
 ];
 

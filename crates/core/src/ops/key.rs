@@ -102,7 +102,9 @@ pub async fn update(
             node.texts.key(found.id).await?;
         }
         let policy = match &change.rotation_policy {
-            Some(Some(name)) => Some(Some(super::policy::find(node, found.id, name).await?)),
+            Some(Some(name)) => Some(Some(
+                super::policy::find_usable(node, found.id, name).await?,
+            )),
             Some(None) => Some(None),
             None => None,
         };

@@ -7,11 +7,12 @@ use crate::ids::PolicyId;
 use crate::names::PolicyName;
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::policy::Policy;
+use crate::noun::policy::{Policy, PolicyStatus};
 use crate::ops::commit::{Earlier, idempotency_key};
-use crate::ops::gate::{Attempt, bounded, page_size, resource, tenant_resource};
+use crate::ops::gate::{Attempt, bounded, detail, page_size, resource, tenant_resource};
 use crate::ops::role::ensure_match;
 use crate::port::registry::{KeyRef, Page};
+use crate::rotation::Schedule;
 
 /// What a new policy is to be.
 #[derive(Clone, Debug)]
@@ -20,8 +21,10 @@ pub struct NewPolicy {
     pub name: PolicyName,
     /// Free text, at most 1,024 characters.
     pub description: String,
-    /// Days from one rotation to the next, 1 to 3,650.
+    /// Days from one rotation of a key to its next, 1 to 3,650. Not together with a schedule.
     pub rotation_interval_days: Option<i32>,
+    /// The calendar of its keys. Not together with an interval.
+    pub schedule: Option<Schedule>,
     /// How long a rotation can be undone, in seconds.
     pub rollback_window_seconds: i64,
     /// How long a replaced version still protects when asked for by number, in seconds.
@@ -33,12 +36,70 @@ pub struct NewPolicy {
 pub struct PolicyChange {
     /// A new description.
     pub description: Option<String>,
+    /// A new status.
+    pub status: Option<PolicyStatus>,
     /// A new interval, or none.
     pub rotation_interval_days: Option<Option<i32>>,
+    /// A new calendar, or none.
+    pub schedule: Option<Option<Schedule>>,
     /// A new window.
     pub rollback_window_seconds: Option<i64>,
     /// A new overlap.
     pub overlap_seconds: Option<i64>,
+    /// Why; the audit log keeps it.
+    pub reason: Option<String>,
+}
+
+impl PolicyChange {
+    /// The fields that it names, for the log.
+    fn fields(&self) -> Vec<&'static str> {
+        let fields = [
+            ("status", self.status.is_some()),
+            ("description", self.description.is_some()),
+            (
+                "rotation_interval_days",
+                self.rotation_interval_days.is_some(),
+            ),
+            ("schedule", self.schedule.is_some()),
+            (
+                "rollback_window_seconds",
+                self.rollback_window_seconds.is_some(),
+            ),
+            ("overlap_seconds", self.overlap_seconds.is_some()),
+        ];
+        let named = fields.into_iter().filter(|(_, named)| *named);
+        named.map(|(field, _)| field).collect()
+    }
+
+    /// The policy as it becomes.
+    fn apply(self, policy: &mut Policy) -> Result<(), OpError> {
+        let before = policy.status;
+        let status = self.status.unwrap_or(before);
+        if status != before && !before.may_become(status) {
+            return Err(OpError::PolicyForbids {
+                status: before,
+                verb: status.verb(),
+            });
+        }
+        let edits = self.fields().iter().any(|field| *field != "status");
+        if edits && status == PolicyStatus::Archived {
+            let verb = "be changed";
+            return Err(OpError::PolicyForbids { status, verb });
+        }
+        policy.status = status;
+        policy.description = self
+            .description
+            .unwrap_or(std::mem::take(&mut policy.description));
+        policy.rotation_interval_days = self
+            .rotation_interval_days
+            .unwrap_or(policy.rotation_interval_days);
+        policy.schedule = self.schedule.unwrap_or(policy.schedule.take());
+        policy.rollback_window_seconds = self
+            .rollback_window_seconds
+            .unwrap_or(policy.rollback_window_seconds);
+        policy.overlap_seconds = self.overlap_seconds.unwrap_or(policy.overlap_seconds);
+        Ok(())
+    }
 }
 
 /// At most 90 days: a window or overlap that never ends would make rotation pointless.
@@ -57,12 +118,12 @@ fn check(policy: &Policy) -> Result<(), OpError> {
     bounded("description", &policy.description, 1024)?;
     ensure_window("rollback_window_seconds", policy.rollback_window_seconds)?;
     ensure_window("overlap_seconds", policy.overlap_seconds)?;
-    match policy.rotation_interval_days {
-        Some(days) if !(1..=3650).contains(&days) => Err(OpError::invalid(
-            "rotation_interval_days",
-            "must be 1 to 3650",
-        )),
-        _ => Ok(()),
+    let wrong = |problem: &'static str| Err(OpError::invalid("rotation_interval_days", problem));
+    match (policy.rotation_interval_days, &policy.schedule) {
+        (Some(_), Some(_)) => wrong("cannot be together with a schedule: set one of them to null"),
+        (Some(days), None) if !(1..=3650).contains(&days) => wrong("must be 1 to 3650"),
+        (_, Some(schedule)) => Ok(schedule.check()?),
+        (_, None) => Ok(()),
     }
 }
 
@@ -101,7 +162,9 @@ pub async fn create(
                 tenant: found.id,
                 name: new.name.clone(),
                 description: new.description.clone(),
+                status: PolicyStatus::Active,
                 rotation_interval_days: new.rotation_interval_days,
+                schedule: new.schedule.clone(),
                 rollback_window_seconds: new.rollback_window_seconds,
                 overlap_seconds: new.overlap_seconds,
                 created_at: now,
@@ -181,7 +244,24 @@ pub(crate) async fn find(
         .ok_or(OpError::NotFound { what: "policy" })
 }
 
-/// Changes a policy. Keys that have it follow it from their next rotation on.
+/// A policy that a key may be given.
+pub(crate) async fn find_usable(
+    node: &Node,
+    tenant: crate::ids::TenantId,
+    name: &PolicyName,
+) -> Result<Policy, OpError> {
+    let policy = find(node, tenant, name).await?;
+    if policy.status == PolicyStatus::Archived {
+        return Err(OpError::PolicyForbids {
+            status: policy.status,
+            verb: "be given to a key",
+        });
+    }
+    Ok(policy)
+}
+
+/// Changes a policy, its status too. A changed calendar counts at once, as no date is stored; its window and overlap
+/// count for keys that get it from now on.
 pub async fn update(
     node: &Node,
     caller: &Caller,
@@ -203,14 +283,10 @@ pub async fn update(
             let (found, proof) = node.authorize_tenant(caller, Action::PolicyUpdate, tenant)?;
             let mut policy = find(node, found.id, name).await?;
             ensure_match(if_match, policy.etag)?;
-            policy.description = change.description.unwrap_or(policy.description);
-            policy.rotation_interval_days = change
-                .rotation_interval_days
-                .unwrap_or(policy.rotation_interval_days);
-            policy.rollback_window_seconds = change
-                .rollback_window_seconds
-                .unwrap_or(policy.rollback_window_seconds);
-            policy.overlap_seconds = change.overlap_seconds.unwrap_or(policy.overlap_seconds);
+            bounded("reason", change.reason.as_deref().unwrap_or(""), 1024)?;
+            let (fields, reason) = (change.fields(), change.reason.clone());
+            let before = policy.status;
+            change.apply(&mut policy)?;
             policy.updated_at = node.now();
             policy.etag += 1;
             check(&policy)?;
@@ -218,6 +294,12 @@ pub async fn update(
             let done = attempt
                 .commit(proof, writes, |event| {
                     event.resource.id = Some(policy.id.uuid());
+                    event.reason = reason;
+                    detail(event, "changed", fields);
+                    if policy.status != before {
+                        detail(event, "from_status", before.name());
+                        detail(event, "to_status", policy.status.name());
+                    }
                 })
                 .await?;
             Ok(done.map(|()| policy))

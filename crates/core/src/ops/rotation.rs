@@ -7,36 +7,39 @@ mod due;
 mod lease;
 mod one;
 mod plan;
+mod preview;
 mod shown;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
 
-use self::one::{Ended, Run};
+use self::one::{CLOSED, Ended, Run};
 use self::plan::{Due, Found, Scope};
 use crate::audit::Outcome;
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
-use crate::ids::{KeyId, PolicyId};
+use crate::ids::{KeyId, PolicyId, TenantId};
 use crate::names::{CorrelationId, KeyName, PolicyName};
 use crate::node::Node;
 use crate::noun::action::Action;
-use crate::noun::condition::ConditionKind;
-use crate::noun::policy::Policy;
+use crate::noun::condition::{ConditionKind, Severity, Subject};
+use crate::noun::policy::{Policy, PolicyStatus};
 use crate::noun::rotation::{Rotation, RotationTrigger};
 use crate::ops::condition;
 use crate::ops::gate::{Attempt, detail, ensure_active, tenant_resource};
 use crate::ops::policy;
 use crate::port::lease::Fence;
+use crate::rotation::ScheduleError;
 pub use crate::rotation_board::{LastRun, RotationTotals};
 use crate::time::Timestamp;
 
 pub use self::due::Date;
 pub use self::lease::{LEASE_SECONDS, keep_lease, release_lease};
+pub use self::preview::{PREVIEW_MAX, Preview, PreviewDate, preview};
 pub use self::shown::{Explanation, Status, explain, history, status, totals};
 
 /// What became of one key in a run.
@@ -52,6 +55,45 @@ pub struct KeyReport {
     pub rotation: Option<Rotation>,
     /// Why it was not touched.
     pub why: Option<&'static str>,
+    /// Until when it waits: for another try, or for a window.
+    pub until: Option<Timestamp>,
+}
+
+/// How a policy stands in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyStanding {
+    /// It rotates its keys.
+    Active,
+    /// It is active, and has neither an interval nor a schedule.
+    NoDates,
+    /// It was suspended.
+    Suspended,
+    /// It was archived.
+    Archived,
+    /// Its windows leave nothing open: its keys are not rotated.
+    Unfollowable,
+}
+
+impl PolicyStanding {
+    fn of(policy: &Policy) -> Self {
+        match policy.status {
+            PolicyStatus::Suspended => Self::Suspended,
+            PolicyStatus::Archived => Self::Archived,
+            PolicyStatus::Active if due::has_dates(policy) => Self::Active,
+            PolicyStatus::Active => Self::NoDates,
+        }
+    }
+
+    /// The name in the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::NoDates => "no_dates",
+            Self::Suspended => "suspended",
+            Self::Archived => "archived",
+            Self::Unfollowable => "unfollowable",
+        }
+    }
 }
 
 /// What a run did for one policy.
@@ -59,6 +101,8 @@ pub struct KeyReport {
 pub struct PolicyReport {
     /// The policy.
     pub policy: Arc<Policy>,
+    /// How it stands.
+    pub standing: PolicyStanding,
     /// In a dry run: what would be rotated.
     pub due: Vec<KeyReport>,
     /// Rotated.
@@ -151,7 +195,9 @@ struct Tally {
     policies: Vec<PolicyReport>,
     more: bool,
     /// Keys of which the last try failed, in this run or before.
-    failing: std::collections::BTreeSet<KeyId>,
+    failing: BTreeSet<KeyId>,
+    /// Policies that cannot be followed.
+    unfollowable: BTreeMap<PolicyId, (TenantId, ScheduleError)>,
     backlog: usize,
     oldest: Option<Timestamp>,
     stopped: Option<OpError>,
@@ -164,6 +210,11 @@ impl Tally {
             .iter()
             .map(|policy| PolicyReport {
                 policy: policy.clone(),
+                standing: if found.unfollowable.contains_key(&policy.id) {
+                    PolicyStanding::Unfollowable
+                } else {
+                    PolicyStanding::of(policy)
+                },
                 due: Vec::new(),
                 rotated: Vec::new(),
                 failed: Vec::new(),
@@ -175,12 +226,14 @@ impl Tally {
             policies,
             more: found.more,
             failing: found.failing.clone(),
+            unfollowable: found.unfollowable.clone(),
             backlog: found.backlog,
             oldest: found.oldest,
             stopped: None,
         };
-        for due in &found.waiting {
-            let report = reported(due, due.earlier.clone(), Some("it failed and waits"));
+        for (due, why, until) in &found.waiting {
+            let mut report = reported(due, due.earlier.clone(), Some(why));
+            report.until = *until;
             tally.put(due, |policy| &mut policy.skipped, report);
         }
         for (due, why) in &found.hindered {
@@ -241,6 +294,7 @@ fn reported(due: &Due, rotation: Option<Rotation>, why: Option<&'static str>) ->
         key: due.key,
         name: due.name.clone(),
         planned_at: due.date.planned,
+        until: rotation.as_ref().and_then(|row| row.retry_at),
         rotation,
         why,
     }
@@ -276,7 +330,8 @@ async fn rotate_all(run: &Run<'_>, mut found: Found) -> Tally {
         tally.ended(&due, ended);
     }
     // With more due than one run does, something of the oldest may be among what is left; with none, what waits.
-    let waiting = found.waiting.iter().map(|due| due.date.at).min();
+    let waiting = found.waiting.iter().filter(|(_, why, _)| *why != CLOSED);
+    let waiting = waiting.map(|(due, _, _)| due.date.at).min();
     tally.oldest = match (found.more, oldest_left.into_iter().chain(waiting).min()) {
         (true, None) => tally.oldest,
         (_, left) => left,
@@ -326,17 +381,38 @@ async fn note(
         });
     }
     if tally.stopped.is_none() {
-        clear_conditions(node, &tally.failing).await;
+        raise_conditions(node, tally).await;
+        clear_conditions(node, tally).await;
+    }
+}
+
+/// What a condition about a policy is about.
+fn subject_of(tenant: TenantId, policy: PolicyId) -> Subject {
+    Subject::of_tenant(tenant, &format!("policy {policy}"))
+}
+
+/// A policy that cannot be followed is nobody's failure at a date, and must not be silent.
+async fn raise_conditions(node: &Node, tally: &Tally) {
+    for (policy, (tenant, error)) in &tally.unfollowable {
+        let subject = subject_of(*tenant, *policy);
+        let text = format!("its keys are not rotated, as its schedule cannot be followed: {error}");
+        let kind = ConditionKind::ROTATION_FAILED;
+        condition::raise(node, kind, &subject, Severity::Warning, &text).await;
     }
 }
 
 /// What does not fail any more, or is not due, is said so.
-async fn clear_conditions(node: &Node, failing: &std::collections::BTreeSet<KeyId>) {
+async fn clear_conditions(node: &Node, tally: &Tally) {
     let kind = ConditionKind::ROTATION_FAILED;
     for subject in condition::open_of(node, &kind) {
-        let key = subject.name().strip_prefix("key ");
-        let key = key.and_then(|id| id.parse::<KeyId>().ok());
-        if key.is_none_or(|key| !failing.contains(&key)) {
+        let holds = match subject.name().split_once(' ') {
+            Some(("key", id)) => id.parse().is_ok_and(|key| tally.failing.contains(&key)),
+            Some(("policy", id)) => id
+                .parse()
+                .is_ok_and(|policy| tally.unfollowable.contains_key(&policy)),
+            _ => false,
+        };
+        if !holds {
             condition::clear(node, kind.clone(), &subject).await;
         }
     }

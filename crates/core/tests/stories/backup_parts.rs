@@ -142,6 +142,7 @@ pub async fn furnished(world: &World, called: &str) -> Tenancy {
         name: PolicyName::new("yearly").unwrap(),
         description: "once a year".to_owned(),
         rotation_interval_days: Some(365),
+        schedule: None,
         rollback_window_seconds: 3600,
         overlap_seconds: 0,
     };

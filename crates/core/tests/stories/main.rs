@@ -20,6 +20,7 @@ mod backup_retention;
 mod backup_roots;
 mod backup_seconds;
 mod backups;
+mod calendars;
 mod categories;
 mod classes_and_bindings;
 mod concurrency;

@@ -35,6 +35,7 @@ impl<'a> Ward<'a> {
             name: PolicyName::new("daily").unwrap(),
             description: String::new(),
             rotation_interval_days: Some(1),
+            schedule: None,
             rollback_window_seconds: DAY,
             overlap_seconds: 0,
         };

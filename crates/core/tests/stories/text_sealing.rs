@@ -106,6 +106,7 @@ async fn filled(world: &World, tenancy: &Tenancy) -> KeyRef {
         name: PolicyName::new("yearly").unwrap(),
         description: text("ruled"),
         rotation_interval_days: Some(365),
+        schedule: None,
         rollback_window_seconds: 60,
         overlap_seconds: 0,
     };

@@ -2,7 +2,7 @@
 
 use keyward_api::job::Job;
 use keyward_api::page::{Changed, Page, Paging};
-use keyward_api::policy::{NewPolicy, Policy, PolicyChange};
+use keyward_api::policy::{NewPolicy, Policy, PolicyChange, PolicyPreview, PreviewQuery};
 use keyward_core::names::PolicyName;
 use keyward_core::ops;
 use serde::Deserialize;
@@ -16,8 +16,8 @@ use crate::call::Call;
 use crate::document::Endpoint;
 use crate::input::Input;
 use crate::query::Because;
-use crate::reference::parse;
-use crate::view::rest as view;
+use crate::reference::{parse, parse_some};
+use crate::view::{rest as view, rotation, schedule};
 
 const TAG: &str = "policies";
 const POLICIES: &str = "/v1/tenants/{tenant}/policies";
@@ -56,6 +56,16 @@ pub fn routes() -> Vec<Route> {
             .changes()
             .answers_tagged::<Changed<Policy>>("The policy.")
             .to(update),
+        Endpoint::new(
+            Get,
+            "/v1/tenants/{tenant}/policies/{policy}/preview",
+            "preview_policy",
+            TAG,
+            "Foretells a policy's next dates, and the keys of each",
+        )
+        .asks::<PreviewQuery>()
+        .answers::<PolicyPreview>("The dates.")
+        .to(preview),
         Endpoint::new(
             Delete,
             POLICY,
@@ -98,6 +108,7 @@ async fn create(call: Call, input: Input<NewPolicy>) -> Answer {
         name: parse("name", &given.name)?,
         description: given.description,
         rotation_interval_days: given.rotation_interval_days,
+        schedule: given.schedule.as_ref().map(schedule::read).transpose()?,
         rollback_window_seconds: given.rollback_window_seconds,
         overlap_seconds: given.overlap_seconds,
     };
@@ -135,16 +146,32 @@ async fn read(call: Call) -> Answer {
 async fn update(call: Call, input: Input<PolicyChange>) -> Answer {
     let (tenant, name, if_match) = (call.tenant()?, call.at("policy")?, call.if_match()?);
     let given = input.value;
+    let status = given.status.as_ref().map(|status| status.as_str());
     let change = ops::policy::PolicyChange {
         description: given.description,
+        status: parse_some("status", status)?,
         rotation_interval_days: given.rotation_interval_days,
+        schedule: match &given.schedule {
+            Some(Some(given)) => Some(Some(schedule::read(given)?)),
+            Some(None) => Some(None),
+            None => None,
+        },
         rollback_window_seconds: given.rollback_window_seconds,
         overlap_seconds: given.overlap_seconds,
+        reason: given.reason,
     };
     let (node, caller) = (call.node(), call.caller());
     let done = ops::policy::update(node, caller, &tenant, &name, change, if_match).await?;
     let etag = done.value.etag;
     answer::tagged(&answer::changed(done, view::policy), etag)
+}
+
+async fn preview(call: Call) -> Answer {
+    let (tenant, name) = (call.tenant()?, call.at("policy")?);
+    let PreviewQuery { count } = call.query()?;
+    let (node, caller) = (call.node(), call.caller());
+    let told = ops::rotation::preview(node, caller, &tenant, &name, count).await?;
+    answer::ok(&rotation::preview(told))
 }
 
 async fn delete(call: Call) -> Answer {

@@ -2,7 +2,7 @@
 
 use keyward_api::names::{
     AuditAuthentication, AuditDetail, AuditMirrorState, AuditOutcome, AuditSinkKind,
-    AuditSinkState, AuditWitnessState, JobKind, JobState, Permission,
+    AuditSinkState, AuditWitnessState, JobKind, JobState, Permission, PolicyStatus,
 };
 use keyward_api::{audit, binding, class, job, policy, system};
 use keyward_core::audit::Journaled;
@@ -52,7 +52,9 @@ pub fn policy(mut policy: noun::policy::Policy) -> policy::Policy {
         id: policy.id.uuid(),
         name: policy.name.to_string(),
         description: policy.description,
+        status: PolicyStatus::from(policy.status.name()),
         rotation_interval_days: policy.rotation_interval_days,
+        schedule: policy.schedule.as_ref().map(super::schedule::shown),
         rollback_window_seconds: policy.rollback_window_seconds,
         overlap_seconds: policy.overlap_seconds,
         created_at: time(policy.created_at),

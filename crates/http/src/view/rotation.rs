@@ -1,10 +1,11 @@
 //! Rotation by policy, as the wire shows it.
 
-use keyward_api::names::{RotationOutcome, RotationTrigger};
+use keyward_api::names::{PolicyStatus, RotationOutcome, RotationTrigger, ScheduleMove};
+use keyward_api::policy::{PolicyPreview, PreviewDate};
 use keyward_api::rotation as api;
 use keyward_core::noun::rotation::Rotation;
 use keyward_core::ops::rotation::{
-    Explanation, KeyReport, LastRun, PolicyReport, RunReport, Status,
+    Explanation, KeyReport, LastRun, PolicyReport, Preview, RunReport, Status,
 };
 use keyward_core::port::lease::Lease;
 
@@ -44,11 +45,10 @@ pub fn run(report: RunReport) -> api::RotationRun {
 
 fn policy(report: PolicyReport) -> api::RotatedPolicy {
     let keys = |reports: Vec<KeyReport>| reports.into_iter().map(key).collect();
-    let has_dates = report.policy.rotation_interval_days.is_some();
     api::RotatedPolicy {
         id: report.policy.id.uuid(),
         name: report.policy.name.to_string(),
-        status: if has_dates { "active" } else { "no_dates" }.to_owned(),
+        status: report.standing.name().to_owned(),
         due: keys(report.due),
         rotated: keys(report.rotated),
         failed: keys(report.failed),
@@ -64,8 +64,28 @@ fn key(report: KeyReport) -> api::RotatedKey {
         planned_at: time(report.planned_at),
         to_version: row.and_then(|row| row.to_version),
         error: row.and_then(|row| row.error.clone()),
-        retry_at: some_time(row.and_then(|row| row.retry_at)),
+        retry_at: some_time(report.until),
         reason: report.why.map(ToOwned::to_owned),
+    }
+}
+
+/// What a policy will do.
+pub fn preview(it: Preview) -> PolicyPreview {
+    let dates = it.dates.into_iter().map(|date| PreviewDate {
+        planned_at: time(date.planned),
+        from: time(date.from),
+        until: time(date.until),
+        moved_by: date.moved_by.map(|it| ScheduleMove::from(it.name())),
+        key_count: date.key_count,
+        keys: date.keys.iter().map(ToString::to_string).collect(),
+    });
+    PolicyPreview {
+        policy: it.policy.name.to_string(),
+        status: PolicyStatus::from(it.policy.status.name()),
+        dates: dates.collect(),
+        key_count: it.key_count,
+        more_keys: it.more_keys,
+        hindered_key_count: it.hindered,
     }
 }
 
@@ -79,6 +99,7 @@ pub fn explanation(it: Explanation) -> api::RotationExplanation {
         planned_at: some_time(it.next.map(|date| date.planned)),
         due_at: some_time(it.next.map(|date| date.at)),
         is_due: it.is_due,
+        opens_at: some_time(it.opens_at),
         hindrance: it.hindrance.map(ToOwned::to_owned),
         tried: it.tried.map(rotation),
         lease: it.lease.map(lease),

@@ -40,6 +40,8 @@ fn the_wire_names_what_core_knows() {
         SealKind = keyward_core::port::seal::SealKind,
         JobKind = JobKind,
         JobState = JobState,
+        PolicyStatus = keyward_core::noun::policy::PolicyStatus,
+        ScheduleMove = keyward_core::rotation::Moved,
         RotationTrigger = keyward_core::noun::rotation::RotationTrigger,
         RotationOutcome = keyward_core::noun::rotation::RotationOutcome,
         StorageMigrationPhase = keyward_core::port::storage_migration::MigrationPhase,

@@ -1,9 +1,13 @@
 //! `keyward policy`: when keys are rotated.
 
-use clap::Subcommand;
-use keyward_api::policy::{NewPolicy, Policy, PolicyChange};
-use keyward_api::tenant::Reason;
+mod schedule;
 
+use clap::{Args, Subcommand};
+use keyward_api::policy::{NewPolicy, Policy, PolicyChange, PolicyPreview};
+use keyward_api::tenant::Reason;
+use keyward_client::Scope;
+
+use self::schedule::{ScheduleArgs, in_words};
 use crate::context::{Context, InTenant};
 use crate::exit::Failure;
 use crate::output::{self, cell};
@@ -18,9 +22,11 @@ pub enum PolicyCommand {
         /// Free text
         #[arg(long, default_value = "")]
         description: String,
-        /// Days from one rotation to the next
+        /// Days from one rotation of a key to its next
         #[arg(long, value_name = "DAYS")]
         every_days: Option<i32>,
+        #[command(flatten)]
+        schedule: ScheduleArgs,
         /// How long a rotation can be undone
         #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
         rollback_window: i64,
@@ -42,9 +48,11 @@ pub enum PolicyCommand {
         /// Free text
         #[arg(long)]
         description: Option<String>,
-        /// Days from one rotation to the next; 0 for none by itself
+        /// Days from one rotation of a key to its next; 0 for no rotation by itself
         #[arg(long, value_name = "DAYS")]
         every_days: Option<i32>,
+        #[command(flatten)]
+        schedule: ScheduleArgs,
         /// How long a rotation can be undone
         #[arg(long, value_name = "SECONDS")]
         rollback_window: Option<i64>,
@@ -54,7 +62,24 @@ pub enum PolicyCommand {
         /// Only if nobody changed it since it had this etag
         #[arg(long, value_name = "ETAG")]
         if_match: Option<i64>,
+        /// Why; the audit log keeps it
+        #[arg(long)]
+        reason: Option<String>,
     },
+    /// Foretell a policy's next dates, and the keys of each
+    Preview {
+        /// Its name
+        policy: String,
+        /// So many dates, 1 to 100
+        #[arg(long, default_value_t = 20)]
+        count: usize,
+    },
+    /// Rotate none of a policy's keys by itself for a while
+    Suspend(StatusArgs),
+    /// Let a policy rotate its keys again; what fell due meanwhile is done, once for each key
+    Resume(StatusArgs),
+    /// Retire a policy: no key gets it any more, its keys are not rotated, and nothing of it changes
+    Archive(StatusArgs),
     /// Delete a policy; keys that had it have none
     Delete {
         /// Its name
@@ -63,6 +88,16 @@ pub enum PolicyCommand {
         #[arg(long)]
         reason: Option<String>,
     },
+}
+
+/// Which policy is to stop or go on.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// Its name
+    policy: String,
+    /// Why; the audit log keeps it
+    #[arg(long)]
+    reason: Option<String>,
 }
 
 impl PolicyCommand {
@@ -75,13 +110,16 @@ impl PolicyCommand {
                 name,
                 description,
                 every_days,
+                schedule,
                 rollback_window,
                 overlap,
             } => {
+                let calendar = !schedule.is_empty();
                 let new = NewPolicy {
                     name,
                     description,
                     rotation_interval_days: every_days,
+                    schedule: calendar.then(|| schedule.over(None)).transpose()?,
                     rollback_window_seconds: rollback_window,
                     overlap_seconds: overlap,
                 };
@@ -94,19 +132,40 @@ impl PolicyCommand {
                 policy,
                 description,
                 every_days,
+                schedule,
                 rollback_window,
                 overlap,
-                if_match,
+                mut if_match,
+                reason,
             } => {
-                let change = PolicyChange {
+                let mut change = PolicyChange {
                     description,
-                    rotation_interval_days: every_days.map(|days| (days != 0).then_some(days)),
                     rollback_window_seconds: rollback_window,
                     overlap_seconds: overlap,
+                    reason,
+                    ..PolicyChange::default()
                 };
+                if let Some(days) = every_days {
+                    change.rotation_interval_days = Some((days != 0).then_some(days));
+                    change.schedule = Some(None);
+                }
+                if !schedule.is_empty() {
+                    // What is laid over is what was read, or nothing is changed.
+                    let present = scope.policy(&policy).await?;
+                    if_match = if_match.or(Some(present.etag));
+                    change.schedule = Some(Some(schedule.over(present.schedule)?));
+                    change.rotation_interval_days = Some(None);
+                }
                 let done = scope.update_policy(&policy, &change, if_match).await?;
                 context.show(&done, |done| show(&done.value))
             }
+            Self::Preview { policy, count } => {
+                let told = scope.preview_policy(&policy, Some(count)).await?;
+                context.show(&told, preview)
+            }
+            Self::Suspend(args) => set_status(context, scope, args, "suspended").await,
+            Self::Resume(args) => set_status(context, scope, args, "active").await,
+            Self::Archive(args) => set_status(context, scope, args, "archived").await,
             Self::Delete { policy, reason } => {
                 let done = scope.delete_policy(&policy, &Reason { reason }).await?;
                 context.show(&done, |done| show(&done.value))
@@ -115,11 +174,78 @@ impl PolicyCommand {
     }
 }
 
+async fn set_status(
+    context: &Context,
+    scope: Scope<'_>,
+    args: StatusArgs,
+    status: &'static str,
+) -> Result<(), Failure> {
+    let change = PolicyChange {
+        status: Some(status.into()),
+        reason: args.reason,
+        ..PolicyChange::default()
+    };
+    let done = scope.update_policy(&args.policy, &change, None).await?;
+    context.show(&done, |done| show(&done.value))
+}
+
+/// When a policy rotates, in one line.
+fn dates(policy: &Policy) -> String {
+    let days = policy.rotation_interval_days;
+    let days = days.map(|days| format!("every {days} days from a key's last rotation"));
+    let calendar = policy.schedule.as_ref().map(in_words);
+    days.or(calendar).unwrap_or_else(|| "never".to_owned())
+}
+
+fn preview(it: &PolicyPreview) -> Result<(), Failure> {
+    if it.status.as_str() != "active" {
+        output::say(&format!(
+            "the policy is {}: nothing is rotated before it is resumed\n",
+            it.status
+        ));
+    }
+    if it.hindered_key_count > 0 {
+        let count = it.hindered_key_count;
+        output::say(&format!(
+            "keys that follow it and are not rotated by themselves: {count}\n"
+        ));
+    }
+    if it.more_keys {
+        output::say(&format!(
+            "of its keys, the first {} are counted\n",
+            it.key_count
+        ));
+    }
+    output::rows(
+        &["planned", "from", "until", "moved by", "keys", "names"],
+        it.dates.iter().map(|date| {
+            let more = if date.key_count > date.keys.len().min(NAMED) {
+                " …"
+            } else {
+                ""
+            };
+            let named: Vec<&str> = date.keys.iter().take(NAMED).map(String::as_str).collect();
+            [
+                date.planned_at.to_string(),
+                date.from.to_string(),
+                date.until.to_string(),
+                cell(date.moved_by.as_ref()),
+                date.key_count.to_string(),
+                format!("{}{more}", named.join(" ")),
+            ]
+        }),
+    )
+}
+
+/// So many keys of a date are named in a table; JSON has more.
+const NAMED: usize = 5;
+
 fn list(policies: &[Policy]) -> Result<(), Failure> {
     output::rows(
         &[
             "name",
-            "every days",
+            "status",
+            "rotates",
             "rollback window",
             "overlap",
             "description",
@@ -127,7 +253,8 @@ fn list(policies: &[Policy]) -> Result<(), Failure> {
         policies.iter().map(|policy| {
             [
                 policy.name.clone(),
-                cell(policy.rotation_interval_days),
+                policy.status.to_string(),
+                dates(policy),
                 format!("{} s", policy.rollback_window_seconds),
                 format!("{} s", policy.overlap_seconds),
                 output::or_sealed(&policy.description, "description", &policy.sealed_fields),
@@ -144,7 +271,8 @@ fn show(policy: &Policy) -> Result<(), Failure> {
             "description",
             output::or_sealed(&policy.description, "description", &policy.sealed_fields),
         ),
-        ("every days", cell(policy.rotation_interval_days)),
+        ("status", policy.status.to_string()),
+        ("rotates", dates(policy)),
         (
             "rollback window",
             format!("{} s", policy.rollback_window_seconds),

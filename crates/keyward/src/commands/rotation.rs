@@ -102,7 +102,11 @@ fn policy_rows(policy: &RotatedPolicy) -> Vec<[String; 5]> {
             Some(at) => format!("{error}; tried again from {at} on"),
             None => error,
         });
-        let told = key.reason.clone().or(version).or(tried);
+        let reason = key.reason.clone().map(|reason| match &key.retry_at {
+            Some(at) => format!("{reason}; from {at} on"),
+            None => reason,
+        });
+        let told = reason.or(version).or(tried);
         [
             policy.name.clone(),
             key.name.clone(),
@@ -145,11 +149,17 @@ fn history(rotations: &[Rotation]) -> Result<(), Failure> {
 }
 
 fn explain(it: &RotationExplanation) -> Result<(), Failure> {
+    let closed = it.opens_at.as_ref();
     let verdict = match (&it.policy, &it.due_at, it.is_due, &it.hindrance) {
         (None, ..) => "never: it follows no policy".to_owned(),
+        (_, None, _, Some(why)) => format!("never: {why}"),
         (_, None, ..) => "never: its policy has no dates".to_owned(),
-        (_, Some(at), false, _) => format!("not due before {at}"),
-        (_, Some(at), true, None) => format!("due since {at}"),
+        (_, Some(at), false, None) => format!("not due before {at}"),
+        (_, Some(at), false, Some(why)) => format!("not due before {at}; not then either: {why}"),
+        (_, Some(at), true, None) => match closed {
+            Some(opens) => format!("due since {at}; its policy's windows open at {opens}"),
+            None => format!("due since {at}"),
+        },
         (_, Some(at), true, Some(why)) => {
             format!("due since {at}, and not rotated by itself: {why}")
         }

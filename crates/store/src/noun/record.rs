@@ -8,7 +8,7 @@ use keyward_core::noun::policy::Policy;
 use keyward_core::noun::state::State;
 use keyward_core::port::registry::RegistryError;
 
-use super::{Noun, Table, id, label, opt_id, opt_label, opt_text, table, text};
+use super::{Noun, Table, id, json, label, opt_id, opt_label, opt_text, table, text};
 use crate::row::Cells;
 use crate::value::Value;
 
@@ -61,7 +61,7 @@ impl Noun for Transition {
 impl Noun for Policy {
     fn table() -> &'static Table {
         table!("policies", key 2, [
-            "id", "tenant_id", "name", "description", "rotation_interval_days",
+            "id", "tenant_id", "name", "description", "status", "rotation_interval_days", "schedule",
             "rollback_window_seconds", "overlap_seconds", "created_at", "updated_at", "etag",
         ])
     }
@@ -72,7 +72,9 @@ impl Noun for Policy {
             id(self.tenant),
             text(self.name.as_str()),
             text(&self.description),
+            label("policy_status", self.status.name()),
             Value::Int4(self.rotation_interval_days),
+            self.schedule.as_ref().map_or(Value::Json(None), json),
             Value::Int(Some(self.rollback_window_seconds)),
             Value::Int(Some(self.overlap_seconds)),
             Value::Time(Some(self.created_at)),
@@ -88,7 +90,9 @@ impl Noun for Policy {
             tenant: cells.id("tenant_id")?,
             name: cells.parsed("name")?,
             description: cells.text("description")?,
+            status: cells.parsed("status")?,
             rotation_interval_days: cells.opt_int4("rotation_interval_days")?,
+            schedule: cells.opt_json("schedule")?,
             rollback_window_seconds: cells.int("rollback_window_seconds")?,
             overlap_seconds: cells.int("overlap_seconds")?,
             created_at: cells.time("created_at")?,

@@ -21,7 +21,7 @@ use keyward_core::noun::import_key::{ImportKey, ImportMethod};
 use keyward_core::noun::job::{Job, JobKind, JobProgress, JobState};
 use keyward_core::noun::key::{Key, Origin, ProviderKind, Restrictions};
 use keyward_core::noun::key_version::KeyVersion;
-use keyward_core::noun::policy::Policy;
+use keyward_core::noun::policy::{Policy, PolicyStatus};
 use keyward_core::noun::principal::{Principal, PrincipalKind};
 use keyward_core::noun::role::{Role, RoleAssignment};
 use keyward_core::noun::rotation::{Rotation, RotationOutcome, RotationTrigger};
@@ -246,7 +246,9 @@ impl Maker {
             tenant: self.tenant,
             name: name.parse().unwrap(),
             description: "Every quarter".to_owned(),
+            status: PolicyStatus::Active,
             rotation_interval_days: Some(90),
+            schedule: None,
             rollback_window_seconds: 86_400,
             overlap_seconds: 3_600,
             created_at: START,

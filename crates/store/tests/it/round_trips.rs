@@ -6,6 +6,7 @@ use keyward_core::noun::action::{Action, ActionSet};
 use keyward_core::noun::condition::{Condition, ConditionKind, Severity};
 use keyward_core::noun::job::{JobKind, JobState};
 use keyward_core::noun::key::{Origin, ProviderKind, Restrictions, UseLimit};
+use keyward_core::noun::policy::PolicyStatus;
 use keyward_core::noun::principal::PrincipalKind;
 use keyward_core::noun::role::Restriction;
 use keyward_core::noun::secret::SecretState;
@@ -13,6 +14,7 @@ use keyward_core::noun::state::State;
 use keyward_core::noun::tenant::{Digest, TenantState};
 use keyward_core::port::registry::{KeyRef, Registry as _};
 use keyward_core::port::upkeep::{ConditionFilter, Upkeep as _};
+use keyward_core::rotation::Schedule;
 use keyward_core::time::Timestamp;
 use keyward_crypto::{Algorithm, Usage};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -22,11 +24,37 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
+use serde_json::json;
+
 use crate::make::NewKey;
 use crate::world::World;
 
 /// How many rows of each noun.
 const ROUNDS: usize = 24;
+
+/// A schedule with parts of every kind.
+fn schedule() -> impl Strategy<Value = Schedule> {
+    let trigger = select(vec![
+        json!({"every": {"period": "P90D", "at": "02:00"}}),
+        json!({"every": {"period": "PT36H"}}),
+        json!({"cron": {"expression": "15 3 * * 5#2"}}),
+    ]);
+    let zone = select(vec!["UTC", "Europe/Amsterdam", "Pacific/Apia"]);
+    let window = select(vec![
+        "Mon-Fri 09:00-17:00",
+        "12-20/01-05",
+        "2027-03-01T00:00/2027-03-08T12:00",
+    ]);
+    let windows = vec(window, 0..3);
+    let parts = (trigger, zone, 0..86_400_u32, windows.clone(), windows);
+    parts.prop_map(|(trigger, zone, jitter_seconds, blackouts, maintenance)| {
+        let schedule = json!({
+            "trigger": trigger, "zone": zone, "jitter_seconds": jitter_seconds,
+            "blackouts": blackouts, "maintenance": maintenance,
+        });
+        serde_json::from_value(schedule).unwrap()
+    })
+}
 
 /// Values of any strategy, the same in every run.
 struct Dice(TestRunner);
@@ -397,7 +425,9 @@ both! {
         for number in 0..ROUNDS {
             let mut policy = world.make.policy_row(&dice.name(number));
             policy.description = dice.text();
+            policy.status = dice.throw(select(PolicyStatus::ALL));
             policy.rotation_interval_days = dice.throw(of(1..=i32::MAX));
+            policy.schedule = dice.throw(of(schedule()));
             policy.rollback_window_seconds = dice.count();
             policy.overlap_seconds = dice.count();
             policy.created_at = dice.time();

@@ -8,6 +8,7 @@ use keyward_core::noun::drill::DrillState;
 use keyward_core::noun::import_key::{ImportFormat, ImportMethod};
 use keyward_core::noun::job::{JobKind, JobState};
 use keyward_core::noun::key::{Origin, ProviderKind};
+use keyward_core::noun::policy::PolicyStatus;
 use keyward_core::noun::principal::PrincipalKind;
 use keyward_core::noun::rotation::{RotationOutcome, RotationTrigger};
 use keyward_core::noun::secret::SecretState;
@@ -227,6 +228,15 @@ async fn every_value_of_cores_enumerations_is_in_the_schema() {
         (
             "condition_severity",
             names(&Severity::ALL.iter().map(|it| it.name()).collect::<Vec<_>>()),
+        ),
+        (
+            "policy_status",
+            names(
+                &PolicyStatus::ALL
+                    .iter()
+                    .map(|it| it.name())
+                    .collect::<Vec<_>>(),
+            ),
         ),
         (
             "rotation_trigger",

@@ -203,6 +203,7 @@ impl<'a> Script<'a> {
             name: PolicyName::new(&self.name("policy")).unwrap(),
             description: self.text(),
             rotation_interval_days: self.throw(select(vec![None, Some(90)])),
+            schedule: None,
             rollback_window_seconds: 60,
             overlap_seconds: 0,
         };

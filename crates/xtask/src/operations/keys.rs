@@ -96,8 +96,8 @@ pub const BINDING_RELEASE: Operation = Operation {
 };
 
 pub const POLICY_CREATE: Operation = Operation {
-    conditions: "the name is free; the interval is 1 to 3,650 days or none; window and overlap are 0 to 90 days.",
-    effects: "a policy that no key has yet. Its window and overlap hold; keys that have it are rotated by themselves when the interval has passed since their last rotation.",
+    conditions: "the name is free; the interval is 1 to 3,650 days or none; a schedule, instead of one, can be followed; window and overlap are 0 to 90 days.",
+    effects: "an active policy that no key has yet. Its window and overlap hold; keys that have it are rotated by themselves when the interval has passed since their last rotation, or at the first date of the schedule after it.",
     errors: &[E::AlreadyExists, E::IdempotencyMismatch],
     audit: "nothing more.",
 };
@@ -110,10 +110,10 @@ pub const POLICY_LIST: Operation = Operation {
 };
 
 pub const POLICY_UPDATE: Operation = Operation {
-    conditions: "as for creating it; `If-Match`, if given, names its present etag.",
-    effects: "the policy says what it says now. Keys keep the window and overlap that they took over from it.",
-    errors: &[E::PreconditionFailed],
-    audit: "nothing more.",
+    conditions: "as for creating it; `If-Match`, if given, names its present etag. Status: active → suspended or archived, suspended → active or archived, archived → active. Of an archived policy nothing else changes.",
+    effects: "the policy says what it says now, and its keys follow it at once. Keys keep the window and overlap that they took over from it. Suspended or archived: none of its keys is rotated by itself. Active again: what fell due meanwhile is due, once for each key.",
+    errors: &[E::PreconditionFailed, E::WrongState],
+    audit: "the reason as given, `changed`, and for a status `from_status` and `to_status`.",
 };
 
 pub const POLICY_DELETE: Operation = Operation {

@@ -264,7 +264,7 @@ pub(super) async fn plan(
     check_new(&new, arrival, now)?;
     let restrictions = restrictions(new.algorithm, new.restrictions)?;
     let policy = match &new.rotation_policy {
-        Some(name) => Some(crate::ops::policy::find(node, tenant.id, name).await?),
+        Some(name) => Some(crate::ops::policy::find_usable(node, tenant.id, name).await?),
         None => None,
     };
     // A cheap look before material is made; the registry's unique index has the last word.

@@ -2,10 +2,12 @@
 //! stored of it: a date follows from the policy and the key's last rotation, so that it is never another one than
 //! the policy says, however either was changed.
 
+use crate::ids::KeyId;
 use crate::noun::key::Key;
 use crate::noun::key_version::KeyVersion;
-use crate::noun::policy::Policy;
+use crate::noun::policy::{Policy, PolicyStatus};
 use crate::noun::state::State;
+use crate::rotation::ScheduleError;
 use crate::time::Timestamp;
 
 /// A date of a key.
@@ -25,16 +27,46 @@ pub(super) fn effective<'a>(key: &Key, policies: &'a [Policy]) -> Option<&'a Pol
     policies.iter().find(|policy| policy.id == linked)
 }
 
-/// Whether a policy ever makes a key due.
+/// Whether a policy makes keys due, were it active.
 pub(super) const fn has_dates(policy: &Policy) -> bool {
-    policy.rotation_interval_days.is_some()
+    policy.rotation_interval_days.is_some() || policy.schedule.is_some()
 }
 
-/// The key's next date after its last rotation, behind or ahead; none if it has none.
-pub(super) fn next(policy: &Policy, last_rotation: Timestamp) -> Option<Date> {
-    let days = policy.rotation_interval_days?;
-    let at = last_rotation.plus_seconds(i64::from(days).saturating_mul(DAY_SECONDS));
-    Some(Date { planned: at, at })
+/// Why no key is rotated by a policy, if that is so.
+pub(super) const fn stopped(policy: &Policy) -> Option<&'static str> {
+    match policy.status {
+        PolicyStatus::Active => None,
+        PolicyStatus::Suspended => Some("its policy is suspended"),
+        PolicyStatus::Archived => Some("its policy is archived"),
+    }
+}
+
+/// The key's next date after its last rotation, behind or ahead; none if it has none. An error is of the policy's
+/// schedule, which was checked when it was set and cannot be followed all the same: its windows leave nothing open
+/// in the year that follows.
+pub(super) fn next(
+    policy: &Policy,
+    key: KeyId,
+    last_rotation: Timestamp,
+) -> Result<Option<Date>, ScheduleError> {
+    if let Some(schedule) = &policy.schedule {
+        let due = schedule.next_of_key(policy.created_at, last_rotation, key)?;
+        return Ok(due.map(|due| Date {
+            planned: due.planned,
+            at: due.at,
+        }));
+    }
+    let days = policy.rotation_interval_days;
+    Ok(days.map(|days| {
+        let at = last_rotation.plus_seconds(i64::from(days).saturating_mul(DAY_SECONDS));
+        Date { planned: at, at }
+    }))
+}
+
+/// The first instant from this one on at which the policy's windows let a key be rotated.
+pub(super) fn opens_at(policy: &Policy, instant: Timestamp) -> Result<Timestamp, ScheduleError> {
+    let schedule = policy.schedule.as_ref();
+    schedule.map_or(Ok(instant), |schedule| schedule.opens_at(instant))
 }
 
 /// When the key was last rotated, or made: when its newest version was, also when a rotation was undone since. So

@@ -27,6 +27,12 @@ const PAUSE_SECONDS_MAX: i64 = 3_600;
 /// So many failures in a row are a condition, even if they may pass.
 const ATTEMPTS_QUIET: i64 = 3;
 
+/// Why a key waits that is due in a blackout, or outside maintenance.
+pub(super) const CLOSED: &str = "its policy's windows are closed";
+/// Why no key of a policy has a date.
+pub(super) const UNFOLLOWABLE: &str =
+    "its policy's schedule cannot be followed: its windows leave nothing open";
+
 /// A run on its way.
 pub(super) struct Run<'a> {
     pub(super) node: &'a Node,
@@ -70,9 +76,21 @@ impl Run<'_> {
             return Ok(Ended::Skipped("it is gone, or its policy is"));
         };
         let now = self.node.now();
-        let last = due::last_rotation(&current.versions);
-        if last.and_then(|last| due::next(&policy, last)) != Some(due.date) {
-            return Ok(Ended::Skipped("it is not due any more"));
+        if let Some(why) = due::stopped(&policy) {
+            return Ok(Ended::Skipped(why));
+        }
+        let Some(last) = due::last_rotation(&current.versions) else {
+            return Ok(Ended::Skipped("it has no version"));
+        };
+        match due::next(&policy, due.key, last) {
+            Ok(date) if date == Some(due.date) => {}
+            Ok(_) => return Ok(Ended::Skipped("it is not due any more")),
+            Err(_) => return Ok(Ended::Skipped(UNFOLLOWABLE)),
+        }
+        match due::opens_at(&policy, now) {
+            Ok(opens) if opens <= now => {}
+            Ok(_) => return Ok(Ended::Skipped(CLOSED)),
+            Err(_) => return Ok(Ended::Skipped(UNFOLLOWABLE)),
         }
         let primary = current.key.primary_version;
         let Some(primary) = current.versions.iter().find(|it| it.version == primary) else {

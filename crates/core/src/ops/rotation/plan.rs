@@ -1,9 +1,10 @@
 //! What is due now, found in the registry page by page.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::due::{self, Date};
+use super::one::{CLOSED, UNFOLLOWABLE};
 use crate::error::OpError;
 use crate::ids::{KeyId, PolicyId, TenantId};
 use crate::names::KeyName;
@@ -14,6 +15,7 @@ use crate::noun::tenant::TenantState;
 use crate::port::registry::{
     KeyCursor, KeyFilter, KeyRef, KeySort, KeySummary, Registry, RegistryError,
 };
+use crate::rotation::ScheduleError;
 use crate::time::Timestamp;
 
 /// Rows read at once.
@@ -53,8 +55,10 @@ pub(super) struct Found {
     pub(super) due: Vec<Due>,
     /// Whether more is due than one run does.
     pub(super) more: bool,
-    /// Due, and not tried again yet.
-    pub(super) waiting: Vec<Due>,
+    /// Due, and not tried before an instant: why, and which, if it is known.
+    pub(super) waiting: Vec<(Due, &'static str, Option<Timestamp>)>,
+    /// Policies whose schedule cannot be followed, and why.
+    pub(super) unfollowable: BTreeMap<PolicyId, (TenantId, ScheduleError)>,
     /// Keys of which the last try failed.
     pub(super) failing: BTreeSet<KeyId>,
     /// Due, and not rotated by itself: why.
@@ -68,6 +72,21 @@ pub(super) struct Found {
 }
 
 impl Found {
+    fn wait(&mut self, due: Due, why: &'static str, until: Option<Timestamp>) {
+        if let Some(at) = until {
+            self.not_before(at);
+        }
+        if self.waiting.len() < LISTED_MAX {
+            self.waiting.push((due, why, until));
+        }
+    }
+
+    fn hinder(&mut self, due: Due, why: &'static str) {
+        if self.hindered.len() < LISTED_MAX {
+            self.hindered.push((due, why));
+        }
+    }
+
     fn not_before(&mut self, at: Timestamp) {
         self.next_at = Some(self.next_at.map_or(at, |next| next.min(at)));
     }
@@ -133,7 +152,11 @@ impl Search<'_> {
             .cloned()
             .map(Arc::new)
             .collect();
-        let any = looked_at.iter().any(|policy| due::has_dates(policy));
+        // The scheduler has nothing to do for a policy that is stopped; who asks is told what it keeps.
+        let told = self.scope.tenant.is_some();
+        let any = looked_at
+            .iter()
+            .any(|policy| due::has_dates(policy) && (told || due::stopped(policy).is_none()));
         self.found.policies.extend(looked_at.iter().cloned());
         if !any {
             return Ok(());
@@ -165,16 +188,25 @@ impl Search<'_> {
 
     async fn key(&mut self, summary: &KeySummary, policy: &Arc<Policy>) -> Result<(), OpError> {
         let key = &summary.key;
-        let last = if summary.primary.version == key.latest_version {
-            Some(summary.primary.created_at)
-        } else {
-            let current = self.registry.key(key.tenant, &KeyRef::Id(key.id)).await?;
-            current.and_then(|current| due::last_rotation(&current.versions))
-        };
-        let Some(date) = last.and_then(|last| due::next(policy, last)) else {
+        if due::stopped(policy).is_some() && self.scope.tenant.is_none() {
+            return Ok(());
+        }
+        let Some(last) = last_rotation(self.registry, summary).await? else {
             return Ok(());
         };
+        let date = match due::next(policy, key.id, last) {
+            Ok(Some(date)) => date,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                let told = (key.tenant, error);
+                self.found.unfollowable.insert(policy.id, told);
+                return Ok(());
+            }
+        };
         if date.at > self.now {
+            if due::stopped(policy).is_some() {
+                return Ok(());
+            }
             self.found.not_before(date.at);
             return Ok(());
         }
@@ -194,11 +226,18 @@ impl Search<'_> {
     /// Where a key belongs that is due.
     fn sort(&mut self, due: Due, summary: &KeySummary) {
         let found = &mut self.found;
-        if let Some(why) = due::hindrance(&summary.key, &summary.primary, self.now) {
-            if found.hindered.len() < LISTED_MAX {
-                found.hindered.push((due, why));
+        let why = due::hindrance(&summary.key, &summary.primary, self.now);
+        if let Some(why) = why.or(due::stopped(&due.policy)) {
+            return found.hinder(due, why);
+        }
+        match due::opens_at(&due.policy, self.now) {
+            Ok(opens) if opens <= self.now => {}
+            Ok(opens) => return found.wait(due, CLOSED, Some(opens)),
+            Err(error) => {
+                let told = (due.tenant, error);
+                found.unfollowable.insert(due.policy.id, told);
+                return found.hinder(due, UNFOLLOWABLE);
             }
-            return;
         }
         found.backlog += 1;
         let oldest = found.oldest.map_or(due.date.at, |at| at.min(due.date.at));
@@ -208,13 +247,8 @@ impl Search<'_> {
         if let Some(failed) = failed {
             found.failing.insert(due.key);
             if !self.scope.forced && !is_tried_again(failed, summary.key.etag, self.now) {
-                if let Some(at) = failed.retry_at {
-                    found.not_before(at);
-                }
-                if found.waiting.len() < LISTED_MAX {
-                    found.waiting.push(due);
-                }
-                return;
+                let until = failed.retry_at;
+                return found.wait(due, "it failed and waits", until);
             }
         }
         found.due.push(due);
@@ -222,6 +256,19 @@ impl Search<'_> {
             found.bound(self.max);
         }
     }
+}
+
+/// When a key was last rotated, or made.
+pub(super) async fn last_rotation(
+    registry: &dyn Registry,
+    summary: &KeySummary,
+) -> Result<Option<Timestamp>, RegistryError> {
+    let key = &summary.key;
+    if summary.primary.version == key.latest_version {
+        return Ok(Some(summary.primary.created_at));
+    }
+    let current = registry.key(key.tenant, &KeyRef::Id(key.id)).await?;
+    Ok(current.and_then(|current| due::last_rotation(&current.versions)))
 }
 
 /// Whether it is time to try again: the pause is over, or the key is not what it was.

@@ -1,6 +1,7 @@
 //! What is shown of rotation by policy: history, why a key is due or not, and how the scheduler stands.
 
 use super::due::{self, Date};
+use super::one::UNFOLLOWABLE;
 use super::{LastRun, RotationTotals, lease, plan};
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
@@ -66,6 +67,8 @@ pub struct Explanation {
     pub next: Option<Date>,
     /// Whether that has come.
     pub is_due: bool,
+    /// When the policy's windows open next, if they are closed now.
+    pub opens_at: Option<Timestamp>,
     /// What keeps it from being rotated by itself.
     pub hindrance: Option<&'static str>,
     /// What became of that date so far.
@@ -97,7 +100,11 @@ pub async fn explain(
             let policies = plan::policies(&**registry, found.id).await?;
             let policy = due::effective(&current.key, &policies);
             let last = due::last_rotation(&current.versions).unwrap_or(current.key.created_at);
-            let next = policy.and_then(|policy| due::next(policy, last));
+            let now = node.now();
+            let next = policy.map_or(Ok(None), |policy| due::next(policy, current.key.id, last));
+            let opens = policy.map_or(Ok(now), |policy| due::opens_at(policy, now));
+            let unfollowable = next.is_err() || opens.is_err();
+            let (next, opens) = (next.unwrap_or(None), opens.unwrap_or(now));
             let tried = match next {
                 Some(date) => {
                     registry
@@ -106,13 +113,15 @@ pub async fn explain(
                 }
                 None => None,
             };
-            let now = node.now();
+            let stopped = policy.and_then(due::stopped);
+            let hindrance = due::hindrance(&current.key, primary, now).or(stopped);
             Ok(Explanation {
                 policy: policy.cloned(),
                 last_rotation: last,
                 next,
                 is_due: next.is_some_and(|date| date.at <= now),
-                hindrance: due::hindrance(&current.key, primary, now),
+                opens_at: (opens > now).then_some(opens),
+                hindrance: hindrance.or(unfollowable.then_some(UNFOLLOWABLE)),
                 tried,
                 lease: lease::lease(node).await?,
                 key: current.key,

@@ -168,8 +168,16 @@ pub(super) const ACCESS: &[TableMeaning] = &[
             field("name", "Its name, unique in the tenant."),
             field("description", "Free text for people."),
             field(
+                "status",
+                "Whether it rotates its keys; suspended for a while, or archived: given to no key and not changed.",
+            ),
+            field(
                 "rotation_interval_days",
-                "Days from one rotation to the next.",
+                "Days from one rotation of a key to its next; not together with a schedule.",
+            ),
+            field(
+                "schedule",
+                "The calendar of its keys, counted from when the policy was made: docs/rotation-calendar.md.",
             ),
             field(
                 "rollback_window_seconds",
