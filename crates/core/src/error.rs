@@ -303,7 +303,8 @@ impl OpError {
             Self::Transition { .. }
             | Self::StateForbids { .. }
             | Self::TenantTransition { .. }
-            | Self::PolicyForbids { .. } => ErrorCode::WrongState,
+            | Self::PolicyForbids { .. }
+            | Self::NoBackups => ErrorCode::WrongState,
             Self::RollbackUnavailable { .. } => ErrorCode::RollbackUnavailable,
             Self::TenantNotActive { .. } => ErrorCode::TenantSuspended,
             Self::KeyInUse { .. } => ErrorCode::KeyInUse,
@@ -325,7 +326,6 @@ impl OpError {
             Self::Seal(fault) => seal_code(fault),
             Self::Migration(fault) => migration_code(fault),
             Self::RegistryMigration(fault) => fault.code(),
-            Self::NoBackups => ErrorCode::WrongState,
             Self::NotInBackup { .. } => ErrorCode::NotInBackup,
             Self::BackupDown { .. } => ErrorCode::BackupUnavailable,
             Self::Restore(refusal) => restore_code(refusal),
@@ -489,13 +489,6 @@ impl From<ProviderError> for OpError {
             ProviderError::Sealed => Self::Sealed,
             ProviderError::Internal => Self::Crypto,
         }
-    }
-}
-
-impl From<crate::rotation::ScheduleError> for OpError {
-    fn from(error: crate::rotation::ScheduleError) -> Self {
-        let code = error.fault.code();
-        Self::invalid("schedule", format!("{error} ({code})"))
     }
 }
 

@@ -8,10 +8,10 @@ mod lease;
 mod one;
 mod plan;
 mod preview;
+mod report;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::StreamExt as _;
@@ -19,16 +19,16 @@ use futures_util::stream;
 
 use self::one::{CLOSED, Ended, Run};
 use self::plan::{Due, Found, Scope};
+use self::report::reported;
 use crate::audit::Outcome;
 use crate::caller::{Caller, TenantRef};
 use crate::error::OpError;
 use crate::ids::{KeyId, PolicyId, TenantId};
-use crate::names::{CorrelationId, KeyName, PolicyName};
+use crate::names::PolicyName;
 use crate::node::Node;
 use crate::noun::action::Action;
 use crate::noun::condition::{ConditionKind, Severity, Subject};
-use crate::noun::policy::{Policy, PolicyStatus};
-use crate::noun::rotation::{Rotation, RotationTrigger};
+use crate::noun::rotation::RotationTrigger;
 use crate::ops::condition;
 use crate::ops::gate::{Attempt, detail, ensure_active, tenant_resource};
 use crate::ops::policy;
@@ -40,91 +40,8 @@ use crate::time::Timestamp;
 pub use self::due::Date;
 pub use self::lease::{LEASE_SECONDS, keep_lease, release_lease};
 pub use self::preview::{PREVIEW_MAX, Preview, PreviewDate, preview};
+pub use self::report::{KeyReport, PolicyReport, PolicyStanding, RunReport};
 pub use self::shown::{Explanation, Status, explain, history, status, totals};
-
-/// What became of one key in a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyReport {
-    /// Which.
-    pub key: KeyId,
-    /// Its name.
-    pub name: KeyName,
-    /// The date it was due.
-    pub planned_at: Timestamp,
-    /// What was done, or tried; none if it was not touched.
-    pub rotation: Option<Rotation>,
-    /// Why it was not touched.
-    pub why: Option<&'static str>,
-    /// Until when it waits: for another try, or for a window.
-    pub until: Option<Timestamp>,
-}
-
-/// How a policy stands in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PolicyStanding {
-    /// It rotates its keys.
-    Active,
-    /// It is active, and has neither an interval nor a schedule.
-    NoDates,
-    /// It was suspended.
-    Suspended,
-    /// It was archived.
-    Archived,
-    /// Its windows leave nothing open: its keys are not rotated.
-    Unfollowable,
-}
-
-impl PolicyStanding {
-    fn of(policy: &Policy) -> Self {
-        match policy.status {
-            PolicyStatus::Suspended => Self::Suspended,
-            PolicyStatus::Archived => Self::Archived,
-            PolicyStatus::Active if due::has_dates(policy) => Self::Active,
-            PolicyStatus::Active => Self::NoDates,
-        }
-    }
-
-    /// The name in the API.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::NoDates => "no_dates",
-            Self::Suspended => "suspended",
-            Self::Archived => "archived",
-            Self::Unfollowable => "unfollowable",
-        }
-    }
-}
-
-/// What a run did for one policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyReport {
-    /// The policy.
-    pub policy: Arc<Policy>,
-    /// How it stands.
-    pub standing: PolicyStanding,
-    /// In a dry run: what would be rotated.
-    pub due: Vec<KeyReport>,
-    /// Rotated.
-    pub rotated: Vec<KeyReport>,
-    /// Tried in vain.
-    pub failed: Vec<KeyReport>,
-    /// Due, and not touched.
-    pub skipped: Vec<KeyReport>,
-}
-
-/// What a run did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunReport {
-    /// The correlation id of all its entries.
-    pub run: CorrelationId,
-    /// Whether it only looked.
-    pub dry_run: bool,
-    /// Policy by policy, by name.
-    pub policies: Vec<PolicyReport>,
-    /// Whether more is due than one run does.
-    pub more: bool,
-}
 
 /// Whether this node should look for what is due now: it is the one that acts, and the interval is over, or a
 /// date has come, or somebody changed what is due.
@@ -286,17 +203,6 @@ impl Tally {
 
     fn count(&self, list: impl Fn(&PolicyReport) -> &Vec<KeyReport>) -> usize {
         self.policies.iter().map(|policy| list(policy).len()).sum()
-    }
-}
-
-fn reported(due: &Due, rotation: Option<Rotation>, why: Option<&'static str>) -> KeyReport {
-    KeyReport {
-        key: due.key,
-        name: due.name.clone(),
-        planned_at: due.date.planned,
-        until: rotation.as_ref().and_then(|row| row.retry_at),
-        rotation,
-        why,
     }
 }
 

@@ -1,5 +1,6 @@
 //! What can be wrong with a schedule, and in which of its fields.
 
+use crate::error::OpError;
 use crate::text_enum;
 
 text_enum! {
@@ -134,6 +135,13 @@ pub struct ScheduleError {
     pub field: ScheduleField,
     /// What.
     pub fault: ScheduleFault,
+}
+
+impl From<ScheduleError> for OpError {
+    fn from(error: ScheduleError) -> Self {
+        let code = error.fault.code();
+        Self::invalid("schedule", format!("{error} ({code})"))
+    }
 }
 
 /// Serde by a type's own text, which `FromStr` and `Display` say.

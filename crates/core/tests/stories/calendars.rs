@@ -210,21 +210,15 @@ async fn patients_keys_are_rotated_daily_at_two_unless_the_policy_is_suspended()
         assert_eq!(clinic.check().await, 0);
 
         let phi = name("phi");
-        let history = rotation::history(
-            &world.node,
-            auditor,
-            place,
-            (None, Some(&phi)),
-            None,
-            None,
-        );
+        let history =
+            rotation::history(&world.node, auditor, place, (None, Some(&phi)), None, None);
         let seen: Vec<_> = history.await.unwrap().rows.into_iter().rev().collect();
         let planned: Vec<_> = seen.iter().map(|row| row.planned_at).collect();
         let days = [0, 1, 2].map(|days| two.plus_seconds(days * DAY));
         assert_eq!(planned, days);
         let triggers: Vec<_> = seen.iter().map(|row| row.trigger).collect();
-        use RotationTrigger::{Run, Schedule};
-        assert_eq!(triggers, [Schedule, Run, Schedule]);
+        let (clock, order) = (RotationTrigger::Schedule, RotationTrigger::Run);
+        assert_eq!(triggers, [clock, order, clock]);
         assert!(seen.iter().all(|row| row.outcome == RotationOutcome::Done));
         assert_eq!(
             clinic.explain(key).await.next.unwrap().planned,
@@ -305,9 +299,10 @@ async fn a_policy_goes_from_status_to_status_by_one_table() {
     ] {
         assert_eq!(from.may_become(to), goes);
         let became = clinic.set_status(to).await;
-        match goes {
-            true => assert_eq!(became.unwrap().status, to),
-            false => assert_eq!(code(became), "wrong_state"),
+        if goes {
+            assert_eq!(became.unwrap().status, to);
+        } else {
+            assert_eq!(code(became), "wrong_state");
         }
     }
     // The same status again is no change of it.
@@ -408,8 +403,10 @@ async fn a_calendar_that_leaves_nothing_open_is_a_condition_and_holds_up_no_othe
     assert_eq!(clinic.alerts().await, ["rotation_failed"]);
     let run = clinic.run(true).await;
     let standings: Vec<_> = run.policies.iter().map(|it| it.standing).collect();
-    use PolicyStanding::{Active, Unfollowable};
-    assert_eq!(standings, [Active, Unfollowable]);
+    assert_eq!(
+        standings,
+        [PolicyStanding::Active, PolicyStanding::Unfollowable]
+    );
     let told = clinic.explain(key).await;
     assert!(told.hindrance.unwrap().contains("cannot be followed"));
     clinic.calendar(daily_at_two()).await.unwrap();

@@ -1,6 +1,7 @@
 //! `/v1/tenants/{tenant}/policies` and `…/jobs`: when keys rotate, and work that outlives requests.
 
 use keyward_api::job::Job;
+use keyward_api::names::PolicyStatus;
 use keyward_api::page::{Changed, Page, Paging};
 use keyward_api::policy::{NewPolicy, Policy, PolicyChange, PolicyPreview, PreviewQuery};
 use keyward_core::names::PolicyName;
@@ -146,7 +147,7 @@ async fn read(call: Call) -> Answer {
 async fn update(call: Call, input: Input<PolicyChange>) -> Answer {
     let (tenant, name, if_match) = (call.tenant()?, call.at("policy")?, call.if_match()?);
     let given = input.value;
-    let status = given.status.as_ref().map(|status| status.as_str());
+    let status = given.status.as_ref().map(PolicyStatus::as_str);
     let change = ops::policy::PolicyChange {
         description: given.description,
         status: parse_some("status", status)?,

@@ -14,6 +14,7 @@ mod log;
 mod log_export;
 mod log_search;
 mod migration;
+mod policies;
 mod seal;
 mod secret_value_streams;
 mod secret_values;

@@ -213,6 +213,51 @@ fn a_class_points_to_another_key_and_back() {
 }
 
 #[test]
+fn a_policy_gets_a_calendar_is_changed_part_by_part_and_foretold() {
+    let (stage, _dev) = with_dev();
+    let made = stage
+        .keyward("policy create phi --every P90D --at 02:00 --zone Europe/Amsterdam --blackout 12-20/01-05")
+        .done();
+    assert!(
+        made.contains("every P90D at 02:00, Europe/Amsterdam, not in 12-20/01-05"),
+        "{made}"
+    );
+    stage.keyward("key create ward --policy phi").done();
+    let told = stage
+        .keyward("policy preview phi --count 4 --output json")
+        .json();
+    assert_eq!(told["dates"].as_array().unwrap().len(), 4);
+    let changed = stage
+        .keyward("policy update phi --every P30D --jitter-seconds 60")
+        .done();
+    assert!(
+        changed.contains("every P30D at 02:00, Europe/Amsterdam, spread over 60 s"),
+        "{changed}"
+    );
+    let suspended = stage.keyward("policy suspend phi --reason moving").done();
+    assert!(suspended.contains("suspended"));
+    let told = stage.keyward("policy preview phi");
+    assert!(told.err.contains("suspended"), "{told:?}");
+    stage.keyward("policy resume phi").done();
+    let changed = stage.keyward("policy update phi --every-days 7").done();
+    assert!(changed.contains("every 7 days"), "{changed}");
+    let explained = stage.keyward("rotation explain ward").done();
+    assert!(explained.contains("not due before"), "{explained}");
+    let changed = stage.keyward("policy update phi --cron 0_2_*_*_MON");
+    changed.refused(2, &["cron_malformed"]);
+    stage
+        .keyward("policy update phi --at 03:00")
+        .refused(2, &["--every or --cron"]);
+    stage
+        .keyward("policy create x --every-days 3 --every P1D")
+        .refused(2, &["cannot be used with"]);
+    stage.keyward("policy archive phi").done();
+    stage
+        .keyward("key create late --policy phi")
+        .refused(4, &["archived", "resume it first"]);
+}
+
+#[test]
 fn people_get_only_what_their_role_allows() {
     let (mut stage, _dev) = with_dev();
     stage.keyward("principal create alice --kind person").done();

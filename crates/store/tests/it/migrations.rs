@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 use keyward_core::change::{Row, Write};
 use keyward_core::ids::TenantId;
 use keyward_core::noun::job::JobKind;
+use keyward_core::noun::policy::PolicyStatus;
 use keyward_core::noun::secret::SecretState;
 use keyward_core::noun::tenant::TextState;
 use keyward_core::port::registry::Registry as _;
@@ -353,6 +354,40 @@ async fn a_database_that_was_left_is_refused_by_name() {
         registry.set_mark(None).await.unwrap();
         registry.close().await;
         world.place.open().await.unwrap().close().await;
+    }
+}
+
+/// The version before would rotate what is suspended, and forget a calendar.
+#[tokio::test]
+async fn going_back_neither_rotates_what_is_suspended_nor_forgets_a_calendar() {
+    for place in Place::both() {
+        let world = World::at(place).await;
+        let mut policy = world.make.policy_row("quarterly");
+        policy.status = PolicyStatus::Suspended;
+        let writes = vec![Write::insert(Row::Policy(policy.clone()))];
+        world.commit(Some(world.tenant()), writes).await.unwrap();
+        let refused = Err(OpenError::Schema(SchemaError::WouldLose {
+            version: 16,
+            what: "policies that are suspended or archived, or have a schedule",
+            count: 1,
+        }));
+        world.registry.close().await;
+        let config = world.place.config();
+        assert_eq!(SqlRegistry::migrate_down(config.clone(), 15).await, refused);
+        let registry = world.place.open().await.unwrap();
+        let kept = registry.policy(policy.tenant, policy.id).await.unwrap();
+        assert_eq!(kept, Some(policy.clone()));
+        policy.status = PolicyStatus::Active;
+        policy.etag += 1;
+        let writes = vec![Write::update(Row::Policy(policy.clone()))];
+        let commit = World::change(Some(world.tenant()), writes);
+        registry.commit(commit).await.unwrap();
+        registry.close().await;
+        SqlRegistry::migrate_down(config, 15).await.unwrap();
+        let registry = world.place.open().await.unwrap();
+        let kept = registry.policy(policy.tenant, policy.id).await.unwrap();
+        assert_eq!(kept, Some(policy));
+        registry.close().await;
     }
 }
 

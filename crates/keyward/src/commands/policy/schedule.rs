@@ -111,28 +111,29 @@ fn windows_over(said: Vec<String>, before: Vec<String>) -> Vec<String> {
 
 /// A schedule in one line.
 pub fn in_words(schedule: &RotationSchedule) -> String {
-    let mut words = match &schedule.trigger {
+    let mut words = vec![match &schedule.trigger {
         ScheduleTrigger::Every { period, at: None } => format!("every {period}"),
         ScheduleTrigger::Every {
             period,
             at: Some(at),
         } => format!("every {period} at {at}"),
         ScheduleTrigger::Cron { expression } => format!("cron {expression}"),
-    };
-    words.push_str(&format!(", {}", schedule.zone));
+    }];
+    words.push(schedule.zone.clone());
     if schedule.jitter_seconds > 0 {
-        words.push_str(&format!(", spread over {} s", schedule.jitter_seconds));
+        words.push(format!("spread over {} s", schedule.jitter_seconds));
     }
     if !schedule.blackouts.is_empty() {
-        words.push_str(&format!(", not in {}", schedule.blackouts.join(", ")));
+        words.push(format!("not in {}", schedule.blackouts.join(", ")));
     }
     if !schedule.maintenance.is_empty() {
-        words.push_str(&format!(", only in {}", schedule.maintenance.join(", ")));
+        words.push(format!("only in {}", schedule.maintenance.join(", ")));
     }
-    words
+    words.join(", ")
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
@@ -149,23 +150,19 @@ mod tests {
         }
     }
 
-    fn text(text: &str) -> Option<String> {
-        Some(text.to_owned())
-    }
-
     #[test]
     fn what_is_not_said_stays() {
         let every = ScheduleArgs {
-            every: text("P30D"),
+            every: Some("P30D".to_owned()),
             ..ScheduleArgs::default()
         };
         let changed = every.over(Some(base())).unwrap();
         let line = "every P30D at 02:00, Europe/Amsterdam, spread over 60 s, not in 12-20/01-05";
         assert_eq!(in_words(&changed), line);
         let bare = ScheduleArgs {
-            every: text("PT12H"),
-            at: text("none"),
-            zone: text("UTC"),
+            every: Some("PT12H".to_owned()),
+            at: Some("none".to_owned()),
+            zone: Some("UTC".to_owned()),
             jitter_seconds: Some(0),
             blackout: vec!["none".to_owned()],
             maintenance: vec!["Sat 01:00-05:00".to_owned()],
@@ -181,7 +178,7 @@ mod tests {
     #[test]
     fn a_cron_expression_replaces_a_period_and_its_time() {
         let cron = || ScheduleArgs {
-            cron: text("0 2 * * MON"),
+            cron: Some("0 2 * * MON".to_owned()),
             ..ScheduleArgs::default()
         };
         let changed = cron().over(Some(base())).unwrap();
@@ -191,7 +188,7 @@ mod tests {
             "cron 0 2 * * MON, UTC"
         );
         let at = || ScheduleArgs {
-            at: text("03:00"),
+            at: Some("03:00".to_owned()),
             ..ScheduleArgs::default()
         };
         assert!(at().over(Some(changed)).is_err());
