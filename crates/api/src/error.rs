@@ -67,6 +67,7 @@ codes! {
     Internal "internal" 500 "The server failed";
     InForceUnread "in_force_unread" 500 "The change is in force, and could not be read again";
     OutcomeUnknown "outcome_unknown" 500 "Whether the change was made is open";
+    CanaryFailed "canary_failed" 500 "A new version failed its trial and was not promoted";
     RecordRefused "record_refused" 500 "A stored record is not what it should be";
     Sealed "sealed" 503 "The server is sealed";
     NotReady "not_ready" 503 "The server is not ready";

@@ -223,6 +223,17 @@ pub enum OpError {
     /// The migration of the registry was not switched, or not as it should be.
     #[error("{0}")]
     RegistryMigration(#[source] RegistryMigrationFault),
+    /// A new version did not do what it is for.
+    #[error(
+        "the new version failed its trial ({trial}): {why}. It was destroyed, nothing was promoted, and the version \
+         before stays primary; look at the storage or the provider: keyward storage health"
+    )]
+    CanaryFailed {
+        /// What was tried.
+        trial: &'static str,
+        /// What happened.
+        why: String,
+    },
     /// Nobody said where backups go.
     #[error(
         "no backups are configured: set backup.destination, its place, and backup.recipients, and \
@@ -313,6 +324,7 @@ impl OpError {
             Self::PreconditionFailed { .. } | Self::VersionMoved { .. } => {
                 ErrorCode::PreconditionFailed
             }
+            Self::CanaryFailed { .. } => ErrorCode::CanaryFailed,
             Self::Sealed => ErrorCode::Sealed,
             Self::NotReady { .. } => ErrorCode::NotReady,
             Self::Audit(_) => ErrorCode::AuditUnavailable,

@@ -5,8 +5,12 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use keyward_testkit::postgres::{self, TestDatabase};
 use keyward_testkit::server::{Api, Launch, Server};
 use serde_json::{Value, json};
@@ -15,6 +19,10 @@ const KEYS: usize = 80;
 const ROUNDS: usize = 4;
 /// The policy's interval and more: what was made so long ago is due.
 const BACK: &str = "interval '2 days'";
+
+/// So many clients, and so often the key is rotated while they work.
+const CLIENTS: usize = 64;
+const ROTATIONS: usize = 25;
 
 struct Nodes {
     registry: TestDatabase,
@@ -209,4 +217,77 @@ async fn i07_the_active_node_is_killed_and_each_key_is_rotated_once_for_each_dat
         rotations.extend(own);
     }
     assert_eq!(rotations.len(), ROUNDS * KEYS);
+}
+
+const BUSY: &str = "/v1/tenants/demo/keys/busy";
+
+/// A client's work: what it protects it reads again at once, and all of it at the end.
+async fn work(api: Api, client: usize, stop: Arc<AtomicBool>) -> Vec<(Value, String)> {
+    let [encrypt, decrypt] = ["encrypt", "decrypt"].map(|verb| format!("{BUSY}/{verb}"));
+    let mut kept = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let plaintext = BASE64.encode(format!("{client}: {}", kept.len()));
+        let sealed = api.post(&encrypt, json!({"plaintext": plaintext})).await;
+        let ciphertext = sealed.ok()["ciphertext"].clone();
+        let opened = api.post(&decrypt, json!({"ciphertext": ciphertext})).await;
+        assert_eq!(opened.ok()["plaintext"], plaintext);
+        kept.push((ciphertext, plaintext));
+    }
+    kept
+}
+
+/// While a key is rotated every 100 ms, nobody who uses it notices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sixty_four_clients_notice_nothing_of_a_key_rotated_ten_times_a_second() {
+    let place = tempfile::tempdir().unwrap();
+    let launch = Launch::dev(env!("CARGO_BIN_EXE_keyward"), place.path());
+    let server = launch.start().await;
+    let manager = server.api.member("demo", "manager", "tenant-admin").await;
+    let user = server.api.member("demo", "user", "crypto-user").await;
+    let by = server.api.by(&manager);
+    let key = json!({"name": "busy", "activate": true});
+    by.post("/v1/tenants/demo/keys", key).await.ok();
+    let stop = Arc::new(AtomicBool::new(false));
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|client| tokio::spawn(work(server.api.by(&user), client, stop.clone())))
+        .collect();
+    let mut every = tokio::time::interval(Duration::from_millis(100));
+    for _ in 0..ROTATIONS {
+        every.tick().await;
+        by.post("/v1/tenants/demo/keys/busy/rotate", json!({}))
+            .await
+            .ok();
+    }
+    stop.store(true, Ordering::Relaxed);
+    let mut used = BTreeSet::new();
+    let api = server.api.by(&user);
+    let mut last = Vec::new();
+    for client in clients {
+        let kept = client.await.unwrap();
+        assert!(!kept.is_empty());
+        last.extend(kept.first().cloned());
+        last.extend(kept.last().cloned());
+        for (ciphertext, _) in &kept {
+            used.insert(
+                ciphertext
+                    .as_str()
+                    .unwrap()
+                    .split(':')
+                    .nth(2)
+                    .unwrap()
+                    .to_owned(),
+            );
+        }
+    }
+    for (ciphertext, plaintext) in last {
+        let path = "/v1/tenants/demo/keys/busy/decrypt";
+        let opened = api.post(path, json!({"ciphertext": ciphertext})).await;
+        assert_eq!(opened.ok()["plaintext"], plaintext);
+    }
+    let shown = by.get("/v1/tenants/demo/keys/busy").await.ok();
+    assert_eq!(shown["primary_version"], json!(ROTATIONS + 1));
+    assert!(
+        used.len() > ROTATIONS / 2,
+        "versions that protected: {used:?}"
+    );
 }

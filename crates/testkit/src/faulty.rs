@@ -21,7 +21,14 @@ pub enum Form {
     Unread,
     /// It happened and was reported as failed; the next reading fails.
     LostUnread,
+    /// It was reported as done, and did not happen.
+    Swallowed,
+    /// It was reported as done, and something else was written.
+    Altered,
 }
+
+/// Every form of a storage that lies about what it wrote.
+pub const LIES: [Form; 2] = [Form::Swallowed, Form::Altered];
 
 /// Every form that leaves reading alone.
 pub const FORMS: [Form; 3] = [Form::Before, Form::After, Form::Half];
@@ -140,6 +147,8 @@ impl FaultyBackend {
                 Err(injected())
             }
             Some(Form::Before | Form::Half) => Err(injected()),
+            // One object's bytes went into the future whole: what is altered here is that there are none.
+            Some(Form::Swallowed | Form::Altered) => Ok(()),
             Some(form @ (Form::Unread | Form::LostUnread)) => {
                 change.await?;
                 self.blind.store(true, Ordering::SeqCst);
@@ -185,15 +194,22 @@ impl StorageBackend for FaultyBackend {
         if form == Some(Form::Before) {
             return Err(injected());
         }
-        if form == Some(Form::Half) {
-            objects.truncate(objects.len() / 2);
+        match form {
+            Some(Form::Half) => objects.truncate(objects.len() / 2),
+            Some(Form::Swallowed) => return Ok(()),
+            Some(Form::Altered) => {
+                for last in objects.iter_mut().filter_map(|(_, bytes)| bytes.last_mut()) {
+                    *last ^= 1;
+                }
+            }
+            _ => {}
         }
         self.inner.put_many(objects).await?;
         if matches!(form, Some(Form::Unread | Form::LostUnread)) {
             self.blind.store(true, Ordering::SeqCst);
         }
         match form {
-            None | Some(Form::Unread) => Ok(()),
+            None | Some(Form::Unread | Form::Altered) => Ok(()),
             Some(_) => Err(injected()),
         }
     }

@@ -1,6 +1,7 @@
 //! Keys: made, found, shown, changed. Their lifecycle is in [`lifecycle`], their use in
 //! [`super::use_key`].
 
+mod canary;
 mod create;
 mod destruction;
 mod export;

@@ -1,5 +1,7 @@
 //! Keys that are rotated by their policies: on time, once, and by nobody who is late.
 
+use std::collections::BTreeSet;
+
 use keyward_core::audit::Outcome;
 use keyward_core::error::OpError;
 use keyward_core::ids::KeyId;
@@ -14,7 +16,9 @@ use keyward_core::ops::rotation::{self, LastRun, RunReport};
 use keyward_core::port::lease::{LeaseRole, Leases as _};
 use keyward_core::port::registry::{KeyRef, KeyWithVersions, Registry as _, RegistryError};
 use keyward_core::port::storage::StorageError;
-use keyward_testkit::faulty::FORMS;
+use keyward_crypto::Algorithm;
+use keyward_crypto::algorithm::Family;
+use keyward_testkit::faulty::{FORMS, Form, LIES};
 use keyward_testkit::world::{Tenancy, World};
 
 use crate::script::code;
@@ -50,13 +54,17 @@ impl<'a> Ward<'a> {
     }
 
     async fn key_with(&self, name: &str, edit: impl FnOnce(&mut NewKey)) -> KeyId {
+        self.try_key(name, edit).await.unwrap()
+    }
+
+    async fn try_key(&self, name: &str, edit: impl FnOnce(&mut NewKey)) -> Result<KeyId, OpError> {
         let mut new = NewKey::named(KeyName::new(name).unwrap());
         new.rotation_policy = Some(PolicyName::new("daily").unwrap());
         new.activate = true;
         edit(&mut new);
         let (node, tenancy) = (&self.world.node, &self.tenancy);
         let made = key::create(node, &tenancy.admin, &tenancy.place, new, None).await;
-        made.unwrap().value.key.id
+        made.map(|made| made.value.key.id)
     }
 
     async fn keys(&self, count: usize) -> Vec<KeyId> {
@@ -407,6 +415,106 @@ async fn a_fault_at_any_step_leaves_the_old_or_the_new_version_and_is_made_good(
         for row in &history {
             assert_eq!(row.outcome, RotationOutcome::Done);
         }
+    }
+}
+
+/// A disk that lies: it says that it wrote the new version, and wrote nothing, or something else. Nothing is promoted,
+/// nothing is left, and the next try is another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_fails_its_trial_is_not_promoted_and_leaves_nothing() {
+    for world in World::on_each_registry().await {
+        let ward = Ward::new(&world).await;
+        let key = ward.key("phi").await;
+        let before = world.stored_objects().await;
+        let (node, tenancy) = (&world.node, &ward.tenancy);
+        for form in LIES {
+            world.storage_faults.fail_after(0, form);
+            let (place, request) = (KeyRef::Id(key), RotateRequest::default());
+            let refused = key::rotate(node, &tenancy.operator, &tenancy.place, &place, request);
+            assert_eq!(code(refused.await), "canary_failed", "{form:?}");
+            assert!(world.storage_faults.mend());
+            assert_eq!(ward.versions(key).await, 1);
+            assert_eq!(world.stored_objects().await, before, "{form:?}");
+            ward.assert_sound(key).await;
+        }
+        // What cannot be read at all says nothing of the version: tried again, and nothing promoted meanwhile.
+        world.storage_faults.fail_after(0, Form::Unread);
+        let (place, request) = (KeyRef::Id(key), RotateRequest::default());
+        let refused = key::rotate(node, &tenancy.operator, &tenancy.place, &place, request);
+        assert_eq!(code(refused.await), "storage_unavailable");
+        world.storage_faults.mend();
+        assert_eq!(world.stored_objects().await, before);
+
+        // The scheduler's is recorded, an alert at once, and made good by the next try.
+        world.clock.advance_seconds(DAY + 60);
+        world.storage_faults.fail_after(0, Form::Altered);
+        assert_eq!(rotated(ward.check().await), (0, 1, 1));
+        let [failed] = ward.history(key).await.try_into().unwrap();
+        assert_eq!(failed.error.as_deref(), Some("canary_failed"));
+        assert_eq!(ward.alerts().await, ["rotation_failed"]);
+        world.clock.advance_seconds(61);
+        assert_eq!(rotated(ward.check().await), (1, 0, 0));
+        assert_eq!(ward.alerts().await, [""; 0]);
+        assert_eq!(ward.versions(key).await, 2);
+        let entries = world.entries().await;
+        let done = entries
+            .iter()
+            .rfind(|it| it.event.action == Action::KeyRotate && it.event.outcome == Outcome::Ok);
+        assert_eq!(done.unwrap().event.details["trial"], "encrypt, decrypt");
+    }
+}
+
+/// Every algorithm, with all its usages and with each alone, has a trial that a sound version passes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sound_version_of_any_key_passes_its_trial() {
+    let world = World::new().await;
+    let ward = Ward::new(&world).await;
+    let mut trials = BTreeSet::new();
+    for algorithm in Algorithm::ALL.iter().copied() {
+        // RSA keys take seconds; one of them is enough.
+        let info = algorithm.info();
+        if info.family == Family::Rsa && info.size_bits > 2_048 {
+            continue;
+        }
+        let all = info.usages.iter().collect::<Vec<_>>();
+        let alone = all.iter().map(|usage| vec![*usage]);
+        let sets = match info.family {
+            Family::Rsa => vec![all.clone()],
+            _ => [all.clone()].into_iter().chain(alone).collect(),
+        };
+        for (number, usages) in sets.into_iter().enumerate() {
+            let named = format!("{}-{number}", algorithm.name()).replace(' ', "-");
+            let made = ward.try_key(&named, |new| {
+                new.algorithm = algorithm;
+                new.usages = Some(usages.iter().copied().collect());
+            });
+            // Not every usage may be alone.
+            let Ok(key) = made.await else { continue };
+            ward.rotate_by_hand(key).await;
+            assert_eq!(ward.versions(key).await, 2, "{named}");
+        }
+    }
+    for entry in world.entries().await {
+        if let Some(trial) = entry.event.details.get("trial") {
+            trials.insert(trial.as_str().unwrap().to_owned());
+        }
+    }
+    for trial in [
+        "encrypt, decrypt",
+        "encrypt",
+        "sign, verify",
+        "sign",
+        "mac, verify_mac",
+        "mac",
+        "wrap, unwrap",
+        "wrap",
+        "data_key",
+        "encapsulate, decapsulate",
+        "encapsulate",
+        "derive",
+        "read",
+    ] {
+        assert!(trials.contains(trial), "{trial} not among {trials:?}");
     }
 }
 

@@ -254,7 +254,7 @@ fn a_policy_gets_a_calendar_is_changed_part_by_part_and_foretold() {
     stage.keyward("policy archive phi").done();
     stage
         .keyward("key create late --policy phi")
-        .refused(4, &["archived", "resume it first"]);
+        .refused(5, &["archived", "resume it first"]);
 }
 
 #[test]

@@ -28,15 +28,16 @@ pub const RESUME: Operation = Operation {
 
 pub const ROTATE: Operation = Operation {
     conditions: "the tenant is active and the server unsealed; the primary version is neither pending, waiting for destruction nor destroyed; an expiry is in the future.",
-    effects: "new material, durable first; the new version is active and primary. The old one, if it was active, stays active for the key's overlap (for callers who name it) and then retires; without an overlap (the default), or if it was inactive, it is `rotated` at once. If the window is not zero, the rotation can be rolled back until it closes; an earlier rotation no longer can.",
+    effects: "new material, durable first, read back and tried on a probe; if it fails its trial it is destroyed and nothing changes. The new version is active and primary. The old one, if it was active, stays active for the key's overlap (for callers who name it) and then retires; without an overlap (the default), or if it was inactive, it is `rotated` at once. If the window is not zero, the rotation can be rolled back until it closes; an earlier rotation no longer can.",
     errors: &[
         E::WrongState,
         E::PreconditionFailed,
         E::TenantSuspended,
         E::Sealed,
+        E::CanaryFailed,
         E::StorageUnavailable,
     ],
-    audit: "the old version, `new_version`, `primary_version`, the reason as given.",
+    audit: "the old version, `new_version`, `trial`, `primary_version`, the reason as given.",
 };
 
 pub const EMERGENCY_ROTATE: Operation = Operation {
@@ -47,9 +48,10 @@ pub const EMERGENCY_ROTATE: Operation = Operation {
         E::PreconditionFailed,
         E::TenantSuspended,
         E::Sealed,
+        E::CanaryFailed,
         E::StorageUnavailable,
     ],
-    audit: "the old version, `new_version`, `primary_version`, the reason as given.",
+    audit: "the old version, `new_version`, `trial`, `primary_version`, the reason as given.",
 };
 
 pub const ROLL_BACK: Operation = Operation {

@@ -1,5 +1,6 @@
 //! Rotation: by hand, or because a policy says so. The same either way, but for what is committed beside it.
 
+use super::canary::{Trial, try_out};
 use super::create::spec_of;
 use super::insert::version_row;
 use super::lifecycle::Verb;
@@ -89,10 +90,12 @@ async fn rotate_with(
             return Err(OpError::invalid("expires_at", "must be in the future"));
         }
         let mut draft = verb.draft(current);
-        let number = add_version(node, caller, &mut draft, (emergency, expires_at), now).await?;
+        let (number, trial) =
+            add_version(node, caller, &mut draft, (emergency, expires_at), now).await?;
         let beside = planned.as_ref().map(|it| (it.row)(now, number));
         verb.save_with(draft, proof, beside.into_iter().collect(), |event| {
             detail(event, "new_version", number);
+            detail(event, "trial", trial.name());
             if let Some(planned) = &planned {
                 (planned.tell)(event);
             }
@@ -103,14 +106,15 @@ async fn rotate_with(
     verb.finish(outcome).await
 }
 
-/// Makes the material of the next version, and the draft's rotation to it. Its number.
+/// Makes the material of the next version, tries it out, and drafts the rotation to it. Its number, and what its trial
+/// was.
 async fn add_version(
     node: &Node,
     caller: &Caller,
     draft: &mut Draft,
     (emergency, expires_at): (bool, Option<Timestamp>),
     now: Timestamp,
-) -> Result<i64, OpError> {
+) -> Result<(i64, Trial), OpError> {
     draft.check_can_rotate(emergency)?;
     if draft.key().public_only {
         return Err(super::import::public_only(
@@ -121,11 +125,10 @@ async fn add_version(
     let number = draft.key().latest_version + 1;
     let version = u32::try_from(number).map_err(|_| OpError::Conflict)?;
     let spec = spec_of(draft.key(), version);
-    let made = node
-        .provider(draft.key().provider)?
-        .generate(&[spec])
-        .await?;
+    let provider = node.provider(draft.key().provider)?;
+    let made = provider.generate(&[spec]).await?;
     let material = made.into_iter().next().ok_or(OpError::Crypto)?;
+    let trial = try_out(provider, &spec, &material).await?;
     let id = VersionId::from_random(node.random_id()?);
     let mut row = version_row(draft.key(), id, number, material, caller, now);
     row.expires_at = expires_at;
@@ -138,5 +141,5 @@ async fn add_version(
         },
         emergency,
     )?;
-    Ok(number)
+    Ok((number, trial))
 }
