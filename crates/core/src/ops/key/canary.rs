@@ -136,24 +136,8 @@ async fn perform(
     material: &MaterialRef,
     trial: Trial,
 ) -> Result<bool, ProviderError> {
-    let context = &BTreeMap::new();
     match trial {
-        Trial::Encrypt { and_decrypt } => {
-            let call = CryptoCall::Encrypt {
-                plaintext: &PROBE,
-                context,
-                oaep: None,
-            };
-            let ciphertext = &bytes(provider.perform(material, call).await?)?;
-            if !and_decrypt {
-                return Ok(true);
-            }
-            let call = CryptoCall::Decrypt {
-                ciphertext,
-                context,
-            };
-            Ok(is_probe(&secret(provider.perform(material, call).await?)?))
-        }
+        Trial::Encrypt { and_decrypt } => encrypts(provider, material, and_decrypt).await,
         Trial::Sign { and_verify } => signs(provider, material, and_verify).await,
         Trial::Mac { and_verify } => {
             let call = CryptoCall::Mac { message: &PROBE };
@@ -162,32 +146,14 @@ async fn perform(
             let call = CryptoCall::VerifyMac { message, mac };
             Ok(!and_verify || is_valid(&provider.perform(material, call).await?))
         }
-        Trial::Wrap { and_unwrap } => {
-            let key = &SecretBytes::copy_from(&PROBE);
-            let call = CryptoCall::Wrap {
-                key,
-                context,
-                oaep: None,
-            };
-            let wrapped = &bytes(provider.perform(material, call).await?)?;
-            if !and_unwrap {
-                return Ok(true);
-            }
-            let call = CryptoCall::Unwrap { wrapped, context };
-            Ok(is_probe(&secret(provider.perform(material, call).await?)?))
-        }
+        Trial::Wrap { and_unwrap } => wraps(provider, material, and_unwrap).await,
         Trial::DataKey { and_unwrap } => {
             let call = CryptoCall::DataKey {
                 size_bytes: PROBE.len(),
-                context,
+                context: &BTreeMap::new(),
             };
-            let (wrapped, key) = &pair(provider.perform(material, call).await?)?;
-            if !and_unwrap {
-                return Ok(true);
-            }
-            let call = CryptoCall::Unwrap { wrapped, context };
-            let again = secret(provider.perform(material, call).await?)?;
-            Ok(again.expose() == key.expose())
+            let (wrapped, key) = pair(provider.perform(material, call).await?)?;
+            Ok(!and_unwrap || unwraps_to(provider, material, &wrapped, key.expose()).await?)
         }
         Trial::Encapsulate { and_decapsulate } => {
             let answer = provider.perform(material, CryptoCall::Encapsulate).await?;
@@ -200,19 +166,75 @@ async fn perform(
             Ok(again.expose() == shared.expose())
         }
         Trial::Derive => {
-            let derive = || CryptoCall::Derive {
-                derivation: Derivation::Keyward {
-                    label: b"canary",
-                    context: &PROBE,
-                },
-                size_bytes: PROBE.len(),
-            };
-            let first = secret(provider.perform(material, derive()).await?)?;
-            let again = secret(provider.perform(material, derive()).await?)?;
+            let first = derived(provider, material).await?;
+            let again = derived(provider, material).await?;
             Ok(first.expose() == again.expose())
         }
         Trial::Read => provider.verify(material).await.map(|()| true),
     }
+}
+
+async fn encrypts(
+    provider: &dyn KeyProvider,
+    material: &MaterialRef,
+    and_decrypt: bool,
+) -> Result<bool, ProviderError> {
+    let context = &BTreeMap::new();
+    let call = CryptoCall::Encrypt {
+        plaintext: &PROBE,
+        context,
+        oaep: None,
+    };
+    let ciphertext = &bytes(provider.perform(material, call).await?)?;
+    if !and_decrypt {
+        return Ok(true);
+    }
+    let call = CryptoCall::Decrypt {
+        ciphertext,
+        context,
+    };
+    let opened = secret(provider.perform(material, call).await?)?;
+    Ok(opened.expose() == PROBE)
+}
+
+async fn wraps(
+    provider: &dyn KeyProvider,
+    material: &MaterialRef,
+    and_unwrap: bool,
+) -> Result<bool, ProviderError> {
+    let call = CryptoCall::Wrap {
+        key: &SecretBytes::copy_from(&PROBE),
+        context: &BTreeMap::new(),
+        oaep: None,
+    };
+    let wrapped = bytes(provider.perform(material, call).await?)?;
+    Ok(!and_unwrap || unwraps_to(provider, material, &wrapped, &PROBE).await?)
+}
+
+async fn unwraps_to(
+    provider: &dyn KeyProvider,
+    material: &MaterialRef,
+    wrapped: &[u8],
+    expected: &[u8],
+) -> Result<bool, ProviderError> {
+    let context = &BTreeMap::new();
+    let call = CryptoCall::Unwrap { wrapped, context };
+    let unwrapped = secret(provider.perform(material, call).await?)?;
+    Ok(unwrapped.expose() == expected)
+}
+
+async fn derived(
+    provider: &dyn KeyProvider,
+    material: &MaterialRef,
+) -> Result<SecretBytes, ProviderError> {
+    let call = CryptoCall::Derive {
+        derivation: Derivation::Keyward {
+            label: b"trial",
+            context: &PROBE,
+        },
+        size_bytes: PROBE.len(),
+    };
+    secret(provider.perform(material, call).await?)
 }
 
 async fn signs(
@@ -238,10 +260,6 @@ async fn signs(
         signature,
     };
     Ok(!and_verify || is_valid(&provider.perform(material, call).await?))
-}
-
-fn is_probe(secret: &SecretBytes) -> bool {
-    secret.expose() == PROBE
 }
 
 const fn is_valid(answer: &CryptoAnswer) -> bool {
