@@ -19,7 +19,7 @@ test: export PROPTEST_RNG_SEED := $(PROPTEST_RNG_SEED)
 # `--locked` where the lock file must not change.
 LOCKED ?=
 
-.PHONY: help run release test prepare fmt fuzz bench bench-library bench-audit bench-storage bench-continuous bench-long bench-compare docs clean-data
+.PHONY: help run release test prepare fmt fuzz bench bench-library bench-audit bench-storage bench-continuous bench-rotation bench-long bench-compare docs clean-data
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/make \1\t\2/' | expand -t 20
@@ -72,6 +72,9 @@ bench-storage: ## Measure storing and opening records beside the bare backend (K
 
 bench-continuous: ## Measure changes that wait for their segment beside those that do not, and reading many segments
 	cargo bench $(LOCKED) --package keyward --bench continuous
+
+bench-rotation: ## Measure many keys due at once, and what whoever uses others notices of it (KEYWARD_BENCH_KEYS=10000)
+	cargo bench $(LOCKED) --package keyward --bench rotation
 
 bench-long: ## Measure a long log: written, sealed, searched, proved, verified (KEYWARD_BENCH_ENTRIES=3000000)
 	cargo bench $(LOCKED) --package keyward-audit --bench long

@@ -220,3 +220,29 @@ pub struct PreviewDate {
     /// The names of the first hundred of them.
     pub keys: Vec<String>,
 }
+
+/// Ready-made policies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyTemplates {
+    /// By name.
+    pub templates: Vec<PolicyTemplate>,
+}
+
+/// A policy to begin with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyTemplate {
+    /// Its name.
+    pub name: String,
+    /// What a policy made of it says of itself.
+    pub description: String,
+    /// For which keys.
+    pub suits: String,
+    /// Days from one rotation of a key to its next.
+    pub rotation_interval_days: i32,
+    /// How long a rotation can be undone, in seconds.
+    pub rollback_window_seconds: i64,
+    /// How long a replaced version still protects when asked for by number, in seconds.
+    pub overlap_seconds: i64,
+    /// Where the number is from.
+    pub source: String,
+}

@@ -1,12 +1,20 @@
 //! Rotation policies.
 
 use keyward_api::page::Changed;
-use keyward_api::policy::{NewPolicy, Policy, PolicyChange, PolicyPreview};
+use keyward_api::policy::{NewPolicy, Policy, PolicyChange, PolicyPreview, PolicyTemplates};
 use keyward_api::tenant::Reason;
 
+use crate::connection::Client;
 use crate::error::ClientError;
 use crate::pages::Pages;
 use crate::scope::Scope;
+
+impl Client {
+    /// Ready-made policies, with the standards they are from.
+    pub async fn policy_templates(&self) -> Result<PolicyTemplates, ClientError> {
+        self.get(&["v1", "policy-templates"]).send().await
+    }
+}
 
 impl<'a> Scope<'a> {
     /// Makes a policy.

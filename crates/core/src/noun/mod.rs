@@ -14,6 +14,7 @@ pub mod job;
 pub mod key;
 pub mod key_version;
 pub mod policy;
+pub mod policy_template;
 pub mod principal;
 pub mod role;
 pub mod rotation;

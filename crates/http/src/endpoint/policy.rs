@@ -3,8 +3,11 @@
 use keyward_api::job::Job;
 use keyward_api::names::PolicyStatus;
 use keyward_api::page::{Changed, Page, Paging};
-use keyward_api::policy::{NewPolicy, Policy, PolicyChange, PolicyPreview, PreviewQuery};
+use keyward_api::policy::{
+    NewPolicy, Policy, PolicyChange, PolicyPreview, PolicyTemplate, PolicyTemplates, PreviewQuery,
+};
 use keyward_core::names::PolicyName;
+use keyward_core::noun::policy_template::POLICY_TEMPLATES;
 use keyward_core::ops;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -38,6 +41,7 @@ pub fn routes() -> Vec<Route> {
         .idempotent()
         .creates::<Changed<Policy>>("The policy.")
         .to(create),
+        templates_route(),
         Endpoint::new(
             Get,
             POLICIES,
@@ -91,6 +95,18 @@ pub fn routes() -> Vec<Route> {
     ]
 }
 
+fn templates_route() -> Route {
+    Endpoint::new(
+        Get,
+        "/v1/policy-templates",
+        "list_policy_templates",
+        TAG,
+        "Lists ready-made policies, with the standards they are from",
+    )
+    .answers::<PolicyTemplates>("The templates.")
+    .to(templates)
+}
+
 /// How many jobs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -118,6 +134,21 @@ async fn create(call: Call, input: Input<NewPolicy>) -> Answer {
     let location = format!("{}/{}", call.path(), done.value.name);
     let etag = done.value.etag;
     answer::created(&answer::changed(done, view::policy), Some(etag), &location)
+}
+
+/// Any good token will do: they tell nothing of tenants or keys.
+async fn templates(_: Call) -> Answer {
+    let templates = POLICY_TEMPLATES.iter().map(|it| PolicyTemplate {
+        name: it.name.to_owned(),
+        description: it.description.to_owned(),
+        suits: it.suits.to_owned(),
+        rotation_interval_days: it.rotation_interval_days,
+        rollback_window_seconds: it.rollback_window_seconds,
+        overlap_seconds: it.overlap_seconds,
+        source: it.source.to_owned(),
+    });
+    let templates = templates.collect();
+    answer::ok(&PolicyTemplates { templates })
 }
 
 async fn list(call: Call) -> Answer {

@@ -41,6 +41,37 @@ async fn a_calendar_comes_back_as_it_was_given() {
     assert!(changed.get("schedule").is_none());
 }
 
+/// Each template can be made a policy as it is.
+#[tokio::test]
+async fn every_template_is_a_policy() {
+    let desk = Desk::open().await;
+    let all = desk.get("/v1/policy-templates").await.ok();
+    let all = all["templates"].as_array().unwrap();
+    let mut names: Vec<&str> = Vec::new();
+    for template in all {
+        let mut new = template.clone();
+        let fields = new.as_object_mut().unwrap();
+        assert!(!fields.remove("suits").unwrap().as_str().unwrap().is_empty());
+        assert!(
+            !fields
+                .remove("source")
+                .unwrap()
+                .as_str()
+                .unwrap()
+                .is_empty()
+        );
+        let made = desk.post(POLICIES, new).await.ok();
+        assert_eq!(
+            made["rotation_interval_days"],
+            template["rotation_interval_days"]
+        );
+        names.push(template["name"].as_str().unwrap());
+    }
+    assert!(names.is_sorted() && names.len() > 5);
+    let nobody = desk.ask("", "GET", "/v1/policy-templates", None).await;
+    assert_eq!(nobody.status, 401);
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_a_calendar_is_said_of_its_field() {
     let desk = Desk::open().await;

@@ -3,7 +3,10 @@
 mod schedule;
 
 use clap::{Args, Subcommand};
-use keyward_api::policy::{NewPolicy, Policy, PolicyChange, PolicyPreview};
+use keyward_api::page::Changed;
+use keyward_api::policy::{
+    NewPolicy, Policy, PolicyChange, PolicyPreview, PolicyTemplate, PolicyTemplates,
+};
 use keyward_api::tenant::Reason;
 use keyward_client::Scope;
 
@@ -16,24 +19,9 @@ use crate::output::{self, cell};
 #[derive(Subcommand, Debug)]
 pub enum PolicyCommand {
     /// Make a policy
-    Create {
-        /// Its name: a-z, 0-9, '.', '_' and '-'
-        name: String,
-        /// Free text
-        #[arg(long, default_value = "")]
-        description: String,
-        /// Days from one rotation of a key to its next
-        #[arg(long, value_name = "DAYS")]
-        every_days: Option<i32>,
-        #[command(flatten)]
-        schedule: ScheduleArgs,
-        /// How long a rotation can be undone
-        #[arg(long, value_name = "SECONDS", default_value_t = 86_400)]
-        rollback_window: i64,
-        /// How long a replaced version still protects when asked for by number
-        #[arg(long, value_name = "SECONDS", default_value_t = 0)]
-        overlap: i64,
-    },
+    Create(CreateCommand),
+    /// List ready-made policies, with the standards they are from
+    Templates,
     /// List policies
     List,
     /// Show a policy
@@ -42,30 +30,7 @@ pub enum PolicyCommand {
         policy: String,
     },
     /// Change a policy; what is not named stays
-    Update {
-        /// Its name
-        policy: String,
-        /// Free text
-        #[arg(long)]
-        description: Option<String>,
-        /// Days from one rotation of a key to its next; 0 for no rotation by itself
-        #[arg(long, value_name = "DAYS")]
-        every_days: Option<i32>,
-        #[command(flatten)]
-        schedule: ScheduleArgs,
-        /// How long a rotation can be undone
-        #[arg(long, value_name = "SECONDS")]
-        rollback_window: Option<i64>,
-        /// How long a replaced version still protects when asked for by number
-        #[arg(long, value_name = "SECONDS")]
-        overlap: Option<i64>,
-        /// Only if nobody changed it since it had this etag
-        #[arg(long, value_name = "ETAG")]
-        if_match: Option<i64>,
-        /// Why; the audit log keeps it
-        #[arg(long)]
-        reason: Option<String>,
-    },
+    Update(UpdateCommand),
     /// Foretell a policy's next dates, and the keys of each
     Preview {
         /// Its name
@@ -90,6 +55,57 @@ pub enum PolicyCommand {
     },
 }
 
+/// What a new policy is to be.
+#[derive(Args, Debug)]
+pub struct CreateCommand {
+    /// Its name: a-z, 0-9, '.', '_' and '-'
+    name: String,
+    /// Begin with this template; what else is said goes before it
+    #[arg(long, value_name = "NAME")]
+    template: Option<String>,
+    /// Free text
+    #[arg(long)]
+    description: Option<String>,
+    /// Days from one rotation of a key to its next
+    #[arg(long, value_name = "DAYS")]
+    every_days: Option<i32>,
+    #[command(flatten)]
+    schedule: ScheduleArgs,
+    /// How long a rotation can be undone [default: 86400]
+    #[arg(long, value_name = "SECONDS")]
+    rollback_window: Option<i64>,
+    /// How long a replaced version still protects when asked for by number [default: 0]
+    #[arg(long, value_name = "SECONDS")]
+    overlap: Option<i64>,
+}
+
+/// What is to change of a policy.
+#[derive(Args, Debug)]
+pub struct UpdateCommand {
+    /// Its name
+    policy: String,
+    /// Free text
+    #[arg(long)]
+    description: Option<String>,
+    /// Days from one rotation of a key to its next; 0 for no rotation by itself
+    #[arg(long, value_name = "DAYS")]
+    every_days: Option<i32>,
+    #[command(flatten)]
+    schedule: ScheduleArgs,
+    /// How long a rotation can be undone
+    #[arg(long, value_name = "SECONDS")]
+    rollback_window: Option<i64>,
+    /// How long a replaced version still protects when asked for by number
+    #[arg(long, value_name = "SECONDS")]
+    overlap: Option<i64>,
+    /// Only if nobody changed it since it had this etag
+    #[arg(long, value_name = "ETAG")]
+    if_match: Option<i64>,
+    /// Why; the audit log keeps it
+    #[arg(long)]
+    reason: Option<String>,
+}
+
 /// Which policy is to stop or go on.
 #[derive(Args, Debug)]
 pub struct StatusArgs {
@@ -103,60 +119,23 @@ pub struct StatusArgs {
 impl PolicyCommand {
     /// Does it.
     pub async fn run(self, context: &Context) -> Result<(), Failure> {
+        if matches!(self, Self::Templates) {
+            let all = context.client()?.policy_templates().await?;
+            return context.show(&all, templates);
+        }
         let tenant = InTenant::of(context)?;
         let scope = tenant.scope();
         match self {
-            Self::Create {
-                name,
-                description,
-                every_days,
-                schedule,
-                rollback_window,
-                overlap,
-            } => {
-                let calendar = !schedule.is_empty();
-                let new = NewPolicy {
-                    name,
-                    description,
-                    rotation_interval_days: every_days,
-                    schedule: calendar.then(|| schedule.over(None)).transpose()?,
-                    rollback_window_seconds: rollback_window,
-                    overlap_seconds: overlap,
-                };
+            Self::Templates => Ok(()),
+            Self::Create(wanted) => {
+                let new = wanted.policy(context).await?;
                 let made = scope.create_policy(&new, None).await?;
                 context.show(&made, |made| show(&made.value))
             }
             Self::List => context.show(&scope.policies().all().await?, |all| list(all)),
             Self::Show { policy } => context.show(&scope.policy(&policy).await?, show),
-            Self::Update {
-                policy,
-                description,
-                every_days,
-                schedule,
-                rollback_window,
-                overlap,
-                mut if_match,
-                reason,
-            } => {
-                let mut change = PolicyChange {
-                    description,
-                    rollback_window_seconds: rollback_window,
-                    overlap_seconds: overlap,
-                    reason,
-                    ..PolicyChange::default()
-                };
-                if let Some(days) = every_days {
-                    change.rotation_interval_days = Some((days != 0).then_some(days));
-                    change.schedule = Some(None);
-                }
-                if !schedule.is_empty() {
-                    // What is laid over is what was read, or nothing is changed.
-                    let present = scope.policy(&policy).await?;
-                    if_match = if_match.or(Some(present.etag));
-                    change.schedule = Some(Some(schedule.over(present.schedule)?));
-                    change.rotation_interval_days = Some(None);
-                }
-                let done = scope.update_policy(&policy, &change, if_match).await?;
+            Self::Update(wanted) => {
+                let done = wanted.update(scope).await?;
                 context.show(&done, |done| show(&done.value))
             }
             Self::Preview { policy, count } => {
@@ -172,6 +151,87 @@ impl PolicyCommand {
             }
         }
     }
+}
+
+impl CreateCommand {
+    /// The policy that was described, over its template.
+    async fn policy(self, context: &Context) -> Result<NewPolicy, Failure> {
+        let base = match &self.template {
+            Some(name) => Some(template(context, name).await?),
+            None => None,
+        };
+        let base = base.as_ref();
+        let calendar = !self.schedule.is_empty();
+        let days = base
+            .filter(|_| !calendar)
+            .map(|it| it.rotation_interval_days);
+        Ok(NewPolicy {
+            name: self.name,
+            description: self
+                .description
+                .or(base.map(|it| it.description.clone()))
+                .unwrap_or_default(),
+            rotation_interval_days: self.every_days.or(days),
+            schedule: calendar.then(|| self.schedule.over(None)).transpose()?,
+            rollback_window_seconds: self
+                .rollback_window
+                .or(base.map(|it| it.rollback_window_seconds))
+                .unwrap_or(86_400),
+            overlap_seconds: self
+                .overlap
+                .or(base.map(|it| it.overlap_seconds))
+                .unwrap_or(0),
+        })
+    }
+}
+
+impl UpdateCommand {
+    async fn update(self, scope: Scope<'_>) -> Result<Changed<Policy>, Failure> {
+        let (name, mut if_match) = (self.policy, self.if_match);
+        let mut change = PolicyChange {
+            description: self.description,
+            rollback_window_seconds: self.rollback_window,
+            overlap_seconds: self.overlap,
+            reason: self.reason,
+            ..PolicyChange::default()
+        };
+        if let Some(days) = self.every_days {
+            change.rotation_interval_days = Some((days != 0).then_some(days));
+            change.schedule = Some(None);
+        }
+        if !self.schedule.is_empty() {
+            // What is laid over is what was read, or nothing is changed.
+            let present = scope.policy(&name).await?;
+            if_match = if_match.or(Some(present.etag));
+            change.schedule = Some(Some(self.schedule.over(present.schedule)?));
+            change.rotation_interval_days = Some(None);
+        }
+        Ok(scope.update_policy(&name, &change, if_match).await?)
+    }
+}
+
+/// A template of the server, by name.
+async fn template(context: &Context, name: &str) -> Result<PolicyTemplate, Failure> {
+    let all = context.client()?.policy_templates().await?.templates;
+    let names: Vec<String> = all.iter().map(|it| it.name.clone()).collect();
+    all.into_iter().find(|it| it.name == name).ok_or_else(|| {
+        let names = names.join(", ");
+        Failure::usage(format!("no such template; there are {names}"))
+    })
+}
+
+fn templates(all: &PolicyTemplates) -> Result<(), Failure> {
+    output::rows(
+        &["name", "every days", "suits", "source"],
+        all.templates.iter().map(|it| {
+            [
+                it.name.clone(),
+                it.rotation_interval_days.to_string(),
+                it.suits.clone(),
+                it.source.clone(),
+            ]
+        }),
+    )
 }
 
 async fn set_status(

@@ -251,6 +251,20 @@ fn a_policy_gets_a_calendar_is_changed_part_by_part_and_foretold() {
     stage
         .keyward("policy create x --every-days 3 --every P1D")
         .refused(2, &["cannot be used with"]);
+    let all = stage.keyward("policy templates").done();
+    assert!(all.contains("pci-dss") && all.contains("800-57"), "{all}");
+    let made = stage
+        .keyward("policy create cards --template pci-dss --rollback-window 60")
+        .done();
+    assert!(
+        made.contains("every 365 days") && made.contains("60 s"),
+        "{made}"
+    );
+    let made = stage.keyward("policy create health --template hipaa --cron 0_2_*_*_1");
+    made.refused(2, &["cron_malformed"]);
+    stage
+        .keyward("policy create x --template nobody")
+        .refused(2, &["pci-dss"]);
     stage.keyward("policy archive phi").done();
     stage
         .keyward("key create late --policy phi")
