@@ -49,6 +49,8 @@ pub(crate) struct Standing {
     pub(crate) last_run: Option<LastRun>,
     /// When it was last looked for what is due, run or not.
     pub(crate) checked_at: Option<Timestamp>,
+    /// When all keys were looked through for those that expire.
+    pub(crate) expiry_looked_at: Option<Timestamp>,
     /// When the next key is due or tried again, as far as the last look tells.
     pub(crate) next_at: Option<Timestamp>,
     /// Up to which revision nothing but the clock makes anything due.

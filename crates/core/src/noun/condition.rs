@@ -99,6 +99,8 @@ kinds! {
     ROTATION_BEHIND "rotation_behind";
     /// A key is due by its policy and was not rotated: trying again changes nothing, or has not for some time.
     ROTATION_FAILED "rotation_failed";
+    /// A key comes to the end of its cryptoperiod, or has, and nothing gives it a new version before.
+    KEY_EXPIRY "key_expiry";
     /// Nothing is swept up until somebody confirms that the registry is the right one.
     SWEEP_HELD "sweep_held";
     /// The storage refused to delete what nothing refers to.

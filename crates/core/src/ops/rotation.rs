@@ -4,6 +4,7 @@
 //! beside the scheduler, rotates twice; and what was not committed is found due again.
 
 mod due;
+mod expiry;
 mod lease;
 mod one;
 mod plan;
@@ -61,9 +62,17 @@ pub fn is_wanted(node: &Node) -> bool {
 }
 
 /// Rotates what is due, if this node is the one that acts. None if it is not, or if nothing can have become due
-/// since it looked last.
+/// since it looked last. Says which keys expire soon, too, after what could be rotated was.
 pub async fn check(node: &Node) -> Result<Option<LastRun>, OpError> {
     let _alone = node.rotation.running.lock().await;
+    let last = rotate_due(node).await?;
+    if node.rotation.look().held.is_some() && !node.ports.seal.is_sealed() {
+        expiry::look(node).await?;
+    }
+    Ok(last)
+}
+
+async fn rotate_due(node: &Node) -> Result<Option<LastRun>, OpError> {
     let (held, seen_to, next_at) = {
         let mut standing = node.rotation.look();
         standing.again = false;

@@ -5,6 +5,7 @@ use keyward_core::error::OpError;
 use keyward_core::ids::KeyId;
 use keyward_core::names::{DataClass, KeyName, PolicyName};
 use keyward_core::noun::action::Action;
+use keyward_core::noun::condition::{ConditionKind, Severity};
 use keyward_core::noun::policy::{Policy, PolicyStatus};
 use keyward_core::noun::rotation::{RotationOutcome, RotationTrigger};
 use keyward_core::ops::condition::{self, ConditionFilter};
@@ -495,4 +496,70 @@ async fn a_preview_of_an_interval_is_each_keys_own() {
     let (node, place) = (&world.node, &clinic.tenancy.place);
     let refused = rotation::preview(node, &other.auditor, place, &name("phi"), None).await;
     assert!(matches!(code(refused), "forbidden" | "not_found"));
+}
+
+/// Thirty days, seven days and a day before its end a key is spoken of, louder each time, unless it is rotated before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_expires_is_spoken_of_in_time() {
+    for world in World::on_each_registry().await {
+        let clinic = Clinic::new(&world, daily_at_two()).await;
+        let end = world.node.now().plus_seconds(40 * DAY);
+        let Tenancy {
+            admin,
+            operator,
+            place,
+            ..
+        } = &clinic.tenancy;
+        let mut keys = Vec::new();
+        for (named, policy) in [("ends", None), ("renewed", None), ("rotated", Some("phi"))] {
+            let mut new = NewKey::named(KeyName::new(named).unwrap());
+            new.rotation_policy = policy.map(name);
+            new.expires_at = Some(end);
+            new.activate = true;
+            let made = key::create(&world.node, admin, place, new, None).await;
+            keys.push(made.unwrap().value.key.id);
+        }
+        let said = async || {
+            let filter = ConditionFilter {
+                open: Some(true),
+                ..ConditionFilter::default()
+            };
+            rotation::check(&world.node).await.unwrap();
+            let listed = condition::list(&world.node, admin, place, &filter, None, None).await;
+            let rows = listed.unwrap().rows.into_iter().map(|it| it.condition);
+            let rows = rows.filter(|it| it.kind == ConditionKind::KEY_EXPIRY);
+            let mut said: Vec<_> = rows.map(|it| (it.subject, it.severity)).collect();
+            said.sort();
+            said
+        };
+        let about = |of: &[usize], severity| {
+            let subjects = of.iter().map(|at| (format!("key {}", keys[*at]), severity));
+            let mut subjects: Vec<_> = subjects.collect();
+            subjects.sort();
+            subjects
+        };
+        assert_eq!(said().await, []);
+        for (days, severity) in [
+            (30, Severity::Info),
+            (7, Severity::Warning),
+            (1, Severity::Critical),
+        ] {
+            advance_to(&world, end.plus_seconds(-days * DAY - 60));
+            said().await;
+            advance_to(&world, end.plus_seconds(-days * DAY + HOUR));
+            assert_eq!(said().await, about(&[0, 1], severity), "{days}");
+        }
+        // Renewed: taken back at the next look, which is within the hour.
+        let renewed = KeyRef::Id(keys[1]);
+        let until = end.plus_seconds(365 * DAY);
+        let request = LifecycleRequest::default();
+        let renewal = key::renew(&world.node, operator, place, &renewed, request, Some(until));
+        renewal.await.unwrap();
+        world.clock.advance_seconds(60);
+        assert_eq!(said().await, about(&[0], Severity::Critical));
+        advance_to(&world, end.plus_seconds(HOUR));
+        assert_eq!(said().await, about(&[0], Severity::Critical));
+        advance_to(&world, end.plus_seconds(30 * DAY));
+        assert_eq!(said().await, []);
+    }
 }

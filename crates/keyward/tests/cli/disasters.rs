@@ -102,6 +102,19 @@ impl Hospital {
         self.stage.shell(&line).done()
     }
 
+    /// Waits for the next second of the clock; which it is.
+    fn next_second(&self) -> String {
+        let now = || self.stage.shell("date -u +%Y-%m-%dT%H:%M:%SZ").done();
+        let before = now();
+        loop {
+            let second = now();
+            if second != before {
+                return second;
+            }
+            self.done("status", b"");
+        }
+    }
+
     /// A full backup; it becomes the one that `BACKUP` names.
     fn backed_up(&mut self) {
         let made = self.json("backup create --reason before");
@@ -352,11 +365,10 @@ fn i09_an_upgrade_went_wrong() {
 #[test]
 fn i09_an_administrator_deleted_what_should_have_stayed() {
     let mut hospital = Hospital::new();
-    let second = hospital.stage.shell("date -u +%Y-%m-%dT%H:%M:%SZ").done();
+    // The beginning of a second before which everything was there, and after which it is deleted.
+    let second = hospital.next_second();
     hospital.stage.set("SECOND", second.trim());
-    while hospital.stage.shell("date -u +%Y-%m-%dT%H:%M:%SZ").done() == second {
-        hospital.done("status", b"");
-    }
+    hospital.next_second();
     hospital.done("--tenant clinic secret delete db/password --yes", b"");
     // Meanwhile everything else goes on.
     hospital.done("--tenant clinic key create unsaved", b"");
