@@ -121,10 +121,26 @@ fn policy_rows(policy: &RotatedPolicy) -> Vec<[String; 5]> {
         (&policy.failed, "failed"),
         (&policy.skipped, "skipped"),
     ];
-    lists
+    let rows = lists
         .into_iter()
-        .flat_map(|(keys, outcome)| keys.iter().map(move |key| row(key, outcome)))
-        .collect()
+        .flat_map(|(keys, outcome)| keys.iter().map(move |key| row(key, outcome)));
+    let mut rows: Vec<[String; 5]> = rows.collect();
+    if rows.is_empty() {
+        let standing = match policy.status.as_str() {
+            "active" => "nothing is due",
+            "no_dates" => "it has neither an interval nor a schedule",
+            "unfollowable" => "its windows leave nothing open: no key has a date",
+            _ => "nothing is due that it would rotate",
+        };
+        rows.push([
+            policy.name.clone(),
+            String::new(),
+            String::new(),
+            policy.status.clone(),
+            standing.to_owned(),
+        ]);
+    }
+    rows
 }
 
 fn history(rotations: &[Rotation]) -> Result<(), Failure> {

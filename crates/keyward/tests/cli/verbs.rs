@@ -238,7 +238,11 @@ fn a_policy_gets_a_calendar_is_changed_part_by_part_and_foretold() {
     assert!(suspended.contains("suspended"));
     let told = stage.keyward("policy preview phi");
     assert!(told.err.contains("suspended"), "{told:?}");
+    let planned = stage.keyward("rotation plan").done();
+    assert!(planned.contains("suspended"), "{planned}");
     stage.keyward("policy resume phi").done();
+    let planned = stage.keyward("rotation plan").done();
+    assert!(planned.contains("nothing is due"), "{planned}");
     let changed = stage.keyward("policy update phi --every-days 7").done();
     assert!(changed.contains("every 7 days"), "{changed}");
     let explained = stage.keyward("rotation explain ward").done();
