@@ -15,6 +15,7 @@ use keyward_core::ops::rotation::{self, PolicyStanding, RunReport};
 use keyward_core::port::registry::{KeyRef, Registry as _};
 use keyward_core::rotation::{Moved, Schedule};
 use keyward_core::time::Timestamp;
+use keyward_testkit::faulty::Form;
 use keyward_testkit::world::{Tenancy, World};
 use serde_json::{Value, json};
 
@@ -266,6 +267,27 @@ async fn what_is_overdue_in_a_blackout_waits_until_it_ends() {
         );
         assert_eq!(clinic.check().await, 1);
     }
+}
+
+/// What failed before a window closed is still said while it is closed.
+#[tokio::test]
+async fn a_failure_stays_said_while_a_window_is_closed() {
+    let world = World::new().await;
+    let mut closed = daily_at_two();
+    closed["blackouts"] = json!(["daily 06:00-20:00"]);
+    let clinic = Clinic::new(&world, closed).await;
+    clinic.key("phi").await;
+    let two = next_at(world.node.now(), 2);
+    advance_to(&world, two);
+    world.storage_faults.fail_after(0, Form::Altered);
+    assert_eq!(clinic.check().await, 0);
+    assert_eq!(clinic.alerts().await, ["rotation_failed"]);
+    advance_to(&world, two.plus_seconds(5 * HOUR));
+    assert_eq!(clinic.check().await, 0);
+    assert_eq!(clinic.alerts().await, ["rotation_failed"]);
+    advance_to(&world, two.plus_seconds(18 * HOUR));
+    assert_eq!(clinic.check().await, 1);
+    assert_eq!(clinic.alerts().await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -230,6 +230,12 @@ impl Search<'_> {
         if let Some(why) = why.or(due::stopped(&due.policy)) {
             return found.hinder(due, why);
         }
+        let failed = due.earlier.as_ref();
+        let failed = failed.filter(|earlier| earlier.outcome == RotationOutcome::Failed);
+        if failed.is_some() {
+            // Also while a window keeps it from being tried: what was said of it stays said.
+            found.failing.insert(due.key);
+        }
         match due::opens_at(&due.policy, self.now) {
             Ok(opens) if opens <= self.now => {}
             Ok(opens) => return found.wait(due, CLOSED, Some(opens)),
@@ -242,14 +248,12 @@ impl Search<'_> {
         found.backlog += 1;
         let oldest = found.oldest.map_or(due.date.at, |at| at.min(due.date.at));
         found.oldest = Some(oldest);
-        let failed = due.earlier.as_ref();
-        let failed = failed.filter(|earlier| earlier.outcome == RotationOutcome::Failed);
-        if let Some(failed) = failed {
-            found.failing.insert(due.key);
-            if !self.scope.forced && !is_tried_again(failed, summary.key.etag, self.now) {
-                let until = failed.retry_at;
-                return found.wait(due, "it failed and waits", until);
-            }
+        let waits = |failed: &&Rotation| {
+            !self.scope.forced && !is_tried_again(failed, summary.key.etag, self.now)
+        };
+        if let Some(failed) = failed.filter(waits) {
+            let until = failed.retry_at;
+            return found.wait(due, "it failed and waits", until);
         }
         found.due.push(due);
         if found.due.len() >= self.max.saturating_mul(2) {
